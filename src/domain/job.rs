@@ -1,0 +1,170 @@
+//! A job: one ELSA project and how it is archived, every value already known to be valid.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::schedule::Schedule;
+use super::span::{Ms, Span};
+use super::window::{WindowSize, Zone};
+
+/// One table of the config, one ELSA project.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The job's name, which is its folder's and its ledger's too.
+    pub name: JobName,
+    /// Whose keys and bounds it uses.
+    pub account: AccountName,
+    /// The project's key, 1 to 53 characters (`ELSA-API.md`).
+    pub project_key: String,
+    /// The project's number.
+    pub project_id: i64,
+    /// The first instant to archive.
+    pub since: Ms,
+    /// The zone whose civil boundaries cut its windows.
+    pub zone: Zone,
+    /// How far apart the boundaries are.
+    pub window: WindowSize,
+    /// How long after its end a window is left alone, in milliseconds, at least 0.
+    pub settle_ms: i64,
+    /// When to look.
+    pub schedule: Schedule,
+    /// What the service is asked to write.
+    pub format: Format,
+    /// The fields to keep; empty for all.
+    pub include_fields: Vec<String>,
+    /// How long the service keeps logs, in milliseconds, where the operator has said so.
+    pub retention_ms: Option<i64>,
+    /// What the service does with a log at exactly `to`.
+    pub to_bound: ToBound,
+    /// Most logs of one download, 1 to 200,000.
+    pub count: u32,
+    /// The service's page size, 1 to 1,000.
+    pub limit: u32,
+    /// Whether the job runs at all.
+    pub enabled: bool,
+}
+
+/// A job's name: 1 to 64 characters of `a-z`, `0-9`, `.`, `_` and `-`, not beginning with a dot
+/// (collectors skip such folders) or a dash (other programs would take it for an option).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct JobName(String);
+
+impl JobName {
+    /// The name, or what is wrong with it.
+    ///
+    /// # Errors
+    /// Says in words which rule it breaks.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() || text.len() > 64 {
+            return Err("a job's name has 1 to 64 characters");
+        }
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
+        if !text.chars().all(allowed) {
+            return Err("a job's name is made of a-z, 0-9, '.', '_' and '-'");
+        }
+        if text.starts_with(['.', '-']) {
+            return Err("a job's name begins with a letter, a digit or '_'");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of an account's table in the config.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountName(pub String);
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The format of the files inside a zip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// JSON, in any of three layouts (`ELSA-API.md`, *Unknown*).
+    Json,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+impl Format {
+    /// What the request says.
+    #[must_use]
+    pub const fn wire_name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Csv => "CSV",
+        }
+    }
+}
+
+/// What the service does with a log whose `logTime` is exactly `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToBound {
+    /// It is in the answer.
+    Inclusive,
+    /// It is not.
+    Exclusive,
+}
+
+impl ToBound {
+    /// The value of `to` that makes the service answer exactly `span`: the one place where our
+    /// half-open spans meet its meaning.
+    #[must_use]
+    pub const fn wire_to(self, span: Span) -> Ms {
+        match self {
+            Self::Inclusive => span.to().plus(-1),
+            Self::Exclusive => span.to(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_safe_as_a_folder_and_as_an_argument() {
+        for fine in ["shop-api", "a", "0", "a.b_c-d", &"x".repeat(64)] {
+            assert!(JobName::parse(fine).is_ok(), "{fine}");
+        }
+        for wrong in [
+            "",
+            ".",
+            "..",
+            ".staging",
+            "-rf",
+            "a/b",
+            "Shop",
+            "a b",
+            "ä",
+            &"x".repeat(65),
+        ] {
+            assert!(JobName::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_inclusive_to_names_the_last_millisecond_inside() {
+        let span = Span::new(Ms(1000), Ms(2000)).unwrap();
+        assert_eq!(ToBound::Inclusive.wire_to(span), Ms(1999));
+        assert_eq!(ToBound::Exclusive.wire_to(span), Ms(2000));
+    }
+}

@@ -1,0 +1,145 @@
+//! What is due: the settled windows that coverage lacks. Carries *Self-healing*: nothing here
+//! knows which timer fired or what failed before.
+
+use super::coverage::Coverage;
+use super::job::Job;
+use super::span::{Ms, Span};
+use super::window::Windows;
+
+/// The windows of `job` that are due at `now`, oldest first, because the service forgets the
+/// oldest first.
+///
+/// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
+/// once `settle` has passed since its civil end. A job that is not enabled has nothing due.
+#[must_use]
+pub fn plan(now: Ms, coverage: &Coverage, job: &Job) -> Vec<Span> {
+    if !job.enabled {
+        return Vec::new();
+    }
+    let Some(settled) = Span::new(job.since, now.plus(-job.settle_ms)) else {
+        return Vec::new();
+    };
+    windows_in(coverage, job, settled)
+}
+
+/// The windows of `job` inside `span` that coverage lacks; a last window whose civil end lies
+/// beyond the span is left out.
+#[must_use]
+pub fn windows_in(coverage: &Coverage, job: &Job, span: Span) -> Vec<Span> {
+    let mut due = Vec::new();
+    for missing in coverage.missing_in(span) {
+        for window in Windows::starting(&job.zone, job.window, missing.from()) {
+            if window.from() >= missing.to() || window.to() > span.to() {
+                break;
+            }
+            due.extend(window.intersection(missing));
+        }
+    }
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::{AccountName, Format, JobName, ToBound};
+    use crate::domain::schedule::Schedule;
+    use crate::domain::window::{WindowSize, Zone};
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn job() -> Job {
+        Job {
+            name: JobName::parse("shop").unwrap(),
+            account: AccountName("default".into()),
+            project_key: "Pb_shop".into(),
+            project_id: 1,
+            since: Ms(0),
+            zone: Zone::utc(),
+            window: WindowSize::from_ms(HOUR).unwrap(),
+            settle_ms: 600_000,
+            schedule: Schedule::parse("*/5 * * * *").unwrap(),
+            format: Format::Json,
+            include_fields: Vec::new(),
+            retention_ms: None,
+            to_bound: ToBound::Inclusive,
+            count: 200_000,
+            limit: 1000,
+            enabled: true,
+        }
+    }
+
+    fn span(from: i64, to: i64) -> Span {
+        Span::new(Ms(from), Ms(to)).unwrap()
+    }
+
+    #[test]
+    fn a_window_is_due_when_it_has_settled_and_not_a_millisecond_before() {
+        let settled = HOUR + 600_000;
+        assert_eq!(plan(Ms(settled - 1), &Coverage::new(), &job()), []);
+        assert_eq!(plan(Ms(settled), &Coverage::new(), &job()), [span(0, HOUR)]);
+    }
+
+    #[test]
+    fn a_window_that_was_missed_in_the_middle_is_due_again() {
+        let mut coverage = Coverage::new();
+        coverage.add(span(0, HOUR));
+        coverage.add(span(2 * HOUR, 5 * HOUR));
+        let now = Ms(5 * HOUR + 600_000);
+        assert_eq!(plan(now, &coverage, &job()), [span(HOUR, 2 * HOUR)]);
+    }
+
+    #[test]
+    fn a_window_that_is_covered_in_part_is_due_for_the_rest() {
+        let mut coverage = Coverage::new();
+        coverage.add(span(HOUR / 2, HOUR + 1000));
+        let now = Ms(2 * HOUR + 600_000);
+        assert_eq!(
+            plan(now, &coverage, &job()),
+            [span(0, HOUR / 2), span(HOUR + 1000, 2 * HOUR)]
+        );
+    }
+
+    #[test]
+    fn a_clock_before_since_and_a_disabled_job_have_nothing_due() {
+        let late = Job {
+            since: Ms(10 * HOUR),
+            ..job()
+        };
+        assert_eq!(plan(Ms(5 * HOUR), &Coverage::new(), &late), []);
+        let off = Job {
+            enabled: false,
+            ..job()
+        };
+        assert_eq!(plan(Ms(5 * HOUR), &Coverage::new(), &off), []);
+    }
+
+    proptest! {
+        /// Archiving what is due leaves nothing due, covers nothing twice, and leaves no gap.
+        #[test]
+        fn what_is_due_is_exactly_what_is_settled_and_missing(
+            covered in prop::collection::vec((0i64..50, 1i64..200), 0..8),
+            now in 0i64..60,
+            since in 0i64..(20 * HOUR),
+        ) {
+            let job = Job { since: Ms(since), ..job() };
+            let now = Ms(now * HOUR + 600_000);
+            let mut coverage = Coverage::new();
+            for (from, minutes) in covered {
+                coverage.add(span(from * HOUR, from * HOUR + minutes * 60_000));
+            }
+            let due = plan(now, &coverage, &job);
+            for window in &due {
+                prop_assert_eq!(coverage.missing_in(*window), vec![*window]);
+                prop_assert!(window.len_ms() <= HOUR);
+                coverage.add(*window);
+            }
+            prop_assert_eq!(plan(now, &coverage, &job), vec![]);
+            // Between `since` and the last settled boundary nothing is missing.
+            let settled = (now.0 - job.settle_ms).div_euclid(HOUR) * HOUR;
+            if let Some(known) = Span::new(job.since, Ms(settled)) {
+                prop_assert_eq!(coverage.missing_in(known), vec![]);
+            }
+        }
+    }
+}

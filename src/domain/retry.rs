@@ -1,0 +1,208 @@
+//! What to do after a failed attempt, as data: the table of `ELSA-API.md` made into decisions.
+
+/// What a failed attempt means, whatever its wording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A fault of network or service that passes: refused connection, torn stream, 5xx.
+    Passing,
+    /// No answer in time; the span may be too big (504, errorCode 510, our own deadlines).
+    TooSlow,
+    /// The account asks too often; how long it was told to wait, in milliseconds.
+    Throttled {
+        /// From `Retry-After`, where it was given.
+        wait_ms: Option<i64>,
+    },
+    /// The account's quota is used up; how long it was told to wait, in milliseconds.
+    QuotaExceeded {
+        /// From `Retry-After`, where it was given.
+        wait_ms: Option<i64>,
+    },
+    /// The answer came whole but is not what was asked for: no zip, a damaged or hostile one.
+    BadAnswer,
+    /// The gateway refused the signature because the clocks disagree.
+    ClockSkew {
+        /// The service's clock minus ours, in milliseconds.
+        skew_ms: i64,
+    },
+    /// The gateway does not accept the key.
+    WrongKey,
+    /// The request itself is refused, and will be until somebody changes the configuration.
+    Refused,
+    /// A fault of this machine: disk full, permission, no such folder.
+    Local,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Ask again at once; the next attempt is signed with a clock moved by `skew_ms`.
+    RetryNow {
+        /// The service's clock minus ours, in milliseconds.
+        skew_ms: i64,
+    },
+    /// Ask again after a pause.
+    RetryLater {
+        /// Milliseconds to wait.
+        wait_ms: i64,
+        /// Whether every job of the account has to wait, not only this one.
+        whole_account: bool,
+    },
+    /// Leave this window for a later cycle and go on with the next one.
+    GiveUpWindow,
+    /// Leave the rest of this job for a later cycle: its other windows would fail alike.
+    GiveUpJob,
+    /// As [`Self::GiveUpJob`], and it is the key that somebody has to look at.
+    WrongKey,
+}
+
+/// How often and how patiently one span is asked for within a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Most attempts, at least 1.
+    pub attempts: u32,
+    /// Pause after the first failure, in milliseconds; it doubles with each further one.
+    pub base_ms: i64,
+    /// Longest pause, in milliseconds.
+    pub longest_ms: i64,
+    /// Pause after a quota was exceeded and no time was named, in milliseconds.
+    pub quota_ms: i64,
+}
+
+impl Default for Policy {
+    /// Five attempts within about half a minute: long enough for a restart of a gateway, short
+    /// enough that the next cycle, not this one, waits out an outage.
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            base_ms: 1_000,
+            longest_ms: 30_000,
+            quota_ms: 60_000,
+        }
+    }
+}
+
+impl Policy {
+    /// Decides after `attempt` (1 for the first) has failed. `jitter` is a random number in
+    /// [0, 1) that keeps many jobs from asking in step; a pause is between half of its nominal
+    /// length and all of it. A time that the service named is never shortened.
+    #[must_use]
+    pub fn next(self, failure: Failure, attempt: u32, jitter: f64) -> Decision {
+        let last = attempt >= self.attempts;
+        match failure {
+            Failure::WrongKey => Decision::WrongKey,
+            Failure::Refused | Failure::Local => Decision::GiveUpJob,
+            // A second refusal after the correction is no matter of clocks any more.
+            Failure::ClockSkew { skew_ms } if attempt == 1 => Decision::RetryNow { skew_ms },
+            Failure::ClockSkew { .. } => Decision::WrongKey,
+            Failure::Throttled { .. } | Failure::QuotaExceeded { .. } if last => {
+                Decision::GiveUpJob
+            }
+            _ if last => Decision::GiveUpWindow,
+            Failure::Throttled { wait_ms } => Decision::RetryLater {
+                wait_ms: named_or(wait_ms, self.pause(attempt, jitter)),
+                whole_account: true,
+            },
+            Failure::QuotaExceeded { wait_ms } => Decision::RetryLater {
+                wait_ms: named_or(wait_ms, self.quota_ms),
+                whole_account: true,
+            },
+            Failure::Passing | Failure::TooSlow | Failure::BadAnswer => Decision::RetryLater {
+                wait_ms: self.pause(attempt, jitter),
+                whole_account: false,
+            },
+        }
+    }
+
+    fn pause(self, attempt: u32, jitter: f64) -> i64 {
+        let doublings = attempt.saturating_sub(1).min(30);
+        let nominal = self
+            .base_ms
+            .saturating_mul(1 << doublings)
+            .min(self.longest_ms);
+        let half = nominal / 2;
+        half + (half as f64 * jitter.clamp(0.0, 1.0)) as i64
+    }
+}
+
+/// Longest that a cycle waits because it was told to; beyond it the next cycle is soon enough.
+const LONGEST_NAMED_WAIT_MS: i64 = 15 * 60_000;
+
+fn named_or(named_ms: Option<i64>, own_ms: i64) -> i64 {
+    named_ms.map_or(own_ms, |ms| ms.clamp(own_ms, LONGEST_NAMED_WAIT_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy {
+        attempts: 4,
+        base_ms: 1000,
+        longest_ms: 3000,
+        quota_ms: 60_000,
+    };
+
+    fn wait(decision: Decision) -> i64 {
+        match decision {
+            Decision::RetryLater { wait_ms, .. } => wait_ms,
+            other => panic!("no wait: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_jitter_only_shortens_them() {
+        let waits: Vec<i64> = (1..4)
+            .map(|attempt| wait(POLICY.next(Failure::Passing, attempt, 1.0)))
+            .collect();
+        assert_eq!(waits, [1000, 2000, 3000]);
+        assert_eq!(wait(POLICY.next(Failure::Passing, 1, 0.0)), 500);
+    }
+
+    #[test]
+    fn the_last_attempt_leaves_the_window_to_a_later_cycle() {
+        assert_eq!(
+            POLICY.next(Failure::Passing, 4, 0.5),
+            Decision::GiveUpWindow
+        );
+        assert_eq!(
+            POLICY.next(Failure::BadAnswer, 4, 0.5),
+            Decision::GiveUpWindow
+        );
+        let throttled = Failure::Throttled { wait_ms: None };
+        assert_eq!(POLICY.next(throttled, 4, 0.5), Decision::GiveUpJob);
+    }
+
+    #[test]
+    fn a_time_that_the_service_named_is_waited_in_full_by_the_whole_account() {
+        let throttled = Failure::Throttled {
+            wait_ms: Some(7000),
+        };
+        assert_eq!(
+            POLICY.next(throttled, 1, 0.0),
+            Decision::RetryLater {
+                wait_ms: 7000,
+                whole_account: true
+            }
+        );
+        let endless = Failure::Throttled {
+            wait_ms: Some(i64::MAX),
+        };
+        assert_eq!(wait(POLICY.next(endless, 1, 0.0)), LONGEST_NAMED_WAIT_MS);
+        assert_eq!(
+            wait(POLICY.next(Failure::QuotaExceeded { wait_ms: None }, 1, 0.0)),
+            60_000
+        );
+    }
+
+    #[test]
+    fn a_skewed_clock_is_corrected_once_and_a_wrong_key_is_never_retried() {
+        let skewed = Failure::ClockSkew { skew_ms: -400_000 };
+        assert_eq!(
+            POLICY.next(skewed, 1, 0.0),
+            Decision::RetryNow { skew_ms: -400_000 }
+        );
+        assert_eq!(POLICY.next(skewed, 2, 0.0), Decision::WrongKey);
+        assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), Decision::WrongKey);
+        assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), Decision::GiveUpJob);
+    }
+}

@@ -1,0 +1,273 @@
+//! Windows: how time is cut at the civil boundaries of a zone, and what a window's folder is
+//! called.
+//!
+//! A boundary is an instant at which the local clock shows a whole multiple of the window's size
+//! counted from midnight. Where the clock jumps forward over boundaries, the jump itself is one;
+//! where it goes back, a boundary inside a day comes twice and both count, so that an hourly
+//! window stays an hour long, while a midnight counts once. Days of 23 and 25 hours, and half
+//! hours such as Lord Howe's, need no further rule.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil;
+use jiff::tz::{Offset, TimeZone};
+
+use super::span::{Ms, Span};
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+
+/// How far apart the boundaries of windows are, in civil time: 1 minute to 12 hours dividing a
+/// day evenly, or one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowSize {
+    ms: i64,
+}
+
+impl WindowSize {
+    /// One civil day.
+    pub const DAY: Self = Self { ms: DAY_MS };
+
+    /// A size in milliseconds; `None` unless it is 1 day, or 1 minute to 12 hours dividing a day
+    /// evenly.
+    #[must_use]
+    pub const fn from_ms(ms: i64) -> Option<Self> {
+        let divides = ms >= MINUTE_MS && ms <= DAY_MS && DAY_MS % ms == 0;
+        if divides { Some(Self { ms }) } else { None }
+    }
+
+    /// The civil length in milliseconds.
+    #[must_use]
+    pub const fn ms(self) -> i64 {
+        self.ms
+    }
+}
+
+/// A time zone by name, like `Asia/Seoul`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    tz: TimeZone,
+}
+
+impl Zone {
+    /// Wraps a zone that the configuration has looked up.
+    #[must_use]
+    pub const fn new(tz: TimeZone) -> Self {
+        Self { tz }
+    }
+
+    /// UTC.
+    #[must_use]
+    pub const fn utc() -> Self {
+        Self { tz: TimeZone::UTC }
+    }
+
+    /// The library's zone.
+    #[must_use]
+    pub const fn tz(&self) -> &TimeZone {
+        &self.tz
+    }
+
+    /// Seconds east of UTC in force at `instant`.
+    #[must_use]
+    pub fn offset_seconds(&self, instant: Ms) -> i32 {
+        self.tz.to_offset(instant.timestamp()).seconds()
+    }
+
+    /// First instant of a civil date.
+    ///
+    /// # Errors
+    /// When the instant is outside the years -9999 to 9999.
+    pub fn start_of(&self, date: civil::Date) -> Result<Ms, jiff::Error> {
+        Ok(date.to_zoned(self.tz.clone())?.timestamp().into())
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.tz.iana_name().unwrap_or("UTC"))
+    }
+}
+
+/// The windows that a stretch of time is cut into, in order and without end.
+#[derive(Debug)]
+pub struct Windows<'a> {
+    zone: &'a Zone,
+    size: WindowSize,
+    at: Ms,
+}
+
+impl<'a> Windows<'a> {
+    /// Windows from `from` on. The first one starts at `from` itself, also between boundaries.
+    #[must_use]
+    pub const fn starting(zone: &'a Zone, size: WindowSize, from: Ms) -> Self {
+        Self {
+            zone,
+            size,
+            at: from,
+        }
+    }
+}
+
+impl Iterator for Windows<'_> {
+    type Item = Span;
+
+    fn next(&mut self) -> Option<Span> {
+        let span = Span::new(self.at, boundary_after(self.zone, self.size, self.at)?)?;
+        self.at = span.to();
+        Some(span)
+    }
+}
+
+/// The first boundary later than `instant`; `None` at the end of the calendar.
+#[must_use]
+pub fn boundary_after(zone: &Zone, size: WindowSize, instant: Ms) -> Option<Ms> {
+    if size == WindowSize::DAY {
+        return next_midnight(zone, instant);
+    }
+    let timestamp = instant.timestamp();
+    let offset_ms = i64::from(zone.offset_seconds(instant)) * 1000;
+    let local = instant.0.checked_add(offset_ms)?;
+    let next_local = local.checked_add(size.ms() - local.rem_euclid(size.ms()))?;
+    let candidate = Ms(next_local.checked_sub(offset_ms)?);
+    // Every change of offset up to the candidate is looked at, not only the next one: zones have
+    // had several within a window.
+    for change in zone.tz.following(timestamp) {
+        let at = Ms::from(change.timestamp());
+        if at > candidate {
+            break;
+        }
+        let new_offset_ms = i64::from(change.offset().seconds()) * 1000;
+        let local_before = at.0.checked_add(offset_ms)?;
+        let local_after = at.0.checked_add(new_offset_ms)?;
+        if local_after.rem_euclid(size.ms()) == 0 {
+            return Some(at);
+        }
+        if new_offset_ms == offset_ms {
+            continue;
+        }
+        if local_after > local_before && local_before <= next_local && next_local < local_after {
+            return Some(at);
+        }
+        // The rest of the way is under the new offset.
+        return boundary_after(zone, size, at);
+    }
+    (candidate > instant).then_some(candidate)
+}
+
+fn next_midnight(zone: &Zone, instant: Ms) -> Option<Ms> {
+    let mut date = instant.timestamp().to_zoned(zone.tz.clone()).date();
+    // A midnight that came twice has its first instant before `instant`; a date that a zone left
+    // out starts at the same instant as the one after it.
+    for _ in 0..4 {
+        date = date.tomorrow().ok()?;
+        let start = zone.start_of(date).ok()?;
+        if start > instant {
+            return Some(start);
+        }
+    }
+    None
+}
+
+/// The relative place of a window's folder below its job's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderName {
+    /// `YYYY-MM-DD`, the local date of the window's start.
+    pub date: String,
+    /// `<from>--<to>`, both local and in ISO 8601 basic form.
+    pub name: String,
+}
+
+impl FolderName {
+    /// Names a window as the contract says: `20261122T000000+0900--20261122T010000+0900`, with a
+    /// fraction (`20261122T000000.123+0900`) where a bound is not a whole second.
+    #[must_use]
+    pub fn of(span: Span, zone: &Zone) -> Self {
+        let from = Stamp::at(span.from(), zone);
+        let to = Stamp::at(span.to(), zone);
+        Self {
+            date: from.local.date().to_string(),
+            name: format!("{from}--{to}"),
+        }
+    }
+
+    /// Reads a folder's name back; the zone is not needed, since each bound carries its offset.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Span> {
+        let (from, to) = name.split_once("--")?;
+        Span::new(
+            from.parse::<Stamp>().ok()?.instant()?,
+            to.parse::<Stamp>().ok()?.instant()?,
+        )
+    }
+
+    /// `date/name`.
+    #[must_use]
+    pub fn relative(&self) -> String {
+        format!("{}/{}", self.date, self.name)
+    }
+}
+
+/// A local time with its offset, in ISO 8601 basic form.
+struct Stamp {
+    local: civil::DateTime,
+    offset: Offset,
+}
+
+impl Stamp {
+    fn at(instant: Ms, zone: &Zone) -> Self {
+        let timestamp = instant.timestamp();
+        let offset = zone.tz.to_offset(timestamp);
+        Self {
+            local: offset.to_datetime(timestamp),
+            offset,
+        }
+    }
+
+    fn instant(&self) -> Option<Ms> {
+        self.offset.to_timestamp(self.local).ok().map(Ms::from)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local = self.local;
+        write!(f, "{}", local.strftime("%Y%m%dT%H%M%S"))?;
+        if local.millisecond() != 0 {
+            write!(f, ".{:03}", local.millisecond())?;
+        }
+        let seconds = self.offset.seconds();
+        let (sign, size) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+        write!(f, "{sign}{:02}{:02}", size / 3600, size / 60 % 60)?;
+        // Only local mean time, before zones were standardised, has seconds in its offset.
+        if size % 60 != 0 {
+            write!(f, "{:02}", size % 60)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Stamp {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        // A year before zero brings a sign of its own, at the very start.
+        let sign_at = text.rfind(['+', '-']).filter(|&at| at > 0).ok_or(())?;
+        let (local, offset) = text.split_at(sign_at);
+        let negative = offset.starts_with('-');
+        let digits = &offset[1..];
+        if !matches!(digits.len(), 4 | 6) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(());
+        }
+        let two = |at: usize| digits.get(at..at + 2).map_or(Ok(0), str::parse::<i32>);
+        let size = (|| Ok::<_, std::num::ParseIntError>(two(0)? * 3600 + two(2)? * 60 + two(4)?))()
+            .map_err(|_| ())?;
+        let offset = Offset::from_seconds(if negative { -size } else { size }).map_err(|_| ())?;
+        let local = civil::DateTime::strptime("%Y%m%dT%H%M%S%.f", local).map_err(|_| ())?;
+        Ok(Self { local, offset })
+    }
+}
+
+#[cfg(test)]
+mod tests;

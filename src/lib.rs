@@ -1,0 +1,5 @@
+//! elsa-archiver: copies every log of NAVER Cloud ELSA projects into dated folders, and proves
+//! that none is missing.
+
+pub mod domain;
+pub mod elsa;

@@ -1,0 +1,3 @@
+//! The command line program; for now it does nothing.
+
+fn main() {}
