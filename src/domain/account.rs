@@ -34,7 +34,9 @@ impl Endpoint {
     /// this machine (keys would cross the network readable), or a path, query, user or fragment
     /// (only the host is configuration).
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| format!("not an address: {error}"))?;
+        let url = Url::parse(text).map_err(|error| {
+            format!("not an address ({error}); give one like https://elsa.apigw.ntruss.com")
+        })?;
         let host = url.host().ok_or("it names no host")?;
         match url.scheme() {
             "https" => {}

@@ -41,6 +41,15 @@ impl Schedule {
     }
 }
 
+impl Default for Schedule {
+    /// Every five minutes.
+    fn default() -> Self {
+        Self {
+            expression: "0 */5 * * * *".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.expression)
@@ -72,6 +81,12 @@ mod tests {
             Schedule::parse("30 */5 * * * *").unwrap().as_str(),
             "30 */5 * * * *"
         );
+    }
+
+    #[test]
+    fn the_default_passes_its_own_rules() {
+        let default = Schedule::default();
+        assert_eq!(Schedule::parse(default.as_str()), Ok(default));
     }
 
     #[test]

@@ -1,0 +1,342 @@
+//! Reads `[defaults]` and each `[[job]]` into domain jobs.
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Report, nearest, printable, quote};
+use super::since::since;
+use super::table::{Table, boolean, choice, duration, integer, kind, string};
+use super::units::show_duration;
+use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
+use crate::domain::schedule::Schedule;
+use crate::domain::span::Ms;
+use crate::domain::window::{WindowSize, Zone};
+
+/// Every key of a job. What tells one job from another comes first; the rest can stand in
+/// `[defaults]` too.
+pub(super) const KEYS: [&str; 15] = [
+    "name",
+    "project_key",
+    "project_id",
+    "account",
+    "since",
+    "schedule",
+    "window",
+    "settle",
+    "format",
+    "include_fields",
+    "retention",
+    "to_bound",
+    "count",
+    "limit",
+    "enabled",
+];
+
+/// How many of [`KEYS`] can't stand in `[defaults]`.
+const OWN_KEYS: usize = 3;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The service's own bounds (`ELSA-API.md`, *One call*).
+const MOST_COUNT: i64 = 200_000;
+const MOST_LIMIT: i64 = 1000;
+const LONGEST_PROJECT_KEY: usize = 53;
+
+/// A log is late only by the service's own indexing; a month is far beyond that, and as long as
+/// the service keeps logs by default.
+const LONGEST_SETTLE_MS: i64 = 30 * DAY_MS;
+
+const DEFAULT_WINDOW: WindowSize = match WindowSize::from_ms(HOUR_MS) {
+    Some(hour) => hour,
+    None => WindowSize::DAY,
+};
+
+/// What reading a job needs to know of the rest.
+pub(super) struct Context<'a> {
+    pub zone: &'a Zone,
+    pub now: Ms,
+    /// The names of all accounts, also of those in which something is wrong; `None` when there
+    /// may be more, on lines that are not TOML.
+    pub accounts: Option<&'a BTreeSet<String>>,
+}
+
+/// Reads all jobs, in the file's order. What is wrong is reported, and its job left out.
+pub(super) fn read(root: &Table<'_>, context: &Context<'_>, report: &mut Report) -> Vec<Job> {
+    let empty = DeTable::new();
+    let defaults = root
+        .table("defaults", "[defaults]", report)
+        .unwrap_or_else(|| Table::new(&empty, "defaults".to_owned(), 0));
+    for own in KEYS.iter().take(OWN_KEYS).filter(|own| defaults.has(own)) {
+        defaults.wrong(own, "is each job's own; put it into the [[job]]", report);
+    }
+    defaults.refuse_unknown(&KEYS, report);
+    let mut base = Settings::built_in();
+    base.overlay(&defaults, context, report);
+
+    let none = match root.value("job") {
+        None => true,
+        Some(value) => value.as_array().is_some_and(|jobs| jobs.is_empty()),
+    };
+    if none {
+        root.missing(
+            "job",
+            "give at least one [[job]], see config.example.toml",
+            report,
+        );
+    }
+    let mut lines = BTreeMap::new();
+    root.tables("job", "[[job]]", report)
+        .into_iter()
+        .filter_map(|table| {
+            let table = named(table);
+            refuse_second(&table, &mut lines, report);
+            job(&table, &defaults, base.clone(), context, report)
+        })
+        .collect()
+}
+
+/// Reports a name that another job has, with both lines.
+fn refuse_second(table: &Table<'_>, lines: &mut BTreeMap<JobName, usize>, report: &mut Report) {
+    let Some(Ok(name)) = table.value("name").map(name) else {
+        return;
+    };
+    match lines.entry(name) {
+        Entry::Vacant(first) => {
+            first.insert(report.line(table.at));
+        }
+        Entry::Occupied(first) => {
+            let first = first.get();
+            let message =
+                format!("the [[job]] on line {first} has this name too; names are unique");
+            table.wrong("name", message, report);
+        }
+    }
+}
+
+/// One job: what `table` says itself, over `settings`, which hold what `defaults` says.
+fn job(
+    table: &Table<'_>,
+    defaults: &Table<'_>,
+    mut settings: Settings,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Option<Job> {
+    table.refuse_unknown(&KEYS, report);
+    let name = table.required("name", "give a name like \"shop-api\"", report, name);
+    let hint = "give the project's key, like \"Pbxxxxx_elsa-test\"";
+    let project_key = table.required("project_key", hint, report, project_key);
+    let hint = "give the project's number, like 16706";
+    let number = |value: &DeValue<'_>| integer(value, 0..=i64::MAX);
+    let project_id = table.required("project_id", hint, report, number);
+    settings.overlay(table, context, report);
+
+    let says = |key| table.has(key) || defaults.has(key);
+    if !says("since") {
+        let hint = "give the first day to archive, like \"2026-11-01\"";
+        table.missing("since", hint, report);
+    }
+    if !says("account")
+        && let Err(message) = known_account(&settings.account.0, context.accounts)
+    {
+        table.missing("account", &message, report);
+    }
+    settings.job(name?, project_key?, project_id?, context.zone)
+}
+
+/// The job's table, called by the job's name in messages where that is right.
+fn named<'t>(table: Table<'t>) -> Table<'t> {
+    match table.value("name").map(name) {
+        Some(Ok(name)) => table.called(format!("job.{name}")),
+        _ => table,
+    }
+}
+
+/// The keys of a job that `[defaults]` can give.
+#[derive(Clone)]
+struct Settings {
+    account: AccountName,
+    since: Option<Ms>,
+    schedule: Schedule,
+    window: WindowSize,
+    settle_ms: i64,
+    format: Format,
+    include_fields: Vec<String>,
+    retention_ms: Option<i64>,
+    to_bound: ToBound,
+    count: u32,
+    limit: u32,
+    enabled: bool,
+}
+
+impl Settings {
+    fn built_in() -> Self {
+        Self {
+            account: AccountName("default".to_owned()),
+            since: None,
+            schedule: Schedule::default(),
+            window: DEFAULT_WINDOW,
+            settle_ms: 10 * MINUTE_MS,
+            format: Format::Json,
+            include_fields: Vec::new(),
+            retention_ms: None,
+            to_bound: ToBound::Inclusive,
+            count: 200_000,
+            limit: 1000,
+            enabled: true,
+        }
+    }
+
+    /// Takes over what `table` says.
+    fn overlay(&mut self, table: &Table<'_>, context: &Context<'_>, report: &mut Report) {
+        table.overlay("account", &mut self.account, report, |value| {
+            known_account(string(value, "default")?, context.accounts)
+        });
+        table.overlay("since", &mut self.since, report, |value| {
+            since(value, context.zone, context.now).map(Some)
+        });
+        table.overlay("schedule", &mut self.schedule, report, schedule);
+        table.overlay("window", &mut self.window, report, window);
+        let settles = table.overlay("settle", &mut self.settle_ms, report, settle);
+        table.overlay("format", &mut self.format, report, |value| {
+            choice(value, &[("json", Format::Json), ("csv", Format::Csv)])
+        });
+        table.overlay(
+            "include_fields",
+            &mut self.include_fields,
+            report,
+            include_fields,
+        );
+        let retains = table.overlay("retention", &mut self.retention_ms, report, |value| {
+            duration(value, "30d").map(Some)
+        });
+        table.overlay("to_bound", &mut self.to_bound, report, |value| {
+            choice(
+                value,
+                &[
+                    ("inclusive", ToBound::Inclusive),
+                    ("exclusive", ToBound::Exclusive),
+                ],
+            )
+        });
+        table.overlay("count", &mut self.count, report, |value| {
+            integer(value, 1..=MOST_COUNT)
+        });
+        table.overlay("limit", &mut self.limit, report, |value| {
+            integer(value, 1..=MOST_LIMIT)
+        });
+        table.overlay("enabled", &mut self.enabled, report, boolean);
+        // Only where this table says one of the two, so that what [defaults] says is judged once.
+        if let Some(retention_ms) = self.retention_ms
+            && (retains || settles)
+            && retention_ms <= self.settle_ms
+        {
+            let message = format!(
+                "retention {} is not longer than settle {}: logs would be gone before they are \
+                 asked for; give what the service's project is set to",
+                show_duration(retention_ms),
+                show_duration(self.settle_ms),
+            );
+            table.wrong(
+                if retains { "retention" } else { "settle" },
+                message,
+                report,
+            );
+        }
+    }
+
+    /// The job, unless `since` is not known.
+    fn job(self, name: JobName, project_key: String, project_id: i64, zone: &Zone) -> Option<Job> {
+        Some(Job {
+            name,
+            account: self.account,
+            project_key,
+            project_id,
+            since: self.since?,
+            zone: zone.clone(),
+            window: self.window,
+            settle_ms: self.settle_ms,
+            schedule: self.schedule,
+            format: self.format,
+            include_fields: self.include_fields,
+            retention_ms: self.retention_ms,
+            to_bound: self.to_bound,
+            count: self.count,
+            limit: self.limit,
+            enabled: self.enabled,
+        })
+    }
+}
+
+fn name(value: &DeValue<'_>) -> Result<JobName, String> {
+    let text = string(value, "shop-api")?;
+    JobName::parse(text).map_err(|rule| format!("{}: {rule}", quote(text)))
+}
+
+fn known_account(name: &str, accounts: Option<&BTreeSet<String>>) -> Result<AccountName, String> {
+    let Some(accounts) = accounts.filter(|accounts| !accounts.contains(name)) else {
+        return Ok(AccountName(name.to_owned()));
+    };
+    let advice = match nearest(name, accounts.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {}?", quote(meant)),
+        None => "add its table, or name one of the others".to_owned(),
+    };
+    Err(format!("there is no account {}; {advice}", quote(name)))
+}
+
+fn project_key(value: &DeValue<'_>) -> Result<String, String> {
+    let text = string(value, "Pbxxxxx_elsa-test")?;
+    let length = text.chars().count();
+    if !(1..=LONGEST_PROJECT_KEY).contains(&length) {
+        return Err(format!(
+            "has {length} characters; a project's key has 1 to {LONGEST_PROJECT_KEY}"
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(format!("{} holds a control character", quote(text)));
+    }
+    Ok(text.to_owned())
+}
+
+fn schedule(value: &DeValue<'_>) -> Result<Schedule, String> {
+    let text = string(value, "0 */5 * * * *")?;
+    Schedule::parse(text).map_err(|why| format!("{}: {}", quote(text), printable(&why)))
+}
+
+fn window(value: &DeValue<'_>) -> Result<WindowSize, String> {
+    WindowSize::from_ms(duration(value, "1h")?).ok_or_else(|| {
+        format!(
+            "{} does not divide a day evenly; use 1m to 12h dividing a day evenly, or 1d",
+            quote(value.as_str().unwrap_or_default())
+        )
+    })
+}
+
+fn settle(value: &DeValue<'_>) -> Result<i64, String> {
+    let ms = duration(value, "10m")?;
+    if ms > LONGEST_SETTLE_MS {
+        return Err(format!(
+            "{} is too long; use at most 30d",
+            show_duration(ms)
+        ));
+    }
+    Ok(ms)
+}
+
+fn include_fields(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let expected = "a list of field names like [\"logTime\", \"body\"]";
+    let DeValue::Array(items) = value else {
+        return Err(format!("must be {expected}, not {}", kind(value)));
+    };
+    let name = |item: &DeValue<'_>| match item.as_str() {
+        Some(text) if text.is_empty() || text.chars().any(char::is_control) => {
+            Err(format!("{} is no field's name", quote(text)))
+        }
+        Some(text) => Ok(text.to_owned()),
+        None => Err(format!("must be {expected}, and holds {}", kind(item))),
+    };
+    items.iter().map(|item| name(item.get_ref())).collect()
+}

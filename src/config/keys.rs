@@ -1,0 +1,247 @@
+//! Where keys come from, and reading them: only when a command asks for them.
+//!
+//! **Suspicious**: a key is a [`Secret`], errors name its source and never its text, and a key
+//! that is no single line of plain characters is refused.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::{env, fmt};
+
+use super::ncloud;
+use super::problem::printable;
+use super::secret::{Keys, Secret};
+
+/// Most of a key's file that is read. Keys have 20 and 40 characters.
+const MOST_KEY_BYTES: u64 = 4096;
+
+/// Most of `~/.ncloud/configure` that is read.
+const MOST_CONFIGURE_BYTES: u64 = 64 * 1024;
+
+const ACCESS_KEY_VARIABLE: &str = "NCLOUD_ACCESS_KEY";
+const SECRET_KEY_VARIABLE: &str = "NCLOUD_SECRET_KEY";
+
+/// Where an account's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// Where the vendor's tools look: `NCLOUD_ACCESS_KEY` and `NCLOUD_SECRET_KEY`, else
+    /// `~/.ncloud/configure`.
+    Ambient,
+    /// Where the config says.
+    Named {
+        /// The access key's place.
+        access_key: KeyForm,
+        /// The secret key's place.
+        secret_key: KeyForm,
+    },
+}
+
+/// One place for one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyForm {
+    /// The file of this plain name in `$CREDENTIALS_DIRECTORY`, where systemd puts credentials.
+    Credential(String),
+    /// A file by its absolute path.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// Why keys can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// An environment variable is not set.
+    #[error("the environment has no {0}; set it, or give the key's source in the config")]
+    Unset(String),
+    /// A systemd credential is asked for outside systemd.
+    #[error(
+        "no credential {0}: CREDENTIALS_DIRECTORY is not set; run under systemd with \
+         LoadCredential={0}:/PATH, or use {{ file = \"/PATH\" }}"
+    )]
+    NoCredentials(String),
+    /// A file can't be read.
+    #[error("can't read {}: {error}; check that it is there and readable to this user",
+        shown(.path))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// What was found is no key.
+    #[error("{place} {wrong}; it must hold the key alone, on one line")]
+    NotAKey {
+        /// Where it was found.
+        place: String,
+        /// What is wrong with it.
+        wrong: &'static str,
+    },
+    /// No source has keys.
+    #[error(
+        "no keys: NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY are not set, and {0}; set both, or give \
+         access_key and secret_key in the config"
+    )]
+    Nowhere(String),
+}
+
+/// What is needed of the process's environment, taken once.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        env::vars_os().collect()
+    }
+
+    /// A variable; an empty one counts as not set.
+    fn get(&self, name: &str) -> Option<&OsStr> {
+        let value = self.variables.get(OsStr::new(name))?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn key(&self, name: &str) -> Result<Secret, KeyError> {
+        let value = self
+            .get(name)
+            .ok_or_else(|| KeyError::Unset(name.to_owned()))?;
+        key(value.as_encoded_bytes(), || {
+            format!("the environment's {name}")
+        })
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        let pairs = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Self {
+            variables: pairs.collect(),
+        }
+    }
+}
+
+/// Shows nothing: the environment may hold keys.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment(..)")
+    }
+}
+
+impl KeySource {
+    /// Reads both keys.
+    ///
+    /// # Errors
+    /// When a source is missing or unreadable, or holds no key: empty, not one line, or with
+    /// spaces, control or non-ASCII characters.
+    pub fn read(&self, environment: &Environment) -> Result<Keys, KeyError> {
+        match self {
+            Self::Ambient => ambient(environment),
+            Self::Named {
+                access_key,
+                secret_key,
+            } => Ok(Keys {
+                access_key: access_key.read(environment)?,
+                secret_key: secret_key.read(environment)?,
+            }),
+        }
+    }
+}
+
+impl KeyForm {
+    fn read(&self, environment: &Environment) -> Result<Secret, KeyError> {
+        let path = match self {
+            Self::Env(name) => return environment.key(name),
+            Self::File(path) => path.clone(),
+            Self::Credential(name) => {
+                let directory = environment
+                    .get("CREDENTIALS_DIRECTORY")
+                    .ok_or_else(|| KeyError::NoCredentials(name.clone()))?;
+                Path::new(directory).join(name)
+            }
+        };
+        let bytes = read_bounded(&path, MOST_KEY_BYTES)?;
+        key(&bytes, || shown(&path))
+    }
+}
+
+fn ambient(environment: &Environment) -> Result<Keys, KeyError> {
+    let set = |name| environment.get(name).is_some();
+    // With one of the two the other is an error: the file may belong to another account.
+    if set(ACCESS_KEY_VARIABLE) || set(SECRET_KEY_VARIABLE) {
+        return Ok(Keys {
+            access_key: environment.key(ACCESS_KEY_VARIABLE)?,
+            secret_key: environment.key(SECRET_KEY_VARIABLE)?,
+        });
+    }
+    let home = environment
+        .get("HOME")
+        .ok_or_else(|| KeyError::Nowhere("without HOME there is no ~/.ncloud/configure".into()))?;
+    let path = Path::new(home).join(".ncloud/configure");
+    let bytes = match read_bounded(&path, MOST_CONFIGURE_BYTES) {
+        Err(KeyError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(KeyError::Nowhere(format!("there is no {}", shown(&path))));
+        }
+        other => other?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let named = |name: &str| {
+        let value = ncloud::value(&text, name).ok_or_else(|| {
+            KeyError::Nowhere(format!("{} has no {name} in [DEFAULT]", shown(&path)))
+        })?;
+        key(value.as_bytes(), || format!("{name} in {}", shown(&path)))
+    };
+    Ok(Keys {
+        access_key: named(ncloud::ACCESS_KEY)?,
+        secret_key: named(ncloud::SECRET_KEY)?,
+    })
+}
+
+fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, KeyError> {
+    let unreadable = |error| KeyError::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(KeyError::NotAKey {
+            place: shown(path),
+            wrong: "is too large",
+        });
+    }
+    Ok(bytes)
+}
+
+/// The key in `bytes`, whatever space is around it left away.
+fn key(bytes: &[u8], place: impl Fn() -> String) -> Result<Secret, KeyError> {
+    let wrong = |wrong| KeyError::NotAKey {
+        place: place(),
+        wrong,
+    };
+    let trimmed = bytes.trim_ascii();
+    if trimmed.is_empty() {
+        return Err(wrong("is empty"));
+    }
+    if !trimmed.iter().all(u8::is_ascii_graphic) {
+        return Err(wrong(
+            "holds a space, a line break, or a control or non-ASCII character",
+        ));
+    }
+    Ok(Secret::new(String::from_utf8_lossy(trimmed).into_owned()))
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests;

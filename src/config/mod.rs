@@ -1,0 +1,228 @@
+//! The config file: the only place that knows TOML. It hands out valid domain values, or every
+//! problem at once with its line (**Candid**); keys are never in it (**Suspicious**).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use jiff::tz;
+use toml::de::DeTable;
+
+use crate::domain::job::{AccountName, Job};
+use crate::domain::span::Ms;
+use crate::domain::window::Zone;
+
+mod accounts;
+mod jobs;
+mod keys;
+mod ncloud;
+mod problem;
+mod secret;
+mod since;
+mod table;
+mod units;
+
+pub use accounts::ConfiguredAccount;
+pub use keys::{Environment, KeyError, KeyForm, KeySource};
+pub use problem::{Problem, Problems};
+pub use secret::{Keys, Secret};
+
+use problem::{Report, nearest, printable, quote};
+use table::{Table, absolute_path, size};
+
+const KEYS: [&str; 5] = ["account", "archive", "state", "defaults", "job"];
+const ARCHIVE_KEYS: [&str; 4] = ["root", "timezone", "store", "min_free_space"];
+const STATE_KEYS: [&str; 1] = ["dir"];
+
+/// The one way to keep a window so far.
+const STORE: &str = "unpacked";
+
+/// Most of a config that is read: far more than a thousand jobs need.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// A valid configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The accounts by name; each job's account is among them.
+    pub accounts: BTreeMap<AccountName, ConfiguredAccount>,
+    /// The backup directory.
+    pub archive: Archive,
+    /// Where the ledgers and the lock are; absolute.
+    pub state_dir: PathBuf,
+    /// The jobs in the file's order, at least one; names are unique.
+    pub jobs: Vec<Job>,
+}
+
+/// The backup directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Archive {
+    /// The directory; absolute.
+    pub root: PathBuf,
+    /// The zone that cuts windows and names folders.
+    pub zone: Zone,
+    /// Free space below which nothing is begun, in bytes.
+    pub min_free_space: u64,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read the config {}: {error}; {}", shown(.path), advice(.error))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file was read, and is wrong: one line a problem.
+    #[error("{}", .problems.each_after(&format!("{}:", shown(.path))))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problems: Problems,
+    },
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "begin with a copy of config.example.toml, or name another file with --config"
+        }
+        io::ErrorKind::PermissionDenied => "let this user read it, or run as the service's user",
+        _ => "name another file with --config",
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`. `now` is what `since` must be before.
+    ///
+    /// # Errors
+    /// When the file can't be read or is larger than 1 MiB, and with every problem of [`parse`].
+    ///
+    /// [`parse`]: Self::parse
+    pub fn load(path: &Path, now: Ms) -> Result<Self, ConfigError> {
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+            .and_then(|read| {
+                let fits = read as u64 <= MOST_BYTES;
+                let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "more than 1 MiB");
+                fits.then_some(()).ok_or_else(too_large)
+            })
+            .map_err(|error| ConfigError::Unreadable {
+                path: path.to_owned(),
+                error,
+            })?;
+        let parsed = match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(text, now),
+            Err(error) => {
+                let before = bytes.iter().take(error.valid_up_to());
+                let line = 1 + before.filter(|&&byte| byte == b'\n').count();
+                Err(Problems::one(
+                    line,
+                    "not UTF-8; save the file in that encoding",
+                ))
+            }
+        };
+        parsed.map_err(|problems| ConfigError::Wrong {
+            path: path.to_owned(),
+            problems,
+        })
+    }
+
+    /// Reads a config. `now` is what `since` must be before.
+    ///
+    /// # Errors
+    /// With all problems at once, in the order of their lines.
+    pub fn parse(text: &str, now: Ms) -> Result<Self, Problems> {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut report = Report::new(text, &errors);
+        let root = Table::new(root.get_ref(), String::new(), 0);
+        let config = read(&root, now, &mut report);
+        report.finish()?;
+        // What can't be read has been reported, so this is never without a config.
+        config.ok_or_else(|| Problems::one(1, "can't be read"))
+    }
+}
+
+fn read(root: &Table<'_>, now: Ms, report: &mut Report) -> Option<Config> {
+    root.refuse_unknown(&KEYS, report);
+    let archive = archive(root, report);
+    let state_dir = state_dir(root, report);
+    let (accounts, names) = accounts::read(root, report);
+    // With a wrong zone the jobs are looked at all the same, for what else is wrong.
+    let zone = archive
+        .as_ref()
+        .map_or_else(Zone::utc, |archive| archive.zone.clone());
+    let context = jobs::Context {
+        zone: &zone,
+        now,
+        accounts: report.is_whole().then_some(&names),
+    };
+    let jobs = jobs::read(root, &context, report);
+    Some(Config {
+        accounts,
+        archive: archive?,
+        state_dir: state_dir?,
+        jobs,
+    })
+}
+
+fn archive(root: &Table<'_>, report: &mut Report) -> Option<Archive> {
+    let empty = DeTable::new();
+    let table = root
+        .table("archive", "[archive]", report)
+        .unwrap_or_else(|| Table::new(&empty, "archive".to_owned(), 0));
+    table.refuse_unknown(&ARCHIVE_KEYS, report);
+    let path = table.text_or("root", "/var/backups/elsa", report, absolute_path);
+    let zone = table.text_or("timezone", "Asia/Seoul", report, zone);
+    table.text_or("store", STORE, report, store);
+    let mut min_free_space = 1 << 30;
+    table.overlay("min_free_space", &mut min_free_space, report, |value| {
+        size(value, "1GiB")
+    });
+    Some(Archive {
+        root: path?,
+        zone: zone?,
+        min_free_space,
+    })
+}
+
+fn state_dir(root: &Table<'_>, report: &mut Report) -> Option<PathBuf> {
+    let empty = DeTable::new();
+    let table = root
+        .table("state", "[state]", report)
+        .unwrap_or_else(|| Table::new(&empty, "state".to_owned(), 0));
+    table.refuse_unknown(&STATE_KEYS, report);
+    table.text_or("dir", "/var/lib/elsa-archiver", report, absolute_path)
+}
+
+fn store(text: &str) -> Result<(), String> {
+    let message = || format!("{} is not yet supported; use {STORE:?}", quote(text));
+    (text == STORE).then_some(()).ok_or_else(message)
+}
+
+fn zone(name: &str) -> Result<Zone, String> {
+    match tz::db().get(name) {
+        // The database's stand-in for a zone that nobody has set.
+        Ok(zone) if !zone.is_unknown() => Ok(Zone::new(zone)),
+        _ => {
+            let names: Vec<String> = tz::db().available().map(|name| name.to_string()).collect();
+            let advice = match nearest(name, names.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean {}?", quote(meant)),
+                None => "use an IANA name like \"Asia/Seoul\"".to_owned(),
+            };
+            Err(format!("there is no time zone {}; {advice}", quote(name)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

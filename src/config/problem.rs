@@ -1,0 +1,238 @@
+//! What is wrong with a config: one line a problem, each with the line of the file, the key, what
+//! is wrong and what would be right; all of them at once, in the file's order.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Line of the file, counted from 1.
+    pub line: usize,
+    /// The key's full path, like `job.shop-api.window`; `None` for text that is not TOML.
+    pub key: Option<String>,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "{}: {key}: {}", self.line, self.message),
+            None => write!(f, "{}: {}", self.line, self.message),
+        }
+    }
+}
+
+/// Everything that is wrong with a config, ordered by line; at least one problem.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.each_after(""))]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The one problem `message`, at `line`.
+    pub(super) fn one(line: usize, message: &str) -> Self {
+        Self(vec![Problem {
+            line,
+            key: None,
+            message: message.to_owned(),
+        }])
+    }
+
+    /// The problems, in the file's order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+
+    /// One line a problem, each beginning with `prefix`.
+    pub(super) fn each_after(&self, prefix: &str) -> String {
+        let lines: Vec<_> = self
+            .0
+            .iter()
+            .map(|problem| format!("{prefix}{problem}"))
+            .collect();
+        lines.join("\n")
+    }
+}
+
+/// Gathers problems while a config is read.
+pub(super) struct Report {
+    line_starts: Vec<usize>,
+    not_toml: BTreeSet<usize>,
+    problems: Vec<Problem>,
+}
+
+impl Report {
+    /// An empty report on `text`, and what its parser said about it.
+    pub fn new(text: &str, errors: &[toml::de::Error]) -> Self {
+        let after_newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+        let mut report = Self {
+            line_starts: std::iter::once(0).chain(after_newlines).collect(),
+            not_toml: BTreeSet::new(),
+            problems: Vec::new(),
+        };
+        for error in errors {
+            let line = report.line(error.span().map_or(text.len(), |span| span.start));
+            // What follows on the same line is mostly the first one's consequence.
+            if report.not_toml.insert(line) {
+                let message = format!("not TOML: {}", printable(error.message()));
+                report.problems.push(Problem {
+                    line,
+                    key: None,
+                    message,
+                });
+            }
+        }
+        report
+    }
+
+    /// Something at the byte `at` is wrong. Left out on a line that is not TOML, where what was
+    /// read is a guess.
+    pub fn wrong(&mut self, at: usize, key: String, message: impl Into<String>) {
+        let line = self.line(at);
+        if !self.not_toml.contains(&line) {
+            self.problems.push(Problem {
+                line,
+                key: Some(key),
+                message: message.into(),
+            });
+        }
+    }
+
+    /// Whether every line is TOML. Where one is not, what seems missing may stand on it, and what
+    /// seems misplaced may have lost its header.
+    pub fn is_whole(&self) -> bool {
+        self.not_toml.is_empty()
+    }
+
+    /// Something at the byte `at` is wrong, if the file is whole; left out when it is not.
+    pub fn wrong_if_whole(&mut self, at: usize, key: String, message: impl Into<String>) {
+        if self.is_whole() {
+            self.wrong(at, key, message);
+        }
+    }
+
+    /// The line of the byte `at`, counted from 1.
+    pub fn line(&self, at: usize) -> usize {
+        self.line_starts.partition_point(|&start| start <= at)
+    }
+
+    /// Nothing, or all problems in the file's order.
+    pub fn finish(mut self) -> Result<(), Problems> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        self.problems.sort_by_key(|problem| problem.line);
+        Err(Problems(self.problems))
+    }
+}
+
+/// Text from outside as it may be printed: control characters escaped, cut to a sane length.
+pub(super) fn printable(text: &str) -> String {
+    const MOST: usize = 160;
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == MOST {
+            shown.push('…');
+            break;
+        }
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
+/// A value of the file in quotes, safe to print, cut short.
+pub(super) fn quote(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+/// A key of the file, in quotes unless it is plain.
+pub(super) fn show_key(key: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !key.is_empty() && key.len() <= 60 && key.chars().all(plain) {
+        key.to_owned()
+    } else {
+        quote(key)
+    }
+}
+
+/// The candidate that `name` was most likely meant to be, when one is near enough; a candidate
+/// like `Asia/Seoul` is found by its last part too.
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // The distance takes time in the product of the lengths.
+    const LONGEST: usize = 64;
+    if name.len() > LONGEST {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    let near = |candidate: &str| {
+        let distance = strsim::damerau_levenshtein(&name, &candidate.to_ascii_lowercase());
+        (distance <= name.len().max(candidate.len()) / 4).then_some(distance)
+    };
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let last_part = candidate.rsplit('/').next().unwrap_or(candidate);
+            let distance = near(candidate).into_iter().chain(near(last_part)).min()?;
+            Some((distance, candidate))
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_keyboard_is_recognised_and_a_guess_is_not_made() {
+        let keys = [
+            "window",
+            "settle",
+            "count",
+            "project_key",
+            "timezone",
+            "Asia/Seoul",
+            "EST",
+        ];
+        for (typed, meant) in [
+            ("windwo", Some("window")),
+            ("Window", Some("window")),
+            ("projectkey", Some("project_key")),
+            ("time_zone", Some("timezone")),
+            ("Seoul", Some("Asia/Seoul")),
+            ("asia/soul", Some("Asia/Seoul")),
+            ("KST", None),
+            ("cron", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typed, keys), meant, "{typed}");
+        }
+        assert_eq!(nearest(&"window".repeat(1000), keys), None);
+    }
+
+    #[test]
+    fn what_is_printed_is_short_and_holds_no_control_characters() {
+        let nasty = "\u{1b}[2J\r\n\u{202e}\0".repeat(1000);
+        for shown in [printable(&nasty), quote(&nasty), show_key(&nasty)] {
+            assert!(
+                !shown.chars().any(|c| c.is_control() || c == '\u{202e}'),
+                "{shown}"
+            );
+            assert!(shown.len() < 1200 && shown.ends_with('…'), "{shown}");
+        }
+        assert_eq!(show_key("shop-api"), "shop-api");
+        assert_eq!(show_key("shop api"), "\"shop api\"");
+    }
+}
