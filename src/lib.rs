@@ -1,6 +1,13 @@
 //! elsa-archiver: copies every log of NAVER Cloud ELSA projects into dated folders, and proves
 //! that none is missing.
 
+pub mod archive;
+pub mod clock;
 pub mod config;
+pub mod cycle;
+pub mod digest;
 pub mod domain;
+pub mod durable;
 pub mod elsa;
+pub mod ledger;
+pub mod simulator;

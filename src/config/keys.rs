@@ -12,7 +12,7 @@ use std::{env, fmt};
 
 use super::ncloud;
 use super::problem::printable;
-use super::secret::{Keys, Secret};
+use crate::domain::secret::{Keys, Secret};
 
 /// Most of a key's file that is read. Keys have 20 and 40 characters.
 const MOST_KEY_BYTES: u64 = 4096;

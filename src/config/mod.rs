@@ -18,7 +18,6 @@ mod jobs;
 mod keys;
 mod ncloud;
 mod problem;
-mod secret;
 mod since;
 mod table;
 mod units;
@@ -26,7 +25,6 @@ mod units;
 pub use accounts::ConfiguredAccount;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub use problem::{Problem, Problems};
-pub use secret::{Keys, Secret};
 
 use problem::{Report, nearest, printable, quote};
 use table::{Table, absolute_path, size};

@@ -9,6 +9,7 @@ pub mod job;
 pub mod plan;
 pub mod retry;
 pub mod schedule;
+pub mod secret;
 pub mod span;
 pub mod split;
 pub mod window;

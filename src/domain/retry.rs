@@ -1,10 +1,14 @@
 //! What to do after a failed attempt, as data: the table of `ELSA-API.md` made into decisions.
 
+use super::span::Ms;
+
 /// What a failed attempt means, whatever its wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A fault of network or service that passes: refused connection, torn stream, 5xx.
+    /// A fault of network or service that passes: torn stream, 5xx.
     Passing,
+    /// No connection at all, so that no other request would do better.
+    Unreachable,
     /// No answer in time; the span may be too big (504, errorCode 510, our own deadlines).
     TooSlow,
     /// The account asks too often; how long it was told to wait, in milliseconds.
@@ -94,7 +98,9 @@ impl Policy {
             // A second refusal after the correction is no matter of clocks any more.
             Failure::ClockSkew { skew_ms } if attempt == 1 => Decision::RetryNow { skew_ms },
             Failure::ClockSkew { .. } => Decision::WrongKey,
-            Failure::Throttled { .. } | Failure::QuotaExceeded { .. } if last => {
+            Failure::Unreachable | Failure::Throttled { .. } | Failure::QuotaExceeded { .. }
+                if last =>
+            {
                 Decision::GiveUpJob
             }
             _ if last => Decision::GiveUpWindow,
@@ -106,10 +112,12 @@ impl Policy {
                 wait_ms: named_or(wait_ms, self.quota_ms),
                 whole_account: true,
             },
-            Failure::Passing | Failure::TooSlow | Failure::BadAnswer => Decision::RetryLater {
-                wait_ms: self.pause(attempt, jitter),
-                whole_account: false,
-            },
+            Failure::Passing | Failure::Unreachable | Failure::TooSlow | Failure::BadAnswer => {
+                Decision::RetryLater {
+                    wait_ms: self.pause(attempt, jitter),
+                    whole_account: false,
+                }
+            }
         }
     }
 
@@ -122,6 +130,16 @@ impl Policy {
         let half = nominal / 2;
         half + (half as f64 * jitter.clamp(0.0, 1.0)) as i64
     }
+}
+
+/// When a window that has failed in `failures` cycles (1 or more), the last time at `failed_at`,
+/// is worth another try: growing pauses, from a minute to an hour.
+#[must_use]
+pub fn next_try(failures: u32, failed_at: Ms) -> Ms {
+    const FIRST_MS: i64 = 60_000;
+    const LONGEST_MS: i64 = 3_600_000;
+    let doublings = failures.saturating_sub(1).min(10);
+    failed_at.plus((FIRST_MS << doublings).min(LONGEST_MS))
 }
 
 /// Longest that a cycle waits because it was told to; beyond it the next cycle is soon enough.
@@ -170,6 +188,10 @@ mod tests {
         );
         let throttled = Failure::Throttled { wait_ms: None };
         assert_eq!(POLICY.next(throttled, 4, 0.5), Decision::GiveUpJob);
+        assert_eq!(
+            POLICY.next(Failure::Unreachable, 4, 0.5),
+            Decision::GiveUpJob
+        );
     }
 
     #[test]
@@ -204,5 +226,14 @@ mod tests {
         assert_eq!(POLICY.next(skewed, 2, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), Decision::GiveUpJob);
+    }
+
+    #[test]
+    fn a_window_that_keeps_failing_is_tried_at_least_once_an_hour() {
+        let minutes: Vec<i64> = (1..9)
+            .map(|failures| next_try(failures, Ms(0)).0 / 60_000)
+            .collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(next_try(u32::MAX, Ms(5)).0, 3_600_005);
     }
 }

@@ -1,0 +1,142 @@
+//! Folders that are published but that the ledger lacks: after a crash between the two, or after
+//! the ledger was lost. Carries *Self-healing* and *Exactly once*: a folder that continues the
+//! job's chain is taken over, any other one that the ledger lacks blocks its span.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::manifest::{MANIFEST, Manifest};
+use super::publish::Published;
+use super::store::Store;
+use crate::digest::Digest;
+use crate::domain::coverage::Coverage;
+use crate::domain::job::Job;
+use crate::domain::span::Span;
+use crate::durable::DiskError;
+
+/// What was found of one job.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Folders that continue the chain, in its order.
+    pub adopted: Vec<Published>,
+    /// Folders that do not: their spans, their paths relative to the root, and why.
+    pub strays: Vec<Stray>,
+}
+
+/// A folder that the ledger lacks and that can't be adopted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// The window that its name says.
+    pub span: Span,
+    /// Relative to the root.
+    pub folder: String,
+    /// Why it can't be adopted.
+    pub why: String,
+}
+
+struct Candidate {
+    span: Span,
+    folder: String,
+    manifest: Manifest,
+    sha256: Digest,
+}
+
+/// Looks for folders of `job` that `coverage` lacks; `last_manifest` is the end of the ledger's
+/// chain.
+///
+/// # Errors
+/// When the archive can't be listed, or an adopted folder's name can't be made durable.
+pub fn adopt(
+    store: &Store,
+    job: &Job,
+    coverage: &Coverage,
+    last_manifest: Option<Digest>,
+) -> Result<Found, DiskError> {
+    let listing = store.root().join(job.name.as_str());
+    let published = store
+        .disk()
+        .step(crate::durable::Step::ListArchive, &listing, || {
+            store.published(&job.name)
+        })?;
+    let mut found = Found::default();
+    let mut by_previous: HashMap<Option<Digest>, Candidate> = HashMap::new();
+    for (span, folder) in published {
+        if coverage.covers(span) {
+            continue;
+        }
+        let stray = |folder, why| Stray { span, folder, why };
+        match read(store.root(), &folder, job, span) {
+            Err(why) => found.strays.push(stray(folder, why)),
+            Ok((manifest, sha256)) => {
+                let previous = manifest.previous;
+                let candidate = Candidate {
+                    span,
+                    folder,
+                    manifest,
+                    sha256,
+                };
+                if let Some(rival) = by_previous.insert(previous, candidate) {
+                    let why = "another folder follows the same manifest".into();
+                    found.strays.push(Stray {
+                        span: rival.span,
+                        folder: rival.folder,
+                        why,
+                    });
+                }
+            }
+        }
+    }
+    let mut covered = coverage.clone();
+    let mut end = last_manifest;
+    while let Some(next) = by_previous.remove(&end) {
+        if covered.missing_in(next.span) != [next.span] {
+            by_previous.insert(end, next);
+            break;
+        }
+        covered.add(next.span);
+        end = Some(next.sha256);
+        let Candidate {
+            span,
+            folder,
+            manifest,
+            sha256,
+        } = next;
+        found
+            .adopted
+            .push(Published::adopted(store, folder, span, &manifest, sha256)?);
+    }
+    found
+        .strays
+        .extend(by_previous.into_values().map(|left| Stray {
+            span: left.span,
+            folder: left.folder,
+            why: "it does not continue the chain of manifests where the ledger ends".into(),
+        }));
+    found.strays.sort_by_key(|stray| stray.span);
+    Ok(found)
+}
+
+/// Reads a folder's manifest and checks what can be checked without reading the data.
+fn read(root: &Path, folder: &str, job: &Job, span: Span) -> Result<(Manifest, Digest), String> {
+    let path = root.join(folder);
+    let json = fs::read(path.join(MANIFEST)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => format!("it has no {MANIFEST}"),
+        _ => format!("its {MANIFEST} can't be read: {error}"),
+    })?;
+    let manifest = Manifest::parse(&json).map_err(|why| format!("its {MANIFEST}: {why}"))?;
+    if manifest.job != job.name.as_str() || manifest.window.span() != Some(span) {
+        return Err(format!("its {MANIFEST} is another window's"));
+    }
+    for file in manifest.files() {
+        if !super::entry_name::is_safe(&file.path) {
+            return Err(format!("its {MANIFEST} names files outside the folder"));
+        }
+        match fs::symlink_metadata(path.join(&file.path)) {
+            Ok(found) if found.is_file() && found.len() == file.bytes => {}
+            _ => return Err(format!("{} is missing or has another length", file.path)),
+        }
+    }
+    Ok((manifest, Digest::of(&json)))
+}

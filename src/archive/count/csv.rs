@@ -1,0 +1,165 @@
+//! Counts CSV records: what follows the header line, where a quoted field may hold line breaks.
+//!
+//! Carries *Complete* and *Suspicious*. Quoting and line ends (CRLF, LF or a lone CR) are as the
+//! `csv-core` crate reads RFC 4180. It takes a quote inside an unquoted field, and text after a
+//! closing quote, for plain text; where the writer meant something else, the number of fields
+//! goes wrong, and a record with another number than the header ends the count. Blank lines are
+//! no records; in a file of one column they could be, and end the count too.
+
+use csv_core::{ReadFieldResult, Reader};
+
+use super::log_time::Snippet;
+use super::{LOG_TIME, Problem, Uncountable};
+use crate::domain::span::Ms;
+
+/// How much of a field is unquoted at a time, in bytes.
+const OUTPUT: usize = 4096;
+
+pub(super) struct Scanner {
+    reader: Reader,
+    output: [u8; OUTPUT],
+    /// Fields of the header; `None` until it has come.
+    columns: Option<u64>,
+    /// Index of the column with the time; of several the last, as a later key wins in JSON.
+    time_column: Option<u64>,
+    records: u64,
+    /// Bytes taken so far.
+    offset: u64,
+    /// The byte before `offset`: it tells the second half of CRLF from a blank line.
+    previous: u8,
+    /// The header or record that is coming; `None` between lines.
+    line: Option<Line>,
+    /// In the header the field that is coming, in a record the field with the time.
+    text: Snippet,
+}
+
+struct Line {
+    /// Where it begins.
+    start: u64,
+    /// Fields that have come whole.
+    fields: u64,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        let mut reader = Reader::new();
+        // By itself the reader drops a byte-order mark when its first input holds it whole. What
+        // is counted must not depend on chunks, so its first input is a blank line, which it skips.
+        reader.read_field(b"\n", &mut [0]);
+        Self {
+            reader,
+            output: [0; OUTPUT],
+            columns: None,
+            time_column: None,
+            records: 0,
+            offset: 0,
+            previous: b'\n',
+            line: None,
+            text: Snippet::new(),
+        }
+    }
+
+    pub(super) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        each: &mut dyn FnMut(Option<Ms>),
+    ) -> Result<(), Uncountable> {
+        while let Some(&first) = bytes.first() {
+            let taken = if self.line.is_none() && matches!(first, b'\r' | b'\n') {
+                self.line_break(first)?;
+                1
+            } else {
+                self.field(bytes, each)?
+            };
+            let (past, rest) = bytes.split_at(taken);
+            self.previous = past.last().copied().unwrap_or(self.previous);
+            self.offset += taken as u64;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, each: &mut dyn FnMut(Option<Ms>)) -> Result<u64, Uncountable> {
+        if self.line.is_some() {
+            // A line break ends a last line that has none, unless it is inside quotes.
+            self.field(b"\n", each)?;
+        }
+        match &self.line {
+            None => Ok(self.records),
+            Some(line) => Err(Uncountable {
+                offset: line.start,
+                problem: Problem::OpenQuote,
+            }),
+        }
+    }
+
+    /// A line break between lines: the rest of CRLF, or a blank line.
+    fn line_break(&self, byte: u8) -> Result<(), Uncountable> {
+        let blank = byte == b'\r' || self.previous != b'\r';
+        if blank && self.columns == Some(1) {
+            return Err(Uncountable {
+                offset: self.offset,
+                problem: Problem::BlankLine,
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads on to the end of a field, or as far as `bytes` or `output` go; returns the number of
+    /// bytes taken.
+    fn field(
+        &mut self,
+        bytes: &[u8],
+        each: &mut dyn FnMut(Option<Ms>),
+    ) -> Result<usize, Uncountable> {
+        let line = self.line.get_or_insert(Line {
+            start: self.offset,
+            fields: 0,
+        });
+        let in_header = self.columns.is_none();
+        let (result, taken, unquoted) = self.reader.read_field(bytes, &mut self.output);
+        if in_header || self.time_column == Some(line.fields) {
+            self.text.push(&self.output[..unquoted]);
+        }
+        if let ReadFieldResult::Field { record_end } = result {
+            if in_header {
+                if self.text.bytes() == Some(LOG_TIME) {
+                    self.time_column = Some(line.fields);
+                }
+                self.text.clear();
+            }
+            line.fields += 1;
+            if record_end {
+                self.end_line(each)?;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn end_line(&mut self, each: &mut dyn FnMut(Option<Ms>)) -> Result<(), Uncountable> {
+        let Some(Line { start, fields }) = self.line.take() else {
+            return Ok(());
+        };
+        match self.columns {
+            None => self.columns = Some(fields),
+            Some(columns) if columns == fields => {
+                self.records += 1;
+                each(self.text.time());
+            }
+            Some(expected) => {
+                return Err(Uncountable {
+                    offset: start,
+                    problem: Problem::FieldCount {
+                        found: fields,
+                        expected,
+                    },
+                });
+            }
+        }
+        self.text.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,349 @@
+//! Counts JSON records in whatever layout they come: one array, one object a line, objects or
+//! arrays one after another, with or without white space.
+//!
+//! Carries *Complete* and *Suspicious*. An object at the top is one record, an array at the top
+//! holds records, and anything else in their places ends the count; so does whatever breaks the
+//! grammar of RFC 8259, since what follows could not be trusted either. One thing beyond it is
+//! accepted: `\u` escapes of half a surrogate pair, which bodies of logs do hold.
+//!
+//! The time is the value of the key `logTime` of the record itself, a number or a string; of
+//! several the last counts. Key and value are compared as they are written, so one that is
+//! written with escapes gives no time.
+
+use self::number::Digits;
+use super::log_time::Snippet;
+use super::{LOG_TIME, Problem, Uncountable};
+use crate::domain::span::Ms;
+
+mod number;
+
+/// Most arrays and objects inside one another, the outermost included. Logs are flat; this is
+/// about where common readers of JSON give up as well, and it fits the bits of one integer.
+pub(super) const MAX_DEPTH: u32 = u128::BITS;
+
+pub(super) struct Scanner {
+    next: Next,
+    /// The containers around this place, innermost in bit 0; set for an object.
+    objects: u128,
+    /// How many containers there are.
+    depth: u32,
+    /// The depth at which records are: 1 for an object at the top, 2 inside an array.
+    record_depth: u32,
+    records: u64,
+    /// Bytes taken so far.
+    offset: u64,
+    /// A character of a string of which the last chunk held only a beginning.
+    cut: Vec<u8>,
+    /// The latest key of the record, as far as it is needed.
+    key: Snippet,
+    /// The record's time as it is written; empty when there is none.
+    time: Snippet,
+}
+
+/// What may come next.
+#[derive(Clone, Copy)]
+enum Next {
+    /// A record, an array of records, or the end.
+    Top,
+    Value(Role),
+    /// An array's first element, or its end.
+    ElementOrEnd,
+    Key,
+    KeyOrEnd,
+    /// The colon before a value.
+    Colon(Role),
+    CommaOrEnd,
+    /// More of a string.
+    Text(Role),
+    /// The rest of an escape, after the backslash.
+    Escape(Role),
+    /// That many hexadecimal digits of a `\u` escape.
+    Hex(Role, u8),
+    Number(Role, Digits),
+    /// The rest of `true`, `false` or `null`.
+    Word(&'static [u8]),
+}
+
+/// What a string or number is for.
+#[derive(Clone, Copy)]
+enum Role {
+    /// A key of the record itself.
+    RecordKey,
+    /// A key further inside.
+    Key,
+    /// The value of the record's `logTime`.
+    Time,
+    /// Any other value.
+    Value,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        Self {
+            next: Next::Top,
+            objects: 0,
+            depth: 0,
+            record_depth: 0,
+            records: 0,
+            offset: 0,
+            cut: Vec::new(),
+            key: Snippet::new(),
+            time: Snippet::new(),
+        }
+    }
+
+    pub(super) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        each: &mut dyn FnMut(Option<Ms>),
+    ) -> Result<(), Uncountable> {
+        while let Some(&byte) = bytes.first() {
+            let taken = self
+                .step(byte, bytes, each)
+                .map_err(|problem| self.fault(problem))?;
+            self.offset += taken as u64;
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&self) -> Result<u64, Uncountable> {
+        match self.next {
+            Next::Top => Ok(self.records),
+            _ => Err(self.fault(Problem::CutOff)),
+        }
+    }
+
+    const fn fault(&self, problem: Problem) -> Uncountable {
+        Uncountable {
+            offset: self.offset,
+            problem,
+        }
+    }
+
+    /// Takes some of `bytes`, of which `byte` is the first; returns how many. After a problem
+    /// `offset` is its place.
+    fn step(
+        &mut self,
+        byte: u8,
+        bytes: &[u8],
+        each: &mut dyn FnMut(Option<Ms>),
+    ) -> Result<usize, Problem> {
+        self.next = match self.next {
+            Next::Text(role) => return self.text(role, bytes),
+            Next::Escape(role) => {
+                self.keep(role, &[byte]);
+                match byte {
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Next::Text(role),
+                    b'u' => Next::Hex(role, 4),
+                    _ => return Err(Problem::Escape),
+                }
+            }
+            Next::Hex(role, left) => {
+                if !byte.is_ascii_hexdigit() {
+                    return Err(Problem::Escape);
+                }
+                self.keep(role, &[byte]);
+                match left {
+                    0 | 1 => Next::Text(role),
+                    _ => Next::Hex(role, left - 1),
+                }
+            }
+            Next::Number(role, digits) => {
+                if let Some(digits) = digits.and(byte) {
+                    self.keep(role, &[byte]);
+                    Next::Number(role, digits)
+                } else if digits.are_a_number() {
+                    self.next = Next::CommaOrEnd;
+                    return Ok(0);
+                } else {
+                    return Err(Problem::Expected("a digit"));
+                }
+            }
+            Next::Word(word) => match word {
+                [only] if *only == byte => Next::CommaOrEnd,
+                [first, rest @ ..] if *first == byte => Next::Word(rest),
+                _ => return Err(Problem::Expected("true, false or null")),
+            },
+            _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => return Ok(1),
+            Next::Top => match byte {
+                b'{' => self.begin_object()?,
+                b'[' => self.begin_array()?,
+                _ => return Err(Problem::NotARecord),
+            },
+            Next::Value(role) => self.value(role, byte)?,
+            Next::ElementOrEnd if byte == b']' => self.end(each),
+            Next::ElementOrEnd => self.value(Role::Value, byte)?,
+            Next::KeyOrEnd if byte == b'}' => self.end(each),
+            Next::Key | Next::KeyOrEnd => self.key(byte)?,
+            Next::Colon(role) if byte == b':' => Next::Value(role),
+            Next::Colon(_) => return Err(Problem::Expected("a colon")),
+            Next::CommaOrEnd => match (byte, self.objects & 1) {
+                (b',', 1) => Next::Key,
+                (b',', _) => Next::Value(Role::Value),
+                (b'}', 1) | (b']', 0) => self.end(each),
+                (_, 1) => return Err(Problem::Expected("a comma or the end of the object")),
+                _ => return Err(Problem::Expected("a comma or the end of the array")),
+            },
+        };
+        Ok(1)
+    }
+
+    fn value(&mut self, role: Role, byte: u8) -> Result<Next, Problem> {
+        if self.depth < self.record_depth && byte != b'{' {
+            return Err(Problem::NotARecord);
+        }
+        let digits = match byte {
+            b'{' => return self.begin_object(),
+            b'[' => return self.begin_array(),
+            b'"' => return Ok(Next::Text(role)),
+            b't' => return Ok(Next::Word(b"rue")),
+            b'f' => return Ok(Next::Word(b"alse")),
+            b'n' => return Ok(Next::Word(b"ull")),
+            b'-' => Digits::Minus,
+            b'0' => Digits::Zero,
+            b'1'..=b'9' => Digits::Whole,
+            _ => return Err(Problem::Expected("a value")),
+        };
+        self.keep(role, &[byte]);
+        Ok(Next::Number(role, digits))
+    }
+
+    fn key(&mut self, byte: u8) -> Result<Next, Problem> {
+        if byte != b'"' {
+            return Err(Problem::Expected("a key in quotes"));
+        }
+        if self.depth == self.record_depth {
+            self.key.clear();
+            Ok(Next::Text(Role::RecordKey))
+        } else {
+            Ok(Next::Text(Role::Key))
+        }
+    }
+
+    fn begin_object(&mut self) -> Result<Next, Problem> {
+        self.begin(1)?;
+        if self.depth == 1 {
+            self.record_depth = 1;
+        }
+        if self.depth == self.record_depth {
+            self.time.clear();
+        }
+        Ok(Next::KeyOrEnd)
+    }
+
+    fn begin_array(&mut self) -> Result<Next, Problem> {
+        self.begin(0)?;
+        if self.depth == 1 {
+            self.record_depth = 2;
+        }
+        Ok(Next::ElementOrEnd)
+    }
+
+    const fn begin(&mut self, object: u128) -> Result<(), Problem> {
+        if self.depth == MAX_DEPTH {
+            return Err(Problem::TooDeep);
+        }
+        self.depth += 1;
+        self.objects = self.objects << 1 | object;
+        Ok(())
+    }
+
+    fn end(&mut self, each: &mut dyn FnMut(Option<Ms>)) -> Next {
+        if self.depth == self.record_depth {
+            self.records += 1;
+            each(self.time.time());
+        }
+        self.depth = self.depth.saturating_sub(1);
+        self.objects >>= 1;
+        match self.depth {
+            0 => Next::Top,
+            _ => Next::CommaOrEnd,
+        }
+    }
+
+    /// Takes a string's bytes up to and with the next quote or backslash.
+    fn text(&mut self, role: Role, bytes: &[u8]) -> Result<usize, Problem> {
+        if !self.cut.is_empty() {
+            return self.complete_cut(role, bytes);
+        }
+        let stop = memchr::memchr2(b'"', b'\\', bytes);
+        let run = &bytes[..stop.unwrap_or(bytes.len())];
+        let control = first_control(run);
+        let plain = run.get(..control.unwrap_or(run.len())).unwrap_or_default();
+        if let Err(error) = str::from_utf8(plain) {
+            let at = error.valid_up_to();
+            let chunk_ends = stop.is_none() && control.is_none() && error.error_len().is_none();
+            if !chunk_ends {
+                self.offset += at as u64;
+                return Err(Problem::Utf8);
+            }
+            self.cut
+                .extend_from_slice(plain.get(at..).unwrap_or_default());
+        } else if let Some(at) = control {
+            self.offset += at as u64;
+            return Err(Problem::ControlCharacter);
+        }
+        self.keep(role, run);
+        let Some(stop) = stop else {
+            return Ok(bytes.len());
+        };
+        self.next = if bytes[stop] == b'"' {
+            self.after_string(role)
+        } else {
+            self.keep(role, b"\\");
+            Next::Escape(role)
+        };
+        Ok(stop + 1)
+    }
+
+    /// Takes one byte of a character whose beginning was in an earlier chunk.
+    fn complete_cut(&mut self, role: Role, bytes: &[u8]) -> Result<usize, Problem> {
+        let one = &bytes[..1];
+        self.cut.extend_from_slice(one);
+        match str::from_utf8(&self.cut) {
+            Ok(_) => self.cut.clear(),
+            Err(error) if error.error_len().is_none() => {}
+            Err(_) => {
+                self.offset -= self.cut.len() as u64 - 1;
+                return Err(Problem::Utf8);
+            }
+        }
+        self.keep(role, one);
+        Ok(1)
+    }
+
+    fn after_string(&mut self, role: Role) -> Next {
+        match role {
+            Role::RecordKey if self.key.bytes() == Some(LOG_TIME) => {
+                self.time.clear();
+                Next::Colon(Role::Time)
+            }
+            Role::RecordKey | Role::Key => Next::Colon(Role::Value),
+            Role::Time | Role::Value => Next::CommaOrEnd,
+        }
+    }
+
+    fn keep(&mut self, role: Role, bytes: &[u8]) {
+        match role {
+            Role::RecordKey => self.key.push(bytes),
+            Role::Time => self.time.push(bytes),
+            Role::Key | Role::Value => {}
+        }
+    }
+}
+
+/// Where the first raw control character is. Looking at every byte without stopping is what the
+/// compiler can do many at a time.
+fn first_control(run: &[u8]) -> Option<usize> {
+    let is_control = |byte: &u8| *byte < 0x20;
+    let any = run.iter().fold(false, |any, byte| any | is_control(byte));
+    if any {
+        run.iter().position(is_control)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

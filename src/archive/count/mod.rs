@@ -1,0 +1,192 @@
+//! Counts the records of one unpacked file while its bytes stream by, and tells their times.
+//!
+//! *Complete*: whether an answer was capped is decided by this count, so a file is either
+//! counted exactly or is [`Uncountable`]; nothing is guessed. *Suspicious* and *Bounded*: any
+//! bytes in chunks of any size are taken, in the same few kilobytes of memory.
+
+use thiserror::Error;
+
+use crate::domain::job::Format;
+use crate::domain::span::Ms;
+
+mod csv;
+mod json;
+pub mod log_time;
+
+/// The field whose value is the record's time (`ELSA-API.md`, *Records*).
+const LOG_TIME: &[u8] = b"logTime";
+
+/// UTF-8's byte-order mark, which some writers put before everything else.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// What a file's content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Objects, one after another or in arrays.
+    Json,
+    /// A header line and comma-separated records.
+    Csv,
+}
+
+impl Kind {
+    /// What an entry of the zip holds: what its name's ending says (`.json`, `.jsonl`, `.ndjson`
+    /// or `.csv`, upper or lower case), and without such an ending what was asked for.
+    #[must_use]
+    pub fn of(entry_name: &str, requested: Format) -> Self {
+        let ending = entry_name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let is = |known: &str| ending.eq_ignore_ascii_case(known);
+        if is("csv") {
+            Self::Csv
+        } else if is("json") || is("jsonl") || is("ndjson") {
+            Self::Json
+        } else {
+            match requested {
+                Format::Json => Self::Json,
+                Format::Csv => Self::Csv,
+            }
+        }
+    }
+}
+
+/// Why the records of a file can't be counted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("its records can't be counted: at byte {offset}, {problem}")]
+pub struct Uncountable {
+    /// Where, in bytes from the start of the file, a byte-order mark included. For CSV: where the
+    /// record in question begins.
+    pub offset: u64,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// What is wrong with a file whose records can't be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Problem {
+    /// Something else than an object, or an array of objects, at the top of a JSON file.
+    #[error("a record (a JSON object) should begin; compare the job's `format` with the file")]
+    NotARecord,
+    /// JSON's grammar asks for something else.
+    #[error("JSON needs {0}")]
+    Expected(&'static str),
+    /// A raw control character in a JSON string.
+    #[error("a JSON string holds a raw control character")]
+    ControlCharacter,
+    /// An unknown escape in a JSON string.
+    #[error("a JSON string holds an escape that JSON does not have")]
+    Escape,
+    /// A JSON string that is not UTF-8.
+    #[error("a JSON string is not valid UTF-8")]
+    Utf8,
+    /// More levels than are followed.
+    #[error("JSON is nested deeper than {} levels", json::MAX_DEPTH)]
+    TooDeep,
+    /// The file ends where JSON can't end.
+    #[error("the file ends in the middle of JSON; it was cut off")]
+    CutOff,
+    /// A CSV record with another number of fields than the header: quoting went wrong somewhere.
+    #[error("a CSV record has {found} fields where the header has {expected}")]
+    FieldCount {
+        /// Fields of the record.
+        found: u64,
+        /// Fields of the header.
+        expected: u64,
+    },
+    /// A quoted CSV field without an end.
+    #[error("a CSV record has a quoted field that never ends; it was cut off")]
+    OpenQuote,
+    /// A blank line in a CSV file of one column, which may be a record with an empty field.
+    #[error("a CSV file of one column has a blank line, which may or may not be a record")]
+    BlankLine,
+}
+
+/// Counts the records of one file.
+pub struct Counter {
+    scanner: Scanner,
+    /// How many bytes of a byte-order mark have come; all of them once the start is over.
+    bom_seen: usize,
+    /// Bytes that the scanner was not shown.
+    skipped: u64,
+    /// The first fault, its offset as the scanner counts.
+    fault: Option<Uncountable>,
+}
+
+enum Scanner {
+    Json(Box<json::Scanner>),
+    Csv(Box<csv::Scanner>),
+}
+
+impl Counter {
+    /// A counter for a file of which nothing has come yet.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            scanner: match kind {
+                Kind::Json => Scanner::Json(Box::new(json::Scanner::new())),
+                Kind::Csv => Scanner::Csv(Box::new(csv::Scanner::new())),
+            },
+            bom_seen: 0,
+            skipped: 0,
+            fault: None,
+        }
+    }
+
+    /// Takes the file's next bytes and calls `each` once for every record that they complete,
+    /// with its time where it can be read. After the first fault the rest is ignored.
+    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Option<Ms>)) {
+        while let Some(expected) = BOM.get(self.bom_seen) {
+            let Some((first, rest)) = bytes.split_first() else {
+                return;
+            };
+            if first != expected {
+                self.start_without_bom(each);
+                break;
+            }
+            bytes = rest;
+            self.bom_seen += 1;
+            if self.bom_seen == BOM.len() {
+                self.skipped = BOM.len() as u64;
+            }
+        }
+        self.scan(bytes, each);
+    }
+
+    /// The number of the file's records, after its last byte. `each` is called for a last CSV
+    /// record that no line break ends.
+    ///
+    /// # Errors
+    /// The first thing that makes the count uncertain. Of the file's records any number may have
+    /// been told by then.
+    pub fn finish(mut self, each: &mut dyn FnMut(Option<Ms>)) -> Result<u64, Uncountable> {
+        self.start_without_bom(each);
+        let counted = match (self.fault, &mut self.scanner) {
+            (Some(fault), _) => Err(fault),
+            (None, Scanner::Json(json)) => json.finish(),
+            (None, Scanner::Csv(csv)) => csv.finish(each),
+        };
+        counted.map_err(|fault| Uncountable {
+            offset: fault.offset + self.skipped,
+            ..fault
+        })
+    }
+
+    /// Shows the scanner what looked like a byte-order mark and was not.
+    fn start_without_bom(&mut self, each: &mut dyn FnMut(Option<Ms>)) {
+        let seen = std::mem::replace(&mut self.bom_seen, BOM.len());
+        if seen < BOM.len() {
+            self.scan(&BOM[..seen], each);
+        }
+    }
+
+    fn scan(&mut self, bytes: &[u8], each: &mut dyn FnMut(Option<Ms>)) {
+        if self.fault.is_none() {
+            let scanned = match &mut self.scanner {
+                Scanner::Json(json) => json.feed(bytes, each),
+                Scanner::Csv(csv) => csv.feed(bytes, each),
+            };
+            self.fault = scanned.err();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

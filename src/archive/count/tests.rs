@@ -1,0 +1,143 @@
+//! What holds for every kind of file: which kind it is, byte-order marks, and chunks of any size.
+
+use super::*;
+use proptest::prelude::*;
+
+/// What came of counting: the times in order, and the number of records or the fault.
+pub(super) type Counted = (Vec<Option<Ms>>, Result<u64, Uncountable>);
+
+pub(super) fn count_chunks<'a>(kind: Kind, chunks: impl IntoIterator<Item = &'a [u8]>) -> Counted {
+    let mut times = Vec::new();
+    let mut counter = Counter::new(kind);
+    for chunk in chunks {
+        counter.feed(chunk, &mut |time| times.push(time));
+    }
+    let result = counter.finish(&mut |time| times.push(time));
+    if let Ok(records) = result {
+        assert_eq!(records, times.len() as u64, "each record is told once");
+    }
+    (times, result)
+}
+
+pub(super) fn count(kind: Kind, bytes: impl AsRef<[u8]>) -> Counted {
+    count_chunks(kind, [bytes.as_ref()])
+}
+
+/// Pieces that files are made of, whole ones and broken ones.
+fn soup() -> impl Strategy<Value = Vec<u8>> {
+    #[rustfmt::skip]
+    const PIECES: &[&[u8]] = &[
+        b"{", b"}", b"[", b"]", b",", b":", b"\"", b"\"\"", b"\\", b"\\u00e9", b"\\ud800", b"\n",
+        b"\r", b"\r\n", b" ", b"a", b"-1.5e+3", b"0", b"true", b"null", b"\x01", b"\0", b"\xFF",
+        b"\"logTime\":", b"logTime", b"{\"logTime\":\"1763737200123\"}", b"{\"a\":[{}]}",
+        b"1763737200123", b"\xEB\xA1\x9C", b"\xF0\x9F\x98\x80", b"\xEA\xB0", b"\xEF",
+        b"\xEF\xBB", BOM,
+    ];
+    proptest::collection::vec(proptest::sample::select(PIECES), 0..24).prop_map(|all| all.concat())
+}
+
+fn a_file() -> impl Strategy<Value = Vec<u8>> {
+    let whole = proptest::sample::select(vec![
+        "\u{feff}[{\"logTime\":1763737200123,\"body\":\"한글 \\\"{[\\\\\"},\n{\"a\":[{}, -0.5E-7]}]",
+        "{\"logTime\":\"2026-11-22T00:00:00+09:00\"}{\"b\":\"😀\\ud83d\"}\r\n[] [{}]",
+        "\u{feff}body,logTime\r\n\"a\n\"\"b\"\"\",1763737200123\r\n\r\n한글,\n",
+    ]);
+    // One byte gone, or one byte other, near what is right.
+    let damaged = (whole, any::<proptest::sample::Index>(), any::<Option<u8>>()).prop_map(
+        |(text, at, byte)| {
+            let mut bytes = text.as_bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes.splice(at..=at, byte);
+            bytes
+        },
+    );
+    prop_oneof![soup(), damaged]
+}
+
+#[test]
+fn an_ending_tells_the_kind_and_otherwise_the_request_does() {
+    for (name, requested, kind) in [
+        ("logs.json", Format::Csv, Kind::Json),
+        ("a/b.c/LOGS.JsonL", Format::Csv, Kind::Json),
+        ("x.csv.ndjson", Format::Csv, Kind::Json),
+        ("logs_1.CSV", Format::Json, Kind::Csv),
+        ("logs", Format::Csv, Kind::Csv),
+        ("logs", Format::Json, Kind::Json),
+        ("csv", Format::Json, Kind::Json),
+        ("logs.txt", Format::Csv, Kind::Csv),
+        ("로그.", Format::Json, Kind::Json),
+    ] {
+        assert_eq!(Kind::of(name, requested), kind, "{name}");
+    }
+}
+
+#[test]
+fn one_byte_order_mark_is_no_content_and_part_of_one_is() {
+    for kind in [Kind::Json, Kind::Csv] {
+        assert_eq!(count(kind, BOM).1, Ok(0));
+    }
+    assert_eq!(count(Kind::Json, [BOM, b"{}"].concat()).1, Ok(1));
+    for wrong in [&b"\xEF"[..], b"\xEF\xBB", b"\xEF\xBB{}"] {
+        let fault = count(Kind::Json, wrong).1.unwrap_err();
+        assert_eq!((fault.offset, fault.problem), (0, Problem::NotARecord));
+    }
+    // A second one is a character of the header's first name.
+    let (times, _) = count(Kind::Csv, [BOM, b"logTime\n1\n"].concat());
+    assert_eq!(times, [Some(Ms(1))]);
+    let (times, _) = count(Kind::Csv, [BOM, BOM, b"logTime\n1\n"].concat());
+    assert_eq!(times, [None]);
+    assert_eq!(count(Kind::Csv, b"\xEF\xBB\nx\n").1, Ok(1));
+}
+
+#[test]
+fn a_fault_is_told_with_its_place_in_the_file_and_without_its_bytes() {
+    let fault = count(Kind::Json, [BOM, b"{} \x1B[31m"].concat())
+        .1
+        .unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "its records can't be counted: at byte 6, a record (a JSON object) should begin; compare \
+         the job's `format` with the file"
+    );
+    let fault = count(Kind::Csv, [BOM, b"a,b\n1,2\n3\n"].concat())
+        .1
+        .unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "its records can't be counted: at byte 11, a CSV record has 1 fields where the header has 2"
+    );
+}
+
+#[test]
+fn records_before_a_fault_are_told_and_none_after_it() {
+    let (times, result) = count_chunks(
+        Kind::Json,
+        [
+            &b"{\"logTime\":1}{\"logTime\":2"[..],
+            b"}x{\"logTime\":3}",
+            b"{\"logTime\":4}",
+        ],
+    );
+    assert_eq!(times, [Some(Ms(1)), Some(Ms(2))]);
+    assert_eq!(result.unwrap_err().offset, 26);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn nothing_depends_on_how_a_file_is_cut_into_chunks(
+        bytes in a_file(),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        for kind in [Kind::Json, Kind::Csv] {
+            let at_once = count(kind, &bytes);
+            let chunks = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
+            prop_assert_eq!(&count_chunks(kind, chunks), &at_once);
+            prop_assert_eq!(&count_chunks(kind, bytes.chunks(1)), &at_once);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Names of a zip's entries: which of them may become a file. Pure; carries *Suspicious*.
+
+use std::collections::HashSet;
+
+use thiserror::Error;
+
+/// Longest component, in bytes: the limit of every common file system (NAME_MAX).
+const LONGEST_COMPONENT: usize = 255;
+/// Longest name, in bytes; together with root and folder it stays below PATH_MAX.
+const LONGEST_NAME: usize = 1024;
+/// Most folders above a file.
+const DEEPEST: usize = 8;
+
+/// Why an entry is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BadName {
+    /// Not UTF-8.
+    #[error("its name is not UTF-8")]
+    Encoding,
+    /// Empty, or a component is.
+    #[error("a component of its name is empty")]
+    Empty,
+    /// An absolute name, or one with a drive letter.
+    #[error("its name is absolute")]
+    Absolute,
+    /// `.` or `..`.
+    #[error("its name has a component '.' or '..'")]
+    Dots,
+    /// A backslash, which some systems take for a separator.
+    #[error("its name has a backslash")]
+    Backslash,
+    /// A control character, NUL and newline among them.
+    #[error("its name has a control character")]
+    Control,
+    /// A component, or the whole, is too long.
+    #[error("its name is too long")]
+    TooLong,
+    /// Too many folders.
+    #[error("its name has too many folders")]
+    TooDeep,
+    /// The same name again, perhaps in other case.
+    #[error("its name comes twice, at least where upper and lower case are the same")]
+    Twice,
+    /// A name that is both a file and a folder.
+    #[error("its name is a file's and a folder's")]
+    FileAndFolder,
+}
+
+/// The names of one zip, each checked by itself and against the others.
+#[derive(Debug, Default)]
+pub struct Names {
+    files: HashSet<String>,
+    folders: HashSet<String>,
+}
+
+impl Names {
+    /// Checks the next entry's name; a trailing `/` makes it a folder. Returns it as a relative
+    /// path with `/` between its components, without a trailing one.
+    ///
+    /// # Errors
+    /// Says which rule it breaks.
+    pub fn check<'a>(&mut self, raw: &'a [u8]) -> Result<&'a str, BadName> {
+        let name = std::str::from_utf8(raw).map_err(|_| BadName::Encoding)?;
+        let (path, is_folder) = match name.strip_suffix('/') {
+            Some(path) => (path, true),
+            None => (name, false),
+        };
+        check_path(path)?;
+        // Some collectors' file systems fold case; what would be one file there is refused here.
+        let folded = path.to_lowercase();
+        for (at, _) in folded.match_indices('/') {
+            let above = &folded[..at];
+            if self.files.contains(above) {
+                return Err(BadName::FileAndFolder);
+            }
+            if !self.folders.contains(above) {
+                self.folders.insert(above.to_owned());
+            }
+        }
+        if is_folder {
+            if self.files.contains(&folded) {
+                return Err(BadName::FileAndFolder);
+            }
+            self.folders.insert(folded);
+        } else {
+            if self.folders.contains(&folded) {
+                return Err(BadName::FileAndFolder);
+            }
+            if !self.files.insert(folded) {
+                return Err(BadName::Twice);
+            }
+        }
+        Ok(path)
+    }
+}
+
+fn check_path(path: &str) -> Result<(), BadName> {
+    if path.contains('\\') {
+        return Err(BadName::Backslash);
+    }
+    if path.chars().any(char::is_control) {
+        return Err(BadName::Control);
+    }
+    if path.starts_with('/') || path.as_bytes().get(1) == Some(&b':') {
+        return Err(BadName::Absolute);
+    }
+    if path.len() > LONGEST_NAME {
+        return Err(BadName::TooLong);
+    }
+    let mut depth = 0;
+    for component in path.split('/') {
+        match component {
+            "" => return Err(BadName::Empty),
+            "." | ".." => return Err(BadName::Dots),
+            long if long.len() > LONGEST_COMPONENT => return Err(BadName::TooLong),
+            _ => depth += 1,
+        }
+    }
+    if depth > DEEPEST + 1 {
+        Err(BadName::TooDeep)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a path from a manifest can be joined to a folder without leaving it.
+#[must_use]
+pub fn is_safe(path: &str) -> bool {
+    check_path(path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &[u8]) -> Result<&str, BadName> {
+        Names::default().check(name)
+    }
+
+    #[test]
+    fn plain_names_pass_unchanged() {
+        for name in [
+            "logs.json",
+            "a/b/c.csv",
+            "로그.json",
+            "with space",
+            ".hidden",
+            "a..b",
+        ] {
+            assert_eq!(check(name.as_bytes()), Ok(name));
+        }
+        assert_eq!(check(b"folder/"), Ok("folder"));
+    }
+
+    #[test]
+    fn each_hostile_name_is_refused_for_its_reason() {
+        let long = "x".repeat(256);
+        let deep = "d/".repeat(9) + "file";
+        let cases: [(&[u8], BadName); 17] = [
+            (b"", BadName::Empty),
+            (b"/", BadName::Empty),
+            (b"a//b", BadName::Empty),
+            (b"/etc/passwd", BadName::Absolute),
+            (b"C:/x", BadName::Absolute),
+            (b"c:x", BadName::Absolute),
+            (b"..", BadName::Dots),
+            (b"../x", BadName::Dots),
+            (b"a/../../x", BadName::Dots),
+            (b"./x", BadName::Dots),
+            (b"..\\x", BadName::Backslash),
+            (b"a\0b", BadName::Control),
+            (b"a\nb", BadName::Control),
+            ("a\u{85}b".as_bytes(), BadName::Control),
+            (b"a\xff", BadName::Encoding),
+            (long.as_bytes(), BadName::TooLong),
+            (deep.as_bytes(), BadName::TooDeep),
+        ];
+        for (name, reason) in cases {
+            assert_eq!(
+                check(name),
+                Err(reason),
+                "{:?}",
+                String::from_utf8_lossy(name)
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_meet_on_some_file_system_are_refused() {
+        let cases: [(&[&[u8]], BadName); 5] = [
+            (&[b"a", b"a"], BadName::Twice),
+            (&[b"Log.json", b"log.JSON"], BadName::Twice),
+            (&[b"a", b"a/b"], BadName::FileAndFolder),
+            (&[b"a/b", b"A"], BadName::FileAndFolder),
+            (&[b"a", b"a/"], BadName::FileAndFolder),
+        ];
+        for (names, reason) in cases {
+            let mut seen = Names::default();
+            let (last, first) = names.split_last().unwrap();
+            first
+                .iter()
+                .for_each(|name| assert!(seen.check(name).is_ok()));
+            assert_eq!(seen.check(last), Err(reason));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! `manifest.json`: what a window's folder holds and how it came, schema 1. Carries *Evident*:
+//! each manifest names the digest of the job's previous one.
+
+use jiff::fmt::temporal::DateTimePrinter;
+use jiff::tz::Offset;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::domain::job::{Format, Job, ToBound};
+use crate::domain::span::{Ms, Span};
+use crate::domain::split::Status;
+use crate::domain::window::Zone;
+
+/// The file's name in a window's folder.
+pub const MANIFEST: &str = "manifest.json";
+/// The schema that this version writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// A window's manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The job's name.
+    pub job: String,
+    /// The ELSA project's key.
+    pub project_key: String,
+    /// The ELSA project's number.
+    pub project_id: i64,
+    /// The window.
+    pub window: Window,
+    /// The worst of its parts.
+    pub status: Status,
+    /// Records in all parts; `None` when a part can't be counted.
+    pub records: Option<u64>,
+    /// What was asked of the service.
+    pub request: Request,
+    /// The downloads that make up the window, in order of time.
+    pub parts: Vec<Part>,
+    /// Digest of the job's previous manifest; `None` on the first.
+    pub previous: Option<Digest>,
+    /// When the manifest was written, RFC 3339.
+    pub archived_at: String,
+    /// Which program and version wrote it.
+    pub tool: String,
+}
+
+/// A window's bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// First instant inside, RFC 3339 in the zone's time.
+    pub from: String,
+    /// First instant after, likewise.
+    pub to: String,
+    /// `from` in UTC milliseconds.
+    pub from_ms: i64,
+    /// `to` in UTC milliseconds.
+    pub to_ms: i64,
+}
+
+impl Window {
+    /// The bounds of `span` in the time of `zone`.
+    #[must_use]
+    pub fn of(span: Span, zone: &Zone) -> Self {
+        Self {
+            from: local_time(span.from(), zone),
+            to: local_time(span.to(), zone),
+            from_ms: span.from().0,
+            to_ms: span.to().0,
+        }
+    }
+
+    /// The bounds as a span; `None` when the manifest is wrong.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        Span::new(Ms(self.from_ms), Ms(self.to_ms))
+    }
+}
+
+/// An instant in RFC 3339 with the zone's offset.
+#[must_use]
+pub fn local_time(instant: Ms, zone: &Zone) -> String {
+    let timestamp = instant.timestamp();
+    let offset: Offset = zone.tz().to_offset(timestamp);
+    DateTimePrinter::new().timestamp_with_offset_to_string(&timestamp, offset)
+}
+
+/// What was the same in all requests of a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The gateway.
+    pub endpoint: String,
+    /// The format of the files.
+    pub format: Format,
+    /// The service's page size.
+    pub limit: u32,
+    /// The cap that was asked for.
+    pub count: u32,
+    /// The fields asked for; empty for all.
+    pub include_fields: Vec<String>,
+    /// What the service was taken to do with `to`.
+    pub to_bound: ToBound,
+}
+
+impl Request {
+    /// What `job` asks of `endpoint`.
+    #[must_use]
+    pub fn of(job: &Job, endpoint: String) -> Self {
+        Self {
+            endpoint,
+            format: job.format,
+            limit: job.limit,
+            count: job.count,
+            include_fields: job.include_fields.clone(),
+            to_bound: job.to_bound,
+        }
+    }
+}
+
+/// One download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// First instant asked for, UTC milliseconds.
+    pub from_ms: i64,
+    /// First instant after, UTC milliseconds.
+    pub to_ms: i64,
+    /// What is known of it.
+    pub status: Status,
+    /// Its records; `None` when they can't be counted.
+    pub records: Option<u64>,
+    /// Attempts that it took, 1 or more.
+    pub attempts: u32,
+    /// When the answer had come in full, RFC 3339.
+    pub received_at: String,
+    /// The zip as it came; it is not kept.
+    pub zip: Zip,
+    /// The zip's files, in its order.
+    pub files: Vec<DataFile>,
+}
+
+/// A zip as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zip {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
+/// One unpacked file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Relative to the window's folder, with `/` between its components.
+    pub path: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: Digest,
+    /// Its records; `None` when they can't be counted.
+    pub records: Option<u64>,
+    /// Smallest `logTime` that could be read, UTC milliseconds.
+    pub first_ms: Option<i64>,
+    /// Largest `logTime` that could be read, UTC milliseconds.
+    pub last_ms: Option<i64>,
+}
+
+impl Manifest {
+    /// The bytes of `manifest.json`.
+    ///
+    /// # Errors
+    /// Never with these types; the serializer's signature has one.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
+    /// Reads the bytes of a `manifest.json`.
+    ///
+    /// # Errors
+    /// Says in words what is wrong with it.
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        if manifest.schema != SCHEMA {
+            return Err(format!(
+                "its schema is {}, this version reads {SCHEMA}",
+                manifest.schema
+            ));
+        }
+        if manifest.window.span().is_none() {
+            return Err("its window ends before it begins".into());
+        }
+        Ok(manifest)
+    }
+
+    /// Every unpacked file of every part.
+    pub fn files(&self) -> impl Iterator<Item = &DataFile> {
+        self.parts.iter().flat_map(|part| &part.files)
+    }
+
+    /// Bytes of all unpacked files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files()
+            .fold(0, |sum, file| sum.saturating_add(file.bytes))
+    }
+}
+
+/// Name and version of this program, as manifests carry it.
+#[must_use]
+pub fn tool() -> String {
+    concat!("elsa-archiver ", env!("CARGO_PKG_VERSION")).to_owned()
+}

@@ -1,0 +1,11 @@
+//! One window on disk: unpacked and counted below `.staging`, published whole, adopted after a
+//! crash, verified for ever after.
+
+pub mod adopt;
+pub mod count;
+pub mod entry_name;
+pub mod manifest;
+pub mod publish;
+pub mod store;
+pub mod unpack;
+pub mod verify;

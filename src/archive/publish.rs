@@ -1,0 +1,168 @@
+//! The last steps of a window: manifest, sums, and the one rename that makes it visible. Carries
+//! *Atomic* and *Ordered*: what says "published" is a value that only this module makes, and the
+//! ledger records nothing else.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::manifest::{MANIFEST, Manifest};
+use super::store::Store;
+use crate::digest::Digest;
+use crate::domain::span::Span;
+use crate::domain::split::Status;
+use crate::durable::{DiskError, Step};
+
+/// The file that lists the digests of all the others, for `sha256sum -c`.
+pub const SUMS: &str = "SHA256SUMS";
+
+/// The folder that holds a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// The window.
+    pub span: Span,
+    /// What is known of it.
+    pub status: Status,
+    /// Its records; `None` when they can't be counted.
+    pub records: Option<u64>,
+    /// Bytes of its unpacked files.
+    pub bytes: u64,
+    /// Its folder, relative to the archive's root.
+    pub folder: String,
+    /// Digest of its `manifest.json`.
+    pub manifest_sha256: Digest,
+}
+
+/// The proof that a window's folder is whole, durable and in place.
+#[derive(Debug)]
+pub struct Published(Archived);
+
+impl Published {
+    /// What the ledger is to say of it.
+    #[must_use]
+    pub fn into_archived(self) -> Archived {
+        self.0
+    }
+
+    /// What the ledger is to say of it.
+    #[must_use]
+    pub const fn archived(&self) -> &Archived {
+        &self.0
+    }
+
+    /// The window of a folder that is already in place: published by an earlier run that did not
+    /// get to recording it. Its name is made durable first, since that may be what the run did
+    /// not get to.
+    ///
+    /// # Errors
+    /// When the folder above it can't be flushed.
+    pub(super) fn adopted(
+        store: &Store,
+        folder: String,
+        span: Span,
+        manifest: &Manifest,
+        manifest_sha256: Digest,
+    ) -> Result<Self, DiskError> {
+        for above in Path::new(&folder).ancestors().skip(1) {
+            store
+                .disk()
+                .sync_folder(Step::SyncParent, &store.root().join(above))?;
+        }
+        Ok(Self::new(folder, span, manifest, manifest_sha256))
+    }
+
+    fn new(folder: String, span: Span, manifest: &Manifest, manifest_sha256: Digest) -> Self {
+        Self(Archived {
+            span,
+            status: manifest.status,
+            records: manifest.records,
+            bytes: manifest.bytes(),
+            folder,
+            manifest_sha256,
+        })
+    }
+}
+
+/// Why a window could not be published.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A folder of that name is there, and it is not ours to replace.
+    #[error(
+        "{0} is in the way: it is not in the ledger and does not continue the job's chain of \
+         manifests; move it away, the next cycle makes good"
+    )]
+    InTheWay(PathBuf),
+    /// The manifest can't be written.
+    #[error("can't write the manifest: {0}")]
+    Manifest(String),
+}
+
+/// Publishes the window that is staged in `staged`, as `folder` below the store's root.
+///
+/// The data files must be durable already. On an error nothing is visible, or the folder is
+/// whole and is adopted later.
+///
+/// # Errors
+/// When the disk fails, or a folder of that name is there.
+pub fn publish(
+    store: &Store,
+    staged: &Path,
+    folder: String,
+    span: Span,
+    manifest: &Manifest,
+) -> Result<Published, PublishError> {
+    let disk = store.disk();
+    let json = manifest
+        .to_json()
+        .map_err(|error| PublishError::Manifest(error.to_string()))?;
+    let manifest_sha256 = Digest::of(&json);
+    let mut out = disk.create(Step::StageManifest, &staged.join(MANIFEST))?;
+    out.write(&json)?;
+    out.sync(Step::SyncManifest)?;
+    let mut out = disk.create(Step::StageSums, &staged.join(SUMS))?;
+    out.write(sums(manifest, manifest_sha256).as_bytes())?;
+    out.sync(Step::SyncSums)?;
+    disk.sync_folder(Step::SyncFolder, staged)?;
+
+    let place = store.root().join(&folder);
+    make_parents(store, Path::new(&folder))?;
+    disk.publish(staged, &place)
+        .map_err(|error| match error.source.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
+                PublishError::InTheWay(place.clone())
+            }
+            _ => PublishError::Disk(error),
+        })?;
+    if let Some(parent) = place.parent() {
+        disk.sync_folder(Step::SyncParent, parent)?;
+    }
+    Ok(Published::new(folder, span, manifest, manifest_sha256))
+}
+
+/// Makes the folders of job and date, each durable in the one above.
+fn make_parents(store: &Store, folder: &Path) -> Result<(), DiskError> {
+    let mut above = store.root().to_owned();
+    for component in folder.parent().into_iter().flat_map(Path::components) {
+        let below = above.join(component);
+        if !below.is_dir() {
+            store.disk().make_folders(Step::MakeParent, &below)?;
+            store.disk().sync_folder(Step::SyncGrandparent, &above)?;
+        }
+        above = below;
+    }
+    Ok(())
+}
+
+/// The bytes of `SHA256SUMS` for a manifest with this digest.
+pub(super) fn sums(manifest: &Manifest, manifest_sha256: Digest) -> String {
+    let mut text = format!("{manifest_sha256}  {MANIFEST}\n");
+    for file in manifest.files() {
+        let _ = writeln!(text, "{}  {}", file.sha256, file.path);
+    }
+    text
+}

@@ -1,0 +1,211 @@
+//! The archive's root: where things are in it, what is staged, and how much space is free.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::domain::job::JobName;
+use crate::domain::span::Span;
+use crate::domain::window::{FolderName, Zone};
+use crate::durable::{Disk, DiskError, Step, advice};
+
+/// The folder below the root in which windows are put together; collectors skip its name.
+pub const STAGING: &str = ".staging";
+
+/// The archive's root.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    disk: Disk,
+    min_free_space: u64,
+}
+
+/// Not enough free space to begin, or to go on.
+#[derive(Debug, Error)]
+pub enum NoSpace {
+    /// Too little is free.
+    #[error(
+        "{root} has {free_mib} MiB free and {needed_mib} MiB are needed (min_free_space, and what \
+         the window takes); free some space, the next cycle makes good"
+    )]
+    Short {
+        /// The archive's root.
+        root: PathBuf,
+        /// MiB that are free.
+        free_mib: u64,
+        /// MiB that have to be.
+        needed_mib: u64,
+    },
+    /// The file system does not say.
+    #[error("can't tell how much space is free on {root}: {source}")]
+    Unknown {
+        /// The archive's root.
+        root: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The root can't be used.
+#[derive(Debug, Error)]
+#[error("can't write to the archive's root {root}: {source}{}", advice(source))]
+pub struct UnusableRoot {
+    root: PathBuf,
+    source: io::Error,
+}
+
+impl Store {
+    /// An archive at `root` where nothing is begun below `min_free_space` bytes.
+    #[must_use]
+    pub const fn new(root: PathBuf, min_free_space: u64, disk: Disk) -> Self {
+        Self {
+            root,
+            disk,
+            min_free_space,
+        }
+    }
+
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The disk below it.
+    #[must_use]
+    pub const fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Makes root and `.staging` where they don't exist, empties `.staging`, and proves that it
+    /// can be written. The state directory's lock must be held.
+    ///
+    /// # Errors
+    /// When the root can't be made, read or written.
+    pub fn prepare(&self) -> Result<(), UnusableRoot> {
+        let staging = self.root.join(STAGING);
+        let prepared = (|| {
+            self.disk.remove(&staging)?;
+            self.disk.make_folders(Step::StageFolder, &staging)
+        })();
+        prepared.map_err(|error: DiskError| UnusableRoot {
+            root: self.root.clone(),
+            source: error.source,
+        })
+    }
+
+    /// Where a window of a job is put together.
+    #[must_use]
+    pub fn staging(&self, job: &JobName, window: Span) -> PathBuf {
+        // Milliseconds keep the name short: the paths of the zip's entries come on top.
+        let name = format!("{}-{}", window.from().0, window.to().0);
+        self.root.join(STAGING).join(job.as_str()).join(name)
+    }
+
+    /// The folder of a window, relative to the root.
+    #[must_use]
+    pub fn folder(job: &JobName, window: Span, zone: &Zone) -> String {
+        format!("{job}/{}", FolderName::of(window, zone).relative())
+    }
+
+    /// Checks that `announced` bytes fit and leave `min_free_space` free.
+    ///
+    /// # Errors
+    /// When they don't, or the file system does not say.
+    pub fn check_space(&self, announced: u64) -> Result<(), NoSpace> {
+        let unknown = |source| NoSpace::Unknown {
+            root: self.root.clone(),
+            source,
+        };
+        let found = rustix::fs::statvfs(&self.root).map_err(|errno| unknown(errno.into()))?;
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        let needed = self.min_free_space.saturating_add(announced);
+        if free < needed {
+            let mib = |bytes: u64| bytes >> 20;
+            return Err(NoSpace::Short {
+                root: self.root.clone(),
+                free_mib: mib(free),
+                needed_mib: mib(needed).saturating_add(1),
+            });
+        }
+        Ok(())
+    }
+
+    /// The windows of a job that are published, as their folders' names say, in order of their
+    /// start. What has no window's name is skipped.
+    ///
+    /// # Errors
+    /// When a folder can't be read.
+    pub fn published(&self, job: &JobName) -> io::Result<Vec<(Span, String)>> {
+        let mut found = Vec::new();
+        for date in entries(&self.root.join(job.as_str()))? {
+            for name in entries(&self.root.join(job.as_str()).join(&date))? {
+                if let Some(span) = FolderName::parse(&name) {
+                    found.push((span, format!("{job}/{date}/{name}")));
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// The names in a folder; none when it does not exist or is a file. Names that are not UTF-8 are
+/// not ours.
+pub(in crate::archive) fn entries(folder: &Path) -> io::Result<Vec<String>> {
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in listing {
+        names.extend(entry?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_begun_without_the_space_that_must_stay_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let roomy = Store::new(dir.path().into(), 0, Disk::default());
+        roomy.check_space(0).unwrap();
+        assert!(roomy.check_space(u64::MAX).is_err());
+        let full = Store::new(dir.path().into(), u64::MAX, Disk::default());
+        let text = full.check_space(0).unwrap_err().to_string();
+        assert!(text.contains("min_free_space"), "{text}");
+    }
+
+    #[test]
+    fn preparing_empties_staging_and_touches_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path().into(), 0, Disk::default());
+        fs::create_dir_all(dir.path().join(".staging/shop/half")).unwrap();
+        fs::create_dir_all(dir.path().join("shop/2026-11-22")).unwrap();
+        store.prepare().unwrap();
+        assert!(dir.path().join("shop/2026-11-22").exists());
+        assert_eq!(entries(&dir.path().join(".staging")).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_root_that_is_a_file_is_one_clear_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Store::new(file, 0, Disk::default()).prepare().unwrap_err();
+        assert!(error.to_string().contains("archive's root"), "{error}");
+    }
+}

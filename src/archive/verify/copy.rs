@@ -1,0 +1,147 @@
+//! Verifying a copy of an archive from its manifests alone: no config, no ledger, no network.
+//!
+//! What the chain can't show: that folders are missing after the newest one that is here. The
+//! ledger, or the digest of the newest manifest noted elsewhere, does.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::Path;
+
+use super::{JobReport, Problem, folder};
+use crate::archive::manifest::MANIFEST;
+use crate::archive::store::entries;
+use crate::digest::Digest;
+use crate::domain::coverage::Coverage;
+use crate::domain::span::Span;
+
+/// Folders between what was given and a window's folder, at most: root, job, date, window.
+const DEEPEST: usize = 3;
+
+/// The window folders in and below `dir`, relative to it, in order of their names. `dir` may be
+/// a whole archive, a job's folder, a date's, or a single window's.
+///
+/// # Errors
+/// When `dir` or a folder below it can't be listed.
+pub fn folders(dir: &Path) -> io::Result<Vec<String>> {
+    if !dir.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    let mut found = Vec::new();
+    let mut below = vec![(String::new(), 0)];
+    while let Some((at, depth)) = below.pop() {
+        let place = dir.join(&at);
+        if place.join(MANIFEST).is_file() {
+            found.push(at);
+            continue;
+        }
+        if depth == DEEPEST {
+            continue;
+        }
+        for name in entries(&place)? {
+            // Dot names are staging areas, ours or a collector's.
+            if !name.starts_with('.') && place.join(&name).is_dir() {
+                let relative = if at.is_empty() {
+                    name
+                } else {
+                    format!("{at}/{name}")
+                };
+                below.push((relative, depth + 1));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+struct Link {
+    folder: String,
+    span: Span,
+    previous: Option<Digest>,
+    digest: Digest,
+}
+
+/// Verifies the folders that [`folders`] has found in `dir`; one report a job. `seen` is called
+/// after each folder.
+pub fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<JobReport> {
+    let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
+    for folder in folders {
+        let mut report = JobReport::default();
+        let verified = folder::verify(dir, folder, None, &mut report);
+        // A folder whose manifest can't be read belongs to the job that its path names.
+        let job = match &verified {
+            Some((manifest, _)) => manifest.job.clone(),
+            None => folder.split('/').next().unwrap_or_default().to_owned(),
+        };
+        let (total, links) = jobs
+            .entry(job.clone())
+            .or_insert_with(|| (JobReport::new(&job.escape_debug().to_string()), Vec::new()));
+        total.absorb(report);
+        if let Some((manifest, digest)) = verified
+            && let Some(span) = manifest.window.span()
+        {
+            links.push(Link {
+                folder: folder.clone(),
+                span,
+                previous: manifest.previous,
+                digest,
+            });
+        }
+        seen();
+    }
+    jobs.into_values()
+        .map(|(mut report, links)| {
+            check_chain(&links, &mut report);
+            check_time(links, &mut report);
+            report
+        })
+        .collect()
+}
+
+fn check_chain(links: &[Link], report: &mut JobReport) {
+    let here: HashSet<Digest> = links.iter().map(|link| link.digest).collect();
+    let mut followed: HashMap<Option<Digest>, u32> = HashMap::new();
+    for link in links {
+        *followed.entry(link.previous).or_default() += 1;
+    }
+    for link in links {
+        if link
+            .previous
+            .is_some_and(|previous| !here.contains(&previous))
+        {
+            report.find(&link.folder, None, Problem::PreviousMissing);
+        }
+        if followed.get(&link.previous).is_some_and(|&times| times > 1) {
+            report.find(&link.folder, None, Problem::Forked);
+        }
+    }
+}
+
+fn check_time(mut links: Vec<Link>, report: &mut JobReport) {
+    links.sort_by_key(|link| link.span);
+    let mut coverage = Coverage::new();
+    for link in &links {
+        if coverage.missing_in(link.span) != [link.span] {
+            report.find(&link.folder, None, Problem::Overlaps);
+        }
+        coverage.add(link.span);
+    }
+    if let Some(first) = links.first() {
+        report.gaps = coverage
+            .gaps(first.span.from())
+            .into_iter()
+            .map(Into::into)
+            .collect();
+    }
+}
+
+impl JobReport {
+    fn absorb(&mut self, other: Self) {
+        self.windows += other.windows;
+        self.files += other.files;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.records = self.records.saturating_add(other.records);
+        self.truncated.extend(other.truncated);
+        self.unproven.extend(other.unproven);
+        self.findings.extend(other.findings);
+    }
+}

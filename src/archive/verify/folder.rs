@@ -1,0 +1,125 @@
+//! One window's folder: every file re-hashed, and nothing there that should not be.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{JobReport, Problem};
+use crate::archive::entry_name;
+use crate::archive::manifest::{MANIFEST, Manifest};
+use crate::archive::publish::{SUMS, sums};
+use crate::digest::Digest;
+
+/// Re-hashes `folder` below `root` and adds what it finds to `report`. Returns its manifest and
+/// the manifest's digest, when it has one that can be read.
+pub(super) fn verify(
+    root: &Path,
+    folder: &str,
+    expected: Option<Digest>,
+    report: &mut JobReport,
+) -> Option<(Manifest, Digest)> {
+    report.windows += 1;
+    let path = root.join(folder);
+    let json = match fs::read(path.join(MANIFEST)) {
+        Ok(json) => json,
+        Err(error) => {
+            let gone = error.kind() == io::ErrorKind::NotFound;
+            match gone && fs::symlink_metadata(&path).is_err() {
+                true => report.find(folder, None, Problem::Missing),
+                false => report.find(folder, Some(MANIFEST), reading(&error)),
+            }
+            return None;
+        }
+    };
+    let digest = Digest::of(&json);
+    if expected.is_some_and(|expected| expected != digest) {
+        report.find(folder, Some(MANIFEST), Problem::Changed);
+    }
+    let manifest = match Manifest::parse(&json) {
+        Ok(manifest) => manifest,
+        Err(why) => {
+            report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
+            return None;
+        }
+    };
+    report.records = report.records.saturating_add(manifest.records.unwrap_or(0));
+    report.note_status(manifest.status, folder);
+    match fs::read(path.join(SUMS)) {
+        Ok(found) if found == sums(&manifest, digest).as_bytes() => {}
+        Ok(_) => report.find(folder, Some(SUMS), Problem::Changed),
+        Err(error) => report.find(folder, Some(SUMS), reading(&error)),
+    }
+    for file in manifest.files() {
+        if !entry_name::is_safe(&file.path) {
+            let why = "it names a file outside the folder".to_owned();
+            report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
+            continue;
+        }
+        let place = path.join(&file.path);
+        // A link could lead anywhere; only a plain file is what was published.
+        let plain = fs::symlink_metadata(&place).and_then(|found| match found.is_file() {
+            true => Digest::of_file(&place),
+            false => Err(io::Error::other("it is no plain file")),
+        });
+        match plain {
+            Ok((sha256, bytes)) => {
+                report.files += 1;
+                report.bytes = report.bytes.saturating_add(bytes);
+                if sha256 != file.sha256 || bytes != file.bytes {
+                    report.find(folder, Some(&file.path), Problem::Changed);
+                }
+            }
+            Err(error) => report.find(folder, Some(&file.path), reading(&error)),
+        }
+    }
+    find_added(&path, folder, &manifest, report);
+    Some((manifest, digest))
+}
+
+fn reading(error: &io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::NotFound => Problem::Missing,
+        _ => Problem::Unreadable(error.to_string()),
+    }
+}
+
+fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobReport) {
+    let mut known: HashSet<&str> = manifest.files().map(|file| file.path.as_str()).collect();
+    known.extend([MANIFEST, SUMS]);
+    let mut below = vec![String::new()];
+    while let Some(at) = below.pop() {
+        let listing = match fs::read_dir(path.join(&at)) {
+            Ok(listing) => listing,
+            Err(error) => {
+                report.find(folder, Some(&at), reading(&error));
+                continue;
+            }
+        };
+        for entry in listing {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    report.find(folder, Some(&at), reading(&error));
+                    break;
+                }
+            };
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let relative = if at.is_empty() {
+                name.into_owned()
+            } else {
+                format!("{at}/{name}")
+            };
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                below.push(relative);
+            } else if !known.contains(relative.as_str()) {
+                report.find(
+                    folder,
+                    Some(&relative.escape_debug().to_string()),
+                    Problem::Added,
+                );
+            }
+        }
+    }
+}

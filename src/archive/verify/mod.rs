@@ -1,0 +1,153 @@
+//! Proving an archive: what is missing, changed, added, doubled, or was never archived. Carries
+//! *Evident*: [`against`] compares with what the ledger says, [`copy`] needs nothing but the
+//! folders.
+
+pub mod against;
+pub mod copy;
+mod folder;
+
+use serde::Serialize;
+
+use crate::domain::span::Span;
+use crate::domain::split::Status;
+
+/// What was found of one job.
+#[derive(Debug, Default, Serialize)]
+pub struct JobReport {
+    /// The job's name.
+    pub job: String,
+    /// Windows whose folders were looked at.
+    pub windows: u64,
+    /// Files whose bytes were hashed.
+    pub files: u64,
+    /// Bytes hashed.
+    pub bytes: u64,
+    /// Records in them, as their manifests say.
+    pub records: u64,
+    /// Spans between the first and the last instant that no folder holds.
+    pub gaps: Vec<Bounds>,
+    /// Folders recorded `truncated`: the service may have left logs out.
+    pub truncated: Vec<String>,
+    /// Folders recorded `unproven`: their content can't be counted.
+    pub unproven: Vec<String>,
+    /// What is not as it was published.
+    pub findings: Vec<Finding>,
+}
+
+impl JobReport {
+    fn new(job: &str) -> Self {
+        Self {
+            job: job.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether everything is there, unchanged, and known to be complete.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.findings.is_empty()
+            && self.gaps.is_empty()
+            && self.truncated.is_empty()
+            && self.unproven.is_empty()
+    }
+
+    fn note_status(&mut self, status: Status, folder: &str) {
+        match status {
+            Status::Complete => {}
+            Status::Truncated => self.truncated.push(folder.to_owned()),
+            Status::Unproven => self.unproven.push(folder.to_owned()),
+        }
+    }
+
+    fn find(&mut self, folder: &str, file: Option<&str>, problem: Problem) {
+        self.findings.push(Finding {
+            folder: folder.to_owned(),
+            file: file.map(str::to_owned),
+            problem,
+        });
+    }
+}
+
+/// A span's bounds as they are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bounds {
+    /// First instant inside, UTC milliseconds.
+    pub from_ms: i64,
+    /// First instant after, UTC milliseconds.
+    pub to_ms: i64,
+}
+
+impl From<Span> for Bounds {
+    fn from(span: Span) -> Self {
+        Self {
+            from_ms: span.from().0,
+            to_ms: span.to().0,
+        }
+    }
+}
+
+/// One thing that is not as it was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The folder, relative to what was verified; empty for the job as a whole.
+    pub folder: String,
+    /// The file in it, where it is one file.
+    pub file: Option<String>,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub problem: Problem,
+}
+
+/// What can be wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "problem", content = "detail", rename_all = "kebab-case")]
+pub enum Problem {
+    /// It is not there.
+    Missing,
+    /// Its bytes are not those that were published.
+    Changed,
+    /// It was not published; somebody added it.
+    Added,
+    /// It can't be read, or what it says makes no sense.
+    Unreadable(String),
+    /// The ledger and the manifest disagree.
+    Disagrees(&'static str),
+    /// It follows a manifest that is not here.
+    PreviousMissing,
+    /// Two folders follow the same manifest.
+    Forked,
+    /// It holds instants that another folder holds too.
+    Overlaps,
+    /// It is published, but the ledger does not have it.
+    NotInLedger,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.folder)?;
+        match &self.file {
+            Some(file) if self.folder.is_empty() => f.write_str(file)?,
+            Some(file) => write!(f, "/{file}")?,
+            None => {}
+        }
+        match &self.problem {
+            Problem::Missing => f.write_str(": is missing"),
+            Problem::Changed => f.write_str(": was changed after it was published"),
+            Problem::Added => f.write_str(": was added after the folder was published"),
+            Problem::Unreadable(why) => write!(f, ": can't be read: {why}"),
+            Problem::Disagrees(what) => write!(f, ": ledger and manifest disagree on {what}"),
+            Problem::PreviousMissing => f.write_str(
+                ": follows a manifest that is not here: the folder archived just before it is \
+                 missing or was changed",
+            ),
+            Problem::Forked => f.write_str(": another folder follows the same manifest"),
+            Problem::Overlaps => f.write_str(": holds a span that another folder holds too"),
+            Problem::NotInLedger => f.write_str(
+                ": is not in the ledger; the next `run` or `once` adopts it, or says why not",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

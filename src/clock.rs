@@ -1,0 +1,35 @@
+//! The clock: the one place that reads the time of day. It is made at the top and handed down.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::domain::span::Ms;
+
+/// Tells the time of day; a test hands in its own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Ms + Send + Sync>);
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(|| jiff::Timestamp::now().into())
+    }
+
+    /// A clock that shows what `now` returns, in UTC milliseconds.
+    pub fn new(now: impl Fn() -> Ms + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// Now, in UTC milliseconds.
+    #[must_use]
+    pub fn now(&self) -> Ms {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
+}

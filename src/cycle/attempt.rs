@@ -1,0 +1,184 @@
+//! One attempt at one span: the answer streams to `.staging` while it is hashed, and is unpacked
+//! there. Carries *Bounded*: a few pieces of the answer are in memory at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::select;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::collect::Missed;
+use crate::archive::manifest::Zip;
+use crate::archive::store::Store;
+use crate::archive::unpack::{UnpackError, Unpacked, Unpacking};
+use crate::digest::Hasher;
+use crate::domain::job::Job;
+use crate::domain::retry::Failure;
+use crate::domain::span::{Ms, Span};
+use crate::durable::{Disk, DiskError, Step};
+use crate::elsa::answer::CallError;
+use crate::elsa::client::{Answer, Client};
+use crate::elsa::request::Request;
+
+/// Pieces of the answer that may wait for the disk; hyper's are at most some 400 KiB each.
+const PIECES_WAITING: usize = 4;
+
+/// Bytes between two looks at free space.
+const LOOK_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Where an attempt puts its bytes.
+#[derive(Clone, Debug)]
+pub struct Place {
+    folder: PathBuf,
+    part: String,
+    zip: PathBuf,
+}
+
+impl Place {
+    /// The place of part `number` (1 for the first) of the window staged in `folder`.
+    pub fn new(folder: &Path, number: usize) -> Self {
+        let part = format!("part-{number:04}");
+        // Beside the folder, which is published as it is.
+        let zip = folder.with_extension(format!("{part}.zip"));
+        Self {
+            folder: folder.to_owned(),
+            part,
+            zip,
+        }
+    }
+
+    /// Removes what a failed attempt has left.
+    pub fn clear(&self, disk: &Disk) -> Result<(), DiskError> {
+        disk.remove(&self.zip)?;
+        disk.remove(&self.folder.join(&self.part))
+    }
+}
+
+/// An answer that lies unpacked and durable below `.staging`.
+#[derive(Debug)]
+pub struct Answered {
+    /// The zip as it came; it is removed already.
+    pub zip: Zip,
+    /// What it became.
+    pub unpacked: Unpacked,
+    /// When it had come in full.
+    pub received_at: Ms,
+}
+
+/// Asks once for `span`.
+pub async fn attempt(
+    job: &Arc<Job>,
+    client: &Client,
+    shared: &Arc<Shared>,
+    span: Span,
+    place: &Place,
+    stop: &CancellationToken,
+) -> Result<Answered, Missed> {
+    let request = Request::new(job, span);
+    let zip = select! {
+        () = stop.cancelled() => return Err(Missed::Stopped),
+        received = download(client, &request, shared, place) => received?,
+    };
+    let received_at = shared.clock.now();
+    let (shared, place) = (Arc::clone(shared), place.clone());
+    let (format, stop) = (job.format, stop.clone());
+    let unpacked = spawn_blocking(move || {
+        let unpacking = Unpacking {
+            store: &shared.store,
+            folder: &place.folder,
+            part: &place.part,
+            format,
+            limits: shared.limits,
+        };
+        let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;
+        shared.store.disk().remove(&place.zip)?;
+        Ok(unpacked)
+    });
+    let unpacked = unpacked
+        .await
+        .map_err(|error| within(&error))?
+        .map_err(missed)?;
+    Ok(Answered {
+        zip,
+        unpacked,
+        received_at,
+    })
+}
+
+async fn download(
+    client: &Client,
+    request: &Request<'_>,
+    shared: &Shared,
+    place: &Place,
+) -> Result<Zip, Missed> {
+    let mut answer = client.ask(request).await?;
+    if let Some(bytes) = answer.announced() {
+        shared
+            .store
+            .check_space(bytes)
+            .map_err(|error| local(&error))?;
+    }
+    let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
+    let (store, path) = (shared.store.clone(), place.zip.clone());
+    let writing = spawn_blocking(move || write(&store, &path, waiting));
+    let sent = send(&mut answer, pieces).await;
+    // The connection is free for others while this zip is unpacked.
+    drop(answer);
+    let written = writing.await.map_err(|error| within(&error))?;
+    sent?;
+    written
+}
+
+async fn send(answer: &mut Answer<'_>, pieces: mpsc::Sender<Vec<u8>>) -> Result<(), CallError> {
+    while let Some(piece) = answer.chunk().await? {
+        if pieces.send(piece).await.is_err() {
+            // The writer has failed and says why itself.
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Result<Zip, Missed> {
+    let mut out = store
+        .disk()
+        .create(Step::StageZip, path)
+        .map_err(|error| local(&error))?;
+    let mut hasher = Hasher::default();
+    let (mut bytes, mut looked_at) = (0u64, 0u64);
+    while let Some(piece) = waiting.blocking_recv() {
+        bytes += piece.len() as u64;
+        if bytes - looked_at >= LOOK_BYTES {
+            looked_at = bytes;
+            store.check_space(0).map_err(|error| local(&error))?;
+        }
+        out.write(&piece).map_err(|error| local(&error))?;
+        hasher.update(&piece);
+    }
+    Ok(Zip {
+        bytes,
+        sha256: hasher.finish(),
+    })
+}
+
+fn missed(error: UnpackError) -> Missed {
+    match error {
+        UnpackError::Stopped => Missed::Stopped,
+        UnpackError::Disk(_) | UnpackError::NoSpace(_) => local(&error),
+        UnpackError::Damaged(_) | UnpackError::Entry { .. } | UnpackError::Refused(_) => {
+            Missed::Failed(CallError::new(Failure::BadAnswer, error.to_string()))
+        }
+    }
+}
+
+fn local(error: &dyn std::error::Error) -> Missed {
+    Missed::Failed(CallError::new(Failure::Local, error.to_string()))
+}
+
+fn within(error: &tokio::task::JoinError) -> Missed {
+    let what = format!("the program failed within itself: {error}");
+    Missed::Failed(CallError::new(Failure::BadAnswer, what))
+}

@@ -1,0 +1,339 @@
+//! The only place that makes things durable or visible on disk: each fsync, rename, create and
+//! remove is a named [`Step`], and a test can watch the order of the steps or make any of them
+//! fail. Carries *Atomic* and *Ordered*.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is done to the disk, in the order in which one window passes through the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Make a folder below `.staging`.
+    StageFolder,
+    /// Create and write a downloaded zip below `.staging`.
+    StageZip,
+    /// Create and write an unpacked file below `.staging`.
+    StageData,
+    /// Make an unpacked file durable.
+    SyncData,
+    /// Make the names in a folder of unpacked files durable.
+    SyncDataFolder,
+    /// Create and write `manifest.json` below `.staging`.
+    StageManifest,
+    /// Make `manifest.json` durable.
+    SyncManifest,
+    /// Create and write `SHA256SUMS` below `.staging`.
+    StageSums,
+    /// Make `SHA256SUMS` durable.
+    SyncSums,
+    /// Make the names in the window's folder durable, while it is still below `.staging`.
+    SyncFolder,
+    /// Make the folder of a job or a date.
+    MakeParent,
+    /// Make the name of that folder durable.
+    SyncGrandparent,
+    /// Rename the window's folder into place.
+    Publish,
+    /// Make the window's name in the date's folder durable.
+    SyncParent,
+    /// Write a line at the ledger's end.
+    Append,
+    /// Make the ledger's lines durable.
+    SyncLedger,
+    /// Create the ledger's file.
+    CreateLedger,
+    /// Make the ledger's name durable.
+    SyncState,
+    /// Cut a torn last line off the ledger.
+    CutLedger,
+    /// List what is published.
+    ListArchive,
+    /// Remove what is left below `.staging`.
+    Clean,
+}
+
+impl Step {
+    /// The step in words, to follow "can't".
+    const fn words(self) -> &'static str {
+        match self {
+            Self::StageFolder | Self::MakeParent => "make the folder",
+            Self::StageZip | Self::StageData | Self::StageManifest | Self::StageSums => "write",
+            Self::SyncData | Self::SyncManifest | Self::SyncSums | Self::SyncLedger => {
+                "flush to disk"
+            }
+            Self::SyncDataFolder
+            | Self::SyncFolder
+            | Self::SyncGrandparent
+            | Self::SyncParent
+            | Self::SyncState => "flush to disk the folder",
+            Self::Publish => "move into place",
+            Self::Append => "append to",
+            Self::CreateLedger => "create",
+            Self::CutLedger => "cut a torn last line off",
+            Self::ListArchive => "list",
+            Self::Clean => "remove",
+        }
+    }
+}
+
+/// A step that failed: what, on what, why, and what to do.
+#[derive(Debug)]
+pub struct DiskError {
+    /// The step.
+    pub step: Step,
+    /// On which file or folder.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl fmt::Display for DiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, path, source } = self;
+        write!(
+            f,
+            "can't {} {}: {source}{}",
+            step.words(),
+            path.display(),
+            advice(source)
+        )
+    }
+}
+
+impl std::error::Error for DiskError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// What an operator can do about an error of the disk; begins with `"; "` where there is advice.
+#[must_use]
+pub fn advice(error: &io::Error) -> &'static str {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded => "; free some space, the next cycle makes good",
+        Kind::PermissionDenied => "; give the user that runs elsa-archiver write access",
+        Kind::ReadOnlyFilesystem => "; the file system is mounted read-only",
+        Kind::NotADirectory => "; a part of that path is a file",
+        _ => "",
+    }
+}
+
+type Gate = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
+
+/// The disk as the program writes to it.
+#[derive(Clone)]
+pub struct Disk {
+    /// Asked before each step; its error becomes the step's.
+    gate: Arc<Gate>,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self::gated(|_, _| Ok(()))
+    }
+}
+
+impl Disk {
+    /// A disk whose every step passes `gate` first: a test's way to watch the order of the steps
+    /// and to make one fail.
+    pub fn gated(gate: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self {
+            gate: Arc::new(gate),
+        }
+    }
+
+    /// Runs one step.
+    ///
+    /// # Errors
+    /// The step's, with its name and path.
+    pub fn step<T>(
+        &self,
+        step: Step,
+        path: &Path,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T, DiskError> {
+        (self.gate)(step, path)
+            .and_then(|()| act())
+            .map_err(|source| DiskError {
+                step,
+                path: path.to_owned(),
+                source,
+            })
+    }
+
+    /// Creates a file that must not exist yet.
+    ///
+    /// # Errors
+    /// When it exists or can't be created.
+    pub fn create(&self, step: Step, path: &Path) -> Result<Output, DiskError> {
+        let file = self.step(step, path, || {
+            OpenOptions::new().write(true).create_new(true).open(path)
+        })?;
+        Ok(Output {
+            disk: self.clone(),
+            step,
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Makes a folder, and those above it.
+    ///
+    /// # Errors
+    /// When one can't be made.
+    pub fn make_folders(&self, step: Step, path: &Path) -> Result<(), DiskError> {
+        self.step(step, path, || fs::create_dir_all(path))
+    }
+
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// When the folder can't be opened or flushed.
+    pub fn sync_folder(&self, step: Step, path: &Path) -> Result<(), DiskError> {
+        self.step(step, path, || File::open(path)?.sync_all())
+    }
+
+    /// Renames a folder to a name that must not exist.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when the name is taken; nothing is replaced, ever.
+    pub fn publish(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.step(Step::Publish, to, || rename_without_replacing(from, to))
+    }
+
+    /// Removes a folder with all that is in it, or a file; what does not exist is fine.
+    ///
+    /// # Errors
+    /// When something in it can't be removed.
+    pub fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.step(Step::Clean, path, || {
+            let removed = match fs::symlink_metadata(path) {
+                Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+                Ok(_) => fs::remove_file(path),
+                Err(error) => Err(error),
+            };
+            removed.or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })
+        })
+    }
+}
+
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems (NFS, older FUSE) don't know the flag. rename(2) itself refuses to
+        // replace a folder that is not empty, and a published one never is.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match fs::symlink_metadata(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+            Err(error) => Err(error),
+        },
+        other => Ok(other?),
+    }
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct Output {
+    disk: Disk,
+    step: Step,
+    path: PathBuf,
+    file: File,
+}
+
+impl Output {
+    /// Wraps a file that is open for appending.
+    #[must_use]
+    pub const fn appending(disk: Disk, path: PathBuf, file: File) -> Self {
+        Self {
+            disk,
+            step: Step::Append,
+            path,
+            file,
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// When the disk refuses; the file may then hold a part of them.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        let Self {
+            disk,
+            step,
+            path,
+            file,
+        } = self;
+        disk.step(*step, path, || file.write_all(bytes))
+    }
+
+    /// Makes everything written durable.
+    ///
+    /// # Errors
+    /// When the disk refuses; after that nothing written can be relied on.
+    pub fn sync(&self, step: Step) -> Result<(), DiskError> {
+        self.disk.step(step, &self.path, || self.file.sync_all())
+    }
+
+    /// Cuts the file to `bytes`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn cut(&self, bytes: u64) -> Result<(), DiskError> {
+        self.disk
+            .step(Step::CutLedger, &self.path, || self.file.set_len(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishing_never_replaces_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (staged, taken) = (dir.path().join("staged"), dir.path().join("taken"));
+        fs::create_dir(&staged).unwrap();
+        fs::create_dir(&taken).unwrap();
+        let error = Disk::default().publish(&staged, &taken).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::AlreadyExists);
+        assert!(staged.exists());
+        Disk::default()
+            .publish(&staged, &dir.path().join("free"))
+            .unwrap();
+        assert!(!staged.exists());
+    }
+
+    #[test]
+    fn an_error_names_step_path_and_remedy() {
+        let disk = Disk::gated(|_, _| Err(io::ErrorKind::StorageFull.into()));
+        let error = disk
+            .create(Step::StageSums, Path::new("/a/SHA256SUMS"))
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("can't write /a/SHA256SUMS: "), "{text}");
+        assert!(
+            text.ends_with("; free some space, the next cycle makes good"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn removing_what_is_not_there_is_fine() {
+        let dir = tempfile::tempdir().unwrap();
+        Disk::default().remove(&dir.path().join("nothing")).unwrap();
+    }
+}

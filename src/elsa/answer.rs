@@ -1,0 +1,189 @@
+//! What an answer that is no zip means: every row of the error table of `ELSA-API.md`, and a
+//! sane reading of everything else. Pure.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde_json::Value;
+
+use super::foreign::quote;
+use crate::domain::retry::Failure;
+use crate::domain::span::Ms;
+
+/// A failed attempt: what it means, and what the operator should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// What it means for the next attempt.
+    pub failure: Failure,
+    /// What happened and what to do, on one line.
+    pub message: String,
+}
+
+impl CallError {
+    /// A failure with its message.
+    pub fn new(failure: Failure, message: impl Into<String>) -> Self {
+        Self {
+            failure,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// An answer that is no zip.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
+    pub retry_after: Option<&'a str>,
+    /// The header `Date`.
+    pub date: Option<&'a str>,
+    /// The beginning of the body.
+    pub body: &'a [u8],
+    /// The clock by which the attempt was signed.
+    pub now: Ms,
+}
+
+/// From here on a difference of clocks is taken for the reason of a 401. The gateway refuses at
+/// five minutes; half a minute is left for the way of the answer and the whole seconds of `Date`.
+const SKEW_MS: i64 = 270_000;
+
+/// Reads what the answer means.
+#[must_use]
+pub fn classify(refusal: Refusal<'_>) -> CallError {
+    let told = Told::read(refusal.body);
+    let failure = failure(refusal, &told);
+    let status = match (refusal.status, told.code) {
+        (200, None) if refusal.body.is_empty() => "the service answered 200 with no content".into(),
+        (200, None) => {
+            format!(
+                "the service answered 200 with what is no zip: {}",
+                quote(&told.text)
+            )
+        }
+        (status, None) if told.text.is_empty() => format!("the service answered {status}"),
+        (status, None) => format!("the service answered {status}: {}", quote(&told.text)),
+        (status, Some(code)) => {
+            format!(
+                "the service answered {status}, error {code}: {}",
+                quote(&told.text)
+            )
+        }
+    };
+    CallError::new(
+        failure,
+        format!("{status}{}", advice(refusal.status, failure)),
+    )
+}
+
+fn failure(refusal: Refusal<'_>, told: &Told) -> Failure {
+    let wait_ms = refusal
+        .retry_after
+        .and_then(|text| wait_ms(text, refusal.now));
+    match (refusal.status, told.code) {
+        (401, Some(210)) | (200, Some(210)) => Failure::Refused,
+        (401, _) | (200, Some(200)) => match skew_ms(refusal) {
+            Some(skew_ms) => Failure::ClockSkew { skew_ms },
+            None => Failure::WrongKey,
+        },
+        (429, Some(400)) => Failure::QuotaExceeded { wait_ms },
+        (429, _) | (200, Some(410 | 420)) => Failure::Throttled { wait_ms },
+        (503, _) if wait_ms.is_some() => Failure::Throttled { wait_ms },
+        (504, _) | (200, Some(510)) => Failure::TooSlow,
+        (408 | 500..=599, _) | (200, Some(500 | 900)) => Failure::Passing,
+        (200, Some(100 | 300 | 430)) => Failure::Refused,
+        (200..=299, _) => Failure::BadAnswer,
+        _ => Failure::Refused,
+    }
+}
+
+fn advice(status: u16, failure: Failure) -> &'static str {
+    match (failure, status) {
+        (Failure::WrongKey, _) => {
+            "; check that access_key and secret_key belong together and are active"
+        }
+        (Failure::ClockSkew { .. }, _) => {
+            "; this machine's clock disagrees with the service's, check NTP"
+        }
+        (Failure::Refused, 300..=399) => {
+            "; a redirect is not followed, since it would carry the keys elsewhere: check endpoint"
+        }
+        (Failure::Refused, 401 | 403) => {
+            "; grant this access key the permission to download this project's logs"
+        }
+        (Failure::Refused, 404) => "; check endpoint, project_key and project_id",
+        (Failure::Refused, _) => "; check project_key, project_id, count and limit of the job",
+        (Failure::QuotaExceeded { .. }, _) => "; the account's quota is used up",
+        _ => "",
+    }
+}
+
+/// The service's clock minus ours, when they disagree so much that it explains a 401.
+fn skew_ms(refusal: Refusal<'_>) -> Option<i64> {
+    let skew_ms = http_date(refusal.date?)?.0.checked_sub(refusal.now.0)?;
+    (skew_ms.unsigned_abs() >= SKEW_MS.unsigned_abs()).then_some(skew_ms)
+}
+
+fn wait_ms(retry_after: &str, now: Ms) -> Option<i64> {
+    let text = retry_after.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit is a time that never comes; the policy bounds it.
+        return Some(text.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1000));
+    }
+    http_date(text).map(|until| until.0.saturating_sub(now.0).max(0))
+}
+
+fn http_date(text: &str) -> Option<Ms> {
+    let read: Result<Timestamp, _> = DateTimeParser::new().parse_timestamp(text.trim());
+    read.ok().map(Ms::from)
+}
+
+/// What the body tells.
+struct Told {
+    /// The gateway's `errorCode`.
+    code: Option<u32>,
+    /// Its message, or the body's text.
+    text: String,
+}
+
+impl Told {
+    fn read(body: &[u8]) -> Self {
+        if let Ok(json) = serde_json::from_slice::<Value>(body) {
+            let error = json.get("error").unwrap_or(&json);
+            let code = error.get("errorCode").and_then(|code| match code {
+                Value::Number(number) => number.as_u64()?.try_into().ok(),
+                Value::String(text) => text.trim().parse().ok(),
+                _ => None,
+            });
+            let message = error.get("message").or_else(|| error.get("details"));
+            if let Some(message) = message.and_then(Value::as_str) {
+                return Self {
+                    code,
+                    text: message.to_owned(),
+                };
+            }
+            if code.is_some() {
+                return Self {
+                    code,
+                    text: error.to_string(),
+                };
+            }
+        }
+        Self {
+            code: None,
+            text: String::from_utf8_lossy(body).into_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

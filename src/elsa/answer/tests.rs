@@ -1,0 +1,151 @@
+//! The error table of `ELSA-API.md`, row by row, and what it does not foresee.
+
+use super::*;
+
+const NOW: Ms = Ms(1_795_000_000_000);
+
+fn refusal(status: u16, body: &[u8]) -> Refusal<'_> {
+    Refusal {
+        status,
+        retry_after: None,
+        date: None,
+        body,
+        now: NOW,
+    }
+}
+
+fn read(status: u16, body: &str) -> Failure {
+    classify(refusal(status, body.as_bytes())).failure
+}
+
+fn gateway(code: &str) -> String {
+    format!(r#"{{"error":{{"errorCode":{code},"message":"no"}}}}"#)
+}
+
+#[test]
+fn every_row_of_the_table_has_its_meaning() {
+    let rows = [
+        (400, "100", Failure::Refused),
+        (401, "200", Failure::WrongKey),
+        (401, "210", Failure::Refused),
+        (404, "300", Failure::Refused),
+        (413, "430", Failure::Refused),
+        (429, "400", Failure::QuotaExceeded { wait_ms: None }),
+        (429, "410", Failure::Throttled { wait_ms: None }),
+        (429, "420", Failure::Throttled { wait_ms: None }),
+        (503, "500", Failure::Passing),
+        (504, "510", Failure::TooSlow),
+        (500, "900", Failure::Passing),
+    ];
+    for (status, code, failure) in rows {
+        assert_eq!(read(status, &gateway(code)), failure, "{status} {code}");
+        assert_eq!(
+            read(status, &gateway(&format!("\"{code}\""))),
+            failure,
+            "{status} \"{code}\""
+        );
+        if code != "100" {
+            // The same error inside a 200 means the same, but for the codes that a success
+            // could not tell apart.
+            let inside = read(200, &gateway(code));
+            let expected = if code == "400" {
+                Failure::BadAnswer
+            } else {
+                failure
+            };
+            assert_eq!(inside, expected, "200 {code}");
+        }
+    }
+}
+
+#[test]
+fn what_the_table_does_not_foresee_has_a_meaning_too() {
+    let rows = [
+        (200, "", Failure::BadAnswer),
+        (200, "<html>login</html>", Failure::BadAnswer),
+        (
+            200,
+            "{\"error\":{\"errorCode\":\"77\"}}",
+            Failure::BadAnswer,
+        ),
+        (204, "", Failure::BadAnswer),
+        (302, "", Failure::Refused),
+        (403, "", Failure::Refused),
+        (408, "", Failure::Passing),
+        (418, "teapot", Failure::Refused),
+        (429, "", Failure::Throttled { wait_ms: None }),
+        (502, "<html>bad gateway</html>", Failure::Passing),
+        (599, "\u{0}", Failure::Passing),
+        (401, "", Failure::WrongKey),
+    ];
+    for (status, body, failure) in rows {
+        assert_eq!(read(status, body), failure, "{status} {body:?}");
+    }
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date() {
+    let waits = |text: &str| {
+        let answer = Refusal {
+            retry_after: Some(text),
+            ..refusal(429, b"")
+        };
+        match classify(answer).failure {
+            Failure::Throttled { wait_ms } => wait_ms,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(waits("7"), Some(7000));
+    assert_eq!(waits(" 0 "), Some(0));
+    assert_eq!(waits("99999999999999999999999"), Some(i64::MAX));
+    // NOW is 2026-11-18 11:06:40 UTC (Wednesday).
+    assert_eq!(waits("Wed, 18 Nov 2026 11:06:50 GMT"), Some(10_000));
+    assert_eq!(waits("Wed, 18 Nov 2020 11:06:50 GMT"), Some(0));
+    assert_eq!(waits("soon"), None);
+    let answer = Refusal {
+        retry_after: Some("3"),
+        ..refusal(503, b"")
+    };
+    assert_eq!(
+        classify(answer).failure,
+        Failure::Throttled {
+            wait_ms: Some(3000)
+        }
+    );
+}
+
+#[test]
+fn a_401_is_the_clock_s_fault_when_the_answer_s_date_says_so() {
+    let dated = |date| {
+        classify(Refusal {
+            date: Some(date),
+            ..refusal(401, b"")
+        })
+        .failure
+    };
+    assert_eq!(
+        dated("Wed, 18 Nov 2026 11:12:40 GMT"),
+        Failure::ClockSkew { skew_ms: 360_000 }
+    );
+    assert_eq!(
+        dated("Wed, 18 Nov 2026 11:00:40 GMT"),
+        Failure::ClockSkew { skew_ms: -360_000 }
+    );
+    assert_eq!(dated("Wed, 18 Nov 2026 11:07:40 GMT"), Failure::WrongKey);
+    assert_eq!(dated("nonsense"), Failure::WrongKey);
+}
+
+#[test]
+fn a_message_is_one_line_and_says_what_to_do() {
+    let error = classify(refusal(401, gateway("\"210\"").as_bytes()));
+    assert_eq!(
+        error.message,
+        "the service answered 401, error 210: \"no\"; grant this access key the permission to \
+         download this project's logs"
+    );
+    let html = classify(refusal(200, b"<html>\r\n\x1b[2J\n</html>"));
+    assert_eq!(
+        html.message,
+        "the service answered 200 with what is no zip: \"<html> [2J </html>\""
+    );
+}

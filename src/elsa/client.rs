@@ -1,0 +1,380 @@
+//! The client of one account: signs, sends, and streams the answer, with a deadline on every
+//! phase. It never retries; what a failure means it says, what to do about it the caller decides.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Response, redirect};
+use thiserror::Error;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answer::{CallError, Refusal, classify};
+use super::foreign::{blot, quote};
+use super::limiter::{Limiter, Slot};
+use super::request::Request;
+use super::signature::{
+    ACCESS_KEY_HEADER, DOWNLOAD_PATH, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign,
+};
+use crate::clock::Clock;
+use crate::domain::account::{Account, Endpoint};
+use crate::domain::retry::Failure;
+use crate::domain::secret::Keys;
+
+/// How long each phase of a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// Looking the host's name up.
+    pub look_up: Duration,
+    /// Connecting, TLS included.
+    pub connect: Duration,
+    /// From the request to the answer's head: the service searches meanwhile.
+    pub head: Duration,
+    /// Between two pieces of the answer.
+    pub idle: Duration,
+    /// The whole answer.
+    pub total: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            look_up: Duration::from_secs(10),
+            connect: Duration::from_secs(15),
+            head: Duration::from_secs(180),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(1800),
+        }
+    }
+}
+
+/// Most bytes of an answer; a zip of 200,000 logs is some tens of MB.
+const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// Most bytes of an answer that is no zip which are read to understand it.
+const ERROR_BYTES: usize = 16 * 1024;
+/// How every zip begins: with an entry, or with the end of an empty archive (APPNOTE 4.3.7,
+/// 4.3.16).
+const ZIP_BEGINNINGS: [&[u8; 4]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+
+/// The client could not be made.
+#[derive(Debug, Error)]
+#[error("can't set up HTTPS: {0}")]
+pub struct SetUpError(String);
+
+/// The client of one account.
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Endpoint,
+    keys: Keys,
+    limiter: Limiter,
+    clock: Clock,
+    /// The service's clock minus ours, as far as it is known, in milliseconds.
+    skew_ms: AtomicI64,
+    deadlines: Deadlines,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.endpoint)
+    }
+}
+
+impl Client {
+    /// A client for `account`.
+    ///
+    /// # Errors
+    /// When TLS can't be set up, for example because the system's certificates can't be read.
+    pub fn new(
+        account: &Account,
+        keys: Keys,
+        clock: Clock,
+        deadlines: Deadlines,
+    ) -> Result<Self, SetUpError> {
+        // The first one in the process stays; a second is refused, which is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("elsa-archiver/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(deadlines.look_up + deadlines.connect)
+            .read_timeout(deadlines.idle.max(deadlines.head))
+            .dns_resolver(Arc::new(BoundedLookUp(deadlines.look_up)));
+        if account.endpoint.is_loopback() {
+            // A proxy would take loopback for its own.
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| SetUpError(chain(&error)))?;
+        Ok(Self {
+            http,
+            endpoint: account.endpoint.clone(),
+            keys,
+            limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
+            clock,
+            skew_ms: AtomicI64::new(0),
+            deadlines,
+        })
+    }
+
+    /// The gateway.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Moves the clock by which attempts are signed: `skew_ms` is the service's clock minus the
+    /// one by which the last attempt was signed.
+    pub fn correct_clock(&self, skew_ms: i64) {
+        self.skew_ms.fetch_add(skew_ms, Ordering::Relaxed);
+    }
+
+    /// Lets no request of this account begin for `wait_ms` milliseconds.
+    pub fn hold(&self, wait_ms: i64) {
+        self.limiter
+            .hold(Duration::from_millis(wait_ms.try_into().unwrap_or(0)));
+    }
+
+    /// Makes one attempt, signed afresh, as soon as the account's bounds allow.
+    ///
+    /// # Errors
+    /// When no answer comes, or one that does not begin like a zip.
+    pub async fn ask(&self, request: &Request<'_>) -> Result<Answer<'_>, CallError> {
+        let slot = self.limiter.slot().await;
+        let begun = Instant::now();
+        let now = self.clock.now().plus(self.skew_ms.load(Ordering::Relaxed));
+        let sent = timeout(
+            self.deadlines.look_up + self.deadlines.connect + self.deadlines.head,
+            self.http
+                .post(self.endpoint.join(DOWNLOAD_PATH))
+                .headers(self.signed_headers(now.0)?)
+                .body(serde_json::to_vec(request).map_err(|error| {
+                    CallError::new(
+                        Failure::Refused,
+                        format!("can't write the request: {error}"),
+                    )
+                })?)
+                .send(),
+        );
+        let response = match sent.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.no_answer(&error)),
+            Err(_) => return Err(self.too_slow("no answer", self.deadlines.head)),
+        };
+        let mut answer = Answer {
+            client: self,
+            announced: response.content_length(),
+            deadline: begun + self.deadlines.total,
+            response,
+            peeked: Vec::new(),
+            received: 0,
+            _slot: slot,
+        };
+        if answer.begins_like_a_zip().await? {
+            return Ok(answer);
+        }
+        Err(answer.refusal(now).await)
+    }
+
+    fn signed_headers(&self, timestamp_ms: i64) -> Result<HeaderMap, CallError> {
+        let access_key = self.keys.access_key.expose();
+        let signature = sign(
+            "POST",
+            DOWNLOAD_PATH,
+            timestamp_ms,
+            access_key,
+            self.keys.secret_key.expose(),
+        );
+        let timestamp = timestamp_ms.to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in [
+            (TIMESTAMP_HEADER, timestamp.as_str()),
+            (ACCESS_KEY_HEADER, access_key),
+            (SIGNATURE_HEADER, signature.as_str()),
+        ] {
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                CallError::new(
+                    Failure::WrongKey,
+                    "the access key has characters no key has",
+                )
+            })?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        Ok(headers)
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> CallError {
+        let (failure, phase) = match error.is_connect() {
+            true => (Failure::Unreachable, "can't connect to"),
+            false => (Failure::Passing, "no answer from"),
+        };
+        CallError::new(
+            failure,
+            blot(
+                &format!("{phase} {}: {}", self.endpoint, chain(error)),
+                &self.keys,
+            ),
+        )
+    }
+
+    fn too_slow(&self, what: &str, after: Duration) -> CallError {
+        let seconds = after.as_secs();
+        CallError::new(
+            Failure::TooSlow,
+            format!("{what} from {} within {seconds} s", self.endpoint),
+        )
+    }
+}
+
+/// An answer that begins like a zip; its content is still on the way.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    client: &'a Client,
+    response: Response,
+    /// What `Content-Length` says, in bytes; it is not believed.
+    announced: Option<u64>,
+    deadline: Instant,
+    /// What was read to see how the answer begins.
+    peeked: Vec<u8>,
+    received: u64,
+    _slot: Slot,
+}
+
+impl Answer<'_> {
+    /// What `Content-Length` says, in bytes, if anything.
+    #[must_use]
+    pub const fn announced(&self) -> Option<u64> {
+        self.announced
+    }
+
+    /// The next piece of the zip; `None` at its end.
+    ///
+    /// # Errors
+    /// When the stream breaks or stalls, or grows beyond every bound.
+    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        if !self.peeked.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.peeked)));
+        }
+        self.read().await
+    }
+
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        let deadlines = self.client.deadlines;
+        let read = timeout_at(
+            self.deadline,
+            timeout(deadlines.idle, self.response.chunk()),
+        );
+        let chunk = match read.await {
+            Err(_) => return Err(self.client.too_slow("no whole answer", deadlines.total)),
+            Ok(Err(_)) => {
+                let idle = deadlines.idle.as_secs();
+                let what = format!(
+                    "the answer stalled for {idle} s after {} bytes",
+                    self.received
+                );
+                return Err(CallError::new(Failure::Passing, what));
+            }
+            Ok(Ok(Err(error))) => {
+                let what = format!(
+                    "the answer broke off after {} bytes: {}",
+                    self.received,
+                    chain(&error)
+                );
+                return Err(CallError::new(
+                    Failure::Passing,
+                    blot(&what, &self.client.keys),
+                ));
+            }
+            Ok(Ok(Ok(chunk))) => chunk,
+        };
+        let Some(chunk) = chunk else { return Ok(None) };
+        self.received += chunk.len() as u64;
+        if self.received > MOST_BYTES {
+            let what = format!("the answer is longer than {} MiB", MOST_BYTES >> 20);
+            return Err(CallError::new(Failure::BadAnswer, what));
+        }
+        Ok(Some(chunk.into()))
+    }
+
+    async fn begins_like_a_zip(&mut self) -> Result<bool, CallError> {
+        if self.response.status() != reqwest::StatusCode::OK {
+            return Ok(false);
+        }
+        while self.peeked.len() < 4 {
+            match self.read().await? {
+                Some(chunk) => self.peeked.extend_from_slice(&chunk),
+                None => return Ok(false),
+            }
+        }
+        Ok(ZIP_BEGINNINGS
+            .iter()
+            .any(|beginning| self.peeked.starts_with(*beginning)))
+    }
+
+    /// Reads what there is of an answer that is no zip, and what it means.
+    async fn refusal(mut self, now: crate::domain::span::Ms) -> CallError {
+        // What it says of itself counts even if its body breaks off.
+        while self.peeked.len() < ERROR_BYTES {
+            match self.read().await {
+                Ok(Some(chunk)) => self.peeked.extend_from_slice(&chunk),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.peeked.truncate(ERROR_BYTES);
+        let header = |name| {
+            self.response
+                .headers()
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+        };
+        let mut error = classify(Refusal {
+            status: self.response.status().as_u16(),
+            retry_after: header(RETRY_AFTER),
+            date: header(DATE),
+            body: &self.peeked,
+            now,
+        });
+        error.message = blot(&error.message, &self.client.keys);
+        error
+    }
+}
+
+/// The whole story of an error, on one line, without the address (it is named already).
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        // Wrappers repeat what they wrap, or say only that there was an error.
+        if !text.contains("error sending request") && !told.iter().any(|t| t.contains(&text)) {
+            told.push(text);
+        }
+        next = error.source();
+    }
+    quote(&told.join(": ")).trim_matches('"').to_owned()
+}
+
+/// Looks names up with a deadline of its own: the system's resolver may hang far longer than a
+/// connection may take.
+struct BoundedLookUp(Duration);
+
+impl Resolve for BoundedLookUp {
+    fn resolve(&self, name: Name) -> Resolving {
+        let limit = self.0;
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            match timeout(limit, tokio::net::lookup_host((host.as_str(), 0))).await {
+                Ok(Ok(found)) => Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs),
+                Ok(Err(error)) => Err(format!("can't look up {host}: {error}").into()),
+                Err(_) => {
+                    let seconds = limit.as_secs();
+                    Err(format!("looking up {host} took longer than {seconds} s").into())
+                }
+            }
+        })
+    }
+}

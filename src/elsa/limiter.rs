@@ -1,0 +1,126 @@
+//! The bounds of one account, shared by all its jobs: requests under way at once, requests begun
+//! in a second, and the pauses that the service asks for. Carries *Bounded*.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
+
+/// The limiter of one account.
+#[derive(Debug)]
+pub struct Limiter {
+    slots: Arc<Semaphore>,
+    interval: Duration,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Debug)]
+struct Pace {
+    /// When the next request may begin.
+    next: Instant,
+    /// Before this nothing begins at all.
+    held_until: Instant,
+}
+
+/// The right to have one request under way; ends when dropped.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Limiter {
+    /// At most `max_in_flight` requests at once (at least 1), and `per_second` begun in a second
+    /// (above 0).
+    #[must_use]
+    pub fn new(max_in_flight: u32, per_second: f64) -> Self {
+        let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::ZERO);
+        let now = Instant::now();
+        Self {
+            slots: Arc::new(Semaphore::new(max_in_flight.max(1) as usize)),
+            interval,
+            pace: Mutex::new(Pace {
+                next: now,
+                held_until: now,
+            }),
+        }
+    }
+
+    /// Waits until a request may begin, in the order of asking.
+    pub async fn slot(&self) -> Slot {
+        // The semaphore is never closed; without a permit the pace alone would bound.
+        let permit = Arc::clone(&self.slots).acquire_owned().await.ok();
+        let mut start = {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let start = pace.next.max(Instant::now());
+            pace.next = start + self.interval;
+            start
+        };
+        loop {
+            sleep_until(start).await;
+            // A pause may have been asked for meanwhile.
+            let held_until = self
+                .pace
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .held_until;
+            if held_until <= start {
+                return Slot { _permit: permit };
+            }
+            start = held_until;
+        }
+    }
+
+    /// Lets nothing begin for `wait`.
+    pub fn hold(&self, wait: Duration) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now() + wait;
+        pace.held_until = pace.held_until.max(until);
+        pace.next = pace.next.max(until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_begin_no_faster_than_the_rate() {
+        let limiter = Limiter::new(10, 4.0);
+        let begun = Instant::now();
+        for _ in 0..5 {
+            drop(limiter.slot().await);
+        }
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_under_way_than_allowed() {
+        let limiter = Arc::new(Limiter::new(2, 1000.0));
+        let (first, _second) = (limiter.slot().await, limiter.slot().await);
+        let third = tokio::time::timeout(Duration::from_secs(60), limiter.slot());
+        assert!(third.await.is_err());
+        drop(first);
+        let third = tokio::time::timeout(Duration::from_secs(60), limiter.slot());
+        assert!(third.await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_also_those_who_wait_already() {
+        let limiter = Arc::new(Limiter::new(3, 1.0));
+        drop(limiter.slot().await);
+        let begun = Instant::now();
+        let waiting = tokio::spawn({
+            let limiter = Arc::clone(&limiter);
+            async move {
+                drop(limiter.slot().await);
+                begun.elapsed()
+            }
+        });
+        tokio::task::yield_now().await;
+        limiter.hold(Duration::from_secs(30));
+        drop(limiter.slot().await);
+        assert!(begun.elapsed() >= Duration::from_secs(30));
+        assert!(waiting.await.unwrap() >= Duration::from_secs(30));
+    }
+}

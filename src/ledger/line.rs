@@ -1,0 +1,201 @@
+//! One line of a ledger: its fields as the contract names them, and what they must fulfil.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::archive::publish::Archived;
+use crate::digest::Digest;
+use crate::domain::span::{Ms, Span};
+use crate::domain::split::Status;
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A window is archived: its folder is published and durable.
+    Archived(Archived),
+    /// A window could not be archived; it stays due.
+    Failed(Failed),
+}
+
+/// Why a window is not archived yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The window.
+    pub span: Span,
+    /// The reason, for the operator.
+    pub message: String,
+}
+
+/// A line with its place in the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// 1 for the first line, then one more each.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Ms,
+    /// What it says.
+    pub event: Event,
+    /// Digest of the line before (without its newline); `None` on the first.
+    pub prev: Option<Digest>,
+}
+
+/// A line's fields in the order in which they are written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields<'a> {
+    seq: u64,
+    #[serde(borrow)]
+    at: Cow<'a, str>,
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    prev: Option<Digest>,
+    from_ms: i64,
+    to_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    folder: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    manifest_sha256: Option<Digest>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    message: Option<Cow<'a, str>>,
+}
+
+const ARCHIVED: &str = "archived";
+const FAILED: &str = "failed";
+
+impl Line {
+    /// The line as JSON, without its newline.
+    ///
+    /// # Errors
+    /// Never with these types; the serializer's signature has one.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        let span = match &self.event {
+            Event::Archived(archived) => archived.span,
+            Event::Failed(failed) => failed.span,
+        };
+        let mut fields = Fields {
+            seq: self.seq,
+            at: self.at.to_string().into(),
+            event: ARCHIVED.into(),
+            prev: self.prev,
+            from_ms: span.from().0,
+            to_ms: span.to().0,
+            status: None,
+            records: None,
+            bytes: None,
+            folder: None,
+            manifest_sha256: None,
+            message: None,
+        };
+        match &self.event {
+            Event::Archived(archived) => {
+                fields.status = Some(archived.status);
+                fields.records = archived.records;
+                fields.bytes = Some(archived.bytes);
+                fields.folder = Some(archived.folder.as_str().into());
+                fields.manifest_sha256 = Some(archived.manifest_sha256);
+            }
+            Event::Failed(failed) => {
+                fields.event = FAILED.into();
+                fields.message = Some(failed.message.as_str().into());
+            }
+        }
+        serde_json::to_string(&fields)
+    }
+
+    /// Reads a line without its newline.
+    ///
+    /// # Errors
+    /// Says in words what is wrong with it.
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
+        let fields: Fields<'_> =
+            serde_json::from_slice(json).map_err(|error| format!("it can't be read: {error}"))?;
+        let at: jiff::Timestamp = fields
+            .at
+            .parse()
+            .map_err(|_| "its field `at` is no RFC 3339 time".to_owned())?;
+        let span = Span::new(Ms(fields.from_ms), Ms(fields.to_ms))
+            .ok_or("its window ends before it begins")?;
+        let event = match &*fields.event {
+            ARCHIVED => Event::Archived(Archived {
+                span,
+                status: fields.status.ok_or("it has no `status`")?,
+                records: fields.records,
+                bytes: fields.bytes.ok_or("it has no `bytes`")?,
+                folder: fields.folder.ok_or("it has no `folder`")?.into_owned(),
+                manifest_sha256: fields
+                    .manifest_sha256
+                    .ok_or("it has no `manifest_sha256`")?,
+            }),
+            FAILED => Event::Failed(Failed {
+                span,
+                message: fields.message.ok_or("it has no `message`")?.into_owned(),
+            }),
+            other => {
+                return Err(format!(
+                    "its event {other:?} is not known to this version; a newer one wrote it"
+                ));
+            }
+        };
+        Ok(Self {
+            seq: fields.seq,
+            at: at.into(),
+            event,
+            prev: fields.prev,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archived_line_has_the_fields_of_the_contract() {
+        let line = Line {
+            seq: 7,
+            at: Ms(1_795_000_000_123),
+            event: Event::Archived(Archived {
+                span: Span::new(Ms(0), Ms(3_600_000)).unwrap(),
+                status: Status::Complete,
+                records: Some(12),
+                bytes: 3400,
+                folder: "shop/1970-01-01/x".into(),
+                manifest_sha256: Digest::of(b"m"),
+            }),
+            prev: Some(Digest::of(b"p")),
+        };
+        let json = line.to_json().unwrap();
+        assert_eq!(
+            json,
+            format!(
+                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}"}}"#,
+                Digest::of(b"p"),
+                Digest::of(b"m")
+            )
+        );
+        assert_eq!(Line::parse(json.as_bytes()), Ok(line));
+    }
+
+    #[test]
+    fn a_line_that_lacks_or_adds_a_field_is_refused() {
+        let failed = r#"{"seq":1,"at":"2026-11-18T11:06:40Z","event":"failed","prev":null,"from_ms":0,"to_ms":1,"message":"x"}"#;
+        assert!(Line::parse(failed.as_bytes()).is_ok());
+        for (from, to) in [
+            ("\"message\":\"x\"", "\"status\":\"complete\""),
+            ("failed", "unheard-of"),
+            ("\"to_ms\":1", "\"to_ms\":0"),
+            ("\"seq\":1", "\"seq\":1,\"more\":2"),
+            ("2026-11-18T11:06:40Z", "yesterday"),
+        ] {
+            let wrong = failed.replace(from, to);
+            assert!(Line::parse(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}

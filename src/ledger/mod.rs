@@ -1,0 +1,209 @@
+//! The ledger of a job: an append-only chain of lines, and the only state there is. Carries
+//! *Ordered* (a line is written for what is durable, and is durable itself before anything
+//! builds on it) and *Self-healing* (a torn last line is cut off and its work done again).
+
+pub mod line;
+pub mod lock;
+pub mod replay;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::archive::publish::Published;
+use crate::clock::Clock;
+use crate::domain::job::JobName;
+use crate::durable::{Disk, DiskError, Output, Step};
+use line::{Event, Failed, Line};
+use replay::{Damage, Replay};
+
+/// Why a ledger can't be used.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// Its file can't be read.
+    #[error("can't read the ledger {path}: {source}")]
+    Unreadable {
+        /// The ledger.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is damaged in another way than by a torn last line.
+    #[error(
+        "the ledger {path} is damaged: {what}; the job is stopped, its archive is untouched. To \
+         rebuild the ledger from the manifests, move this file away and run `elsa-archiver once \
+         --job {job}`; to prove the archive meanwhile, run `elsa-archiver verify` on its folder"
+    )]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// Which line, and what is wrong with it.
+        what: String,
+        /// The job.
+        job: JobName,
+    },
+    /// It can't be written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A line can't be made; it says why.
+    #[error("can't write a line of the ledger {path}: {what}")]
+    Line {
+        /// The ledger.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+}
+
+/// A job's ledger, open for appending. The state directory's lock must be held.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    file: Output,
+    replay: Replay,
+    clock: Clock,
+    /// Whether the file may hold bytes after the last line that counts.
+    torn: bool,
+}
+
+impl Ledger {
+    /// Where the ledger of a job is.
+    #[must_use]
+    pub fn path(state_dir: &Path, job: &JobName) -> PathBuf {
+        state_dir.join(format!("{job}.ledger.jsonl"))
+    }
+
+    /// Opens the ledger of a job, making an empty one where there is none, and cuts a torn last
+    /// line off.
+    ///
+    /// # Errors
+    /// When it can't be read or written, or is damaged.
+    pub fn open(
+        state_dir: &Path,
+        job: &JobName,
+        disk: &Disk,
+        clock: &Clock,
+    ) -> Result<Self, LedgerError> {
+        let path = Self::path(state_dir, job);
+        let existed = path.exists();
+        let file = disk.step(Step::CreateLedger, &path, || {
+            OpenOptions::new().append(true).create(true).open(&path)
+        })?;
+        if !existed {
+            disk.sync_folder(Step::SyncState, state_dir)?;
+        }
+        let replay = Self::read(state_dir, job, |_| {})?;
+        let length = file
+            .metadata()
+            .map_err(|source| unreadable(&path, source))?
+            .len();
+        let output = Output::appending(disk.clone(), path.clone(), file);
+        let mut ledger = Self {
+            path,
+            file: output,
+            torn: length > replay.end,
+            replay,
+            clock: clock.clone(),
+        };
+        if ledger.torn {
+            tracing::warn!(
+                ledger = %ledger.path.display(),
+                bytes = length - ledger.replay.end,
+                "cutting a torn last line off the ledger; what it recorded is looked at again"
+            );
+            ledger.mend()?;
+        }
+        Ok(ledger)
+    }
+
+    /// Reads the ledger of a job without changing it; no file is an empty one. `each` sees every
+    /// line in order.
+    ///
+    /// # Errors
+    /// When it can't be read, or is damaged.
+    pub fn read(
+        state_dir: &Path,
+        job: &JobName,
+        each: impl FnMut(&Line),
+    ) -> Result<Replay, LedgerError> {
+        let path = Self::path(state_dir, job);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Replay::default()),
+            Err(source) => return Err(unreadable(&path, source)),
+        };
+        Replay::read(BufReader::with_capacity(256 * 1024, file), each).map_err(
+            |damage| match damage {
+                Damage::Unreadable(source) => unreadable(&path, source),
+                damage @ Damage::Line { .. } => LedgerError::Damaged {
+                    path,
+                    what: damage.to_string(),
+                    job: job.clone(),
+                },
+            },
+        )
+    }
+
+    /// What the lines show.
+    #[must_use]
+    pub const fn replay(&self) -> &Replay {
+        &self.replay
+    }
+
+    /// Records a window whose folder is published. Returns once the line is durable.
+    ///
+    /// # Errors
+    /// When it can't be written; the window then counts as not archived, and its folder is
+    /// adopted later.
+    pub fn record(&mut self, published: Published) -> Result<(), LedgerError> {
+        self.append(Event::Archived(published.into_archived()))
+    }
+
+    /// Records that a window could not be archived.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn record_failure(&mut self, failed: Failed) -> Result<(), LedgerError> {
+        self.append(Event::Failed(failed))
+    }
+
+    fn append(&mut self, event: Event) -> Result<(), LedgerError> {
+        if self.torn {
+            self.mend()?;
+        }
+        let line = self.replay.next_line(self.clock.now(), event);
+        let json = line.to_json().map_err(|error| self.unwritable(&error))?;
+        self.torn = true;
+        self.file.write(format!("{json}\n").as_bytes())?;
+        self.file.sync(Step::SyncLedger)?;
+        self.replay
+            .take(&line, json.as_bytes())
+            .map_err(|damage| self.unwritable(&damage))?;
+        self.torn = false;
+        Ok(())
+    }
+
+    fn unwritable(&self, why: &dyn std::fmt::Display) -> LedgerError {
+        LedgerError::Line {
+            path: self.path.clone(),
+            what: why.to_string(),
+        }
+    }
+
+    /// Cuts off what a crash or an error has left after the last line that counts.
+    fn mend(&mut self) -> Result<(), LedgerError> {
+        self.file.cut(self.replay.end)?;
+        self.file.sync(Step::SyncLedger)?;
+        self.torn = false;
+        Ok(())
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> LedgerError {
+    LedgerError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,113 @@
+//! Connections: accepts them, and answers one request after another on each.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::domain::span::Ms;
+
+use super::fault::Fault;
+use super::gateway::{self, Download, Refusal};
+use super::http::Reader;
+use super::journal::Entry;
+use super::reply::{Delivery, Ending, Reply, until_gone};
+use super::state::{State, Ticket};
+
+/// How long accepting rests after it failed, which it does when the process is out of files.
+const ACCEPT_REST: Duration = Duration::from_millis(20);
+
+/// Accepts connections until the simulator ends.
+pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let state = Arc::clone(&state);
+                state.tasks.clone().spawn(async move {
+                    let stop = state.stop.clone();
+                    stop.run_until_cancelled(connection(stream, &state)).await;
+                });
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_REST).await,
+        }
+    }
+}
+
+async fn connection(mut stream: TcpStream, state: &Arc<State>) {
+    // Without it a drip would come in lumps; where it can't be had, in lumps it comes.
+    let _ = stream.set_nodelay(true);
+    if let Ok(Ending::Reset) = serve(&mut stream, state).await {
+        let _ = stream.set_zero_linger();
+    }
+}
+
+/// Answers requests until one of them leaves the connection unusable, or the client has enough.
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    state: &Arc<State>,
+) -> io::Result<Ending> {
+    let mut reader = Reader::default();
+    while let Some(incoming) = reader.next(stream).await? {
+        let now = state.now();
+        let mut entry = Entry::arrived(now);
+        let is_readable = incoming.is_ok();
+        let keep_alive = incoming.as_ref().is_ok_and(|request| request.keep_alive);
+        let admitted = incoming.and_then(|request| {
+            gateway::admit(&request, now, &state.accounts, &state.projects, &mut entry)
+        });
+        let ticket = Ticket {
+            journal: &state.journal,
+            number: state.journal.push(entry),
+        };
+        let ended = answer(stream, state, admitted, now, keep_alive, &ticket).await;
+        ticket.finished();
+        if !is_readable {
+            // Closing with unread bytes would reset the connection, and the answer with it.
+            stream.shutdown().await?;
+            until_gone(stream).await;
+        }
+        match ended? {
+            Ending::KeepAlive => {}
+            ending => return Ok(ending),
+        }
+    }
+    Ok(Ending::Close)
+}
+
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    state: &Arc<State>,
+    admitted: Result<(usize, Download), Refusal>,
+    now: Ms,
+    keep_alive: bool,
+    ticket: &Ticket<'_>,
+) -> io::Result<Ending> {
+    let (place, download) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            let delivery = Delivery::new(Reply::refusal(&refusal), None);
+            return delivery.send(stream, now, keep_alive, ticket).await;
+        }
+    };
+    let fault = state.next_fault(place);
+    if let Some(fault) = &fault {
+        ticket.spoilt(fault);
+    }
+    match fault {
+        Some(Fault::Reset) => return Ok(Ending::Reset),
+        Some(Fault::StallBeforeHeaders) => {
+            until_gone(stream).await;
+            return Ok(Ending::Close);
+        }
+        _ => {}
+    }
+    let reply = match fault.as_ref().and_then(Reply::instead) {
+        Some(reply) => reply,
+        None => state.answer(place, download, now).await,
+    };
+    Delivery::new(reply, fault.as_ref())
+        .send(stream, state.now(), keep_alive, ticket)
+        .await
+}

@@ -1,0 +1,216 @@
+//! The world behind the simulator: projects with a known set of records, and who may read them.
+//!
+//! A project of millions of records costs eight bytes each: only the log times are held, the
+//! content of a record is made from the seed and its `seq` whenever it is asked for.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::domain::job::ToBound;
+use crate::domain::span::{Ms, Span};
+
+use super::noise::{self, Noise};
+use super::truth::Truth;
+
+/// Keeps the choice of late records apart from every other use of a project's seed.
+const LATE_STREAM: u64 = 0x6C61_7465;
+
+/// Longest average body, which keeps one record well within memory.
+const MAX_BODY_SIZE: usize = 1 << 20;
+
+/// A project and every record that it will ever hold.
+///
+/// A record's `seq` is its place, from 0, among the project's records in order of log time. The
+/// `with_` methods that add records renumber them, so a project is finished before it is used.
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub(super) key: String,
+    pub(super) id: i64,
+    pub(super) seed: u64,
+    pub(super) body_size: usize,
+    /// Log times in UTC milliseconds, ascending; the index is the record's `seq`.
+    times: Vec<i64>,
+    late: Option<Late>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    one_in: u64,
+    by_ms: i64,
+}
+
+impl Project {
+    /// `count` records, spread evenly but irregularly over `span`.
+    #[must_use]
+    pub fn uniform(key: &str, id: i64, seed: u64, span: Span, count: usize) -> Self {
+        Self::from_times(key, id, seed, random_times(seed, span, count))
+    }
+
+    /// A project that holds nothing.
+    #[must_use]
+    pub fn silent(key: &str, id: i64) -> Self {
+        Self::from_times(key, id, 0, Vec::new())
+    }
+
+    /// One record for each of `times`, in any order and repeated at will.
+    #[must_use]
+    pub fn from_times(key: &str, id: i64, seed: u64, times: Vec<Ms>) -> Self {
+        let mut times: Vec<i64> = times.into_iter().map(|time| time.0).collect();
+        times.sort_unstable();
+        Self {
+            key: key.to_owned(),
+            id,
+            seed,
+            body_size: 200,
+            times,
+            late: None,
+        }
+    }
+
+    /// Adds `count` records in the `width_ms` milliseconds (at least 1) from `at` on.
+    #[must_use]
+    pub fn with_spike(mut self, at: Ms, count: usize, width_ms: i64) -> Self {
+        let seed = noise::at(self.seed, self.times.len() as u64);
+        if let Some(span) = Span::new(at, at.plus(width_ms.max(1))) {
+            self.times
+                .extend(random_times(seed, span, count).iter().map(|time| time.0));
+            self.times.sort_unstable();
+        }
+        self
+    }
+
+    /// Makes bodies about `bytes` long on average (200 unless told otherwise, 1 MiB at most); 0
+    /// for none at all.
+    #[must_use]
+    pub fn with_body_size(mut self, bytes: usize) -> Self {
+        self.body_size = bytes.min(MAX_BODY_SIZE);
+        self
+    }
+
+    /// Has one record in `one_in` (1 for all of them, 0 for none) indexed `by_ms` milliseconds
+    /// after its log time; the others can be found at once.
+    #[must_use]
+    pub fn with_late(mut self, one_in: u64, by_ms: i64) -> Self {
+        self.late = Some(Late { one_in, by_ms });
+        self
+    }
+
+    /// The project's key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The project's number.
+    #[must_use]
+    pub const fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// How many records it holds, late and future ones too.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// The ground truth: every record whose log time lies in `span`, in order of `seq`, whether
+    /// or not it is indexed yet.
+    pub fn truth(&self, span: Span) -> impl Iterator<Item = Truth> + '_ {
+        self.found(span.from(), span.to(), ToBound::Exclusive)
+            .filter_map(|index| {
+                Some(Truth {
+                    seq: index as u64,
+                    log_time: self.log_time(index)?,
+                })
+            })
+    }
+
+    /// The instant from which the service can find a record; `None` when there is no such record.
+    #[must_use]
+    pub fn indexed_at(&self, seq: u64) -> Option<Ms> {
+        let log_time = self.log_time(usize::try_from(seq).ok()?)?;
+        let is_late = |late: &Late| {
+            noise::at(self.seed ^ LATE_STREAM, seq).checked_rem(late.one_in) == Some(0)
+        };
+        let by_ms = self.late.filter(is_late).map_or(0, |late| late.by_ms);
+        Some(log_time.plus(by_ms))
+    }
+
+    pub(super) fn log_time(&self, index: usize) -> Option<Ms> {
+        self.times.get(index).copied().map(Ms)
+    }
+
+    /// The places of the records from `from` to `to`, where `from` <= `to`.
+    pub(super) fn found(&self, from: Ms, to: Ms, to_bound: ToBound) -> Range<usize> {
+        let start = self.times.partition_point(|&time| time < from.0);
+        let end = self.times.partition_point(|&time| match to_bound {
+            ToBound::Inclusive => time <= to.0,
+            ToBound::Exclusive => time < to.0,
+        });
+        start..end
+    }
+}
+
+fn random_times(seed: u64, span: Span, count: usize) -> Vec<Ms> {
+    let mut noise = Noise::new(seed);
+    let length = span.len_ms().unsigned_abs();
+    (0..count)
+        .map(|_| span.from().plus(noise.below(length).cast_signed()))
+        .collect()
+}
+
+/// The keys of an account, and what they open.
+#[derive(Clone)]
+pub struct KeyPair {
+    /// Names the account.
+    pub access_key: String,
+    /// Signs its requests.
+    pub secret_key: String,
+    /// The projects that it may read.
+    pub permitted: Permitted,
+}
+
+/// Which projects an account may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Permitted {
+    /// Every project.
+    All,
+    /// Those with one of these keys.
+    Only(Vec<String>),
+}
+
+impl KeyPair {
+    pub(super) fn may_read(&self, project_key: &str) -> bool {
+        match &self.permitted {
+            Permitted::All => true,
+            Permitted::Only(keys) => keys.iter().any(|key| key == project_key),
+        }
+    }
+}
+
+/// Keys that open everything here and nothing anywhere else.
+impl Default for KeyPair {
+    fn default() -> Self {
+        Self {
+            access_key: "SIMULATORACCESSKEY01".into(),
+            secret_key: "SIMULATORSECRETKEYSIMULATORSECRETKEY0001".into(),
+            permitted: Permitted::All,
+        }
+    }
+}
+
+/// Without the secret key, made up as it is: nobody has to tell its traces from real ones.
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair")
+            .field("access_key", &self.access_key)
+            .field("permitted", &self.permitted)
+            .finish_non_exhaustive()
+    }
+}
