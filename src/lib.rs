@@ -2,9 +2,11 @@
 //! that none is missing.
 
 pub mod archive;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cycle;
+pub mod daemon;
 pub mod digest;
 pub mod domain;
 pub mod durable;

@@ -1,3 +1,7 @@
-//! The command line program; for now it does nothing.
+//! The program: it hands its arguments to the library and exits with what comes back.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    elsa_archiver::cli::main()
+}

@@ -154,7 +154,7 @@ impl Store {
 
 /// The names in a folder; none when it does not exist or is a file. Names that are not UTF-8 are
 /// not ours.
-pub(in crate::archive) fn entries(folder: &Path) -> io::Result<Vec<String>> {
+pub fn entries(folder: &Path) -> io::Result<Vec<String>> {
     let listing = match fs::read_dir(folder) {
         Ok(listing) => listing,
         Err(error)

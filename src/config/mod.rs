@@ -25,6 +25,7 @@ mod units;
 pub use accounts::ConfiguredAccount;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub use problem::{Problem, Problems};
+pub use since::instant;
 
 use problem::{Report, nearest, printable, quote};
 use table::{Table, absolute_path, size};

@@ -40,7 +40,11 @@ pub(super) fn since(value: &DeValue<'_>, zone: &Zone, now: Ms) -> Result<Ms, Str
     Ok(instant)
 }
 
-fn instant(text: &str, zone: &Zone) -> Result<Ms, String> {
+/// Reads an instant: RFC 3339, or a date, which means its start in `zone`.
+///
+/// # Errors
+/// Says what is wrong with it, to follow the text itself.
+pub fn instant(text: &str, zone: &Zone) -> Result<Ms, String> {
     // The library's own reading of a date accepts a whole date and time, and drops the time.
     if text.len() == "YYYY-MM-DD".len()
         && let Ok(date) = text.parse::<civil::Date>()

@@ -10,29 +10,28 @@ use super::window::Windows;
 /// oldest first.
 ///
 /// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
-/// once `settle` has passed since its civil end. A job that is not enabled has nothing due.
+/// once `settle` has passed since its end. A job that is not enabled has nothing due.
 #[must_use]
 pub fn plan(now: Ms, coverage: &Coverage, job: &Job) -> Vec<Span> {
-    if !job.enabled {
-        return Vec::new();
-    }
-    let Some(settled) = Span::new(job.since, now.plus(-job.settle_ms)) else {
-        return Vec::new();
-    };
-    windows_in(coverage, job, settled)
+    let since = Span::new(job.since, Ms(i64::MAX)).filter(|_| job.enabled);
+    since.map_or_else(Vec::new, |since| windows_in(now, coverage, job, since))
 }
 
-/// The windows of `job` inside `span` that coverage lacks; a last window whose civil end lies
-/// beyond the span is left out.
+/// The windows of `job` inside `span` that have settled at `now` and that coverage lacks, oldest
+/// first; the first and the last are clipped where the span cuts them.
 #[must_use]
-pub fn windows_in(coverage: &Coverage, job: &Job, span: Span) -> Vec<Span> {
+pub fn windows_in(now: Ms, coverage: &Coverage, job: &Job, span: Span) -> Vec<Span> {
+    let settled = now.plus(-job.settle_ms);
     let mut due = Vec::new();
     for missing in coverage.missing_in(span) {
         for window in Windows::starting(&job.zone, job.window, missing.from()) {
-            if window.from() >= missing.to() || window.to() > span.to() {
+            let Some(window) = window.intersection(missing) else {
                 break;
+            };
+            if window.to() > settled {
+                return due;
             }
-            due.extend(window.intersection(missing));
+            due.push(window);
         }
     }
     due

@@ -1,0 +1,123 @@
+//! The command line, as the contract names it.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Copies every log of NAVER Cloud ELSA projects into dated folders, and proves that none is
+/// missing.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done; 1 something is not archived, not intact or not reachable; \
+                  2 usage or configuration; 3 another instance holds the state directory."
+)]
+pub struct Args {
+    /// The configuration
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ELSA_ARCHIVER_CONFIG",
+        default_value = "/etc/elsa-archiver/config.toml"
+    )]
+    pub config: PathBuf,
+
+    /// How log lines are written to stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people and the journal
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run as a daemon, in the foreground
+    Run,
+    /// Archive everything due now, then exit
+    Once {
+        /// Only this job; may be given several times
+        #[arg(long = "job", value_name = "NAME")]
+        jobs: Vec<String>,
+    },
+    /// Show what is due and what would be asked; no network, no write
+    Plan {
+        /// Only this job; may be given several times
+        #[arg(long = "job", value_name = "NAME")]
+        jobs: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Archive the uncovered windows of a span, before `since` too
+    Backfill {
+        /// The job
+        #[arg(long, value_name = "NAME")]
+        job: String,
+        /// Where the span begins: RFC 3339, or a date in the archive's time zone
+        #[arg(long, value_name = "T")]
+        from: String,
+        /// Where the span ends, likewise; the instant itself is not in it
+        #[arg(long, value_name = "T")]
+        to: String,
+    },
+    /// Show coverage, gaps, due windows, last success and last error of each job
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Re-hash folders, walk the chain, list gaps and what is missing or changed
+    Verify {
+        /// Only this job; may be given several times
+        #[arg(long = "job", value_name = "NAME", conflicts_with = "dir")]
+        jobs: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// A copy of an archive anywhere, verified from its manifests alone; needs no config
+        dir: Option<PathBuf>,
+    },
+    /// Validate the configuration, all problems at once
+    Check {
+        /// Ask the service for one record a job
+        #[arg(long)]
+        live: bool,
+    },
+    /// Run the whole thing against a built-in simulator, no account needed
+    Demo {
+        /// An empty or new folder for the demo; default: a new temporary one
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_the_program_may_follow_the_command() {
+        let args = Args::parse_from(["elsa-archiver", "once", "--job", "a", "--config", "/c"]);
+        assert_eq!(args.config, PathBuf::from("/c"));
+        assert!(Args::try_parse_from(["elsa-archiver", "verify", "--job", "a", "/dir"]).is_err());
+    }
+}

@@ -1,0 +1,57 @@
+//! How a command ends when not all is well: the exit codes of the contract.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Why a command does not end with 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    code: u8,
+    message: Option<String>,
+}
+
+impl Stop {
+    /// 1: something is not archived, not intact or not reachable; the message says what.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self {
+            code: 1,
+            message: Some(message.into()),
+        }
+    }
+
+    /// 1, when the output has said already what.
+    pub const fn told() -> Self {
+        Self {
+            code: 1,
+            message: None,
+        }
+    }
+
+    /// 2: usage or configuration.
+    pub fn usage(why: &dyn Display) -> Self {
+        Self {
+            code: 2,
+            message: Some(why.to_string()),
+        }
+    }
+
+    /// 3: another instance holds the state directory.
+    pub fn held(why: &dyn Display) -> Self {
+        Self {
+            code: 3,
+            message: Some(why.to_string()),
+        }
+    }
+
+    /// Prints the message, if there is one, and hands out the exit code.
+    #[expect(
+        clippy::print_stderr,
+        reason = "the one place that speaks without the log"
+    )]
+    pub fn tell(self) -> ExitCode {
+        if let Some(message) = self.message {
+            eprintln!("elsa-archiver: {}", message.trim_end());
+        }
+        ExitCode::from(self.code)
+    }
+}

@@ -1,0 +1,96 @@
+//! The commands, and what they print: results to stdout, logs to stderr, and an exit code that
+//! says whether everything is archived. Carries *Candid*.
+
+mod args;
+mod check;
+mod demo;
+mod exit;
+mod logging;
+mod plan;
+mod print;
+mod progress;
+mod run;
+mod session;
+mod status;
+mod verify;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use crate::clock::Clock;
+use crate::config::{Config, Environment};
+use args::{Args, Command};
+use exit::Stop;
+use progress::Terminal;
+
+/// How long blocking work may still take after a command has ended; what it leaves behind, the
+/// next start cleans up.
+const LAST_BREATH: Duration = Duration::from_millis(500);
+
+/// Runs the program with the process's own arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are asked for and go to stdout; anything else is a usage error.
+            let wrong = error.use_stderr();
+            let _ = error.print();
+            return ExitCode::from(if wrong { 2 } else { 0 });
+        }
+    };
+    let terminal = Terminal::new();
+    logging::start(args.log_format, &args.command, &terminal);
+    match dispatch(&args, &terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => stop.tell(),
+    }
+}
+
+/// What every command works with.
+struct Context<'a> {
+    args: &'a Args,
+    terminal: &'a Terminal,
+    clock: Clock,
+}
+
+impl Context<'_> {
+    fn config(&self) -> Result<Config, Stop> {
+        Config::load(&self.args.config, self.clock.now()).map_err(|error| Stop::usage(&error))
+    }
+
+    fn environment() -> Environment {
+        Environment::of_process()
+    }
+
+    fn block_on<T>(future: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+        let runtime = Runtime::new()
+            .map_err(|error| Stop::failed(format!("can't start the runtime: {error}")))?;
+        let done = runtime.block_on(future);
+        runtime.shutdown_timeout(LAST_BREATH);
+        done
+    }
+}
+
+fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
+    let context = Context {
+        args,
+        terminal,
+        clock: Clock::system(),
+    };
+    match &args.command {
+        Command::Run => run::run(&context),
+        Command::Once { jobs } => run::once(&context, jobs),
+        Command::Backfill { job, from, to } => run::backfill(&context, job, from, to),
+        Command::Plan { jobs, json } => plan::plan(&context, jobs, *json),
+        Command::Status { json } => status::status(&context, *json),
+        Command::Verify { jobs, json, dir } => {
+            verify::verify(&context, jobs, *json, dir.as_deref())
+        }
+        Command::Check { live } => check::check(&context, *live),
+        Command::Demo { dir } => demo::demo(&context, dir.as_deref()),
+    }
+}

@@ -1,0 +1,94 @@
+//! `plan`: what is due and what would be asked. No network, no write.
+
+use serde::Serialize;
+
+use super::Context;
+use super::exit::Stop;
+use super::print::{count, grouped, print, print_json};
+use super::session::chosen;
+use super::status::replays;
+use crate::archive::manifest::local_time;
+use crate::domain::job::Job;
+use crate::domain::plan;
+use crate::domain::span::Span;
+use crate::elsa::request::Request;
+
+/// Windows that a person is shown of each job; `--json` lists them all.
+const SHOWN: usize = 12;
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    jobs: Vec<PlannedJob<'a>>,
+}
+
+#[derive(Serialize)]
+struct PlannedJob<'a> {
+    name: &'a str,
+    due: Vec<Due<'a>>,
+}
+
+#[derive(Serialize)]
+struct Due<'a> {
+    from_ms: i64,
+    to_ms: i64,
+    request: Request<'a>,
+}
+
+/// Prints the plan.
+pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), Stop> {
+    let config = context.config()?;
+    let jobs = chosen(&config, names, &context.args.config)?;
+    let now = context.clock.now();
+    let mut planned = Vec::new();
+    for (job, replay) in jobs.iter().zip(replays(&config, &jobs)) {
+        let replay = replay.map_err(|error| Stop::failed(error.to_string()))?;
+        planned.push((job, plan::plan(now, &replay.coverage, job)));
+    }
+    if json {
+        let jobs = planned.iter().map(|(job, due)| PlannedJob {
+            name: job.name.as_str(),
+            due: due.iter().map(|&window| due_of(job, window)).collect(),
+        });
+        return print_json(&Planned {
+            jobs: jobs.collect(),
+        });
+    }
+    let mut text = String::new();
+    for (job, due) in &planned {
+        text += &listing(job, due);
+    }
+    print(&text)
+}
+
+fn due_of(job: &Job, window: Span) -> Due<'_> {
+    Due {
+        from_ms: window.from().0,
+        to_ms: window.to().0,
+        request: Request::new(job, window),
+    }
+}
+
+fn listing(job: &Job, due: &[Span]) -> String {
+    let mut text = match job.enabled {
+        true => format!("{}: {} due\n", job.name, count(due.len() as u64, "window")),
+        false => format!("{}: not enabled\n", job.name),
+    };
+    for &window in due.iter().take(SHOWN) {
+        let asked = job.to_bound.wire_to(window);
+        text += &format!(
+            "  {}  to  {}  asks from={} to={} count={}\n",
+            local_time(window.from(), &job.zone),
+            local_time(window.to(), &job.zone),
+            window.from().0,
+            asked.0,
+            job.count,
+        );
+    }
+    if let Some(more) = due.len().checked_sub(SHOWN).filter(|&more| more > 0) {
+        text += &format!(
+            "  and {} more; --json lists them all\n",
+            grouped(more as u64)
+        );
+    }
+    text
+}

@@ -1,0 +1,108 @@
+//! Progress bars on a terminal; a pipe gets none. Bars and log lines share stderr, so the log is
+//! written through here.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cycle::Watch;
+use crate::domain::job::{Job, JobName};
+use crate::domain::span::Span;
+
+/// Stderr, with bars where it is a terminal.
+#[derive(Clone, Debug)]
+pub struct Terminal {
+    bars: MultiProgress,
+    is_terminal: bool,
+}
+
+impl Terminal {
+    /// The process's stderr.
+    #[must_use]
+    pub fn new() -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        let target = match is_terminal {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        Self {
+            bars: MultiProgress::with_draw_target(target),
+            is_terminal,
+        }
+    }
+
+    /// Whether somebody is looking.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// A bar of `length` steps with a name in front.
+    #[must_use]
+    pub fn bar(&self, name: &str, length: u64) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new(length));
+        // A template that can't be read leaves the library's own style.
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:20!} [{bar:30}] {human_pos}/{human_len} {eta}")
+        {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(name.to_owned());
+        bar
+    }
+
+    /// Removes all bars.
+    pub fn clear(&self) {
+        // Only the terminal itself can fail here, and then there is nothing left to clear.
+        let _ = self.bars.clear();
+    }
+}
+
+/// Writes a log line between the bars.
+impl Write for Terminal {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.bars.suspend(|| io::stderr().lock().write_all(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// One bar a job, as long as it has windows due.
+#[derive(Debug)]
+pub struct Bars {
+    terminal: Terminal,
+    bars: Mutex<BTreeMap<JobName, ProgressBar>>,
+}
+
+impl Bars {
+    /// Bars on `terminal`.
+    #[must_use]
+    pub fn new(terminal: &Terminal) -> Arc<Self> {
+        Arc::new(Self {
+            terminal: terminal.clone(),
+            bars: Mutex::default(),
+        })
+    }
+}
+
+impl Watch for Bars {
+    fn planned(&self, job: &Job, windows: usize) {
+        if windows > 0 {
+            let bar = self.terminal.bar(job.name.as_str(), windows as u64);
+            let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+            bars.insert(job.name.clone(), bar);
+        }
+    }
+
+    fn done(&self, job: &Job, _window: Span) {
+        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bars.get(&job.name) {
+            bar.inc(1);
+        }
+    }
+}

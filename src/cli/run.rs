@@ -1,0 +1,158 @@
+//! `run`, `once` and `backfill`: the commands that archive.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use super::exit::Stop;
+use super::print::{count, grouped, print};
+use super::progress::Bars;
+use super::session::{Session, chosen};
+use crate::config::{Config, instant};
+use crate::cycle::{JobRunner, Outcome, Unwatched, Watch};
+use crate::daemon;
+use crate::domain::coverage::Coverage;
+use crate::domain::job::Job;
+use crate::domain::plan::{plan, windows_in};
+use crate::domain::span::{Ms, Span};
+
+/// The daemon.
+pub fn run(context: &Context<'_>) -> Result<(), Stop> {
+    let config = context.config()?;
+    let watch: Arc<dyn Watch> = Arc::new(Unwatched);
+    Context::block_on(async {
+        let session = Session::open(context, &config, &config.jobs, &watch)?;
+        if session.runners.is_empty() && session.broken > 0 {
+            return Err(Stop::failed("no job can run; the log says why"));
+        }
+        let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
+        let served = daemon::serve(session.runners, zone, clock).await;
+        drop(session.lock);
+        served.map_err(|error| Stop::failed(error.to_string()))
+    })
+}
+
+/// Archives everything due now.
+pub fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
+    let config = context.config()?;
+    let jobs = chosen(&config, names, &context.args.config)?;
+    archive(context, &config, &jobs, plan)
+}
+
+/// Archives the uncovered windows of a span.
+pub fn backfill(context: &Context<'_>, name: &str, from: &str, to: &str) -> Result<(), Stop> {
+    let config = context.config()?;
+    let jobs = chosen(&config, &[name.to_owned()], &context.args.config)?;
+    let read = |option: &str, text: &str| {
+        instant(text, &config.archive.zone)
+            .map_err(|why| Stop::usage(&format!("--{option} {text:?} {why}")))
+    };
+    let span = Span::new(read("from", from)?, read("to", to)?)
+        .ok_or_else(|| Stop::usage(&"--from must be before --to"))?;
+    // What is asked for by name is wanted also where the daemon leaves the job alone.
+    let jobs: Vec<Job> = jobs
+        .into_iter()
+        .map(|job| Job {
+            enabled: true,
+            ..job
+        })
+        .collect();
+    archive(
+        context,
+        &config,
+        &jobs,
+        move |now: Ms, coverage: &Coverage, job: &Job| windows_in(now, coverage, job, span),
+    )
+}
+
+fn archive(
+    context: &Context<'_>,
+    config: &Config,
+    jobs: &[Job],
+    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + 'static,
+) -> Result<(), Stop> {
+    let watch: Arc<dyn Watch> = Bars::new(context.terminal);
+    let (outcomes, broken, stopped) = Context::block_on(async {
+        let session = Session::open(context, config, jobs, &watch)?;
+        let stop = CancellationToken::new();
+        let signals = daemon::signals::stop_on_signal(&stop)
+            .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
+        let outcomes = all_once(session.runners, plan, &stop).await;
+        signals.abort();
+        drop(session.lock);
+        Ok((outcomes, session.broken, stop.is_cancelled()))
+    })?;
+    context.terminal.clear();
+    print(&summary(&outcomes))?;
+    if stopped {
+        return Err(Stop::failed(
+            "stopped by a signal; run it again to go on where it was",
+        ));
+    }
+    if broken == 0 && outcomes.iter().all(|(_, outcome)| outcome.is_complete()) {
+        Ok(())
+    } else {
+        Err(Stop::told())
+    }
+}
+
+/// One cycle of each job, side by side. The accounts' bounds keep them apart.
+pub async fn all_once(
+    runners: Vec<JobRunner>,
+    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + 'static,
+    stop: &CancellationToken,
+) -> Vec<(String, Outcome)> {
+    let cycles: Vec<_> = runners
+        .into_iter()
+        .map(|mut runner| {
+            let (plan, stop) = (plan.clone(), stop.clone());
+            let name = runner.job().name.to_string();
+            let cycle = tokio::spawn(async move { runner.cycle(plan, false, &stop).await });
+            (name, cycle)
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for (name, cycle) in cycles {
+        let outcome = cycle.await.unwrap_or_else(|error| Outcome {
+            left: 1,
+            error: Some(format!("the program failed within itself: {error}")),
+            ..Outcome::default()
+        });
+        outcomes.push((name, outcome));
+    }
+    outcomes
+}
+
+/// What a pass over the jobs came to, a line a job.
+pub fn summary(outcomes: &[(String, Outcome)]) -> String {
+    let width = outcomes
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for (name, outcome) in outcomes {
+        text += &format!(
+            "{name:width$}  {} archived",
+            count(outcome.archived, "window")
+        );
+        if outcome.archived > 0 {
+            text += &format!(", {}", count(outcome.records, "record"));
+        }
+        for (number, what) in [
+            (outcome.truncated, "truncated"),
+            (outcome.unproven, "unproven"),
+            (outcome.left, "not archived"),
+        ] {
+            if number > 0 {
+                text += &format!(", {} {what}", grouped(number));
+            }
+        }
+        if let Some(error) = &outcome.error {
+            text += &format!("; last error: {error}");
+        }
+        text.push('\n');
+    }
+    text
+}

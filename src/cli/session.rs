@@ -1,0 +1,194 @@
+//! What `run`, `once` and `backfill` begin with: the lock, the archive's root, a client for each
+//! account and a runner for each job.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use strsim::normalized_damerau_levenshtein;
+
+use super::Context;
+use super::exit::Stop;
+use crate::archive::store::Store;
+use crate::archive::unpack::Limits;
+use crate::config::{Config, ConfiguredAccount, Environment};
+use crate::cycle::{JobRunner, Shared, Watch};
+use crate::domain::job::{AccountName, Job};
+use crate::domain::retry::Policy;
+use crate::durable::Disk;
+use crate::elsa::client::{Client, Deadlines};
+use crate::ledger::lock::{LockError, StateLock};
+
+/// Everything that is needed to archive.
+pub struct Session {
+    /// The jobs that can run.
+    pub runners: Vec<JobRunner>,
+    /// How many can't; each has been logged with its reason.
+    pub broken: usize,
+    /// Held until the session ends.
+    pub lock: StateLock,
+}
+
+impl Session {
+    /// Takes the lock and opens the enabled ones of `jobs`.
+    ///
+    /// A job whose keys can't be read, or whose ledger is damaged, is reported and left out; the
+    /// others go on.
+    ///
+    /// # Errors
+    /// When another instance has the lock, the root can't be written, or not a single job's
+    /// keys can be read.
+    pub fn open(
+        context: &Context<'_>,
+        config: &Config,
+        jobs: &[Job],
+        watch: &Arc<dyn Watch>,
+    ) -> Result<Self, Stop> {
+        let lock = StateLock::acquire(&config.state_dir).map_err(|error| match error {
+            LockError::Held(_) => Stop::held(&error),
+            LockError::Unusable { .. } => Stop::failed(error.to_string()),
+        })?;
+        let disk = Disk::default();
+        let store = store(config, &disk);
+        store
+            .prepare()
+            .map_err(|error| Stop::failed(error.to_string()))?;
+        let shared = Arc::new(Shared {
+            store,
+            clock: context.clock.clone(),
+            policy: Policy::default(),
+            limits: Limits::default(),
+        });
+        let clients = Clients::of(config, jobs, context, &Context::environment());
+        if let (true, Some((_, why))) = (clients.ready.is_empty(), clients.broken.first_key_value())
+        {
+            return Err(Stop::usage(why));
+        }
+        let mut runners = Vec::new();
+        let mut broken = 0;
+        for job in jobs.iter().filter(|job| job.enabled) {
+            let runner = match clients.ready.get(&job.account) {
+                Some(client) => JobRunner::open(
+                    Arc::new(job.clone()),
+                    Arc::clone(client),
+                    &config.state_dir,
+                    &disk,
+                    Arc::clone(&shared),
+                    Arc::clone(watch),
+                )
+                .map_err(|error| error.to_string()),
+                None => Err(clients
+                    .broken
+                    .get(&job.account)
+                    .cloned()
+                    .unwrap_or_default()),
+            };
+            match runner {
+                Ok(runner) => runners.push(runner),
+                Err(message) => {
+                    tracing::error!(job = %job.name, "the job can't run: {message}");
+                    broken += 1;
+                }
+            }
+        }
+        Ok(Self {
+            runners,
+            broken,
+            lock,
+        })
+    }
+}
+
+/// The archive of a configuration.
+pub fn store(config: &Config, disk: &Disk) -> Store {
+    Store::new(
+        config.archive.root.clone(),
+        config.archive.min_free_space,
+        disk.clone(),
+    )
+}
+
+/// A client for each account that jobs use.
+pub struct Clients {
+    /// Those whose keys could be read.
+    pub ready: BTreeMap<AccountName, Arc<Client>>,
+    /// Why the others' could not.
+    pub broken: BTreeMap<AccountName, String>,
+}
+
+impl Clients {
+    /// Reads the keys of the accounts that the enabled ones of `jobs` use.
+    pub fn of(
+        config: &Config,
+        jobs: &[Job],
+        context: &Context<'_>,
+        environment: &Environment,
+    ) -> Self {
+        let mut clients = Self {
+            ready: BTreeMap::new(),
+            broken: BTreeMap::new(),
+        };
+        for job in jobs.iter().filter(|job| job.enabled) {
+            let name = &job.account;
+            if clients.ready.contains_key(name) || clients.broken.contains_key(name) {
+                continue;
+            }
+            let Some(account) = config.accounts.get(name) else {
+                continue;
+            };
+            match client(account, context, environment) {
+                Ok(client) => drop(clients.ready.insert(name.clone(), Arc::new(client))),
+                Err(why) => {
+                    let why = format!("account.{name}: {why}");
+                    clients.broken.insert(name.clone(), why);
+                }
+            }
+        }
+        clients
+    }
+}
+
+fn client(
+    configured: &ConfiguredAccount,
+    context: &Context<'_>,
+    environment: &Environment,
+) -> Result<Client, String> {
+    let keys = configured
+        .keys
+        .read(environment)
+        .map_err(|error| error.to_string())?;
+    Client::new(
+        &configured.account,
+        keys,
+        context.clock.clone(),
+        Deadlines::default(),
+    )
+    .map_err(|error| error.to_string())
+}
+
+/// The jobs that were named, or all.
+///
+/// # Errors
+/// When a name is no job's; says which ones there are, the nearest first.
+pub fn chosen(config: &Config, names: &[String], path: &Path) -> Result<Vec<Job>, Stop> {
+    if names.is_empty() {
+        return Ok(config.jobs.clone());
+    }
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !config.jobs.iter().any(|job| job.name.as_str() == *name))
+    {
+        let mut known: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
+        known.sort_by(|a, b| {
+            let near = |name: &str| normalized_damerau_levenshtein(name, unknown);
+            near(b).total_cmp(&near(a))
+        });
+        return Err(Stop::usage(&format!(
+            "there is no job {unknown:?} in {}; its jobs are: {}",
+            path.display(),
+            known.join(", ")
+        )));
+    }
+    let is_named = |job: &&Job| names.iter().any(|name| name == job.name.as_str());
+    Ok(config.jobs.iter().filter(is_named).cloned().collect())
+}

@@ -1,0 +1,212 @@
+//! `status`: what is archived and what is not, job by job.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde::Serialize;
+
+use super::Context;
+use super::exit::Stop;
+use super::print::{bytes, count, grouped, print, print_json};
+use crate::archive::manifest::local_time;
+use crate::archive::verify::Bounds;
+use crate::config::Config;
+use crate::domain::job::Job;
+use crate::domain::plan::plan;
+use crate::domain::span::Ms;
+use crate::ledger::replay::Replay;
+use crate::ledger::{Ledger, LedgerError};
+
+/// `status --json`, as the contract names its fields.
+#[derive(Serialize)]
+struct Report {
+    jobs: Vec<JobStatus>,
+}
+
+#[derive(Serialize)]
+struct JobStatus {
+    name: String,
+    since_ms: i64,
+    covered_until_ms: i64,
+    gaps: Vec<Bounds>,
+    due: u64,
+    truncated: u64,
+    unproven: u64,
+    records: u64,
+    bytes: u64,
+    last_success: Option<Success>,
+    last_error: Option<Failure>,
+    loss_deadline: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Success {
+    from_ms: i64,
+    to_ms: i64,
+    at: String,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    at: String,
+    message: String,
+}
+
+/// Prints the status.
+pub fn status(context: &Context<'_>, json: bool) -> Result<(), Stop> {
+    let config = context.config()?;
+    let now = context.clock.now();
+    let mut report = Report { jobs: Vec::new() };
+    let mut text = String::new();
+    for (job, replay) in config.jobs.iter().zip(replays(&config, &config.jobs)) {
+        let status = match replay {
+            Ok(replay) => JobStatus::of(job, &replay, now),
+            Err(error) => JobStatus::unreadable(job, &error, now),
+        };
+        text += &status.listing(job);
+        report.jobs.push(status);
+    }
+    if json {
+        print_json(&report)?;
+    } else {
+        print(&text)?;
+    }
+    if report.jobs.iter().all(JobStatus::is_well) {
+        Ok(())
+    } else {
+        Err(Stop::told())
+    }
+}
+
+/// The ledgers of `jobs`, replayed side by side, in the same order.
+pub fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>> {
+    let next = AtomicUsize::new(0);
+    let replayed = Mutex::new(Vec::with_capacity(jobs.len()));
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(jobs.len());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(at) else { break };
+                    let replay = Ledger::read(&config.state_dir, &job.name, |_| {});
+                    replayed
+                        .lock()
+                        .unwrap_or_else(|e| e.into_inner())
+                        .push((at, replay));
+                }
+            });
+        }
+    });
+    let mut replayed = replayed
+        .into_inner()
+        .unwrap_or_else(|error| error.into_inner());
+    replayed.sort_by_key(|&(at, _)| at);
+    replayed.into_iter().map(|(_, replay)| replay).collect()
+}
+
+impl JobStatus {
+    fn of(job: &Job, replay: &Replay, now: Ms) -> Self {
+        let due = plan(now, &replay.coverage, job);
+        let gaps = replay.coverage.gaps(job.since);
+        let covered_until = replay.coverage.covered_until(job.since);
+        // What the service forgets first is the oldest that is not archived.
+        let oldest = due.first().or(gaps.first()).map(|span| span.from());
+        let deadline = oldest
+            .zip(job.retention_ms)
+            .map(|(oldest, keeps)| oldest.plus(keeps));
+        Self {
+            name: job.name.to_string(),
+            since_ms: job.since.0,
+            covered_until_ms: covered_until.0,
+            gaps: gaps.into_iter().map(Bounds::from).collect(),
+            due: due.len() as u64,
+            truncated: replay.truncated,
+            unproven: replay.unproven,
+            records: replay.records,
+            bytes: replay.bytes,
+            last_success: replay.last_success.map(|(span, at)| Success {
+                from_ms: span.from().0,
+                to_ms: span.to().0,
+                at: local_time(whole_seconds(at), &job.zone),
+            }),
+            last_error: replay.last_error().map(|(failed, at)| Failure {
+                at: local_time(whole_seconds(at), &job.zone),
+                message: failed.message.clone(),
+            }),
+            loss_deadline: deadline.map(|at| local_time(at, &job.zone)),
+        }
+    }
+
+    /// A job whose ledger says nothing: nothing is claimed of it.
+    fn unreadable(job: &Job, error: &LedgerError, now: Ms) -> Self {
+        let error = Failure {
+            at: local_time(now, &job.zone),
+            message: error.to_string(),
+        };
+        Self {
+            last_error: Some(error),
+            ..Self::of(job, &Replay::default(), now)
+        }
+    }
+
+    const fn is_well(&self) -> bool {
+        self.gaps.is_empty()
+            && self.due == 0
+            && self.truncated == 0
+            && self.unproven == 0
+            && self.last_error.is_none()
+    }
+
+    fn listing(&self, job: &Job) -> String {
+        let local = |ms: i64| local_time(Ms(ms), &job.zone);
+        let verdict = match (job.enabled, self.is_well()) {
+            (false, _) => "not enabled",
+            (true, true) => "ok",
+            (true, false) => "needs attention",
+        };
+        let mut text = format!("{}: {verdict}\n", self.name);
+        let mut line = |name: &str, value: String| text += &format!("  {name:14} {value}\n");
+        line("since", local(self.since_ms));
+        line("covered until", local(self.covered_until_ms));
+        line(
+            "archived",
+            format!("{}, {}", count(self.records, "record"), bytes(self.bytes)),
+        );
+        if let Some(success) = &self.last_success {
+            line(
+                "last success",
+                format!("{} (window to {})", success.at, local(success.to_ms)),
+            );
+        }
+        if self.due > 0 {
+            line("due", count(self.due, "window"));
+        }
+        for gap in &self.gaps {
+            line(
+                "gap",
+                format!("{} to {}", local(gap.from_ms), local(gap.to_ms)),
+            );
+        }
+        for (name, number) in [("truncated", self.truncated), ("unproven", self.unproven)] {
+            if number > 0 {
+                line(name, format!("{} (`verify` names them)", grouped(number)));
+            }
+        }
+        if let Some(error) = &self.last_error {
+            line("last error", format!("{}: {}", error.at, error.message));
+        }
+        if let Some(deadline) = &self.loss_deadline {
+            line("lost from", format!("{deadline}, unless archived by then"));
+        }
+        text
+    }
+}
+
+/// When something happened, nobody needs to the millisecond.
+fn whole_seconds(at: Ms) -> Ms {
+    Ms(at.0.div_euclid(1000) * 1000)
+}

@@ -1,0 +1,136 @@
+//! `verify`: the proof, against the ledger or from a copy's manifests alone.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Context;
+use super::exit::Stop;
+use super::print::{bytes, count, print, print_json};
+use super::session::{chosen, store};
+use crate::archive::publish::Archived;
+use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
+use crate::config::Config;
+use crate::domain::job::Job;
+use crate::domain::span::Ms;
+use crate::durable::Disk;
+use crate::ledger::Ledger;
+use crate::ledger::line::Event;
+
+/// Verifies the jobs named, or all, or the copy in `dir`.
+pub fn verify(
+    context: &Context<'_>,
+    names: &[String],
+    json: bool,
+    dir: Option<&Path>,
+) -> Result<(), Stop> {
+    let reports = match dir {
+        Some(dir) => verify_copy(context, dir)?,
+        None => {
+            let config = context.config()?;
+            let jobs = chosen(&config, names, &context.args.config)?;
+            jobs.iter()
+                .map(|job| verify_job(context, &config, job))
+                .collect()
+        }
+    };
+    context.terminal.clear();
+    let proven = reports.iter().all(JobReport::is_proven);
+    if json {
+        print_json(&Report {
+            intact: proven,
+            jobs: &reports,
+        })?;
+    } else {
+        print(&reports.iter().map(listing).collect::<String>())?;
+    }
+    if proven { Ok(()) } else { Err(Stop::told()) }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    /// Whether nothing is missing, changed, added, truncated or unproven, and there is no gap.
+    intact: bool,
+    jobs: &'a [JobReport],
+}
+
+fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop> {
+    let folders = copy::folders(dir)
+        .map_err(|error| Stop::failed(format!("can't read {}: {error}", dir.display())))?;
+    if folders.is_empty() {
+        return Err(Stop::failed(format!(
+            "there is no archived window in {}; give an archive's root, or the folder of a job, a \
+             date or a window",
+            dir.display()
+        )));
+    }
+    let bar = context.terminal.bar("verifying", folders.len() as u64);
+    Ok(copy::verify(dir, &folders, &mut || bar.inc(1)))
+}
+
+fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
+    let mut archived: Vec<Archived> = Vec::new();
+    let replay = Ledger::read(&config.state_dir, &job.name, |line| {
+        if let Event::Archived(line) = &line.event {
+            archived.push(line.clone());
+        }
+    });
+    let replay = match replay {
+        Ok(replay) => replay,
+        Err(error) => {
+            let file = Ledger::path(&config.state_dir, &job.name)
+                .display()
+                .to_string();
+            let problem = Problem::Unreadable(error.to_string());
+            let finding = Finding {
+                folder: String::new(),
+                file: Some(file),
+                problem,
+            };
+            let job = job.name.to_string();
+            return JobReport {
+                job,
+                findings: vec![finding],
+                ..JobReport::default()
+            };
+        }
+    };
+    let bar = context
+        .terminal
+        .bar(job.name.as_str(), archived.len() as u64);
+    let store = store(config, &Disk::default());
+    against::verify(&store, job, &archived, &replay.coverage, &mut || bar.inc(1))
+}
+
+fn listing(report: &JobReport) -> String {
+    let verdict = if report.is_proven() {
+        "intact"
+    } else {
+        "NOT INTACT"
+    };
+    let mut text = format!(
+        "{}: {verdict}: {}, {}, {}, {} re-hashed\n",
+        report.job,
+        count(report.windows, "window"),
+        count(report.records, "record"),
+        count(report.files, "file"),
+        bytes(report.bytes),
+    );
+    for finding in &report.findings {
+        text += &format!("  {finding}\n");
+    }
+    for gap in &report.gaps {
+        text += &format!(
+            "  gap: nothing is archived from {} to {}\n",
+            Ms(gap.from_ms),
+            Ms(gap.to_ms)
+        );
+    }
+    for folder in &report.truncated {
+        text += &format!("  {folder}: truncated: the service may have left logs out\n");
+    }
+    for folder in &report.unproven {
+        text += &format!("  {folder}: unproven: its records can't be counted\n");
+    }
+    text
+}

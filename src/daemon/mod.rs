@@ -1,0 +1,92 @@
+//! The daemon: every job looks when its schedule fires and at the start, one cycle at a time,
+//! side by side with the others. Carries *Isolated*.
+
+pub mod signals;
+mod systemd;
+mod trigger;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::cycle::JobRunner;
+use crate::domain::plan::plan;
+use crate::domain::window::Zone;
+use systemd::Systemd;
+use trigger::{Triggers, Wakes};
+
+/// How long the cycles may take to notice that they are to stop. What they leave behind, the
+/// next start makes good.
+const LAST_CALL: Duration = Duration::from_secs(8);
+
+/// Why the daemon could not start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// Signals can't be listened for.
+    #[error("can't listen for signals: {0}")]
+    Signals(#[from] std::io::Error),
+    /// The scheduler refuses.
+    #[error("can't start the scheduler: {0}")]
+    Scheduler(#[from] tokio_cron_scheduler::JobSchedulerError),
+}
+
+/// Runs the jobs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals or scheduler can't be set up.
+pub async fn serve(runners: Vec<JobRunner>, zone: Zone, clock: Clock) -> Result<(), ServeError> {
+    let stop = CancellationToken::new();
+    let signals = signals::stop_on_signal(&stop)?;
+    let wakes: Vec<_> = runners
+        .iter()
+        .map(|runner| Wakes {
+            job: runner.job().clone(),
+            wake: Arc::new(Notify::new()),
+        })
+        .collect();
+    let systemd = Arc::new(Systemd::new(runners.len()));
+    let mut cycles = JoinSet::new();
+    for (runner, wakes) in runners.into_iter().zip(&wakes) {
+        // Everything is looked at right at the start, whatever the schedules say.
+        wakes.wake.notify_one();
+        let (wake, stop) = (Arc::clone(&wakes.wake), stop.clone());
+        cycles.spawn(look_when_woken(runner, wake, stop, Arc::clone(&systemd)));
+    }
+    let mut triggers = Triggers::start(wakes, zone, clock).await?;
+    systemd.ready();
+    tracing::info!(jobs = cycles.len(), "running");
+
+    stop.run_until_cancelled(triggers.follow_zone()).await;
+    systemd.stopping();
+    tracing::info!("stopping");
+    triggers.stop().await;
+    signals.abort();
+    if timeout(LAST_CALL, async {
+        while cycles.join_next().await.is_some() {}
+    })
+    .await
+    .is_err()
+    {
+        tracing::warn!("some work did not stop in time; the next start makes it good");
+        cycles.abort_all();
+    }
+    Ok(())
+}
+
+async fn look_when_woken(
+    mut runner: JobRunner,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+    systemd: Arc<Systemd>,
+) {
+    while stop.run_until_cancelled(wake.notified()).await.is_some() {
+        let outcome = runner.cycle(plan, true, &stop).await;
+        systemd.looked(runner.job(), &outcome);
+    }
+}

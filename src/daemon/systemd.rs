@@ -1,0 +1,67 @@
+//! What systemd is told: READY, STATUS and STOPPING (sd_notify(3)). Without systemd, nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use sd_notify::NotifyState;
+
+use crate::cycle::Outcome;
+use crate::domain::job::{Job, JobName};
+
+/// What is told so far.
+#[derive(Debug)]
+pub struct Systemd {
+    jobs: usize,
+    unwell: Mutex<BTreeMap<JobName, u64>>,
+}
+
+impl Systemd {
+    /// For a daemon with so many jobs.
+    #[must_use]
+    pub const fn new(jobs: usize) -> Self {
+        Self {
+            jobs,
+            unwell: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The start is over.
+    pub fn ready(&self) {
+        tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
+    }
+
+    /// A job has looked.
+    pub fn looked(&self, job: &Job, outcome: &Outcome) {
+        {
+            let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
+            match outcome.error.is_some() || outcome.left > 0 {
+                true => unwell.insert(job.name.clone(), outcome.left),
+                false => unwell.remove(&job.name),
+            };
+        }
+        tell(&[NotifyState::Status(&self.status())]);
+    }
+
+    /// The end has begun.
+    pub fn stopping(&self) {
+        tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    }
+
+    fn status(&self) -> String {
+        let unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
+        if unwell.is_empty() {
+            return format!("{} jobs, everything due is archived", self.jobs);
+        }
+        let names: Vec<String> = unwell
+            .iter()
+            .map(|(name, left)| format!("{name} ({left} windows not archived)"))
+            .collect();
+        format!("{} jobs, failing: {}", self.jobs, names.join(", "))
+    }
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("can't notify systemd: {error}");
+    }
+}
