@@ -47,6 +47,8 @@ pub enum Step {
     CreateLedger,
     /// Make the ledger's name durable.
     SyncState,
+    /// Write and rename a checkpoint of the ledger; not flushed, since it is no state.
+    ReplaceCheckpoint,
     /// Cut a torn last line off the ledger.
     CutLedger,
     /// List what is published.
@@ -69,6 +71,7 @@ impl Step {
             | Self::SyncGrandparent
             | Self::SyncParent
             | Self::SyncState => "flush to disk the folder",
+            Self::ReplaceCheckpoint => "replace",
             Self::Publish => "move into place",
             Self::Append => "append to",
             Self::CreateLedger => "create",
@@ -209,6 +212,19 @@ impl Disk {
     /// [`io::ErrorKind::AlreadyExists`] when the name is taken; nothing is replaced, ever.
     pub fn publish(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         self.step(Step::Publish, to, || rename_without_replacing(from, to))
+    }
+
+    /// Replaces a file that can be made anew at any time. Readers see the old or the new one;
+    /// after a power cut there may be neither.
+    ///
+    /// # Errors
+    /// When it can't be written or moved into place.
+    pub fn replace_cache(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+        self.step(Step::ReplaceCheckpoint, path, || {
+            let new = path.with_extension("new");
+            fs::write(&new, bytes)?;
+            fs::rename(&new, path)
+        })
     }
 
     /// Removes a folder with all that is in it, or a file; what does not exist is fine.

@@ -166,3 +166,6 @@ pub(super) fn sums(manifest: &Manifest, manifest_sha256: Digest) -> String {
     }
     text
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -324,3 +324,6 @@ fn check_kind<R: Read>(entry: &ZipFile<'_, R>) -> Result<(), EntryFault> {
 fn damaged(error: ZipError) -> UnpackError {
     UnpackError::Damaged(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,7 +92,7 @@ pub fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(at) else { break };
-                    let replay = Ledger::read(&config.state_dir, &job.name, |_| {});
+                    let replay = Ledger::glance(&config.state_dir, &job.name);
                     replayed
                         .lock()
                         .unwrap_or_else(|e| e.into_inner())

@@ -38,7 +38,7 @@ pub fn windows_in(now: Ms, coverage: &Coverage, job: &Job, span: Span) -> Vec<Sp
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::domain::job::{AccountName, Format, JobName, ToBound};
     use crate::domain::schedule::Schedule;
@@ -47,7 +47,7 @@ mod tests {
 
     const HOUR: i64 = 3_600_000;
 
-    fn job() -> Job {
+    pub(crate) fn job() -> Job {
         Job {
             name: JobName::parse("shop").unwrap(),
             account: AccountName("default".into()),

@@ -2,12 +2,13 @@
 //! *Ordered* (a line is written for what is durable, and is durable itself before anything
 //! builds on it) and *Self-healing* (a torn last line is cut off and its work done again).
 
+mod checkpoint;
 pub mod line;
 pub mod lock;
 pub mod replay;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -61,6 +62,7 @@ pub enum LedgerError {
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
+    disk: Disk,
     file: Output,
     replay: Replay,
     clock: Clock,
@@ -100,12 +102,15 @@ impl Ledger {
             .map_err(|source| unreadable(&path, source))?
             .len();
         let output = Output::appending(disk.clone(), path.clone(), file);
+        let torn = length > replay.end;
+        let (disk, clock) = (disk.clone(), clock.clone());
         let mut ledger = Self {
             path,
+            disk,
             file: output,
-            torn: length > replay.end,
+            torn,
             replay,
-            clock: clock.clone(),
+            clock,
         };
         if ledger.torn {
             tracing::warn!(
@@ -115,6 +120,7 @@ impl Ledger {
             );
             ledger.mend()?;
         }
+        ledger.checkpoint();
         Ok(ledger)
     }
 
@@ -128,22 +134,16 @@ impl Ledger {
         job: &JobName,
         each: impl FnMut(&Line),
     ) -> Result<Replay, LedgerError> {
-        let path = Self::path(state_dir, job);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Replay::default()),
-            Err(source) => return Err(unreadable(&path, source)),
-        };
-        Replay::read(BufReader::with_capacity(256 * 1024, file), each).map_err(
-            |damage| match damage {
-                Damage::Unreadable(source) => unreadable(&path, source),
-                damage @ Damage::Line { .. } => LedgerError::Damaged {
-                    path,
-                    what: damage.to_string(),
-                    job: job.clone(),
-                },
-            },
-        )
+        read_on(state_dir, job, |_, _| None, each)
+    }
+
+    /// As [`Ledger::read`], but starts at a checkpoint where there is one that fits, and so does
+    /// not see damage before it. For looking, not for archiving or proving.
+    ///
+    /// # Errors
+    /// When it can't be read, or is damaged after the checkpoint.
+    pub fn glance(state_dir: &Path, job: &JobName) -> Result<Replay, LedgerError> {
+        read_on(state_dir, job, checkpoint::load, |_| {})
     }
 
     /// What the lines show.
@@ -182,7 +182,20 @@ impl Ledger {
             .take(&line, json.as_bytes())
             .map_err(|damage| self.unwritable(&damage))?;
         self.torn = false;
+        if self.replay.lines.is_multiple_of(checkpoint::INTERVAL) {
+            self.checkpoint();
+        }
         Ok(())
+    }
+
+    /// Keeps a checkpoint of a long ledger. Without one, looking only takes longer.
+    fn checkpoint(&self) {
+        if self.replay.lines < checkpoint::INTERVAL {
+            return;
+        }
+        if let Err(error) = checkpoint::save(&self.path, &self.replay, &self.disk) {
+            tracing::warn!("{error}; `status` and `plan` read the whole ledger meanwhile");
+        }
     }
 
     fn unwritable(&self, why: &dyn std::fmt::Display) -> LedgerError {
@@ -201,9 +214,40 @@ impl Ledger {
     }
 }
 
+/// Reads the lines of a ledger after those that `known` knows already.
+fn read_on(
+    state_dir: &Path,
+    job: &JobName,
+    known: impl FnOnce(&Path, &mut File) -> Option<Replay>,
+    each: impl FnMut(&Line),
+) -> Result<Replay, LedgerError> {
+    let path = Ledger::path(state_dir, job);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Replay::default()),
+        Err(source) => return Err(unreadable(&path, source)),
+    };
+    let known = known(&path, &mut file).unwrap_or_default();
+    file.seek(SeekFrom::Start(known.end))
+        .map_err(|source| unreadable(&path, source))?;
+    known
+        .read_on(BufReader::with_capacity(256 * 1024, file), each)
+        .map_err(|damage| match damage {
+            Damage::Unreadable(source) => unreadable(&path, source),
+            damage @ Damage::Line { .. } => LedgerError::Damaged {
+                path,
+                what: damage.to_string(),
+                job: job.clone(),
+            },
+        })
+}
+
 fn unreadable(path: &Path, source: io::Error) -> LedgerError {
     LedgerError::Unreadable {
         path: path.to_owned(),
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;

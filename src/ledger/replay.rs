@@ -56,9 +56,11 @@ pub struct Replay {
     pub end: u64,
     /// Windows that failed and that nothing has made good since, each with how often and when
     /// last.
-    failures: BTreeMap<Span, (u32, Ms)>,
-    last_failure: Option<(Failed, Ms)>,
-    last_line: Option<Digest>,
+    pub(super) failures: BTreeMap<Span, (u32, Ms)>,
+    pub(super) last_failure: Option<(Failed, Ms)>,
+    /// Length of the last line with its newline, in bytes.
+    pub(super) last_line_bytes: u64,
+    pub(super) last_line: Option<Digest>,
 }
 
 impl Replay {
@@ -67,8 +69,17 @@ impl Replay {
     ///
     /// # Errors
     /// At the first line that is damaged or does not continue the chain.
-    pub fn read(mut lines: impl BufRead, mut each: impl FnMut(&Line)) -> Result<Self, Damage> {
-        let mut replay = Self::default();
+    pub fn read(lines: impl BufRead, each: impl FnMut(&Line)) -> Result<Self, Damage> {
+        Self::default().read_on(lines, each)
+    }
+
+    /// Reads the lines that follow those taken in so far.
+    pub(super) fn read_on(
+        self,
+        mut lines: impl BufRead,
+        mut each: impl FnMut(&Line),
+    ) -> Result<Self, Damage> {
+        let mut replay = self;
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -104,7 +115,8 @@ impl Replay {
             }
         }
         self.lines += 1;
-        self.end += json.len() as u64 + 1;
+        self.last_line_bytes = json.len() as u64 + 1;
+        self.end += self.last_line_bytes;
         self.last_line = Some(Digest::of(json));
         Ok(())
     }

@@ -1,1 +1,204 @@
+//! A damage matrix: whatever is done to an archive, `verify` names it, with and without ledger.
 
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::archive::publish::Archived;
+use crate::archive::publish::tests::{published, span};
+use crate::archive::store::Store;
+use crate::digest::Digest;
+use crate::domain::coverage::Coverage;
+use crate::domain::plan::tests::job;
+use crate::durable::Disk;
+
+const HOUR: i64 = 3_600_000;
+
+struct World {
+    dir: tempfile::TempDir,
+    store: Store,
+    archived: Vec<Archived>,
+}
+
+impl World {
+    /// Four hourly windows.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path().into(), 0, Disk::default());
+        let mut archived: Vec<Archived> = Vec::new();
+        for hour in 0..4 {
+            let window = span(hour * HOUR, (hour + 1) * HOUR);
+            let previous: Option<Digest> = archived.last().map(|last| last.manifest_sha256);
+            archived.push(published(&store, window, previous).unwrap().into_archived());
+        }
+        Self {
+            dir,
+            store,
+            archived,
+        }
+    }
+
+    fn folder(&self, number: usize) -> PathBuf {
+        self.dir.path().join(&self.archived[number].folder)
+    }
+
+    fn with_ledger(&self) -> JobReport {
+        let mut coverage = Coverage::new();
+        self.archived
+            .iter()
+            .for_each(|archived| coverage.add(archived.span));
+        against::verify(&self.store, &job(), &self.archived, &coverage, &mut || {})
+    }
+
+    fn as_copy(&self) -> JobReport {
+        let folders = copy::folders(self.dir.path()).unwrap();
+        let mut reports = copy::verify(self.dir.path(), &folders, &mut || {});
+        assert_eq!(reports.len(), 1);
+        reports.remove(0)
+    }
+
+    fn both(&self) -> [JobReport; 2] {
+        [self.with_ledger(), self.as_copy()]
+    }
+}
+
+fn told(report: &JobReport) -> Vec<String> {
+    report.findings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_archive_as_it_was_published_is_proven() {
+    for report in World::new().both() {
+        assert!(report.is_proven(), "{report:?}");
+        assert_eq!((report.windows, report.files, report.records), (4, 4, 4));
+    }
+}
+
+#[test]
+fn a_file_changed_removed_or_added_is_named() {
+    let world = World::new();
+    fs::write(
+        world.folder(0).join("part-0001/logs.json"),
+        "[{\"logTime\":2}]",
+    )
+    .unwrap();
+    fs::remove_file(world.folder(1).join("part-0001/logs.json")).unwrap();
+    fs::write(world.folder(2).join("part-0001/more.json"), "[]").unwrap();
+    fs::write(world.folder(3).join("SHA256SUMS"), "").unwrap();
+    for report in world.both() {
+        let told = told(&report);
+        assert_eq!(told.len(), 4, "{told:?}");
+        for (number, end) in [
+            (
+                0,
+                "/part-0001/logs.json: was changed after it was published",
+            ),
+            (1, "/part-0001/logs.json: is missing"),
+            (
+                2,
+                "/part-0001/more.json: was added after the folder was published",
+            ),
+            (3, "/SHA256SUMS: was changed after it was published"),
+        ] {
+            assert!(
+                told.contains(&format!("{}{end}", world.archived[number].folder)),
+                "{told:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_folder_removed_shows_in_the_ledger_or_in_chain_and_time() {
+    let world = World::new();
+    fs::remove_dir_all(world.folder(1)).unwrap();
+    let report = world.with_ledger();
+    assert_eq!(
+        told(&report),
+        [format!("{}: is missing", world.archived[1].folder)]
+    );
+    let report = world.as_copy();
+    assert_eq!(report.gaps, [Bounds::from(span(HOUR, 2 * HOUR))]);
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!(report.findings[0].folder, world.archived[2].folder);
+    assert_eq!(report.findings[0].problem, Problem::PreviousMissing);
+}
+
+#[test]
+fn a_manifest_that_was_changed_with_its_sums_breaks_the_chain() {
+    let world = World::new();
+    let path = world.folder(1).join("manifest.json");
+    let json = fs::read_to_string(&path)
+        .unwrap()
+        .replace("\"attempts\": 1", "\"attempts\": 2");
+    let sums = world.folder(1).join("SHA256SUMS");
+    let old = Digest::of_file(&path).unwrap().0.to_string();
+    let forged = fs::read_to_string(&sums)
+        .unwrap()
+        .replace(&old, &Digest::of(json.as_bytes()).to_string());
+    fs::write(&path, json).unwrap();
+    fs::write(&sums, forged).unwrap();
+    let report = world.with_ledger();
+    assert!(told(&report)[0].ends_with("manifest.json: was changed after it was published"));
+    let report = world.as_copy();
+    assert_eq!(report.findings[0].problem, Problem::PreviousMissing);
+}
+
+#[test]
+fn a_folder_that_the_ledger_lacks_is_named() {
+    let mut world = World::new();
+    world.archived.pop();
+    let report = world.with_ledger();
+    assert_eq!(report.findings[0].problem, Problem::NotInLedger);
+}
+
+#[test]
+fn folders_that_overlap_or_fork_are_named() {
+    let world = World::new();
+    let previous = Some(world.archived[2].manifest_sha256);
+    published(&world.store, span(3 * HOUR + 1000, 4 * HOUR), previous).unwrap();
+    let report = world.as_copy();
+    let problems: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| &finding.problem)
+        .collect();
+    assert!(problems.contains(&&Problem::Overlaps), "{problems:?}");
+    assert!(problems.contains(&&Problem::Forked), "{problems:?}");
+}
+
+#[test]
+fn a_manifest_that_points_outside_is_not_followed() {
+    let world = World::new();
+    let path = world.folder(0).join("manifest.json");
+    let json = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        json.replace("part-0001/logs.json", "../../../../etc/passwd"),
+    )
+    .unwrap();
+    let report = world.as_copy();
+    let outside = "manifest.json: can't be read: it names a file outside the folder";
+    assert!(
+        told(&report).iter().any(|told| told.ends_with(outside)),
+        "{:?}",
+        told(&report)
+    );
+}
+
+#[test]
+fn any_folder_of_an_archive_can_be_verified_by_itself() {
+    let world = World::new();
+    let job = world.dir.path().join("shop");
+    assert_eq!(copy::folders(&job).unwrap().len(), 4);
+    assert_eq!(copy::folders(&job.join("1970-01-01")).unwrap().len(), 4);
+    assert_eq!(copy::folders(&world.folder(0)).unwrap(), [""]);
+    assert!(copy::folders(&world.folder(0).join("manifest.json")).is_err());
+    fs::create_dir_all(world.dir.path().join(".staging/shop/x")).unwrap();
+    fs::write(
+        world.dir.path().join(".staging/shop/x/manifest.json"),
+        "half",
+    )
+    .unwrap();
+    assert_eq!(copy::folders(world.dir.path()).unwrap().len(), 4);
+}

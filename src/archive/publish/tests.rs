@@ -1,0 +1,176 @@
+//! Publishing: the order of its steps, and that nothing half-done is ever visible.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::archive::manifest::{self, DataFile, Part, Request, Window, Zip};
+use crate::domain::job::{Format, JobName, ToBound};
+use crate::domain::span::Ms;
+use crate::domain::window::Zone;
+use crate::durable::Disk;
+
+const DATA: &[u8] = b"[{\"logTime\":1}]";
+
+pub(crate) fn span(from: i64, to: i64) -> Span {
+    Span::new(Ms(from), Ms(to)).unwrap()
+}
+
+/// The manifest of a window with one part and one file.
+pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
+    let file = DataFile {
+        path: "part-0001/logs.json".into(),
+        bytes: DATA.len() as u64,
+        sha256: Digest::of(DATA),
+        records: Some(1),
+        first_ms: Some(1),
+        last_ms: Some(1),
+    };
+    Manifest {
+        schema: manifest::SCHEMA,
+        job: "shop".into(),
+        project_key: "Pb_shop".into(),
+        project_id: 1,
+        window: Window::of(span, &Zone::utc()),
+        status: Status::Complete,
+        records: Some(1),
+        request: Request {
+            endpoint: "https://example".into(),
+            format: Format::Json,
+            limit: 1000,
+            count: 200_000,
+            include_fields: Vec::new(),
+            to_bound: ToBound::Inclusive,
+        },
+        parts: vec![Part {
+            from_ms: span.from().0,
+            to_ms: span.to().0,
+            status: Status::Complete,
+            records: Some(1),
+            attempts: 1,
+            received_at: "2026-11-22T00:00:00Z".into(),
+            zip: Zip {
+                bytes: 100,
+                sha256: Digest::of(b"zip"),
+            },
+            files: vec![file],
+        }],
+        previous,
+        archived_at: "2026-11-22T00:00:00Z".into(),
+        tool: manifest::tool(),
+    }
+}
+
+/// Stages and publishes a window with one file.
+pub(crate) fn published(
+    store: &Store,
+    span: Span,
+    previous: Option<Digest>,
+) -> Result<Published, PublishError> {
+    let job = JobName::parse("shop").unwrap();
+    let staged = store.staging(&job, span);
+    fs::create_dir_all(staged.join("part-0001")).unwrap();
+    fs::write(staged.join("part-0001/logs.json"), DATA).unwrap();
+    let folder = Store::folder(&job, span, &Zone::utc());
+    publish(store, &staged, folder, span, &manifest(span, previous))
+}
+
+const WINDOW: &str = "shop/1970-01-01/19700101T000000+0000--19700101T010000+0000";
+
+#[test]
+fn every_step_is_durable_before_the_next_one_exists() {
+    let dir = tempfile::tempdir().unwrap();
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let disk = Disk::gated({
+        let steps = Arc::clone(&steps);
+        move |step, _| {
+            steps.lock().unwrap().push(step);
+            Ok(())
+        }
+    });
+    let store = Store::new(dir.path().into(), 0, disk);
+    published(&store, span(0, 3_600_000), None).unwrap();
+    use Step::*;
+    assert_eq!(
+        *steps.lock().unwrap(),
+        [
+            StageManifest,
+            StageManifest,
+            SyncManifest,
+            StageSums,
+            StageSums,
+            SyncSums,
+            SyncFolder,
+            MakeParent,
+            SyncGrandparent,
+            MakeParent,
+            SyncGrandparent,
+            Publish,
+            SyncParent
+        ]
+    );
+}
+
+#[test]
+fn a_failure_of_any_step_leaves_either_nothing_or_the_whole_folder() {
+    let all = [
+        Step::StageManifest,
+        Step::SyncManifest,
+        Step::StageSums,
+        Step::SyncSums,
+        Step::SyncFolder,
+        Step::MakeParent,
+        Step::SyncGrandparent,
+        Step::Publish,
+        Step::SyncParent,
+    ];
+    for failing in all {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::gated(move |step, _| match step == failing {
+            true => Err(io::Error::other("injected")),
+            false => Ok(()),
+        });
+        let store = Store::new(dir.path().into(), 0, disk);
+        let error = published(&store, span(0, 3_600_000), None).unwrap_err();
+        assert!(
+            error.to_string().contains("injected"),
+            "{failing:?}: {error}"
+        );
+        let folder = dir.path().join(WINDOW);
+        // Only the flush of the parent comes after the rename.
+        assert_eq!(folder.exists(), failing == Step::SyncParent, "{failing:?}");
+        if folder.exists() {
+            assert!(folder.join(MANIFEST).exists() && folder.join(SUMS).exists());
+        }
+    }
+}
+
+#[test]
+fn a_folder_in_the_way_is_an_error_and_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path().into(), 0, Disk::default());
+    fs::create_dir_all(dir.path().join(WINDOW)).unwrap();
+    fs::write(dir.path().join(WINDOW).join("mine"), "precious").unwrap();
+    let error = published(&store, span(0, 3_600_000), None).unwrap_err();
+    assert!(matches!(error, PublishError::InTheWay(_)));
+    assert!(error.to_string().contains("move it away"), "{error}");
+    assert_eq!(
+        fs::read(dir.path().join(WINDOW).join("mine")).unwrap(),
+        b"precious"
+    );
+}
+
+#[test]
+fn a_manifest_reads_back_as_it_was_written() {
+    let written = manifest(span(0, 3_600_000), Some(Digest::of(b"before")));
+    let json = written.to_json().unwrap();
+    assert_eq!(Manifest::parse(&json), Ok(written));
+    let newer = String::from_utf8(json)
+        .unwrap()
+        .replace("\"schema\": 1", "\"schema\": 2");
+    assert!(
+        Manifest::parse(newer.as_bytes())
+            .unwrap_err()
+            .contains("schema is 2")
+    );
+}

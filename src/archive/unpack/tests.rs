@@ -1,0 +1,265 @@
+//! Zips that are fine, odd and hostile, made with the zip library or by damaging its work.
+
+use std::fs;
+use std::io::{Cursor, Write as _};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::*;
+use crate::durable::Disk;
+
+struct World {
+    dir: tempfile::TempDir,
+    store: Store,
+    limits: Limits,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path().into(), 0, Disk::default());
+        fs::create_dir(dir.path().join("window")).unwrap();
+        Self {
+            dir,
+            store,
+            limits: Limits::default(),
+        }
+    }
+
+    fn unpack(&self, zip: &[u8]) -> Result<Unpacked, UnpackError> {
+        let path = self.dir.path().join("answer.zip");
+        fs::write(&path, zip).unwrap();
+        let folder = self.dir.path().join("window");
+        let unpacking = Unpacking {
+            store: &self.store,
+            folder: &folder,
+            part: "part-0001",
+            format: Format::Json,
+            limits: self.limits,
+        };
+        unpacking.run(&path, &|| false)
+    }
+
+    /// Every file below the world, but for the zip itself.
+    fn files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut below = vec![self.dir.path().to_owned()];
+        while let Some(at) = below.pop() {
+            for entry in fs::read_dir(at).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    below.push(path);
+                } else if !path.ends_with("answer.zip") {
+                    let relative = path.strip_prefix(self.dir.path()).unwrap();
+                    found.push(relative.display().to_string());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+fn options() -> SimpleFileOptions {
+    SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
+}
+
+fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        zip.start_file(*name, options()).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// Replaces every `from` by a `to` of the same length: in the entry's header and the directory.
+fn patched(zip: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut zip = zip.to_vec();
+    let places: Vec<usize> = (0..zip.len() - from.len())
+        .filter(|&at| zip[at..].starts_with(from))
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        zip[at..at + to.len()].copy_from_slice(to);
+    }
+    zip
+}
+
+#[test]
+fn files_come_out_unchanged_hashed_and_counted() {
+    let world = World::new();
+    let pages = b"[{\"logTime\":5},{\"logTime\":3}]";
+    let lines = b"{\"logTime\":9}\n{\"logTime\":\"x\"}\n";
+    let unpacked = world
+        .unpack(&zip_of(&[("a.json", pages), ("deep/er/b.json", lines)]))
+        .unwrap();
+    assert_eq!(unpacked.records, Some(4));
+    assert_eq!(unpacked.uncountable, None);
+    let [a, b] = &unpacked.files[..] else {
+        panic!("{unpacked:?}")
+    };
+    assert_eq!(
+        (a.path.as_str(), a.first_ms, a.last_ms),
+        ("part-0001/a.json", Some(3), Some(5))
+    );
+    assert_eq!(
+        (b.path.as_str(), b.first_ms, b.last_ms),
+        ("part-0001/deep/er/b.json", Some(9), Some(9))
+    );
+    let written = fs::read(world.dir.path().join("window").join(&b.path)).unwrap();
+    assert_eq!(written, lines);
+    assert_eq!(b.sha256, crate::digest::Digest::of(lines));
+}
+
+#[test]
+fn a_zip_without_entries_is_a_window_without_logs() {
+    let world = World::new();
+    let unpacked = world.unpack(&zip_of(&[])).unwrap();
+    assert_eq!((unpacked.records, unpacked.files.len()), (Some(0), 0));
+    assert_eq!(world.files(), [""; 0]);
+}
+
+#[test]
+fn content_that_can_t_be_counted_is_kept_and_said_so() {
+    let world = World::new();
+    let zip = zip_of(&[
+        ("good.json", b"{}"),
+        ("bad.json", b"[{},"),
+        ("also.json", b"{}"),
+    ]);
+    let unpacked = world.unpack(&zip).unwrap();
+    assert_eq!(unpacked.records, None);
+    assert!(
+        unpacked
+            .uncountable
+            .unwrap()
+            .starts_with("part-0001/bad.json: ")
+    );
+    assert_eq!(world.files().len(), 3);
+}
+
+#[test]
+fn hostile_names_and_kinds_never_become_files() {
+    let good = zip_of(&[("aa/bb/cc", b"[]")]);
+    let name = |hostile: &[u8]| patched(&good, b"aa/bb/cc", hostile);
+    let mut link = ZipWriter::new(Cursor::new(Vec::new()));
+    link.add_symlink("link", "/etc/passwd", options()).unwrap();
+    let link = link.finish().unwrap().into_inner();
+    // A device: the link's mode bits with another file type (S_IFCHR).
+    let device = patched(&link, &[0xff, 0xa1], &[0xff, 0x21]);
+    for (what, zip) in [
+        ("absolute", name(b"/etc/pwd")),
+        ("dots", name(b"../../cc")),
+        ("dots inside", name(b"aa/../cc")),
+        ("backslash", name(b"aa\\bb\\cc")),
+        ("drive", name(b"C:/bb/cc")),
+        ("NUL", name(b"aa/b\0/cc")),
+        ("newline", name(b"aa/b\n/cc")),
+        ("empty component", name(b"aa///bcc")),
+        ("symlink", link),
+        ("device", device),
+        (
+            "names in other case",
+            zip_of(&[("A.json", b"[]"), ("a.json", b"[]")]),
+        ),
+        ("file and folder", zip_of(&[("a", b"[]"), ("a/b", b"[]")])),
+    ] {
+        let world = World::new();
+        let error = world.unpack(&zip).unwrap_err();
+        let refused = matches!(error, UnpackError::Entry { .. } | UnpackError::Damaged(_));
+        assert!(refused, "{what}: {error}");
+        let outside = world
+            .files()
+            .into_iter()
+            .find(|file| !file.starts_with("window/part-0001"));
+        assert_eq!(outside, None, "{what}");
+    }
+}
+
+#[test]
+fn limits_hold_on_the_bytes_that_really_come() {
+    let zeros = vec![b' '; 40 * 1024 * 1024];
+    let bomb = zip_of(&[("bomb.json", &zeros)]);
+    let limits = |limits: Limits| World {
+        limits,
+        ..World::new()
+    };
+    let small = limits(Limits {
+        unpacked_bytes: 1024 * 1024,
+        ..Limits::default()
+    });
+    assert!(matches!(
+        small.unpack(&bomb).unwrap_err(),
+        UnpackError::Refused(_)
+    ));
+    let dense = limits(Limits {
+        ratio: 100,
+        ..Limits::default()
+    });
+    let error = dense.unpack(&bomb).unwrap_err().to_string();
+    assert!(error.contains("100 times"), "{error}");
+    let few = limits(Limits {
+        entries: 1,
+        ..Limits::default()
+    });
+    let error = few
+        .unpack(&zip_of(&[("a", b""), ("b", b"")]))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("2 entries"), "{error}");
+
+    // The declared size lies: the bytes decide.
+    let size = (zeros.len() as u32).to_le_bytes();
+    let liar = patched(&bomb, &size, &10u32.to_le_bytes());
+    assert!(World::new().unpack(&liar).is_err());
+}
+
+#[test]
+fn a_zip_cut_or_changed_anywhere_is_refused() {
+    let body = b"[{\"logTime\":1,\"body\":\"the quick brown fox\"}]";
+    let zip = zip_of(&[("logs.json", body)]);
+    let whole = World::new().unpack(&zip).unwrap();
+    for length in 0..zip.len() {
+        assert!(
+            World::new().unpack(&zip[..length]).is_err(),
+            "cut at {length}"
+        );
+    }
+    for at in 0..zip.len() {
+        let mut changed = zip.clone();
+        changed[at] ^= 0x10;
+        // Some bytes (times, comments, versions) mean nothing for the content.
+        if let Ok(unpacked) = World::new().unpack(&changed) {
+            let same = |u: &Unpacked| {
+                (
+                    u.records,
+                    u.files.iter().map(|f| f.sha256).collect::<Vec<_>>(),
+                )
+            };
+            assert_eq!(same(&unpacked), same(&whole), "changed at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_and_a_stop_are_told_apart_from_a_bad_zip() {
+    let zip = zip_of(&[("a.json", b"[]")]);
+    let full = Disk::gated(|step, _| match step {
+        Step::SyncData => Err(io::ErrorKind::StorageFull.into()),
+        _ => Ok(()),
+    });
+    let mut world = World::new();
+    world.store = Store::new(world.dir.path().into(), 0, full);
+    assert!(matches!(
+        world.unpack(&zip).unwrap_err(),
+        UnpackError::Disk(_)
+    ));
+    world.store = Store::new(world.dir.path().into(), u64::MAX / 2, Disk::default());
+    assert!(matches!(
+        World { ..world }.unpack(&zip).unwrap_err(),
+        UnpackError::NoSpace(_)
+    ));
+}

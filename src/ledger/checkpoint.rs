@@ -1,0 +1,150 @@
+//! A checkpoint: what a ledger showed up to some line, kept beside it so that `plan` and `status`
+//! need not read ten years of lines.
+//!
+//! It is a cache and no state: it counts only while the ledger still holds the very line at which
+//! it was taken (whose digest stands for the whole chain before it), and can be deleted at any
+//! time. What archives or proves (`run`, `once`, `backfill`, `verify`) reads every line.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::line::Failed;
+use super::replay::Replay;
+use crate::digest::Digest;
+use crate::domain::span::{Ms, Span};
+use crate::durable::{Disk, DiskError};
+
+/// Lines between two checkpoints; as many are read in a few milliseconds.
+pub const INTERVAL: u64 = 1000;
+
+/// Changes when [`Stored`] does.
+const SCHEMA: u32 = 1;
+
+/// A [`Replay`] in a form that JSON can hold.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    schema: u32,
+    coverage: Vec<(Ms, Ms)>,
+    truncated: u64,
+    unproven: u64,
+    records: u64,
+    bytes: u64,
+    last_success: Option<(Ms, Ms, Ms)>,
+    last_manifest: Option<Digest>,
+    lines: u64,
+    end: u64,
+    last_line_bytes: u64,
+    last_line: Option<Digest>,
+    failures: Vec<(Ms, Ms, u32, Ms)>,
+    last_failure: Option<(Ms, Ms, String, Ms)>,
+}
+
+fn path(ledger: &Path) -> PathBuf {
+    ledger.with_extension("checkpoint")
+}
+
+/// Keeps what `replay` shows of `ledger`.
+///
+/// # Errors
+/// When the file can't be written or moved into place; an older one then stays.
+pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError> {
+    let bounds = |span: Span| (span.from(), span.to());
+    let stored = Stored {
+        schema: SCHEMA,
+        coverage: replay.coverage.spans().map(bounds).collect(),
+        truncated: replay.truncated,
+        unproven: replay.unproven,
+        records: replay.records,
+        bytes: replay.bytes,
+        last_success: replay
+            .last_success
+            .map(|(span, at)| (span.from(), span.to(), at)),
+        last_manifest: replay.last_manifest,
+        lines: replay.lines,
+        end: replay.end,
+        last_line_bytes: replay.last_line_bytes,
+        last_line: replay.last_line,
+        failures: replay
+            .failures
+            .iter()
+            .map(|(span, &(times, at))| (span.from(), span.to(), times, at))
+            .collect(),
+        last_failure: replay.last_failure.as_ref().map(|(failed, at)| {
+            (
+                failed.span.from(),
+                failed.span.to(),
+                failed.message.clone(),
+                *at,
+            )
+        }),
+    };
+    let Ok(json) = serde_json::to_string(&stored) else {
+        return Ok(());
+    };
+    let text = format!("{}\n{json}\n", Digest::of(json.as_bytes()));
+    disk.replace_cache(&path(ledger), text.as_bytes())
+}
+
+/// What was kept of `ledger`, when it still fits; `file` is the ledger itself.
+pub fn load(ledger: &Path, file: &mut File) -> Option<Replay> {
+    let text = fs::read_to_string(path(ledger)).ok()?;
+    let (digest, json) = text.split_once('\n')?;
+    let json = json.strip_suffix('\n')?;
+    if digest.parse() != Ok(Digest::of(json.as_bytes())) {
+        return None;
+    }
+    let replay = serde_json::from_str::<Stored>(json).ok()?.replay()?;
+    fits(&replay, file).ok()?.then_some(replay)
+}
+
+/// Whether the line at which the checkpoint was taken is still there, unchanged.
+fn fits(replay: &Replay, file: &mut File) -> io::Result<bool> {
+    let Some(start) = replay.end.checked_sub(replay.last_line_bytes) else {
+        return Ok(false);
+    };
+    let mut line = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    file.take(replay.last_line_bytes).read_to_end(&mut line)?;
+    Ok(line.pop() == Some(b'\n') && replay.last_line == Some(Digest::of(&line)))
+}
+
+impl Stored {
+    fn replay(self) -> Option<Replay> {
+        if self.schema != SCHEMA {
+            return None;
+        }
+        let mut replay = Replay {
+            truncated: self.truncated,
+            unproven: self.unproven,
+            records: self.records,
+            bytes: self.bytes,
+            last_manifest: self.last_manifest,
+            lines: self.lines,
+            end: self.end,
+            last_line_bytes: self.last_line_bytes,
+            last_line: self.last_line,
+            ..Replay::default()
+        };
+        for (from, to) in self.coverage {
+            replay.coverage.add(Span::new(from, to)?);
+        }
+        if let Some((from, to, at)) = self.last_success {
+            replay.last_success = Some((Span::new(from, to)?, at));
+        }
+        for (from, to, times, at) in self.failures {
+            replay.failures.insert(Span::new(from, to)?, (times, at));
+        }
+        if let Some((from, to, message, at)) = self.last_failure {
+            let failed = Failed {
+                span: Span::new(from, to)?,
+                message,
+            };
+            replay.last_failure = Some((failed, at));
+        }
+        Some(replay)
+    }
+}
