@@ -28,7 +28,7 @@ pub struct Limits {
     pub unpacked_bytes: u64,
     /// Most entries. The densest known layout has a file for each page of one log, 200,000.
     pub entries: usize,
-    /// Most bytes out of one byte in, once a file has passed [`RATIO_FREE_BYTES`]. Deflate
+    /// Most bytes out of one byte in, once a file has passed 16 MiB. Deflate
     /// itself can't exceed 1032.
     pub ratio: u64,
 }

@@ -252,7 +252,7 @@ fn next_steps(dir: &Path) -> String {
     format!(
         "\nThe demo's archive stays in {dir}. Try:\n\
          \x20 elsa-archiver verify {dir}/archive               # a copy, from its manifests alone\n\
-         \x20 (cd {dir}/archive/shop-api/*/*T12*--* && sha256sum -c SHA256SUMS)\n\
+         \x20 (cd {dir}/archive/shop-api/*/*T120000*--*T13* && sha256sum -c SHA256SUMS)\n\
          \x20 elsa-archiver --config {dir}/config.toml status --json\n\
          For your own projects: copy config.example.toml to /etc/elsa-archiver/config.toml, edit \
          it, then\n\

@@ -50,13 +50,13 @@ impl Systemd {
     fn status(&self) -> String {
         let unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
         if unwell.is_empty() {
-            return format!("{} jobs, everything due is archived", self.jobs);
+            return format!("jobs: {}; everything due is archived", self.jobs);
         }
         let names: Vec<String> = unwell
             .iter()
-            .map(|(name, left)| format!("{name} ({left} windows not archived)"))
+            .map(|(name, left)| format!("{name} (windows not archived: {left})"))
             .collect();
-        format!("{} jobs, failing: {}", self.jobs, names.join(", "))
+        format!("jobs: {}; failing: {}", self.jobs, names.join(", "))
     }
 }
 

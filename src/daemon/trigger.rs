@@ -109,3 +109,43 @@ async fn schedule(wakes: &[Wakes], offset_seconds: i32) -> Result<JobScheduler, 
     scheduler.start().await?;
     Ok(scheduler)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use jiff::tz::TimeZone;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::domain::plan::tests::job;
+    use crate::domain::span::Ms;
+
+    /// 2026-03-08 02:00 in New York becomes 03:00.
+    const CHANGE: i64 = 1_772_953_200_000;
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_local_clock_changes_schedules_follow_and_every_job_looks_once() {
+        let time = Arc::new(AtomicI64::new(CHANGE - 1));
+        let clock = Clock::new({
+            let time = Arc::clone(&time);
+            move || Ms(time.load(Ordering::Relaxed))
+        });
+        let zone = Zone::new(TimeZone::get("America/New_York").unwrap());
+        let wake = Arc::new(Notify::new());
+        let wakes = vec![Wakes { job: job(), wake: Arc::clone(&wake) }];
+        let mut triggers = Triggers::start(wakes, zone, clock).await.unwrap();
+        assert_eq!(triggers.offset_seconds, -5 * 3600);
+
+        let follow = async |triggers: &mut Triggers| {
+            let _ = timeout(3 * OFFSET_POLL, triggers.follow_zone()).await;
+        };
+        follow(&mut triggers).await;
+        assert_eq!(triggers.offset_seconds, -5 * 3600);
+
+        time.store(CHANGE, Ordering::Relaxed);
+        follow(&mut triggers).await;
+        assert_eq!(triggers.offset_seconds, -4 * 3600);
+        timeout(OFFSET_POLL, wake.notified()).await.unwrap();
+    }
+}

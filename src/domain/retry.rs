@@ -30,6 +30,9 @@ pub enum Failure {
     },
     /// The gateway does not accept the key.
     WrongKey,
+    /// The service finds nothing: no such project, or perhaps no log in this window
+    /// (`ELSA-API.md`, *Unknown*), so it says nothing of the others.
+    NotFound,
     /// The request itself is refused, and will be until somebody changes the configuration.
     Refused,
     /// A fault of this machine: disk full, permission, no such folder.
@@ -95,6 +98,7 @@ impl Policy {
         match failure {
             Failure::WrongKey => Decision::WrongKey,
             Failure::Refused | Failure::Local => Decision::GiveUpJob,
+            Failure::NotFound => Decision::GiveUpWindow,
             // A second refusal after the correction is no matter of clocks any more.
             Failure::ClockSkew { skew_ms } if attempt == 1 => Decision::RetryNow { skew_ms },
             Failure::ClockSkew { .. } => Decision::WrongKey,
@@ -226,6 +230,7 @@ mod tests {
         assert_eq!(POLICY.next(skewed, 2, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), Decision::GiveUpJob);
+        assert_eq!(POLICY.next(Failure::NotFound, 1, 0.0), Decision::GiveUpWindow);
     }
 
     #[test]

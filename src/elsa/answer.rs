@@ -100,7 +100,8 @@ fn failure(refusal: Refusal<'_>, told: &Told) -> Failure {
         (503, _) if wait_ms.is_some() => Failure::Throttled { wait_ms },
         (504, _) | (200, Some(510)) => Failure::TooSlow,
         (408 | 500..=599, _) | (200, Some(500 | 900)) => Failure::Passing,
-        (200, Some(100 | 300 | 430)) => Failure::Refused,
+        (404, _) | (200, Some(300)) => Failure::NotFound,
+        (200, Some(100 | 430)) => Failure::Refused,
         (200..=299, _) => Failure::BadAnswer,
         _ => Failure::Refused,
     }
@@ -120,7 +121,7 @@ fn advice(status: u16, failure: Failure) -> &'static str {
         (Failure::Refused, 401 | 403) => {
             "; grant this access key the permission to download this project's logs"
         }
-        (Failure::Refused, 404) => "; check endpoint, project_key and project_id",
+        (Failure::NotFound, _) => "; check endpoint, project_key and project_id",
         (Failure::Refused, _) => "; check project_key, project_id, count and limit of the job",
         (Failure::QuotaExceeded { .. }, _) => "; the account's quota is used up",
         _ => "",

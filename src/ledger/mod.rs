@@ -34,8 +34,8 @@ pub enum LedgerError {
     /// It is damaged in another way than by a torn last line.
     #[error(
         "the ledger {path} is damaged: {what}; the job is stopped, its archive is untouched. To \
-         rebuild the ledger from the manifests, move this file away and run `elsa-archiver once \
-         --job {job}`; to prove the archive meanwhile, run `elsa-archiver verify` on its folder"
+         rebuild the ledger from the manifests, move this file away and restart elsa-archiver, \
+         or run `elsa-archiver once --job {job}` where none is running; to prove the archive meanwhile, run `elsa-archiver verify` on its folder"
     )]
     Damaged {
         /// The ledger.

@@ -124,11 +124,11 @@ pub enum Problem {
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.folder)?;
-        match &self.file {
-            Some(file) if self.folder.is_empty() => f.write_str(file)?,
-            Some(file) => write!(f, "/{file}")?,
-            None => {}
+        match (self.folder.as_str(), &self.file) {
+            ("", Some(file)) => f.write_str(file)?,
+            ("", None) => f.write_str("the folder")?,
+            (folder, Some(file)) => write!(f, "{folder}/{file}")?,
+            (folder, None) => f.write_str(folder)?,
         }
         match &self.problem {
             Problem::Missing => f.write_str(": is missing"),

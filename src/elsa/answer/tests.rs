@@ -28,7 +28,7 @@ fn every_row_of_the_table_has_its_meaning() {
         (400, "100", Failure::Refused),
         (401, "200", Failure::WrongKey),
         (401, "210", Failure::Refused),
-        (404, "300", Failure::Refused),
+        (404, "300", Failure::NotFound),
         (413, "430", Failure::Refused),
         (429, "400", Failure::QuotaExceeded { wait_ms: None }),
         (429, "410", Failure::Throttled { wait_ms: None }),
