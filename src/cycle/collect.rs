@@ -153,10 +153,11 @@ impl Asking<'_> {
                 Err(Missed::Stopped) => return Err(NotCollected::Stopped),
                 Err(Missed::Failed(error)) => error,
             };
-            self.after(&error, attempts).await?;
-            let (place, shared) = (place, Arc::clone(self.shared));
+            // First of all: what failed for good must not go on taking space.
+            let shared = Arc::clone(self.shared);
             let cleaned = spawn_blocking(move || place.clear(shared.store.disk()));
             cleaned.await.map_err(|error| broken(&error))??;
+            self.after(&error, attempts).await?;
         }
     }
 
