@@ -1,0 +1,140 @@
+//! Faults that pass: each is waited out, and the archive is as exact as without it.
+
+mod harness;
+
+use std::time::Duration;
+
+use elsa_archiver::simulator::{Clock, Entry, Fault, FaultPlan, Settings};
+use harness::{Due, Job, Ran, World};
+
+/// Archives two windows, where the first answer suffers from `fault`.
+async fn is_made_good(fault: Fault) -> (Vec<Entry>, Ran) {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.service.set_faults(FaultPlan::script([fault]));
+    world.configure(&[Job::new("shop", &due)]);
+    let ran = world.once().exits(0).says("attempt failed, trying again");
+    world.assert_archived("shop", &due.windows);
+    let attempts: Vec<u64> = world.folders("shop").iter().map(|f| f.attempts()).collect();
+    assert_eq!(attempts, [2, 1]);
+    let requests = world.requests("shop");
+    assert_eq!(requests.len(), 3);
+    assert!(world.staged().is_empty(), "{:?}", world.staged());
+    world.assert_nothing_left_to_do();
+    (requests, ran)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_error_is_made_good() {
+    is_made_good(Fault::Status {
+        http: 503,
+        error_code: "500".into(),
+        message: "Endpoint Error".into(),
+        retry_after: None,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_request_is_made_good_no_sooner_than_the_service_says() {
+    let fault = Fault::Status {
+        http: 429,
+        error_code: "410".into(),
+        message: "Throttled".into(),
+        retry_after: Some("1".into()),
+    };
+    let (requests, _) = is_made_good(fault).await;
+    let waited = requests[1].arrived_at - requests[0].arrived_at;
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_made_good() {
+    is_made_good(Fault::CutAfter(150)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_reset_is_made_good() {
+    is_made_good(Fault::Reset).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zip_with_one_wrong_byte_is_made_good() {
+    is_made_good(Fault::CorruptZip(200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_within_a_200_is_made_good() {
+    is_made_good(Fault::ErrorIn200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_from_outside_is_printed_without_its_control_characters() {
+    let fault = Fault::Status {
+        http: 500,
+        error_code: "900".into(),
+        message: "\u{1b}[2J\u{7}gone\r\nINFO all is well".into(),
+        retry_after: None,
+    };
+    let (_, ran) = is_made_good(fault).await;
+    assert!(!ran.stderr.contains('\u{1b}') && !ran.stderr.contains('\u{7}'));
+    assert!(!ran.stderr.lines().any(|line| line.starts_with("INFO")));
+}
+
+/// Archives three windows from a service whose clock is `by_ms` ahead.
+async fn a_clock_is_followed(by_ms: i64) {
+    let due = Due::hours(3);
+    let world = World::start(Settings {
+        projects: vec![due.project("shop")],
+        clock: Clock::Skewed(by_ms),
+        ..Settings::default()
+    })
+    .await;
+    world.configure(&[Job::new("shop", &due)]);
+    let ran = world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+    let warnings: Vec<&str> = ran
+        .stderr
+        .lines()
+        .filter(|line| line.contains("WARN"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{ran:#?}");
+    assert!(
+        warnings[0].contains("skew_s") && warnings[0].contains("NTP"),
+        "{ran:#?}"
+    );
+    // One refusal, and then one request a window.
+    assert_eq!(world.service.journal().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_seven_minutes_ahead_is_followed_with_one_warning() {
+    a_clock_is_followed(7 * 60_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_seven_minutes_behind_is_followed_with_one_warning() {
+    a_clock_is_followed(-7 * 60_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_fails_delays_no_other_window() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop")]).await;
+    // All five attempts at the first window, and no other.
+    let faults = std::iter::repeat_n(Fault::ErrorIn200, 5);
+    world.service.set_faults(FaultPlan::script(faults));
+    world.configure(&[Job::new("shop", &due)]);
+    world
+        .once()
+        .exits(1)
+        .shows("2 windows archived")
+        .shows("1 not archived");
+    world.assert_archived("shop", &due.windows[1..]);
+    let status = world.status("shop");
+    assert_eq!(status["gaps"][0]["from_ms"], due.since().0);
+    assert_eq!(status["due"], 1);
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+    world.run(&["verify"]).exits(0);
+}

@@ -1,0 +1,240 @@
+//! What the tests of the real binary stand on: a [`World`] of its own for each test, with a
+//! simulated ELSA on a real socket, and a config, an archive and a state directory on a real disk.
+//!
+//! When a world ends, it looks for its keys in everything that was printed or written in it; so
+//! every test is a test of *Suspicious* too.
+#![allow(dead_code, reason = "each test file uses the part that it needs")]
+#![allow(unused_imports, reason = "likewise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+
+mod archive;
+mod due;
+mod process;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use elsa_archiver::simulator::{Entry, KeyPair, Permitted, Project, Settings, Simulator};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use archive::{Folder, Found};
+pub use due::{Due, LOGS_A_WINDOW};
+pub use process::{Ran, Running, until};
+
+/// The canaries: they must turn up nowhere but in the two files that hold them.
+const ACCESS_KEY: &str = "CANARYACCESSKEY00001";
+const SECRET_KEY: &str = "CANARYSECRETKEYCANARYSECRETKEYCANARY0001";
+
+/// The number of every project here.
+const PROJECT_ID: i64 = 16_706;
+
+/// The key of the project that the job of this name archives.
+pub fn project_key(job: &str) -> String {
+    format!("Pb_{job}")
+}
+
+/// A job's table in the config, value by value as TOML.
+#[derive(Clone)]
+pub struct Job(BTreeMap<&'static str, String>);
+
+impl Job {
+    /// A job that has exactly the windows of `due` to archive, from the project of its name.
+    pub fn new(name: &str, due: &Due) -> Self {
+        Self(BTreeMap::new())
+            .with("name", &format!("{name:?}"))
+            .with("project_key", &format!("{:?}", project_key(name)))
+            .with("project_id", &PROJECT_ID.to_string())
+            .with("since", &format!("\"{}\"", due.since()))
+            .with("window", &format!("{:?}", due.window))
+            .with("settle", &format!("\"{}s\"", due.settle_s))
+            .with("schedule", "\"* * * * * *\"")
+    }
+
+    /// With `key = value` too, or instead.
+    pub fn with(mut self, key: &'static str, value: &str) -> Self {
+        self.0.insert(key, value.to_owned());
+        self
+    }
+}
+
+/// A temporary place, and the service that is archived there.
+pub struct World {
+    /// The service.
+    pub service: Simulator,
+    dir: TempDir,
+    /// Everything that any command has printed.
+    printed: Arc<Mutex<Vec<u8>>>,
+}
+
+impl World {
+    /// With these projects at an honest service.
+    pub async fn of(projects: impl IntoIterator<Item = Project>) -> Self {
+        Self::start(Settings {
+            projects: projects.into_iter().collect(),
+            ..Settings::default()
+        })
+        .await
+    }
+
+    /// With a service of these settings; its keys are the canaries.
+    pub async fn start(settings: Settings) -> Self {
+        let service = Simulator::start(Settings {
+            accounts: vec![KeyPair {
+                access_key: ACCESS_KEY.to_owned(),
+                secret_key: SECRET_KEY.to_owned(),
+                permitted: Permitted::All,
+            }],
+            ..settings
+        });
+        let world = Self {
+            service: service.await.unwrap(),
+            dir: tempfile::tempdir().unwrap(),
+            printed: Arc::default(),
+        };
+        fs::create_dir(world.path("keys")).unwrap();
+        fs::write(world.path("keys/access"), ACCESS_KEY).unwrap();
+        world.set_secret_key(SECRET_KEY);
+        world
+    }
+
+    /// Writes the config.
+    pub fn configure(&self, jobs: &[Job]) {
+        let mut text = format!(
+            "[account.default]\nendpoint = {:?}\naccess_key = {{ file = {:?} }}\n\
+             secret_key = {{ file = {:?} }}\nmax_in_flight = 4\nrequests_per_second = 1000\n\n\
+             [archive]\nroot = {:?}\nmin_free_space = \"1MiB\"\n\n[state]\ndir = {:?}\n",
+            self.service.endpoint(),
+            self.path("keys/access"),
+            self.path("keys/secret"),
+            self.root(),
+            self.path("state"),
+        );
+        for Job(lines) in jobs {
+            text += "\n[[job]]\n";
+            for (key, value) in lines {
+                text += &format!("{key} = {value}\n");
+            }
+        }
+        self.write_config(&text);
+    }
+
+    /// Writes a config that [`World::configure`] would not.
+    pub fn write_config(&self, text: &str) {
+        fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// The config as it is.
+    pub fn config(&self) -> String {
+        fs::read_to_string(self.path("config.toml")).unwrap()
+    }
+
+    /// Replaces the secret key that the program is given.
+    pub fn set_secret_key(&self, key: &str) {
+        fs::write(self.path("keys/secret"), key).unwrap();
+    }
+
+    /// A path in this world.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    /// The archive's root.
+    pub fn root(&self) -> PathBuf {
+        self.path("archive")
+    }
+
+    /// The ledger of a job.
+    pub fn ledger(&self, job: &str) -> PathBuf {
+        self.path(format!("state/{job}.ledger.jsonl"))
+    }
+
+    /// The lines of a job's ledger.
+    pub fn ledger_lines(&self, job: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.ledger(job)).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Starts a command and leaves it running.
+    pub fn spawn(&self, args: &[&str]) -> Running {
+        self.spawn_with(args, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub fn spawn_with(&self, args: &[&str], variables: &[(&str, &Path)]) -> Running {
+        Running::start(args, self.dir.path(), variables, Arc::clone(&self.printed))
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        self.spawn(args).wait()
+    }
+
+    /// Archives what is due.
+    pub fn once(&self) -> Ran {
+        self.run(&["once"])
+    }
+
+    /// What `status --json` says of a job, whatever its exit code.
+    pub fn status(&self, job: &str) -> Value {
+        let mut status = self.run(&["status", "--json"]).json();
+        let jobs = status["jobs"].as_array_mut().unwrap();
+        let place = jobs.iter().position(|found| found["name"] == job);
+        jobs.swap_remove(place.unwrap())
+    }
+
+    /// The requests about a job's project so far.
+    pub fn requests(&self, job: &str) -> Vec<Entry> {
+        let mut entries = self.service.journal();
+        let key = project_key(job);
+        entries.retain(|entry| entry.project_key.as_ref().is_none_or(|found| *found == key));
+        entries
+    }
+
+    /// Asserts that archiving again has nothing to do and asks nothing.
+    #[track_caller]
+    pub fn assert_nothing_left_to_do(&self) {
+        self.service.clear_journal();
+        self.once().exits(0);
+        let asked = self.service.journal();
+        assert!(asked.is_empty(), "asked again: {asked:#?}");
+    }
+
+    fn assert_no_key_leaked(&self) {
+        let mut keys = vec![ACCESS_KEY.to_owned(), SECRET_KEY.to_owned()];
+        for entry in fs::read_dir(self.path("keys")).unwrap() {
+            keys.push(fs::read_to_string(entry.unwrap().path()).unwrap());
+        }
+        let holds_key = |bytes: &[u8]| {
+            keys.iter()
+                .any(|key| memchr::memmem::find(bytes, key.as_bytes()).is_some())
+        };
+        assert!(
+            !holds_key(&self.printed.lock().unwrap()),
+            "a key was printed"
+        );
+        for path in archive::files_below(self.dir.path()) {
+            if !path.starts_with(self.path("keys")) {
+                let bytes = fs::read(&path).unwrap();
+                assert!(!holds_key(&bytes), "a key is in {}", path.display());
+            }
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // A test that has failed already has a better story to tell.
+        if !std::thread::panicking() {
+            self.assert_no_key_leaked();
+        }
+    }
+}
