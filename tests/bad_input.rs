@@ -184,3 +184,30 @@ async fn a_zip_that_is_damaged_every_time_leaves_nothing_behind() {
     world.once().exits(0);
     world.assert_archived("shop", &due.windows);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_not_followed_since_it_would_carry_the_keys_elsewhere() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    let elsewhere = World::of([due.project("shop")]).await;
+    let address = format!("{}/api/v1/logs/download", elsewhere.service.endpoint());
+    world
+        .service
+        .set_faults(FaultPlan::always(Fault::Redirect(address)));
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(1).says("check endpoint");
+    assert!(elsewhere.service.journal().is_empty());
+    assert!(!world.root().join("shop").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_asked_for_without_the_space_that_must_stay_free() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    let greedy = world.config().replace("\"1MiB\"", "\"1000000TiB\"");
+    world.write_config(&greedy);
+    world.once().exits(1).says("min_free_space");
+    assert!(world.service.journal().is_empty());
+    assert_eq!(world.status("shop")["due"], 2);
+}

@@ -5,7 +5,7 @@ mod harness;
 use std::time::Duration;
 
 use elsa_archiver::simulator::{Clock, Entry, Fault, FaultPlan, Settings};
-use harness::{Due, Job, Ran, World};
+use harness::{Due, Job, Ran, World, until};
 
 /// Archives two windows, where the first answer suffers from `fault`.
 async fn is_made_good(fault: Fault) -> (Vec<Entry>, Ran) {
@@ -137,4 +137,31 @@ async fn a_window_that_fails_delays_no_other_window() {
     world.once().exits(0);
     world.assert_archived("shop", &due.windows);
     world.run(&["verify"]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_by_chance_the_archive_ends_up_exact() {
+    let due = Due::hours(4);
+    let jobs = ["a", "b", "c", "d"];
+    let world = World::of(jobs.map(|job| due.project(job))).await;
+    let faults = vec![
+        Fault::CutAfter(200),
+        Fault::Reset,
+        Fault::EmptyBody200,
+        Fault::LyingLength(9),
+        Fault::LyingLength(-9),
+        Fault::CorruptZip(99),
+        Fault::HugeHeaders,
+        Fault::Body(b"PK\x03\x04 and nothing more".to_vec()),
+    ];
+    world.service.set_faults(FaultPlan::random(11, 0.4, faults));
+    world.configure(&jobs.map(|job| Job::new(job, &due)));
+    // Whether five attempts are enough is chance too; a further look makes it good.
+    until("everything is archived", || world.once().code == Some(0));
+    for job in jobs {
+        world.assert_archived(job, &due.windows);
+    }
+    world.run(&["verify"]).exits(0);
+    world.service.set_faults(FaultPlan::none());
+    world.assert_nothing_left_to_do();
 }

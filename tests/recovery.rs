@@ -8,7 +8,7 @@ use std::fs;
 use elsa_archiver::domain::window::{FolderName, Zone};
 use jiff::tz::TimeZone;
 
-use harness::{Due, Job, World};
+use harness::{Due, Job, World, until};
 
 /// A world in which these windows of a job are archived.
 async fn archived(due: &Due) -> World {
@@ -148,4 +148,29 @@ async fn a_lost_folder_is_reported_and_not_silently_archived_anew() {
         .exits(1)
         .shows(&lost.name)
         .shows("is missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_the_archive_ends_up_exact() {
+    let due = Due::hours(40);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    for round in 1..=8 {
+        world.service.clear_journal();
+        let once = world.spawn(&["once"]);
+        // Somewhere between a request and the line in the ledger: where, is up to the machine.
+        until("it is in the middle of it, or done", || {
+            world.requests("shop").len() >= round || world.folders("shop").len() == 40
+        });
+        once.kill();
+        for folder in world.folders("shop") {
+            world.assert_holds_the_truth("shop", &folder);
+            folder.assert_sums_pass();
+        }
+    }
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+    assert!(world.staged().is_empty(), "{:?}", world.staged());
+    world.run(&["verify"]).exits(0);
+    world.assert_nothing_left_to_do();
 }
