@@ -55,17 +55,18 @@ async fn a_failing_job_delays_no_other_job() {
     }));
     world.assert_archived("shop", &due.windows);
     world.assert_archived("gone", &[]);
-    // It is left alone for a minute, although the schedule looks every second.
+    // Each window is left alone for a minute, although the schedule looks every second.
     let asked = world.requests("gone");
-    let pauses = asked
-        .windows(2)
-        .map(|pair| pair[1].arrived_at - pair[0].arrived_at);
-    assert!(
-        pauses
-            .into_iter()
-            .all(|pause| pause >= Duration::from_secs(60)),
-        "{asked:?}"
-    );
+    for (at, entry) in asked.iter().enumerate() {
+        let again = asked[at + 1..]
+            .iter()
+            .find(|later| later.from == entry.from);
+        let pause = again.map(|again| again.arrived_at - entry.arrived_at);
+        assert!(
+            pause.is_none_or(|pause| pause >= Duration::from_secs(60)),
+            "{asked:?}"
+        );
+    }
 }
 
 /// A world whose daemon has archived one window of three and hangs in the middle of the second
@@ -170,7 +171,7 @@ async fn systemd_is_told_of_the_start_of_how_it_goes_and_of_the_end() {
     );
     until("a status names the failing job", || {
         let told = told();
-        told.starts_with("STATUS=") && told.contains("gone (1 window")
+        told.starts_with("STATUS=") && told.contains("gone (windows not archived: 1")
     });
     daemon.terminate();
     until("the end is told", || {

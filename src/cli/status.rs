@@ -73,7 +73,11 @@ pub fn status(context: &Context<'_>, json: bool) -> Result<(), Stop> {
         print(&text)?;
     }
     // A job that somebody has switched off is listed, but nothing is missed of it.
-    let watched = config.jobs.iter().zip(&report.jobs).filter(|(job, _)| job.enabled);
+    let watched = config
+        .jobs
+        .iter()
+        .zip(&report.jobs)
+        .filter(|(job, _)| job.enabled);
     if watched.map(|(_, status)| status).all(JobStatus::is_well) {
         Ok(())
     } else {

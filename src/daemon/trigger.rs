@@ -133,7 +133,10 @@ mod tests {
         });
         let zone = Zone::new(TimeZone::get("America/New_York").unwrap());
         let wake = Arc::new(Notify::new());
-        let wakes = vec![Wakes { job: job(), wake: Arc::clone(&wake) }];
+        let wakes = vec![Wakes {
+            job: job(),
+            wake: Arc::clone(&wake),
+        }];
         let mut triggers = Triggers::start(wakes, zone, clock).await.unwrap();
         assert_eq!(triggers.offset_seconds, -5 * 3600);
 

@@ -230,7 +230,10 @@ mod tests {
         assert_eq!(POLICY.next(skewed, 2, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), Decision::GiveUpJob);
-        assert_eq!(POLICY.next(Failure::NotFound, 1, 0.0), Decision::GiveUpWindow);
+        assert_eq!(
+            POLICY.next(Failure::NotFound, 1, 0.0),
+            Decision::GiveUpWindow
+        );
     }
 
     #[test]
