@@ -21,6 +21,8 @@ pub enum Step {
     SyncData,
     /// Make the names in a folder of unpacked files durable.
     SyncDataFolder,
+    /// Move an answer's folder into the window's, while both are below `.staging`.
+    PlacePart,
     /// Create and write `manifest.json` below `.staging`.
     StageManifest,
     /// Make `manifest.json` durable.
@@ -72,7 +74,7 @@ impl Step {
             | Self::SyncParent
             | Self::SyncState => "flush to disk the folder",
             Self::ReplaceCheckpoint => "replace",
-            Self::Publish => "move into place",
+            Self::PlacePart | Self::Publish => "move into place",
             Self::Append => "append to",
             Self::CreateLedger => "create",
             Self::CutLedger => "cut a torn last line off",
@@ -204,6 +206,14 @@ impl Disk {
     /// When the folder can't be opened or flushed.
     pub fn sync_folder(&self, step: Step, path: &Path) -> Result<(), DiskError> {
         self.step(step, path, || File::open(path)?.sync_all())
+    }
+
+    /// Moves a part's folder to its place in the window's.
+    ///
+    /// # Errors
+    /// When it can't be renamed.
+    pub fn place_part(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.step(Step::PlacePart, to, || fs::rename(from, to))
     }
 
     /// Renames a folder to a name that must not exist.

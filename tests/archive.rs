@@ -234,28 +234,6 @@ async fn backfill_archives_a_span_before_since_without_a_gap_and_asks_for_it_onc
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_capped_answer_is_kept_and_never_taken_for_the_whole() {
-    let due = Due::hours(2);
-    let world = World::of([Due::project_of("shop", [due.windows[0]])]).await;
-    world.configure(&[Job::new("shop", &due).with("count", "5")]);
-    world.once().exits(1).says("truncated");
-
-    let folders = world.folders("shop");
-    assert_eq!(folders.len(), 2);
-    assert_eq!(folders[0].manifest["status"], "truncated");
-    assert_eq!(folders[0].manifest["records"], 5);
-    assert_eq!(folders[1].manifest["status"], "complete");
-    assert_eq!(world.ledger_lines("shop")[0]["status"], "truncated");
-    let status = world.status("shop");
-    assert_eq!(
-        (&status["truncated"], &status["due"]),
-        (&1.into(), &0.into())
-    );
-    world.run(&["status"]).exits(1);
-    world.run(&["verify"]).exits(1).shows(&folders[0].name);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_archived_side_by_side_and_only_those_that_are_named() {
     let due = Due::hours(2);
     let world = World::of([due.project("shop"), due.project("pay"), due.project("off")]).await;

@@ -18,7 +18,8 @@ use super::manifest::DataFile;
 use super::store::{NoSpace, Store};
 use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::Format;
-use crate::domain::span::Ms;
+use crate::domain::span::{Ms, Span};
+use crate::domain::split::sample::Sampler;
 use crate::durable::{DiskError, Step};
 
 /// Bounds on what one zip may become.
@@ -95,14 +96,25 @@ pub enum EntryFault {
 }
 
 /// What a zip became.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Unpacked {
-    /// Its files, in its order; paths begin with the part's folder.
+    /// Its files, in its order; paths are relative to the part's folder.
     pub files: Vec<DataFile>,
     /// Records in all files; `None` when one can't be counted.
     pub records: Option<u64>,
     /// Why the records can't be counted: the file, and what is wrong with it.
     pub uncountable: Option<String>,
+    /// The times in it.
+    pub seen: Seen,
+}
+
+/// The times in an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Those inside the span that was asked for.
+    pub inside: Sampler,
+    /// How many lie outside.
+    pub outside: u64,
 }
 
 /// Unpacks one zip.
@@ -110,10 +122,10 @@ pub struct Unpacked {
 pub struct Unpacking<'a> {
     /// Where free space is looked at and files are written.
     pub store: &'a Store,
-    /// The window's folder below `.staging`.
+    /// Where the files go; made with the first of them.
     pub folder: &'a Path,
-    /// The part's folder in it, like `part-0001`.
-    pub part: &'a str,
+    /// What was asked for.
+    pub span: Span,
     /// What the request asked for.
     pub format: Format,
     /// The bounds.
@@ -135,9 +147,8 @@ impl Unpacking<'_> {
         let mut names = Names::default();
         let mut folders = Folders::default();
         let mut unpacked = Unpacked {
-            files: Vec::new(),
             records: Some(0),
-            uncountable: None,
+            ..Unpacked::default()
         };
         let mut left = self.limits.unpacked_bytes;
         for index in 0..archive.len() {
@@ -156,10 +167,10 @@ impl Unpacking<'_> {
             if is_folder {
                 continue;
             }
-            let path = format!("{}/{name}", self.part);
-            folders.make_above(self, &path)?;
+            folders.make_above(self, &name)?;
             let entry = archive.by_index(index).map_err(damaged)?;
-            let (file, uncountable) = self.write_file(entry, path, packed, left, stop)?;
+            let seen = &mut unpacked.seen;
+            let (file, uncountable) = self.write_file(entry, name, packed, left, seen, stop)?;
             left -= file.bytes;
             unpacked.records = unpacked
                 .records
@@ -206,6 +217,7 @@ impl Unpacking<'_> {
         path: String,
         packed: u64,
         left: u64,
+        seen: &mut Seen,
         stop: &dyn Fn() -> bool,
     ) -> Result<(DataFile, Option<String>), UnpackError> {
         let mut out = self
@@ -217,6 +229,10 @@ impl Unpacking<'_> {
         let (mut first, mut last) = (None::<Ms>, None::<Ms>);
         let mut see = |time: Option<Ms>| {
             if let Some(time) = time {
+                match self.span.contains(time) {
+                    true => seen.inside.add(time),
+                    false => seen.outside += 1,
+                }
                 first = Some(first.map_or(time, |first| first.min(time)));
                 last = last.max(Some(time));
             }
@@ -278,10 +294,12 @@ struct Folders {
 }
 
 impl Folders {
-    /// Makes the folders above `path`, which is relative to the window's folder.
+    /// Makes the folders above `path`, which is relative to the part's folder, and that one.
     fn make_above(&mut self, unpacking: &Unpacking<'_>, path: &str) -> Result<(), DiskError> {
-        for (at, _) in path.match_indices('/') {
-            let folder = unpacking.folder.join(&path[..at]);
+        let above = path
+            .match_indices('/')
+            .map(|(at, _)| unpacking.folder.join(&path[..at]));
+        for folder in [unpacking.folder.to_owned()].into_iter().chain(above) {
             if !self.made.contains(&folder) {
                 unpacking
                     .store

@@ -18,7 +18,7 @@ use crate::digest::Hasher;
 use crate::domain::job::Job;
 use crate::domain::retry::Failure;
 use crate::domain::span::{Ms, Span};
-use crate::durable::{Disk, DiskError, Step};
+use crate::durable::Step;
 use crate::elsa::answer::CallError;
 use crate::elsa::client::{Answer, Client};
 use crate::elsa::request::Request;
@@ -32,28 +32,17 @@ const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 /// Where an attempt puts its bytes.
 #[derive(Clone, Debug)]
 pub struct Place {
-    folder: PathBuf,
-    part: String,
-    zip: PathBuf,
+    /// The answer's own folder.
+    pub folder: PathBuf,
+    /// The zip, beside it.
+    pub zip: PathBuf,
 }
 
 impl Place {
-    /// The place of part `number` (1 for the first) of the window staged in `folder`.
-    pub fn new(folder: &Path, number: usize) -> Self {
-        let part = format!("part-{number:04}");
-        // Beside the folder, which is published as it is.
-        let zip = folder.with_extension(format!("{part}.zip"));
-        Self {
-            folder: folder.to_owned(),
-            part,
-            zip,
-        }
-    }
-
-    /// Removes what a failed attempt has left.
-    pub fn clear(&self, disk: &Disk) -> Result<(), DiskError> {
-        disk.remove(&self.zip)?;
-        disk.remove(&self.folder.join(&self.part))
+    /// The place of an answer that is unpacked into `folder`.
+    pub fn new(folder: PathBuf) -> Self {
+        let zip = folder.with_extension("zip");
+        Self { folder, zip }
     }
 }
 
@@ -89,7 +78,7 @@ pub async fn attempt(
         let unpacking = Unpacking {
             store: &shared.store,
             folder: &place.folder,
-            part: &place.part,
+            span,
             format,
             limits: shared.limits,
         };
@@ -143,6 +132,12 @@ async fn send(answer: &mut Answer<'_>, pieces: mpsc::Sender<Vec<u8>>) -> Result<
 }
 
 fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Result<Zip, Missed> {
+    if let Some(above) = path.parent() {
+        store
+            .disk()
+            .make_folders(Step::StageFolder, above)
+            .map_err(|error| local(&error))?;
+    }
     let mut out = store
         .disk()
         .create(Step::StageZip, path)

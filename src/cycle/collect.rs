@@ -1,7 +1,9 @@
-//! Collecting one window: its parts are asked for, retried, judged, and lie unpacked and durable
-//! below `.staging` in the end. Carries *Complete*: what is not known to be whole is said so.
+//! Collecting one window: it is asked for in as many spans as it takes, and what is kept lies
+//! unpacked and durable below `.staging` in the end. Carries *Complete*: how the window is split
+//! and what an answer is worth, `domain::split::resolve` decides; here it is done.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +12,14 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, attempt, broken};
+use super::attempt::{self, Answered, Place};
+use super::{Shared, broken};
 use crate::archive::manifest::{Part, local_time};
 use crate::domain::job::Job;
 use crate::domain::retry::Decision;
 use crate::domain::span::Span;
-use crate::domain::split::judge;
+use crate::domain::split::Status;
+use crate::domain::split::resolve::{Answer, Ask, resolve};
 use crate::durable::{DiskError, Step};
 use crate::elsa::answer::CallError;
 use crate::elsa::client::Client;
@@ -27,8 +31,8 @@ pub struct Collected {
     pub staged: PathBuf,
     /// Its parts, in order of time.
     pub parts: Vec<Part>,
-    /// Why the records of some file can't be counted.
-    pub uncountable: Option<String>,
+    /// Why the records of some file can't be counted, or its number is not believed.
+    pub doubt: Option<String>,
 }
 
 /// Why a window was not collected, and what that means for the job's other windows.
@@ -36,6 +40,8 @@ pub struct Collected {
 pub enum NotCollected {
     /// It concerns this window only.
     Window(String),
+    /// It took too long; smaller spans may succeed.
+    TooSlow(String),
     /// The others would fail alike.
     Job(String),
     /// The program is being stopped.
@@ -63,12 +69,14 @@ impl From<CallError> for Missed {
     }
 }
 
-/// Collects `window`. Whatever the outcome, nothing is visible yet.
+/// Collects `window`, of which `foreseen` records are expected. Whatever the outcome, nothing is
+/// visible yet; on an error nothing is left below `.staging` either.
 pub async fn collect(
     job: &Arc<Job>,
     client: &Client,
     shared: &Arc<Shared>,
     window: Span,
+    foreseen: Option<u64>,
     stop: &CancellationToken,
 ) -> Result<Collected, NotCollected> {
     shared
@@ -76,93 +84,193 @@ pub async fn collect(
         .check_space(0)
         .map_err(|error| NotCollected::Job(error.to_string()))?;
     let staged = shared.store.staging(&job.name, window);
-    let (at, clean) = (staged.clone(), Arc::clone(shared));
-    let made = spawn_blocking(move || {
-        clean.store.disk().remove(&at)?;
-        clean.store.disk().make_folders(Step::StageFolder, &at)
-    });
-    made.await.map_err(|error| broken(&error))??;
-
-    let mut collected = Collected {
-        staged,
-        parts: Vec::new(),
-        uncountable: None,
+    let answers = staged.with_extension("answers");
+    let mut collecting = Collecting {
+        job,
+        client,
+        shared,
+        stop,
+        answers: answers.clone(),
+        asked: 0,
+        open: BTreeMap::new(),
+        kept: Vec::new(),
+        doubt: None,
     };
-    // One part for now; the spans of a split window would be pushed here, in order of time.
-    let mut spans = vec![window];
-    while let Some(span) = spans.pop() {
-        let number = collected.parts.len() + 1;
-        let asking = Asking {
-            job,
-            client,
-            shared,
-            span,
-            stop,
-        };
-        let (mut part, uncountable) = asking.until_answered(&collected.staged, number).await?;
-        part.status = judge(part.records, job.count);
-        collected.parts.push(part);
-        collected.uncountable = collected.uncountable.or(uncountable);
+    collecting.clear(&staged).await?;
+    let resolved = resolve(&mut collecting, window, job.limit, foreseen).await;
+    let placed = match resolved {
+        Ok(()) => collecting.place(&staged).await,
+        Err(error) => Err(error),
+    };
+    match placed {
+        Ok(parts) => Ok(Collected {
+            staged,
+            parts,
+            doubt: collecting.doubt,
+        }),
+        Err(error) => {
+            // What failed must not go on taking space until the window's next turn.
+            if let Err(error) = collecting.clear(&staged).await {
+                tracing::warn!(job = %job.name, "{error:?}");
+            }
+            Err(error)
+        }
     }
-    Ok(collected)
 }
 
-/// One span that is being asked for.
-struct Asking<'a> {
+/// A window in the making.
+struct Collecting<'a> {
     job: &'a Arc<Job>,
     client: &'a Client,
     shared: &'a Arc<Shared>,
-    span: Span,
     stop: &'a CancellationToken,
+    /// The folder in which each answer has one of its own.
+    answers: PathBuf,
+    /// Answers so far.
+    asked: usize,
+    /// Answers of which it is not known yet whether they are parts.
+    open: BTreeMap<usize, Part>,
+    kept: Vec<(usize, Part)>,
+    doubt: Option<String>,
 }
 
-impl Asking<'_> {
-    /// Asks until there is an answer that could be unpacked, or until asking is pointless.
+impl Ask for Collecting<'_> {
+    type Error = NotCollected;
+
+    async fn ask(&mut self, span: Span) -> Result<Answer, NotCollected> {
+        self.asked += 1;
+        let id = self.asked;
+        let (answered, attempts) = self.until_answered(span, id).await?;
+        let Answered {
+            zip,
+            unpacked,
+            received_at,
+        } = answered;
+        let outside = unpacked.seen.outside;
+        if outside > 0 {
+            tracing::error!(
+                job = %self.job.name,
+                span = %span,
+                outside,
+                "the answer holds records outside the span that was asked for; they are kept as \
+                 they came. If they lie exactly at its end, set to_bound = \"inclusive\""
+            );
+        }
+        let records = unpacked.records;
+        if let Some(records) = records.filter(|&records| records > self.job.count.into()) {
+            tracing::warn!(
+                job = %self.job.name,
+                span = %span,
+                records,
+                count = self.job.count,
+                "the answer holds more records than were asked for"
+            );
+        }
+        self.doubt = self.doubt.take().or(unpacked.uncountable);
+        let part = Part {
+            from_ms: span.from().0,
+            to_ms: span.to().0,
+            status: Status::Unproven,
+            records,
+            attempts,
+            received_at: local_time(received_at, &self.job.zone),
+            zip,
+            files: unpacked.files,
+        };
+        self.open.insert(id, part);
+        Ok(Answer {
+            id,
+            records,
+            sample: unpacked.seen.inside.finish(),
+        })
+    }
+
+    fn keep(&mut self, answer: usize, status: Status) {
+        if let Some(part) = self.open.remove(&answer) {
+            self.kept.push((answer, Part { status, ..part }));
+        }
+    }
+
+    async fn discard(&mut self, answer: usize) -> Result<(), NotCollected> {
+        self.open.remove(&answer);
+        self.remove(self.folder(answer)).await
+    }
+
+    fn may_be_too_big(error: &NotCollected) -> bool {
+        matches!(error, NotCollected::TooSlow(_))
+    }
+
+    fn cap(&self) -> u64 {
+        u64::from(self.job.count).min(self.client.hidden_cap())
+    }
+
+    fn learn_cap(&mut self, records: u64) {
+        tracing::warn!(
+            job = %self.job.name,
+            records,
+            count = self.job.count,
+            "the service cuts answers below the count that is asked for; from now on answers of \
+             this account are taken to be cut there"
+        );
+        self.client.learn_hidden_cap(records);
+    }
+
+    fn forget_cap(&mut self) {
+        if self.client.hidden_cap() < u64::from(self.job.count) {
+            tracing::warn!(
+                job = %self.job.name,
+                "the service hands out more than it had seemed to; answers are believed again up \
+                 to the count that is asked for"
+            );
+        }
+        self.client.forget_hidden_cap();
+    }
+
+    fn note_fickle(&mut self, span: Span, first: u64, second: u64) {
+        let what =
+            format!("the service counts {first} records in {span}, then {second} in its halves");
+        tracing::error!(job = %self.job.name, "{what}");
+        self.doubt = Some(what);
+    }
+}
+
+impl Collecting<'_> {
+    fn folder(&self, answer: usize) -> PathBuf {
+        self.answers.join(format!("{answer:04}"))
+    }
+
+    /// Asks until there is an answer that could be unpacked, or until asking is pointless. Returns
+    /// it with the number of attempts.
     async fn until_answered(
         &self,
-        staged: &std::path::Path,
-        number: usize,
-    ) -> Result<(Part, Option<String>), NotCollected> {
+        span: Span,
+        answer: usize,
+    ) -> Result<(Answered, u32), NotCollected> {
+        let place = Place::new(self.folder(answer));
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let place = attempt::Place::new(staged, number);
-            let asked = attempt::attempt(
-                self.job,
-                self.client,
-                self.shared,
-                self.span,
-                &place,
-                self.stop,
-            );
+            let asked =
+                attempt::attempt(self.job, self.client, self.shared, span, &place, self.stop);
             let error = match asked.await {
-                Ok(answered) => {
-                    let unpacked = answered.unpacked;
-                    let part = Part {
-                        from_ms: self.span.from().0,
-                        to_ms: self.span.to().0,
-                        status: judge(unpacked.records, self.job.count),
-                        records: unpacked.records,
-                        attempts,
-                        received_at: local_time(answered.received_at, &self.job.zone),
-                        zip: answered.zip,
-                        files: unpacked.files,
-                    };
-                    return Ok((part, unpacked.uncountable));
-                }
+                Ok(answered) => return Ok((answered, attempts)),
                 Err(Missed::Stopped) => return Err(NotCollected::Stopped),
                 Err(Missed::Failed(error)) => error,
             };
             // First of all: what failed for good must not go on taking space.
-            let shared = Arc::clone(self.shared);
-            let cleaned = spawn_blocking(move || place.clear(shared.store.disk()));
-            cleaned.await.map_err(|error| broken(&error))??;
-            self.after(&error, attempts).await?;
+            self.remove(place.zip.clone()).await?;
+            self.remove(place.folder.clone()).await?;
+            self.after(span, &error, attempts).await?;
         }
     }
 
     /// Waits as long as the failure asks for; an error when there is no point in waiting.
-    async fn after(&self, error: &CallError, attempts: u32) -> Result<(), NotCollected> {
+    async fn after(
+        &self,
+        span: Span,
+        error: &CallError,
+        attempts: u32,
+    ) -> Result<(), NotCollected> {
         let wait_ms = match self.shared.policy.next(error.failure, attempts, jitter()) {
             Decision::RetryNow { skew_ms } => {
                 tracing::warn!(
@@ -179,7 +287,7 @@ impl Asking<'_> {
             } => {
                 tracing::warn!(
                     job = %self.job.name,
-                    window = %self.span,
+                    span = %span,
                     attempt = attempts,
                     wait_ms,
                     "attempt failed, trying again: {error}"
@@ -189,6 +297,7 @@ impl Asking<'_> {
                 }
                 wait_ms
             }
+            Decision::AskForLess => return Err(NotCollected::TooSlow(error.to_string())),
             Decision::GiveUpWindow => return Err(NotCollected::Window(error.to_string())),
             Decision::GiveUpJob | Decision::WrongKey => {
                 return Err(NotCollected::Job(error.to_string()));
@@ -199,6 +308,51 @@ impl Asking<'_> {
             () = self.stop.cancelled() => Err(NotCollected::Stopped),
             () = sleep(wait) => Ok(()),
         }
+    }
+
+    /// Puts the parts that are kept into `staged`, in order of time.
+    async fn place(&mut self, staged: &Path) -> Result<Vec<Part>, NotCollected> {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.sort_by_key(|(_, part)| part.from_ms);
+        let mut moves = Vec::new();
+        let mut parts = Vec::new();
+        for (number, (answer, mut part)) in kept.into_iter().enumerate() {
+            let name = format!("part-{:04}", number + 1);
+            if !part.files.is_empty() {
+                moves.push((self.folder(answer), staged.join(&name)));
+            }
+            for file in &mut part.files {
+                file.path = format!("{name}/{}", file.path);
+            }
+            parts.push(part);
+        }
+        let (shared, staged, answers) = (
+            Arc::clone(self.shared),
+            staged.to_owned(),
+            self.answers.clone(),
+        );
+        let placed = spawn_blocking(move || {
+            let disk = shared.store.disk();
+            disk.make_folders(Step::StageFolder, &staged)?;
+            for (from, to) in &moves {
+                disk.place_part(from, to)?;
+            }
+            disk.remove(&answers)
+        });
+        placed.await.map_err(|error| broken(&error))??;
+        Ok(parts)
+    }
+
+    /// Removes everything of this window below `.staging`.
+    async fn clear(&self, staged: &Path) -> Result<(), NotCollected> {
+        self.remove(staged.to_owned()).await?;
+        self.remove(self.answers.clone()).await
+    }
+
+    async fn remove(&self, path: PathBuf) -> Result<(), NotCollected> {
+        let shared = Arc::clone(self.shared);
+        let removed = spawn_blocking(move || shared.store.disk().remove(&path));
+        Ok(removed.await.map_err(|error| broken(&error))??)
     }
 }
 

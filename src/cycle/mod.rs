@@ -225,7 +225,7 @@ impl JobRunner {
                 }
             }
             Err(NotCollected::Stopped) => return Err(End::Stopped),
-            Err(NotCollected::Window(message)) => (message, false),
+            Err(NotCollected::Window(message) | NotCollected::TooSlow(message)) => (message, false),
             Err(NotCollected::Job(message)) => (message, true),
         };
         tracing::error!(job = %self.job.name, window = %window, "not archived: {message}");
@@ -246,15 +246,18 @@ impl JobRunner {
         window: Span,
         stop: &CancellationToken,
     ) -> Result<Published, NotCollected> {
-        let collected =
-            collect::collect(&self.job, &self.client, &self.shared, window, stop).await?;
-        let manifest = self.manifest(window, &collected);
-        report_status(
+        let foreseen = self.ledger.replay().foresight.records_in(window);
+        let collected = collect::collect(
             &self.job,
+            &self.client,
+            &self.shared,
             window,
-            &manifest,
-            collected.uncountable.as_deref(),
-        );
+            foreseen,
+            stop,
+        )
+        .await?;
+        let manifest = self.manifest(window, &collected);
+        report_status(&self.job, window, &manifest, collected.doubt.as_deref());
         let folder = Store::folder(&self.job.name, window, &self.job.zone);
         let shared = Arc::clone(&self.shared);
         let published = spawn_blocking(move || {
@@ -349,20 +352,21 @@ fn in_the_way(stray: &Stray) -> String {
     )
 }
 
-fn report_status(job: &Job, window: Span, manifest: &Manifest, uncountable: Option<&str>) {
+fn report_status(job: &Job, window: Span, manifest: &Manifest, doubt: Option<&str>) {
     match manifest.status {
         Status::Complete => {}
         Status::Truncated => tracing::error!(
             job = %job.name,
             window = %window,
             records = manifest.records,
-            "truncated: the service's answer was at its cap, logs of this window may be missing"
+            "truncated: a single millisecond holds as many records as the service hands out at once; \
+             logs of it may be missing"
         ),
         Status::Unproven => tracing::error!(
             job = %job.name,
             window = %window,
-            "unproven: the records can't be counted: {}",
-            uncountable.unwrap_or("no reason is known")
+            "unproven: what the window holds is not certain: {}",
+            doubt.unwrap_or("no reason is known")
         ),
     }
 }

@@ -54,6 +54,8 @@ pub enum Decision {
         /// Whether every job of the account has to wait, not only this one.
         whole_account: bool,
     },
+    /// Ask for smaller spans; where that is not possible, as [`Self::GiveUpWindow`].
+    AskForLess,
     /// Leave this window for a later cycle and go on with the next one.
     GiveUpWindow,
     /// Leave the rest of this job for a later cycle: its other windows would fail alike.
@@ -107,6 +109,8 @@ impl Policy {
             {
                 Decision::GiveUpJob
             }
+            // Once may be chance; time spent is often size.
+            Failure::TooSlow if attempt >= 2 || last => Decision::AskForLess,
             _ if last => Decision::GiveUpWindow,
             Failure::Throttled { wait_ms } => Decision::RetryLater {
                 wait_ms: named_or(wait_ms, self.pause(attempt, jitter)),
@@ -196,6 +200,15 @@ mod tests {
             POLICY.next(Failure::Unreachable, 4, 0.5),
             Decision::GiveUpJob
         );
+    }
+
+    #[test]
+    fn what_takes_too_long_twice_is_asked_for_in_smaller_spans() {
+        assert!(matches!(
+            POLICY.next(Failure::TooSlow, 1, 0.5),
+            Decision::RetryLater { .. }
+        ));
+        assert_eq!(POLICY.next(Failure::TooSlow, 2, 0.5), Decision::AskForLess);
     }
 
     #[test]

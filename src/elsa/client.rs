@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -73,6 +73,9 @@ pub struct Client {
     clock: Clock,
     /// The service's clock minus ours, as far as it is known, in milliseconds.
     skew_ms: AtomicI64,
+    /// The smallest number of records at which the service has cut an answer although more had
+    /// been asked for; `u64::MAX` while none is known.
+    hidden_cap: AtomicU64,
     deadlines: Deadlines,
 }
 
@@ -115,6 +118,7 @@ impl Client {
             limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
             clock,
             skew_ms: AtomicI64::new(0),
+            hidden_cap: AtomicU64::new(u64::MAX),
             deadlines,
         })
     }
@@ -129,6 +133,23 @@ impl Client {
     /// one by which the last attempt was signed.
     pub fn correct_clock(&self, skew_ms: i64) {
         self.skew_ms.fetch_add(skew_ms, Ordering::Relaxed);
+    }
+
+    /// The number of records at which the service cuts answers of this account, whatever is asked
+    /// for; `u64::MAX` while none is known.
+    #[must_use]
+    pub fn hidden_cap(&self) -> u64 {
+        self.hidden_cap.load(Ordering::Relaxed)
+    }
+
+    /// The service has cut an answer at so many records.
+    pub fn learn_hidden_cap(&self, records: u64) {
+        self.hidden_cap.fetch_min(records, Ordering::Relaxed);
+    }
+
+    /// An answer has shown that what was learnt is no cap.
+    pub fn forget_hidden_cap(&self) {
+        self.hidden_cap.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// Lets no request of this account begin for `wait_ms` milliseconds.

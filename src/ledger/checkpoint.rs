@@ -34,6 +34,7 @@ struct Stored {
     records: u64,
     bytes: u64,
     last_success: Option<(Ms, Ms, Ms)>,
+    recent: Vec<(Ms, Ms, u64)>,
     last_manifest: Option<Digest>,
     lines: u64,
     end: u64,
@@ -63,6 +64,12 @@ pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError
         last_success: replay
             .last_success
             .map(|(span, at)| (span.from(), span.to(), at)),
+        recent: replay
+            .foresight
+            .recent()
+            .iter()
+            .map(|&(span, records)| (span.from(), span.to(), records))
+            .collect(),
         last_manifest: replay.last_manifest,
         lines: replay.lines,
         end: replay.end,
@@ -134,6 +141,9 @@ impl Stored {
         }
         if let Some((from, to, at)) = self.last_success {
             replay.last_success = Some((Span::new(from, to)?, at));
+        }
+        for (from, to, records) in self.recent {
+            replay.foresight.note(Span::new(from, to)?, records);
         }
         for (from, to, times, at) in self.failures {
             replay.failures.insert(Span::new(from, to)?, (times, at));

@@ -13,6 +13,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::retry::next_try;
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
+use crate::domain::split::foresight::Foresight;
 
 /// Longest line that is read, in bytes; what this program writes stays far below.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -48,6 +49,8 @@ pub struct Replay {
     pub bytes: u64,
     /// The window archived last, and when.
     pub last_success: Option<(Span, Ms)>,
+    /// What the windows archived last held.
+    pub foresight: Foresight,
     /// Digest of the manifest published last.
     pub last_manifest: Option<Digest>,
     /// Lines read.
@@ -135,6 +138,9 @@ impl Replay {
         self.bytes = self.bytes.saturating_add(archived.bytes);
         self.last_success = Some((archived.span, at));
         self.last_manifest = Some(archived.manifest_sha256);
+        if let Some(records) = archived.records {
+            self.foresight.note(archived.span, records);
+        }
     }
 
     /// The line that would continue the chain.

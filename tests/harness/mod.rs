@@ -33,7 +33,7 @@ const ACCESS_KEY: &str = "CANARYACCESSKEY00001";
 const SECRET_KEY: &str = "CANARYSECRETKEYCANARYSECRETKEYCANARY0001";
 
 /// The number of every project here.
-const PROJECT_ID: i64 = 16_706;
+pub const PROJECT_ID: i64 = 16_706;
 
 /// The key of the project that the job of this name archives.
 pub fn project_key(job: &str) -> String {

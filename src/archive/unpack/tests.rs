@@ -30,11 +30,11 @@ impl World {
     fn unpack(&self, zip: &[u8]) -> Result<Unpacked, UnpackError> {
         let path = self.dir.path().join("answer.zip");
         fs::write(&path, zip).unwrap();
-        let folder = self.dir.path().join("window");
+        let folder = self.dir.path().join("window/part-0001");
         let unpacking = Unpacking {
             store: &self.store,
             folder: &folder,
-            part: "part-0001",
+            span: Span::new(Ms(0), Ms(1000)).unwrap(),
             format: Format::Json,
             limits: self.limits,
         };
@@ -103,13 +103,13 @@ fn files_come_out_unchanged_hashed_and_counted() {
     };
     assert_eq!(
         (a.path.as_str(), a.first_ms, a.last_ms),
-        ("part-0001/a.json", Some(3), Some(5))
+        ("a.json", Some(3), Some(5))
     );
     assert_eq!(
         (b.path.as_str(), b.first_ms, b.last_ms),
-        ("part-0001/deep/er/b.json", Some(9), Some(9))
+        ("deep/er/b.json", Some(9), Some(9))
     );
-    let written = fs::read(world.dir.path().join("window").join(&b.path)).unwrap();
+    let written = fs::read(world.dir.path().join("window/part-0001").join(&b.path)).unwrap();
     assert_eq!(written, lines);
     assert_eq!(b.sha256, crate::digest::Digest::of(lines));
 }
@@ -132,12 +132,7 @@ fn content_that_can_t_be_counted_is_kept_and_said_so() {
     ]);
     let unpacked = world.unpack(&zip).unwrap();
     assert_eq!(unpacked.records, None);
-    assert!(
-        unpacked
-            .uncountable
-            .unwrap()
-            .starts_with("part-0001/bad.json: ")
-    );
+    assert!(unpacked.uncountable.unwrap().starts_with("bad.json: "));
     assert_eq!(world.files().len(), 3);
 }
 

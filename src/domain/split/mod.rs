@@ -1,9 +1,13 @@
 //! What an answer is worth, and how a span is cut when it is worth too little. Carries
 //! *Complete*: an answer that may have been cut at a cap is never success.
 
+pub mod foresight;
+pub mod resolve;
+pub mod sample;
+
 use serde::{Deserialize, Serialize};
 
-use super::span::{Ms, Span};
+use crate::domain::span::{Ms, Span};
 
 /// What is known of an archived span. The worst of its parts is a window's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,17 +19,6 @@ pub enum Status {
     Unproven,
     /// The answer held as many records as it was asked for, so there may be more.
     Truncated,
-}
-
-/// Judges one answer: `records` as counted, `None` when the content can't be counted; `count` is
-/// the cap that was asked for.
-#[must_use]
-pub fn judge(records: Option<u64>, count: u32) -> Status {
-    match records {
-        None => Status::Unproven,
-        Some(records) if records < u64::from(count) => Status::Complete,
-        Some(_) => Status::Truncated,
-    }
 }
 
 /// Cuts a span in the middle; `None` when it is a single millisecond, the floor below which
@@ -42,15 +35,6 @@ pub fn halve(span: Span) -> Option<(Span, Span)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_at_the_cap_is_never_complete() {
-        assert_eq!(judge(Some(1999), 2000), Status::Complete);
-        assert_eq!(judge(Some(2000), 2000), Status::Truncated);
-        assert_eq!(judge(Some(2001), 2000), Status::Truncated);
-        assert_eq!(judge(Some(0), 1), Status::Complete);
-        assert_eq!(judge(None, 2000), Status::Unproven);
-    }
 
     #[test]
     fn the_worst_part_is_the_window_s_status() {

@@ -1,0 +1,60 @@
+//! What a window may be expected to hold, by the windows before it, so that a dense one is cut
+//! beforehand and nothing is downloaded twice.
+
+use crate::domain::span::Span;
+
+/// How many windows are looked back at. The denser one counts: a window that turns out thinner
+/// costs a request more at most, since the pieces grow as they are asked for; one that turns out
+/// denser costs a whole answer that is thrown away.
+const WINDOWS: usize = 2;
+
+/// The windows archived last, with their records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Foresight {
+    recent: Vec<(Span, u64)>,
+}
+
+impl Foresight {
+    /// Takes a window in that has been archived with so many records.
+    pub fn note(&mut self, window: Span, records: u64) {
+        if self.recent.len() == WINDOWS {
+            self.recent.remove(0);
+        }
+        self.recent.push((window, records));
+    }
+
+    /// How many records `window` may be expected to hold; `None` when nothing is known.
+    #[must_use]
+    pub fn records_in(&self, window: Span) -> Option<u64> {
+        let per_ms = |&(window, records): &(Span, u64)| records as f64 / window.len_ms() as f64;
+        let densest = self.recent.iter().map(per_ms).max_by(f64::total_cmp)?;
+        Some((densest * window.len_ms() as f64).ceil() as u64)
+    }
+
+    /// The windows that count, the older first.
+    #[must_use]
+    pub fn recent(&self) -> &[(Span, u64)] {
+        &self.recent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::span::Ms;
+
+    fn span(from: i64, to: i64) -> Span {
+        Span::new(Ms(from), Ms(to)).unwrap()
+    }
+
+    #[test]
+    fn the_denser_of_the_last_two_windows_counts_for_each_millisecond() {
+        let mut foresight = Foresight::default();
+        assert_eq!(foresight.records_in(span(0, 10)), None);
+        foresight.note(span(0, 10), 1000);
+        foresight.note(span(10, 20), 50);
+        assert_eq!(foresight.records_in(span(20, 25)), Some(500));
+        foresight.note(span(20, 30), 10);
+        assert_eq!(foresight.records_in(span(30, 40)), Some(50));
+    }
+}

@@ -1,0 +1,218 @@
+//! *Complete*: whatever the service cuts off, in whatever order it hands out records, the archive
+//! holds every one exactly once, and says so where it can't.
+
+mod harness;
+
+use elsa_archiver::domain::job::ToBound;
+use elsa_archiver::domain::span::Ms;
+use elsa_archiver::simulator::{
+    CsvLayout, Dialect, JsonLayout, Order, Project, Settings, TimeStyle,
+};
+
+use harness::{Due, Job, PROJECT_ID, World, project_key};
+
+const HOUR: i64 = 3_600_000;
+const RECORDS: usize = 100_000;
+
+/// Some 100,000 records: an even stream, and spikes of several caps across window boundaries, on
+/// one, and within ten seconds.
+fn spiky(due: &Due) -> Project {
+    let begin = due.since();
+    let even = RECORDS - 21_000;
+    Project::uniform(&project_key("shop"), PROJECT_ID, 7, due.whole(), even)
+        .with_body_size(16)
+        .with_spike(begin.plus(HOUR - 20_000), 6_000, 40_000)
+        .with_spike(begin.plus(2 * HOUR), 1_500, 1)
+        .with_spike(begin.plus(3 * HOUR - 1), 1_500, 2)
+        .with_spike(begin.plus(HOUR + HOUR / 3), 12_000, 10_000)
+}
+
+/// Archives it through a cap of 2,000 in every record order and with both meanings of `to`.
+async fn is_archived_exactly_through_caps(format: &str, dialect: Dialect) {
+    for order in [
+        Order::Ascending,
+        Order::Descending,
+        Order::Shuffled { seed: 5 },
+    ] {
+        for to_bound in [ToBound::Inclusive, ToBound::Exclusive] {
+            let due = Due::hours(4);
+            let world = World::start(Settings {
+                projects: vec![spiky(&due)],
+                dialect: Dialect {
+                    order,
+                    to_bound,
+                    ..dialect
+                },
+                ..Settings::default()
+            })
+            .await;
+            let named = match to_bound {
+                ToBound::Inclusive => "\"inclusive\"",
+                ToBound::Exclusive => "\"exclusive\"",
+            };
+            world.configure(&[Job::new("shop", &due)
+                .with("count", "2000")
+                .with("limit", "999")
+                .with("format", &format!("{format:?}"))
+                .with("to_bound", named)]);
+            world.once().exits(0);
+            world.assert_archived("shop", &due.windows);
+            let status = world.status("shop");
+            assert_eq!(status["records"], RECORDS);
+            assert_eq!(
+                (&status["truncated"], &status["gaps"]),
+                (&0.into(), &[(); 0][..].into())
+            );
+            world.run(&["verify"]).exits(0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dense_and_spiky_day_of_json_arrays_is_archived_exactly() {
+    is_archived_exactly_through_caps("json", Dialect::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dense_and_spiky_day_of_json_lines_is_archived_exactly() {
+    let dialect = Dialect {
+        json: JsonLayout::Lines,
+        ..Dialect::default()
+    };
+    is_archived_exactly_through_caps("json", dialect).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dense_and_spiky_day_of_json_objects_is_archived_exactly() {
+    let dialect = Dialect {
+        json: JsonLayout::Concatenated,
+        time: TimeStyle::Decimal,
+        ..Dialect::default()
+    };
+    is_archived_exactly_through_caps("json", dialect).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dense_and_spiky_day_of_json_pages_is_archived_exactly() {
+    let dialect = Dialect {
+        json: JsonLayout::Pages,
+        ..Dialect::default()
+    };
+    is_archived_exactly_through_caps("json", dialect).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dense_and_spiky_day_of_csv_is_archived_exactly() {
+    is_archived_exactly_through_caps("csv", Dialect::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dense_and_spiky_day_of_csv_pages_is_archived_exactly() {
+    let dialect = Dialect {
+        csv: CsvLayout::Pages,
+        time: TimeStyle::Rfc3339 {
+            offset_seconds: 32_400,
+        },
+        ..Dialect::default()
+    };
+    is_archived_exactly_through_caps("csv", dialect).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_that_the_service_does_not_mention_is_found_remembered_and_told() {
+    let due = Due::hours(4);
+    let world = World::start(Settings {
+        projects: vec![spiky(&due)],
+        dialect: Dialect {
+            hidden_cap: Some(3000),
+            order: Order::Descending,
+            ..Dialect::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    world.configure(&[Job::new("shop", &due)]);
+    let told = "the service cuts answers below the count";
+    world.once().exits(0).says(told);
+    world.assert_archived("shop", &due.windows);
+    assert_eq!(world.status("shop")["records"], RECORDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_pages_by_chance_are_asked_for_again_and_believed() {
+    let due = Due::hours(1);
+    let project = Project::uniform(&project_key("shop"), PROJECT_ID, 7, due.whole(), 3000);
+    let world = World::of([project]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+    assert_eq!(world.requests("shop").len(), 3);
+    let parts = &world.folders("shop")[0].manifest["parts"];
+    assert_eq!(parts.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_in_one_millisecond_than_the_cap_is_kept_said_and_not_asked_for_for_ever() {
+    let due = Due::hours(2);
+    let burst = due.since().plus(1_234_567);
+    let times = (0..900).map(|at| due.since().plus(at * 4000));
+    let times: Vec<Ms> = times.chain([burst; 5000]).collect();
+    let world = World::of([Project::from_times(
+        &project_key("shop"),
+        PROJECT_ID,
+        3,
+        times,
+    )])
+    .await;
+    world.configure(&[Job::new("shop", &due).with("count", "2000")]);
+    world
+        .once()
+        .exits(1)
+        .says("a single millisecond holds as many records");
+
+    let folders = world.folders("shop");
+    assert_eq!(folders[0].manifest["status"], "truncated");
+    assert_eq!(folders[1].manifest["status"], "complete");
+    let parts = folders[0].manifest["parts"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let truncated: Vec<_> = parts
+        .iter()
+        .filter(|part| part["status"] == "truncated")
+        .collect();
+    assert_eq!(truncated.len(), 1);
+    assert_eq!(truncated[0]["from_ms"], burst.0);
+    assert_eq!(
+        (&truncated[0]["to_ms"], &truncated[0]["records"]),
+        (&(burst.0 + 1).into(), &2000.into())
+    );
+    assert_eq!(folders[0].manifest["records"], 2000 + 900);
+    assert!(world.requests("shop").len() < 100);
+
+    assert_eq!(world.ledger_lines("shop")[0]["status"], "truncated");
+    let status = world.status("shop");
+    assert_eq!(
+        (&status["truncated"], &status["due"]),
+        (&1.into(), &0.into())
+    );
+    world.run(&["status"]).exits(1);
+    world.run(&["verify"]).exits(1).shows(&folders[0].name);
+    world.assert_nothing_left_to_do();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_outside_the_span_that_was_asked_for_are_kept_and_reported() {
+    let due = Due::hours(2);
+    let edge = due.windows[1].from();
+    let project = Project::from_times(&project_key("shop"), PROJECT_ID, 3, vec![due.since(), edge]);
+    let world = World::of([project]).await;
+    // The service answers the record at `to`, the config says that it does not.
+    world.configure(&[Job::new("shop", &due).with("to_bound", "\"exclusive\"")]);
+    world
+        .once()
+        .exits(0)
+        .says("records outside the span")
+        .says("to_bound");
+    assert_eq!(world.folders("shop")[0].manifest["records"], 2);
+}
