@@ -1,9 +1,7 @@
 //! SHA-256 digests: of lines, manifests and files, written as 64 lower-case hex digits.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,17 +23,16 @@ impl Digest {
         hasher.finish()
     }
 
-    /// The digest and the length of a file, read in pieces.
+    /// The digest and the number of everything that can be read, in pieces.
     ///
     /// # Errors
-    /// When the file can't be opened or read.
-    pub fn of_file(path: &Path) -> io::Result<(Self, u64)> {
-        let mut file = File::open(path)?;
+    /// When reading fails.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hasher = Hasher::default();
         let mut chunk = vec![0; CHUNK_BYTES];
         let mut bytes = 0u64;
         loop {
-            match file.read(&mut chunk) {
+            match reader.read(&mut chunk) {
                 Ok(0) => return Ok((hasher.finish(), bytes)),
                 Ok(read) => {
                     hasher.update(&chunk[..read]);

@@ -121,10 +121,11 @@ pub fn adopt(
 /// Reads a folder's manifest and checks what can be checked without reading the data.
 fn read(root: &Path, folder: &str, job: &Job, span: Span) -> Result<(Manifest, Digest), String> {
     let path = root.join(folder);
-    let json = fs::read(path.join(MANIFEST)).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => format!("it has no {MANIFEST}"),
-        _ => format!("its {MANIFEST} can't be read: {error}"),
-    })?;
+    let json =
+        super::plain_file::read(&path.join(MANIFEST)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("it has no {MANIFEST}"),
+            _ => format!("its {MANIFEST} can't be read: {error}"),
+        })?;
     let manifest = Manifest::parse(&json).map_err(|why| format!("its {MANIFEST}: {why}"))?;
     if manifest.job != job.name.as_str() || manifest.window.span() != Some(span) {
         return Err(format!("its {MANIFEST} is another window's"));

@@ -5,6 +5,7 @@ pub mod adopt;
 pub mod count;
 pub mod entry_name;
 pub mod manifest;
+pub mod plain_file;
 pub mod publish;
 pub mod store;
 pub mod unpack;

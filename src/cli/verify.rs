@@ -1,5 +1,6 @@
 //! `verify`: the proof, against the ledger or from a copy's manifests alone.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::exit::Stop;
 use super::print::{bytes, count, print, print_json};
 use super::session::{chosen, store};
 use crate::archive::publish::Archived;
-use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
+use crate::archive::verify::{Finding, JobReport, Problem, against, copy, printable};
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::domain::span::Ms;
@@ -69,6 +70,15 @@ fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop
 }
 
 fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
+    let store = store(config, &Disk::default());
+    // Before the ledger: what a daemon publishes after this is not looked for.
+    let published = match store.published(&job.name) {
+        Ok(published) => published
+            .into_iter()
+            .map(|(_, folder)| folder)
+            .collect::<Vec<_>>(),
+        Err(error) => return unreadable(job, &store.root().display(), &error),
+    };
     let mut archived: Vec<Archived> = Vec::new();
     let replay = Ledger::read(&config.state_dir, &job.name, |line| {
         if let Event::Archived(line) = &line.event {
@@ -78,28 +88,35 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
     let replay = match replay {
         Ok(replay) => replay,
         Err(error) => {
-            let file = Ledger::path(&config.state_dir, &job.name)
-                .display()
-                .to_string();
-            let problem = Problem::Unreadable(error.to_string());
-            let finding = Finding {
-                folder: String::new(),
-                file: Some(file),
-                problem,
-            };
-            let job = job.name.to_string();
-            return JobReport {
-                job,
-                findings: vec![finding],
-                ..JobReport::default()
-            };
+            let file = Ledger::path(&config.state_dir, &job.name);
+            return unreadable(job, &file.display(), &error);
         }
     };
     let bar = context
         .terminal
         .bar(job.name.as_str(), archived.len() as u64);
-    let store = store(config, &Disk::default());
-    against::verify(&store, job, &archived, &replay.coverage, &mut || bar.inc(1))
+    against::verify(
+        &store,
+        job,
+        &published,
+        &archived,
+        &replay.coverage,
+        &mut || bar.inc(1),
+    )
+}
+
+fn unreadable(job: &Job, file: &dyn Display, why: &dyn Display) -> JobReport {
+    let problem = Problem::Unreadable(why.to_string());
+    let finding = Finding {
+        folder: String::new(),
+        file: Some(file.to_string()),
+        problem,
+    };
+    JobReport {
+        job: job.name.to_string(),
+        findings: vec![finding],
+        ..JobReport::default()
+    }
 }
 
 fn listing(report: &JobReport) -> String {
@@ -127,10 +144,16 @@ fn listing(report: &JobReport) -> String {
         );
     }
     for folder in &report.truncated {
-        text += &format!("  {folder}: truncated: the service may have left logs out\n");
+        text += &format!(
+            "  {}: truncated: the service may have left logs out\n",
+            printable(folder)
+        );
     }
     for folder in &report.unproven {
-        text += &format!("  {folder}: unproven: its records can't be counted\n");
+        text += &format!(
+            "  {}: unproven: what it holds is not certain\n",
+            printable(folder)
+        );
     }
     text
 }

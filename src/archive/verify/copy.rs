@@ -4,6 +4,7 @@
 //! ledger, or the digest of the newest manifest noted elsewhere, does.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use crate::archive::store::entries;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::span::Span;
+use crate::domain::window::FolderName;
 
 /// Folders between what was given and a window's folder, at most: root, job, date, window.
 const DEEPEST: usize = 3;
@@ -30,7 +32,9 @@ pub fn folders(dir: &Path) -> io::Result<Vec<String>> {
     let mut below = vec![(String::new(), 0)];
     while let Some((at, depth)) = below.pop() {
         let place = dir.join(&at);
-        if place.join(MANIFEST).is_file() {
+        // By its name or by what is in it: a window whose manifest is gone is one all the same.
+        let named = at.rsplit('/').next().and_then(FolderName::parse);
+        if named.is_some() || fs::symlink_metadata(place.join(MANIFEST)).is_ok() {
             found.push(at);
             continue;
         }
@@ -79,6 +83,13 @@ pub fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<Job
         if let Some((manifest, digest)) = verified
             && let Some(span) = manifest.window.span()
         {
+            let mut names = folder.rsplit('/');
+            let named = names.next().and_then(FolderName::parse);
+            // Where the path is whole (job, date, window), the job's name is in it too.
+            let job_named = names.nth(1).is_none_or(|name| name == manifest.job);
+            if named.is_some_and(|named| named != span) || !job_named {
+                total.find(folder, None, Problem::AnotherWindow);
+            }
             links.push(Link {
                 folder: folder.clone(),
                 span,

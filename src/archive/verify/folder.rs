@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{JobReport, Problem};
 use crate::archive::entry_name;
 use crate::archive::manifest::{MANIFEST, Manifest};
+use crate::archive::plain_file;
 use crate::archive::publish::{SUMS, sums};
 use crate::digest::Digest;
 
@@ -21,14 +22,21 @@ pub(super) fn verify(
 ) -> Option<(Manifest, Digest)> {
     report.windows += 1;
     let path = root.join(folder);
-    let json = match fs::read(path.join(MANIFEST)) {
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => {
+            report.find(folder, None, Problem::Unreadable("it is no folder".into()));
+            return None;
+        }
+        Err(error) => {
+            report.find(folder, None, reading(&error));
+            return None;
+        }
+    }
+    let json = match plain_file::read(&path.join(MANIFEST)) {
         Ok(json) => json,
         Err(error) => {
-            let gone = error.kind() == io::ErrorKind::NotFound;
-            match gone && fs::symlink_metadata(&path).is_err() {
-                true => report.find(folder, None, Problem::Missing),
-                false => report.find(folder, Some(MANIFEST), reading(&error)),
-            }
+            report.find(folder, Some(MANIFEST), reading(&error));
             return None;
         }
     };
@@ -45,7 +53,7 @@ pub(super) fn verify(
     };
     report.records = report.records.saturating_add(manifest.records.unwrap_or(0));
     report.note_status(manifest.status, folder);
-    match fs::read(path.join(SUMS)) {
+    match plain_file::read(&path.join(SUMS)) {
         Ok(found) if found == sums(&manifest, digest).as_bytes() => {}
         Ok(_) => report.find(folder, Some(SUMS), Problem::Changed),
         Err(error) => report.find(folder, Some(SUMS), reading(&error)),
@@ -56,13 +64,7 @@ pub(super) fn verify(
             report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
             continue;
         }
-        let place = path.join(&file.path);
-        // A link could lead anywhere; only a plain file is what was published.
-        let plain = fs::symlink_metadata(&place).and_then(|found| match found.is_file() {
-            true => Digest::of_file(&place),
-            false => Err(io::Error::other("it is no plain file")),
-        });
-        match plain {
+        match plain_file::open(&path.join(&file.path)).and_then(Digest::of_reader) {
             Ok((sha256, bytes)) => {
                 report.files += 1;
                 report.bytes = report.bytes.saturating_add(bytes);

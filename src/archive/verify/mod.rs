@@ -110,6 +110,8 @@ pub enum Problem {
     Added,
     /// It can't be read, or what it says makes no sense.
     Unreadable(String),
+    /// Its name says another window, or another job, than its manifest.
+    AnotherWindow,
     /// The ledger and the manifest disagree.
     Disagrees(&'static str),
     /// It follows a manifest that is not here.
@@ -124,8 +126,10 @@ pub enum Problem {
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.folder.as_str(), &self.file) {
-            ("", Some(file)) => f.write_str(file)?,
+        // Names come from a disk that anybody may have written to.
+        let (folder, file) = (printable(&self.folder), self.file.as_deref().map(printable));
+        match (folder.as_str(), file) {
+            ("", Some(file)) => f.write_str(&file)?,
             ("", None) => f.write_str("the folder")?,
             (folder, Some(file)) => write!(f, "{folder}/{file}")?,
             (folder, None) => f.write_str(folder)?,
@@ -134,7 +138,8 @@ impl std::fmt::Display for Finding {
             Problem::Missing => f.write_str(": is missing"),
             Problem::Changed => f.write_str(": was changed after it was published"),
             Problem::Added => f.write_str(": was added after the folder was published"),
-            Problem::Unreadable(why) => write!(f, ": can't be read: {why}"),
+            Problem::Unreadable(why) => write!(f, ": can't be read: {}", printable(why)),
+            Problem::AnotherWindow => f.write_str(": its manifest is another window's"),
             Problem::Disagrees(what) => write!(f, ": ledger and manifest disagree on {what}"),
             Problem::PreviousMissing => f.write_str(
                 ": follows a manifest that is not here: the folder archived just before it is \
@@ -147,6 +152,16 @@ impl std::fmt::Display for Finding {
             ),
         }
     }
+}
+
+/// `text` with its control characters escaped.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_unicode().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]

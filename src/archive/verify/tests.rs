@@ -47,7 +47,16 @@ impl World {
         self.archived
             .iter()
             .for_each(|archived| coverage.add(archived.span));
-        against::verify(&self.store, &job(), &self.archived, &coverage, &mut || {})
+        let published = self.store.published(&job().name).unwrap();
+        let published: Vec<String> = published.into_iter().map(|(_, folder)| folder).collect();
+        against::verify(
+            &self.store,
+            &job(),
+            &published,
+            &self.archived,
+            &coverage,
+            &mut || {},
+        )
     }
 
     fn as_copy(&self) -> JobReport {
@@ -132,7 +141,7 @@ fn a_manifest_that_was_changed_with_its_sums_breaks_the_chain() {
         .unwrap()
         .replace("\"attempts\": 1", "\"attempts\": 2");
     let sums = world.folder(1).join("SHA256SUMS");
-    let old = Digest::of_file(&path).unwrap().0.to_string();
+    let old = Digest::of(&fs::read(&path).unwrap()).to_string();
     let forged = fs::read_to_string(&sums)
         .unwrap()
         .replace(&old, &Digest::of(json.as_bytes()).to_string());
@@ -201,4 +210,56 @@ fn any_folder_of_an_archive_can_be_verified_by_itself() {
     )
     .unwrap();
     assert_eq!(copy::folders(world.dir.path()).unwrap().len(), 4);
+}
+
+#[test]
+fn folders_whose_names_were_swapped_or_whose_manifest_is_gone_are_named() {
+    let world = World::new();
+    let (one, two, aside) = (
+        world.folder(0),
+        world.folder(1),
+        world.dir.path().join("aside"),
+    );
+    fs::rename(&one, &aside).unwrap();
+    fs::rename(&two, &one).unwrap();
+    fs::rename(&aside, &two).unwrap();
+    fs::remove_file(world.folder(3).join("manifest.json")).unwrap();
+    fs::remove_file(world.folder(3).join("SHA256SUMS")).unwrap();
+    let told = told(&world.as_copy());
+    for number in [0, 1] {
+        let renamed = format!(
+            "{}: its manifest is another window's",
+            world.archived[number].folder
+        );
+        assert!(told.contains(&renamed), "{told:?}");
+    }
+    let bare = format!("{}/manifest.json: is missing", world.archived[3].folder);
+    assert!(told.contains(&bare), "{told:?}");
+}
+
+#[test]
+fn a_pipe_or_a_link_in_the_place_of_a_file_is_named_and_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let world = World::new();
+    let pipe = |path: PathBuf| {
+        fs::remove_file(&path).unwrap();
+        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    };
+    pipe(world.folder(0).join("manifest.json"));
+    pipe(world.folder(1).join("SHA256SUMS"));
+    pipe(world.folder(2).join("part-0001/logs.json"));
+    let linked = world.folder(3);
+    fs::rename(&linked, world.dir.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(world.dir.path().join("elsewhere"), &linked).unwrap();
+    for report in world.both() {
+        assert!(!report.is_proven());
+        let told = told(&report);
+        assert_eq!(
+            told.iter()
+                .filter(|told| told.contains("no plain file"))
+                .count(),
+            3,
+            "{told:?}"
+        );
+    }
 }
