@@ -3,6 +3,7 @@
 
 pub mod adopt;
 pub mod count;
+mod directory;
 pub mod entry_name;
 pub mod manifest;
 pub mod plain_file;

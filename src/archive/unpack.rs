@@ -13,6 +13,7 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::count::{Counter, Kind};
+use super::directory;
 use super::entry_name::{BadName, Names};
 use super::manifest::DataFile;
 use super::store::{NoSpace, Store};
@@ -27,7 +28,7 @@ use crate::durable::{DiskError, Step};
 pub struct Limits {
     /// Most bytes of all its files together.
     pub unpacked_bytes: u64,
-    /// Most entries. The densest known layout has a file for each page of one log, 200,000.
+    /// Most entries. A file a page makes 200 of the largest answer with the largest pages.
     pub entries: usize,
     /// Most bytes out of one byte in, once a file has passed 16 MiB. Deflate
     /// itself can't exceed 1032.
@@ -37,6 +38,9 @@ pub struct Limits {
 /// Up to here a file's compression ratio does not matter: it can do no harm.
 const RATIO_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Most bytes of a zip's directory, which is read into memory as a whole.
+const MOST_DIRECTORY_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Bytes between two looks at free space and at whether to stop.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -44,7 +48,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             unpacked_bytes: 8 * 1024 * 1024 * 1024,
-            entries: 200_000,
+            entries: 20_000,
             ratio: 1000,
         }
     }
@@ -73,6 +77,12 @@ pub enum UnpackError {
     /// There is not enough free space.
     #[error(transparent)]
     NoSpace(#[from] NoSpace),
+    /// There is not enough for what the zip declares.
+    #[error("the zip does not fit: {0}")]
+    NoRoom(NoSpace),
+    /// The zip can't be opened again.
+    #[error("can't open the answer that was just written: {0}")]
+    Unreadable(io::Error),
     /// The program is being stopped.
     #[error("stopped")]
     Stopped,
@@ -140,7 +150,8 @@ impl Unpacking<'_> {
     /// When the zip is damaged or refused, when the disk fails, or when `stop` says so. What was
     /// written by then stays for the caller to remove.
     pub fn run(&self, zip: &Path, stop: &dyn Fn() -> bool) -> Result<Unpacked, UnpackError> {
-        let source = File::open(zip).map_err(|error| UnpackError::Damaged(error.to_string()))?;
+        let mut source = File::open(zip).map_err(UnpackError::Unreadable)?;
+        self.check_directory(&mut source)?;
         let mut archive = ZipArchive::new(BufReader::new(source)).map_err(damaged)?;
         self.check_whole(&mut archive)?;
 
@@ -183,6 +194,25 @@ impl Unpacking<'_> {
         Ok(unpacked)
     }
 
+    /// Looks at the size of the zip's directory before it is read into memory.
+    fn check_directory(&self, zip: &mut File) -> Result<(), UnpackError> {
+        let announced = directory::largest(zip).map_err(UnpackError::Unreadable)?;
+        let Some(announced) = announced else {
+            return Err(UnpackError::Damaged("its end is missing".into()));
+        };
+        if announced.entries > self.limits.entries as u64 {
+            let (entries, most) = (announced.entries, self.limits.entries);
+            return Err(UnpackError::Refused(format!(
+                "{entries} entries, {most} is the most"
+            )));
+        }
+        if announced.bytes > MOST_DIRECTORY_BYTES {
+            let what = format!("a directory of {} MiB", announced.bytes >> 20);
+            return Err(UnpackError::Refused(what));
+        }
+        Ok(())
+    }
+
     fn check_whole(&self, archive: &mut ZipArchive<BufReader<File>>) -> Result<(), UnpackError> {
         let refused = |what: &str| Err(UnpackError::Refused(what.into()));
         if archive.len() > self.limits.entries {
@@ -206,9 +236,11 @@ impl Unpacking<'_> {
         if declared > u128::from(self.limits.unpacked_bytes) {
             return refused("it declares more bytes than are allowed");
         }
+        let declared = u64::try_from(declared).unwrap_or(u64::MAX);
+        self.store.check_space(0)?;
         self.store
-            .check_space(u64::try_from(declared).unwrap_or(u64::MAX))?;
-        Ok(())
+            .check_space(declared)
+            .map_err(UnpackError::NoRoom)
     }
 
     fn write_file(

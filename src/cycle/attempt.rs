@@ -20,7 +20,7 @@ use crate::domain::retry::Failure;
 use crate::domain::span::{Ms, Span};
 use crate::durable::Step;
 use crate::elsa::answer::CallError;
-use crate::elsa::client::{Answer, Client};
+use crate::elsa::client::{Answer, Client, MOST_BYTES};
 use crate::elsa::request::Request;
 
 /// Pieces of the answer that may wait for the disk; hyper's are at most some 400 KiB each.
@@ -105,10 +105,15 @@ async fn download(
 ) -> Result<Zip, Missed> {
     let mut answer = client.ask(request).await?;
     if let Some(bytes) = answer.announced() {
+        if bytes > MOST_BYTES {
+            let what = format!("the answer announces {} MiB", bytes >> 20);
+            return Err(Missed::Failed(CallError::new(Failure::BadAnswer, what)));
+        }
+        // Whether there is space at all was looked at before; now it is this answer that is too big.
         shared
             .store
             .check_space(bytes)
-            .map_err(|error| local(&error))?;
+            .map_err(|error| no_room(&error))?;
     }
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
     let (store, path) = (shared.store.clone(), place.zip.clone());
@@ -162,7 +167,10 @@ fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Re
 fn missed(error: UnpackError) -> Missed {
     match error {
         UnpackError::Stopped => Missed::Stopped,
-        UnpackError::Disk(_) | UnpackError::NoSpace(_) => local(&error),
+        UnpackError::Disk(_) | UnpackError::Unreadable(_) | UnpackError::NoSpace(_) => {
+            local(&error)
+        }
+        UnpackError::NoRoom(_) => no_room(&error),
         UnpackError::Damaged(_) | UnpackError::Entry { .. } | UnpackError::Refused(_) => {
             Missed::Failed(CallError::new(Failure::BadAnswer, error.to_string()))
         }
@@ -171,6 +179,10 @@ fn missed(error: UnpackError) -> Missed {
 
 fn local(error: &dyn std::error::Error) -> Missed {
     Missed::Failed(CallError::new(Failure::Local, error.to_string()))
+}
+
+fn no_room(error: &dyn std::error::Error) -> Missed {
+    Missed::Failed(CallError::new(Failure::NoRoom, error.to_string()))
 }
 
 fn within(error: &tokio::task::JoinError) -> Missed {

@@ -17,7 +17,7 @@ use super::{Shared, broken};
 use crate::archive::manifest::{Part, local_time};
 use crate::domain::job::Job;
 use crate::domain::retry::Decision;
-use crate::domain::span::Span;
+use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::split::resolve::{Answer, Ask, resolve};
 use crate::durable::{DiskError, Step};
@@ -95,6 +95,7 @@ pub async fn collect(
         open: BTreeMap::new(),
         kept: Vec::new(),
         doubt: None,
+        settled_at: window.to().plus(job.settle_ms),
     };
     collecting.clear(&staged).await?;
     let resolved = resolve(&mut collecting, window, job.limit, foreseen).await;
@@ -132,6 +133,8 @@ struct Collecting<'a> {
     open: BTreeMap<usize, Part>,
     kept: Vec<(usize, Part)>,
     doubt: Option<String>,
+    /// When the window has settled.
+    settled_at: Ms,
 }
 
 impl Ask for Collecting<'_> {
@@ -140,7 +143,10 @@ impl Ask for Collecting<'_> {
     async fn ask(&mut self, span: Span) -> Result<Answer, NotCollected> {
         self.asked += 1;
         let id = self.asked;
+        self.check_clocks()?;
         let (answered, attempts) = self.until_answered(span, id).await?;
+        // The answer tells what time it is there, perhaps for the first time.
+        self.check_clocks()?;
         let Answered {
             zip,
             unpacked,
@@ -237,6 +243,19 @@ impl Ask for Collecting<'_> {
 impl Collecting<'_> {
     fn folder(&self, answer: usize) -> PathBuf {
         self.answers.join(format!("{answer:04}"))
+    }
+
+    /// A window that has settled by our clock, but not by the service's, would be archived before
+    /// its logs have come, and never be looked at again.
+    fn check_clocks(&self) -> Result<(), NotCollected> {
+        if self.client.now() >= self.settled_at {
+            return Ok(());
+        }
+        let ahead_s = (self.shared.clock.now().0 - self.client.now().0) / 1000;
+        Err(NotCollected::Job(format!(
+            "this machine's clock is {ahead_s} s ahead of the service's, by which the window has \
+             not settled yet; check NTP"
+        )))
     }
 
     /// Asks until there is an answer that could be unpacked, or until asking is pointless. Returns

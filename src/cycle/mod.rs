@@ -166,7 +166,7 @@ impl JobRunner {
             outcome.left = 1;
             return outcome;
         }
-        let now = self.shared.clock.now();
+        let now = self.client.now();
         let replay = self.ledger.replay();
         let mut due = plan(now, &replay.coverage, &self.job);
         let planned = due.len();

@@ -30,11 +30,13 @@ pub enum Failure {
     },
     /// The gateway does not accept the key.
     WrongKey,
-    /// The service finds nothing: no such project, or perhaps no log in this window
-    /// (`ELSA-API.md`, *Unknown*), so it says nothing of the others.
-    NotFound,
-    /// The request itself is refused, and will be until somebody changes the configuration.
+    /// This request is refused, which says nothing of the job's others: what was not found may
+    /// be a window without logs (`ELSA-API.md`, *Unknown*), a bad request one beyond retention.
+    Rejected,
+    /// Whatever the job asks for is refused until somebody changes something.
     Refused,
+    /// What the answer announces does not fit the disk.
+    NoRoom,
     /// A fault of this machine: disk full, permission, no such folder.
     Local,
 }
@@ -100,10 +102,11 @@ impl Policy {
         match failure {
             Failure::WrongKey => Decision::WrongKey,
             Failure::Refused | Failure::Local => Decision::GiveUpJob,
-            Failure::NotFound => Decision::GiveUpWindow,
-            // A second refusal after the correction is no matter of clocks any more.
-            Failure::ClockSkew { skew_ms } if attempt == 1 => Decision::RetryNow { skew_ms },
-            Failure::ClockSkew { .. } => Decision::WrongKey,
+            Failure::Rejected | Failure::NoRoom => Decision::GiveUpWindow,
+            // A skew is measured against the clock that signed, so each one is news; a service
+            // whose own clocks disagree must not keep us busy for ever.
+            Failure::ClockSkew { .. } if last => Decision::WrongKey,
+            Failure::ClockSkew { skew_ms } => Decision::RetryNow { skew_ms },
             Failure::Unreachable | Failure::Throttled { .. } | Failure::QuotaExceeded { .. }
                 if last =>
             {
@@ -234,17 +237,17 @@ mod tests {
     }
 
     #[test]
-    fn a_skewed_clock_is_corrected_once_and_a_wrong_key_is_never_retried() {
+    fn a_skewed_clock_is_corrected_and_a_wrong_key_is_never_retried() {
         let skewed = Failure::ClockSkew { skew_ms: -400_000 };
         assert_eq!(
             POLICY.next(skewed, 1, 0.0),
             Decision::RetryNow { skew_ms: -400_000 }
         );
-        assert_eq!(POLICY.next(skewed, 2, 0.0), Decision::WrongKey);
+        assert_eq!(POLICY.next(skewed, 4, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), Decision::WrongKey);
         assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), Decision::GiveUpJob);
         assert_eq!(
-            POLICY.next(Failure::NotFound, 1, 0.0),
+            POLICY.next(Failure::Rejected, 1, 0.0),
             Decision::GiveUpWindow
         );
     }

@@ -100,8 +100,7 @@ fn failure(refusal: Refusal<'_>, told: &Told) -> Failure {
         (503, _) if wait_ms.is_some() => Failure::Throttled { wait_ms },
         (504, _) | (200, Some(510)) => Failure::TooSlow,
         (408 | 500..=599, _) | (200, Some(500 | 900)) => Failure::Passing,
-        (404, _) | (200, Some(300)) => Failure::NotFound,
-        (200, Some(100 | 430)) => Failure::Refused,
+        (400 | 404 | 413, _) | (200, Some(100 | 300 | 430)) => Failure::Rejected,
         (200..=299, _) => Failure::BadAnswer,
         _ => Failure::Refused,
     }
@@ -121,8 +120,8 @@ fn advice(status: u16, failure: Failure) -> &'static str {
         (Failure::Refused, 401 | 403) => {
             "; grant this access key the permission to download this project's logs"
         }
-        (Failure::NotFound, _) => "; check endpoint, project_key and project_id",
-        (Failure::Refused, _) => "; check project_key, project_id, count and limit of the job",
+        (Failure::Rejected, 404) => "; check endpoint, project_key and project_id",
+        (Failure::Rejected, _) => "; check project_key, project_id, count and limit of the job",
         (Failure::QuotaExceeded { .. }, _) => "; the account's quota is used up",
         _ => "",
     }
@@ -143,7 +142,8 @@ fn wait_ms(retry_after: &str, now: Ms) -> Option<i64> {
     http_date(text).map(|until| until.0.saturating_sub(now.0).max(0))
 }
 
-fn http_date(text: &str) -> Option<Ms> {
+/// Reads a date of HTTP (RFC 9110, 5.6.7).
+pub(super) fn http_date(text: &str) -> Option<Ms> {
     let read: Result<Timestamp, _> = DateTimeParser::new().parse_timestamp(text.trim());
     read.ok().map(Ms::from)
 }

@@ -12,7 +12,7 @@ use reqwest::{Response, redirect};
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::answer::{CallError, Refusal, classify};
+use super::answer::{CallError, Refusal, classify, http_date};
 use super::foreign::{blot, quote};
 use super::limiter::{Limiter, Slot};
 use super::request::Request;
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
+use crate::domain::span::Ms;
 
 /// How long each phase of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +52,11 @@ impl Default for Deadlines {
     }
 }
 
+/// How much later than a `Date` the service's clock may be: its fraction of a second, and some for
+/// the way.
+const DATE_MS: i64 = 5_000;
 /// Most bytes of an answer; a zip of 200,000 logs is some tens of MB.
-const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+pub const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Most bytes of an answer that is no zip which are read to understand it.
 const ERROR_BYTES: usize = 16 * 1024;
 /// How every zip begins: with an entry, or with the end of an empty archive (APPNOTE 4.3.7,
@@ -73,6 +77,9 @@ pub struct Client {
     clock: Clock,
     /// The service's clock minus ours, as far as it is known, in milliseconds.
     skew_ms: AtomicI64,
+    /// How far the service's clock is behind ours, by its last answer, in milliseconds; 0 when it
+    /// is not, never positive.
+    behind_ms: AtomicI64,
     /// The smallest number of records at which the service has cut an answer although more had
     /// been asked for; `u64::MAX` while none is known.
     hidden_cap: AtomicU64,
@@ -110,7 +117,9 @@ impl Client {
             // A proxy would take loopback for its own.
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| SetUpError(chain(&error)))?;
+        let http = builder
+            .build()
+            .map_err(|error| SetUpError(chain(&error, None)))?;
         Ok(Self {
             http,
             endpoint: account.endpoint.clone(),
@@ -118,6 +127,7 @@ impl Client {
             limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
             clock,
             skew_ms: AtomicI64::new(0),
+            behind_ms: AtomicI64::new(0),
             hidden_cap: AtomicU64::new(u64::MAX),
             deadlines,
         })
@@ -129,10 +139,29 @@ impl Client {
         &self.endpoint
     }
 
-    /// Moves the clock by which attempts are signed: `skew_ms` is the service's clock minus the
-    /// one by which the last attempt was signed.
+    /// Sets the clock by which attempts are signed: `skew_ms` is the service's clock minus ours.
     pub fn correct_clock(&self, skew_ms: i64) {
-        self.skew_ms.fetch_add(skew_ms, Ordering::Relaxed);
+        self.skew_ms.store(skew_ms, Ordering::Relaxed);
+    }
+
+    /// The earlier of our clock and the service's, as far as its last answer's `Date` tells: no
+    /// window may end after it, or its logs would not have come yet.
+    #[must_use]
+    pub fn now(&self) -> Ms {
+        self.clock
+            .now()
+            .plus(self.behind_ms.load(Ordering::Relaxed))
+    }
+
+    fn note_date(&self, date: Option<&str>) {
+        let Some(date) = date.and_then(http_date) else {
+            return;
+        };
+        let behind_ms = date
+            .0
+            .saturating_add(DATE_MS)
+            .saturating_sub(self.clock.now().0);
+        self.behind_ms.store(behind_ms.min(0), Ordering::Relaxed);
     }
 
     /// The number of records at which the service cuts answers of this account, whatever is asked
@@ -165,7 +194,8 @@ impl Client {
     pub async fn ask(&self, request: &Request<'_>) -> Result<Answer<'_>, CallError> {
         let slot = self.limiter.slot().await;
         let begun = Instant::now();
-        let now = self.clock.now().plus(self.skew_ms.load(Ordering::Relaxed));
+        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
+        let now = self.clock.now().plus(skew_ms);
         let sent = timeout(
             self.deadlines.look_up + self.deadlines.connect + self.deadlines.head,
             self.http
@@ -193,10 +223,16 @@ impl Client {
             received: 0,
             _slot: slot,
         };
+        self.note_date(answer.header(DATE));
         if answer.begins_like_a_zip().await? {
             return Ok(answer);
         }
-        Err(answer.refusal(now).await)
+        let mut refusal = answer.refusal(now).await;
+        if let Failure::ClockSkew { skew_ms: measured } = &mut refusal.failure {
+            // It was measured against the clock that signed; what counts is ours.
+            *measured = measured.saturating_add(skew_ms);
+        }
+        Err(refusal)
     }
 
     fn signed_headers(&self, timestamp_ms: i64) -> Result<HeaderMap, CallError> {
@@ -235,9 +271,10 @@ impl Client {
         };
         CallError::new(
             failure,
-            blot(
-                &format!("{phase} {}: {}", self.endpoint, chain(error)),
-                &self.keys,
+            format!(
+                "{phase} {}: {}",
+                self.endpoint,
+                chain(error, Some(&self.keys))
             ),
         )
     }
@@ -303,12 +340,9 @@ impl Answer<'_> {
                 let what = format!(
                     "the answer broke off after {} bytes: {}",
                     self.received,
-                    chain(&error)
+                    chain(&error, Some(&self.client.keys))
                 );
-                return Err(CallError::new(
-                    Failure::Passing,
-                    blot(&what, &self.client.keys),
-                ));
+                return Err(CallError::new(Failure::Passing, what));
             }
             Ok(Ok(Ok(chunk))) => chunk,
         };
@@ -336,8 +370,12 @@ impl Answer<'_> {
             .any(|beginning| self.peeked.starts_with(*beginning)))
     }
 
+    fn header(&self, name: HeaderName) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
     /// Reads what there is of an answer that is no zip, and what it means.
-    async fn refusal(mut self, now: crate::domain::span::Ms) -> CallError {
+    async fn refusal(mut self, now: Ms) -> CallError {
         // What it says of itself counts even if its body breaks off.
         while self.peeked.len() < ERROR_BYTES {
             match self.read().await {
@@ -346,26 +384,20 @@ impl Answer<'_> {
             }
         }
         self.peeked.truncate(ERROR_BYTES);
-        let header = |name| {
-            self.response
-                .headers()
-                .get(name)
-                .and_then(|v| v.to_str().ok())
-        };
-        let mut error = classify(Refusal {
+        // Before anything cuts the text, or half a key would be left.
+        let text = blot(&String::from_utf8_lossy(&self.peeked), &self.client.keys);
+        classify(Refusal {
             status: self.response.status().as_u16(),
-            retry_after: header(RETRY_AFTER),
-            date: header(DATE),
-            body: &self.peeked,
+            retry_after: self.header(RETRY_AFTER),
+            date: self.header(DATE),
+            body: text.as_bytes(),
             now,
-        });
-        error.message = blot(&error.message, &self.client.keys);
-        error
+        })
     }
 }
 
 /// The whole story of an error, on one line, without the address (it is named already).
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+fn chain(error: &(dyn std::error::Error + 'static), keys: Option<&Keys>) -> String {
     let mut told: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -376,7 +408,10 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         next = error.source();
     }
-    quote(&told.join(": ")).trim_matches('"').to_owned()
+    let told = told.join(": ");
+    // Before anything cuts the text, or half a key would be left.
+    let told = keys.map_or_else(|| told.clone(), |keys| blot(&told, keys));
+    quote(&told).trim_matches('"').to_owned()
 }
 
 /// Looks names up with a deadline of its own: the system's resolver may hang far longer than a

@@ -25,11 +25,11 @@ fn gateway(code: &str) -> String {
 #[test]
 fn every_row_of_the_table_has_its_meaning() {
     let rows = [
-        (400, "100", Failure::Refused),
+        (400, "100", Failure::Rejected),
         (401, "200", Failure::WrongKey),
         (401, "210", Failure::Refused),
-        (404, "300", Failure::NotFound),
-        (413, "430", Failure::Refused),
+        (404, "300", Failure::Rejected),
+        (413, "430", Failure::Rejected),
         (429, "400", Failure::QuotaExceeded { wait_ms: None }),
         (429, "410", Failure::Throttled { wait_ms: None }),
         (429, "420", Failure::Throttled { wait_ms: None }),

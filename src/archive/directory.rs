@@ -1,0 +1,162 @@
+//! How large the directory of a zip claims to be, read from its end before any of it is believed:
+//! the library reads a directory into memory as a whole. Carries *Bounded*.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+
+/// The end record (APPNOTE 4.3.16) and what it is followed by at most, a comment of 64 KiB.
+const END: &[u8] = b"PK\x05\x06";
+const END_BYTES: usize = 22;
+const TAIL_BYTES: u64 = END_BYTES as u64 + 65_535;
+/// The end record of ZIP64 (APPNOTE 4.3.14) and the locator that points to it (4.3.15).
+const END_64: &[u8] = b"PK\x06\x06";
+const LOCATOR: &[u8] = b"PK\x06\x07";
+const END_64_BYTES: usize = 56;
+
+/// What an end record announces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// Entries in the directory.
+    pub entries: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+impl Announced {
+    fn larger(self, other: Self) -> Self {
+        Self {
+            entries: self.entries.max(other.entries),
+            bytes: self.bytes.max(other.bytes),
+        }
+    }
+}
+
+/// The largest directory that any end record in the zip's tail announces: which of several a
+/// reader believes does not matter then. `None` when there is no end record.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
+    let length = zip.seek(SeekFrom::End(0))?;
+    let start = length.saturating_sub(TAIL_BYTES + END_64_BYTES as u64 + 20);
+    zip.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    zip.take(length - start).read_to_end(&mut tail)?;
+    let mut found: Option<Announced> = None;
+    let mut add = |announced: Announced| {
+        found = Some(found.map_or(announced, |found| found.larger(announced)));
+    };
+    for at in memchr::memmem::find_iter(&tail, END) {
+        let (Some(entries), Some(bytes)) =
+            (number::<2>(&tail, at + 10), number::<4>(&tail, at + 12))
+        else {
+            continue;
+        };
+        // All ones mean "see ZIP64"; where there is none, the reader refuses the zip.
+        let in_64 = entries == u64::from(u16::MAX) || bytes == u64::from(u32::MAX);
+        add(if in_64 {
+            Announced::default()
+        } else {
+            Announced { entries, bytes }
+        });
+    }
+    for at in memchr::memmem::find_iter(&tail, LOCATOR) {
+        let Some(place) = number::<8>(&tail, at + 8) else {
+            continue;
+        };
+        let mut end = Vec::new();
+        zip.seek(SeekFrom::Start(place))?;
+        zip.take(END_64_BYTES as u64).read_to_end(&mut end)?;
+        if end.starts_with(END_64) {
+            add(end_64(&end, 0).unwrap_or_default());
+        }
+    }
+    // A locator may point beside its record; a reader may look for the record itself.
+    for at in memchr::memmem::find_iter(&tail, END_64) {
+        add(end_64(&tail, at).unwrap_or_default());
+    }
+    zip.seek(SeekFrom::Start(0))?;
+    Ok(found)
+}
+
+fn end_64(bytes: &[u8], at: usize) -> Option<Announced> {
+    Some(Announced {
+        entries: number::<8>(bytes, at + 32)?,
+        bytes: number::<8>(bytes, at + 40)?,
+    })
+}
+
+/// The little-endian number of `N` bytes at `at`.
+fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
+    let field = bytes.get(at..at.checked_add(N)?)?;
+    Some(
+        field
+            .iter()
+            .rev()
+            .fold(0, |number, &byte| number << 8 | u64::from(byte)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn of(bytes: &[u8]) -> Option<Announced> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        largest(&mut file).unwrap()
+    }
+
+    fn end(entries: u16, bytes: u32) -> Vec<u8> {
+        let mut end = END.to_vec();
+        end.extend([0; 6]);
+        end.extend(entries.to_le_bytes());
+        end.extend(bytes.to_le_bytes());
+        end.extend([0; 6]);
+        end
+    }
+
+    #[test]
+    fn the_largest_directory_that_is_announced_counts() {
+        assert_eq!(of(b""), None);
+        assert_eq!(of(b"no zip at all"), None);
+        assert_eq!(
+            of(&end(3, 200)),
+            Some(Announced {
+                entries: 3,
+                bytes: 200
+            })
+        );
+        let both = [end(9000, 5), end(3, 700)].concat();
+        assert_eq!(
+            of(&both),
+            Some(Announced {
+                entries: 9000,
+                bytes: 700
+            })
+        );
+        assert_eq!(of(&END[..3]), None);
+        assert_eq!(of(&end(3, 200)[..15]), None);
+    }
+
+    #[test]
+    fn a_zip64_end_is_found_where_its_locator_points() {
+        let mut zip = END_64.to_vec();
+        zip.extend([0; 28]);
+        zip.extend(3_000_000u64.to_le_bytes());
+        zip.extend(140_000_000u64.to_le_bytes());
+        zip.extend([0; 8]);
+        // So far away that only the locator leads to it.
+        zip.extend(vec![0; 200_000]);
+        zip.extend(LOCATOR);
+        zip.extend([0; 12]);
+        zip.extend([0; 4]);
+        zip.extend(end(u16::MAX, u32::MAX));
+        let announced = Announced {
+            entries: 3_000_000,
+            bytes: 140_000_000,
+        };
+        assert_eq!(of(&zip), Some(announced));
+    }
+}
