@@ -200,6 +200,22 @@ impl Disk {
         self.step(step, path, || fs::create_dir_all(path))
     }
 
+    /// Makes a folder and those above it, and each new name durable in the folder above it.
+    ///
+    /// # Errors
+    /// When one can't be made or flushed.
+    pub fn make_durable_folder(&self, path: &Path) -> Result<(), DiskError> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+            self.make_durable_folder(above)?;
+            self.make_folders(Step::MakeParent, path)?;
+            return self.sync_folder(Step::SyncGrandparent, above);
+        }
+        self.make_folders(Step::MakeParent, path)
+    }
+
     /// Makes the names in a folder durable.
     ///
     /// # Errors

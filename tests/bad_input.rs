@@ -211,3 +211,21 @@ async fn nothing_is_asked_for_without_the_space_that_must_stay_free() {
     assert!(world.service.journal().is_empty());
     assert_eq!(world.status("shop")["due"], 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_another_instance_works_on_is_left_alone() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    let mut daemon = world.spawn(&["run"]);
+    daemon.wait_until_it_says("running");
+    let elsewhere = world.path("another-state");
+    let config = world.config().replace(
+        &format!("{:?}", world.path("state")),
+        &format!("{elsewhere:?}"),
+    );
+    world.write_config(&config);
+    world.once().exits(3).says("another elsa-archiver works on");
+    daemon.terminate();
+    daemon.wait().exits(0);
+}

@@ -165,3 +165,63 @@ async fn whatever_goes_wrong_by_chance_the_archive_ends_up_exact() {
     world.service.set_faults(FaultPlan::none());
     world.assert_nothing_left_to_do();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_that_have_not_ended_by_the_service_s_clock_are_not_archived_yet() {
+    let due = Due::hours(4);
+    let world = World::of([due.project("shop")]).await;
+    // Ours is two hours and a half ahead, or the service's behind: nobody can tell from here.
+    world.service.set_clock(Clock::Skewed(-9_000_000));
+    world.configure(&[Job::new("shop", &due)]);
+    world
+        .once()
+        .exits(1)
+        .says("ahead of the service's")
+        .says("NTP");
+    let settled = world.service.now().plus(-(due.settle_s * 1000));
+    let folders = world.folders("shop");
+    assert!(folders.len() < 4, "{}", folders.len());
+    assert!(
+        folders
+            .iter()
+            .all(|folder| folder.manifest["window"]["to_ms"].as_i64() <= Some(settled.0))
+    );
+
+    world.service.set_clock(Clock::Skewed(0));
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_jobs_that_correct_the_clock_at_once_do_not_correct_it_twice() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("one"), due.project("two"), due.project("three")]).await;
+    world.service.set_clock(Clock::Skewed(400_000));
+    let jobs = ["one", "two", "three"].map(|name| Job::new(name, &due));
+    world.configure(&jobs);
+    world.once().exits(0);
+    for name in ["one", "two", "three"] {
+        world.assert_archived(name, &due.windows);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_that_are_refused_delay_no_other_window() {
+    let due = Due::hours(5);
+    let world = World::of([due.project("shop")]).await;
+    let refused = Fault::Status {
+        http: 400,
+        error_code: "100".into(),
+        message: "from is too old".into(),
+        retry_after: None,
+    };
+    let faults = vec![refused.clone(), refused.clone(), refused];
+    world.service.set_faults(FaultPlan::script(faults));
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(1).says("too old");
+    world.assert_archived("shop", &due.windows[3..]);
+    // Moving `since` past them is a way out, and then all is well.
+    let since = format!("\"{}\"", due.windows[3].from());
+    world.configure(&[Job::new("shop", &due).with("since", &since)]);
+    world.run(&["status"]).exits(0);
+}

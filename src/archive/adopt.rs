@@ -2,7 +2,7 @@
 //! the ledger was lost. Carries *Self-healing* and *Exactly once*: a folder that continues the
 //! job's chain is taken over, any other one that the ledger lacks blocks its span.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -90,6 +90,17 @@ pub fn adopt(
     }
     let mut covered = coverage.clone();
     let mut end = last_manifest;
+    if end.is_none() && coverage.end().is_none() && !by_previous.contains_key(&None) {
+        // No ledger, and the oldest folders were taken away: the chain begins at the one whose
+        // predecessor is gone, when there is only one such.
+        let known: HashSet<Digest> = by_previous.values().map(|known| known.sha256).collect();
+        let mut heads = by_previous
+            .keys()
+            .filter(|previous| previous.is_some_and(|previous| !known.contains(&previous)));
+        if let (Some(&head), None) = (heads.next(), heads.next()) {
+            end = head;
+        }
+    }
     while let Some(next) = by_previous.remove(&end) {
         if covered.missing_in(next.span) != [next.span] {
             by_previous.insert(end, next);

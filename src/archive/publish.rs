@@ -151,8 +151,9 @@ fn make_parents(store: &Store, folder: &Path) -> Result<(), DiskError> {
         let below = above.join(component);
         if !below.is_dir() {
             store.disk().make_folders(Step::MakeParent, &below)?;
-            store.disk().sync_folder(Step::SyncGrandparent, &above)?;
         }
+        // Also where it is there: whoever made it may have been killed before this.
+        store.disk().sync_folder(Step::SyncGrandparent, &above)?;
         above = below;
     }
     Ok(())

@@ -73,7 +73,6 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
         .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
     let outcomes = all_once(session.runners, plan, &stop).await;
     signals.abort();
-    drop(session.lock);
     context.terminal.clear();
     print(&summary(&outcomes))?;
     if stop.is_cancelled() {

@@ -28,7 +28,6 @@ pub fn run(context: &Context<'_>) -> Result<(), Stop> {
         }
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
         let served = daemon::serve(session.runners, zone, clock).await;
-        drop(session.lock);
         served.map_err(|error| Stop::failed(error.to_string()))
     })
 }
@@ -80,7 +79,6 @@ fn archive(
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
         let outcomes = all_once(session.runners, plan, &stop).await;
         signals.abort();
-        drop(session.lock);
         Ok((outcomes, session.broken, stop.is_cancelled()))
     })?;
     context.terminal.clear();

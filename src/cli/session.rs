@@ -17,16 +17,17 @@ use crate::domain::job::{AccountName, Job};
 use crate::domain::retry::Policy;
 use crate::durable::Disk;
 use crate::elsa::client::{Client, Deadlines};
-use crate::ledger::lock::{LockError, StateLock};
+use crate::ledger::lock::{FolderLock, LockError};
 
-/// Everything that is needed to archive.
+/// The lock's file in an archive's root; collectors skip its name.
+const ROOT_LOCK: &str = ".lock";
+
+/// Everything that is needed to archive. Its locks are held for the process's life.
 pub struct Session {
     /// The jobs that can run.
     pub runners: Vec<JobRunner>,
     /// How many can't; each has been logged with its reason.
     pub broken: usize,
-    /// Held until the session ends.
-    pub lock: StateLock,
 }
 
 impl Session {
@@ -44,11 +45,20 @@ impl Session {
         jobs: &[Job],
         watch: &Arc<dyn Watch>,
     ) -> Result<Self, Stop> {
-        let lock = StateLock::acquire(&config.state_dir).map_err(|error| match error {
-            LockError::Held(_) => Stop::held(&error),
-            LockError::Unusable { .. } => Stop::failed(error.to_string()),
-        })?;
         let disk = Disk::default();
+        // Both: another config may share the one and not the other.
+        let locks = [
+            ("the state directory", &config.state_dir, "lock"),
+            ("the archive's root", &config.archive.root, ROOT_LOCK),
+        ];
+        for (what, folder, name) in locks {
+            let lock =
+                FolderLock::acquire(what, folder, name, &disk).map_err(|error| match error {
+                    LockError::Held(_) => Stop::held(&error),
+                    LockError::Unusable { .. } => Stop::failed(error.to_string()),
+                })?;
+            lock.hold_for_life();
+        }
         let store = store(config, &disk);
         store
             .prepare()
@@ -91,11 +101,7 @@ impl Session {
                 }
             }
         }
-        Ok(Self {
-            runners,
-            broken,
-            lock,
-        })
+        Ok(Self { runners, broken })
     }
 }
 

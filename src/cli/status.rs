@@ -139,9 +139,9 @@ impl JobStatus {
                 to_ms: span.to().0,
                 at: local_time(whole_seconds(at), &job.zone),
             }),
-            last_error: replay.last_error().map(|(failed, at)| Failure {
+            last_error: replay.last_error(job.since).map(|(message, at)| Failure {
                 at: local_time(whole_seconds(at), &job.zone),
-                message: failed.message.clone(),
+                message: message.to_owned(),
             }),
             loss_deadline: deadline.map(|at| local_time(at, &job.zone)),
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::select;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -31,6 +32,10 @@ pub enum ServeError {
     /// Signals can't be listened for.
     #[error("can't listen for signals: {0}")]
     Signals(#[from] std::io::Error),
+    /// A job's task has ended by itself: a bug. systemd restarts the daemon, and what is due is
+    /// made good.
+    #[error("the program failed within itself, please report it: {0}")]
+    Died(String),
     /// The scheduler refuses.
     #[error("can't start the scheduler: {0}")]
     Scheduler(#[from] tokio_cron_scheduler::JobSchedulerError),
@@ -62,7 +67,15 @@ pub async fn serve(runners: Vec<JobRunner>, zone: Zone, clock: Clock) -> Result<
     systemd.ready();
     tracing::info!(jobs = cycles.len(), "running");
 
-    stop.run_until_cancelled(triggers.follow_zone()).await;
+    let died = select! {
+        () = stop.cancelled() => None,
+        () = triggers.follow_zone() => None,
+        // Ended before it was told to.
+        ended = cycles.join_next(), if !cycles.is_empty() => {
+            ended.filter(|_| !stop.is_cancelled())
+        }
+    };
+    stop.cancel();
     systemd.stopping();
     tracing::info!("stopping");
     triggers.stop().await;
@@ -76,7 +89,12 @@ pub async fn serve(runners: Vec<JobRunner>, zone: Zone, clock: Clock) -> Result<
         tracing::warn!("some work did not stop in time; the next start makes it good");
         cycles.abort_all();
     }
-    Ok(())
+    match died {
+        Some(ended) => Err(ServeError::Died(
+            ended.err().map_or_else(String::new, |e| e.to_string()),
+        )),
+        None => Ok(()),
+    }
 }
 
 async fn look_when_woken(

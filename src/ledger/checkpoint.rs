@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::line::Failed;
-use super::replay::Replay;
+use super::replay::{Failures, Replay};
 use crate::digest::Digest;
 use crate::domain::span::{Ms, Span};
 use crate::durable::{Disk, DiskError};
@@ -40,8 +39,7 @@ struct Stored {
     end: u64,
     last_line_bytes: u64,
     last_line: Option<Digest>,
-    failures: Vec<(Ms, Ms, u32, Ms)>,
-    last_failure: Option<(Ms, Ms, String, Ms)>,
+    failures: Vec<(Ms, Ms, u32, Ms, String)>,
 }
 
 fn path(ledger: &Path) -> PathBuf {
@@ -78,16 +76,16 @@ pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError
         failures: replay
             .failures
             .iter()
-            .map(|(span, &(times, at))| (span.from(), span.to(), times, at))
+            .map(|(span, known)| {
+                (
+                    span.from(),
+                    span.to(),
+                    known.times,
+                    known.last,
+                    known.message.clone(),
+                )
+            })
             .collect(),
-        last_failure: replay.last_failure.as_ref().map(|(failed, at)| {
-            (
-                failed.span.from(),
-                failed.span.to(),
-                failed.message.clone(),
-                *at,
-            )
-        }),
     };
     let Ok(json) = serde_json::to_string(&stored) else {
         return Ok(());
@@ -145,15 +143,15 @@ impl Stored {
         for (from, to, records) in self.recent {
             replay.foresight.note(Span::new(from, to)?, records);
         }
-        for (from, to, times, at) in self.failures {
-            replay.failures.insert(Span::new(from, to)?, (times, at));
-        }
-        if let Some((from, to, message, at)) = self.last_failure {
-            let failed = Failed {
-                span: Span::new(from, to)?,
-                message,
-            };
-            replay.last_failure = Some((failed, at));
+        for (from, to, times, last, message) in self.failures {
+            replay.failures.insert(
+                Span::new(from, to)?,
+                Failures {
+                    times,
+                    last,
+                    message,
+                },
+            );
         }
         Some(replay)
     }

@@ -1,4 +1,4 @@
-//! The lock of the state directory: one instance at a time.
+//! Locks: one instance at a time on a state directory, and on an archive's root.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::durable::advice;
+use crate::durable::{Disk, advice};
 
-/// The lock, held until it is dropped or the process ends, however it ends. It is advisory and
-/// is never stolen: a file left behind by a dead process is no lock.
+/// A lock on a folder. It is advisory and is never stolen: a file left behind by a dead process
+/// is no lock.
 #[derive(Debug)]
-pub struct StateLock {
-    _file: File,
+pub struct FolderLock {
+    file: File,
 }
 
 /// Why the lock can't be had.
@@ -20,42 +20,57 @@ pub struct StateLock {
 pub enum LockError {
     /// Another instance has it.
     #[error(
-        "another elsa-archiver is running on {0}; stop it first (systemctl stop elsa-archiver), \
-         or give this one a state directory of its own"
+        "another elsa-archiver works on {0}; stop it first (systemctl stop elsa-archiver), or let \
+         it do the work"
     )]
     Held(PathBuf),
-    /// The directory can't be used.
-    #[error("can't use the state directory {dir}: {source}{}", advice(source))]
+    /// The folder can't be used.
+    #[error("can't use {what} {folder}: {source}{}", advice(source))]
     Unusable {
-        /// The directory.
-        dir: PathBuf,
+        /// What it is: the state directory, or the archive's root.
+        what: &'static str,
+        /// The folder.
+        folder: PathBuf,
         /// Why.
         source: io::Error,
     },
 }
 
-impl StateLock {
-    /// Takes the lock of a state directory, making the directory where there is none.
+impl FolderLock {
+    /// Takes the lock `name` of a folder, which is called `what` in messages, making the folder where there is none.
     ///
     /// # Errors
-    /// At once when another instance has it; when the directory can't be made or written.
-    pub fn acquire(dir: &Path) -> Result<Self, LockError> {
+    /// At once when another instance has it; when the folder can't be made or written.
+    pub fn acquire(
+        what: &'static str,
+        folder: &Path,
+        name: &str,
+        disk: &Disk,
+    ) -> Result<Self, LockError> {
         let unusable = |source| LockError::Unusable {
-            dir: dir.to_owned(),
+            what,
+            folder: folder.to_owned(),
             source,
         };
-        std::fs::create_dir_all(dir).map_err(unusable)?;
+        disk.make_durable_folder(folder)
+            .map_err(|error| unusable(error.source))?;
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(dir.join("lock"))
+            .open(folder.join(name))
             .map_err(unusable)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(dir.to_owned())),
+            Ok(()) => Ok(Self { file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(folder.to_owned())),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
+    }
+
+    /// Holds the lock until the process ends, however it ends: work that is still under way when
+    /// a command returns must not meet another instance.
+    pub fn hold_for_life(self) {
+        std::mem::forget(self.file);
     }
 }
 
@@ -67,13 +82,14 @@ mod tests {
     fn a_second_lock_is_refused_until_the_first_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("deep/state");
-        let first = StateLock::acquire(&state).unwrap();
+        let first =
+            FolderLock::acquire("the state directory", &state, "lock", &Disk::default()).unwrap();
         assert!(matches!(
-            StateLock::acquire(&state),
+            FolderLock::acquire("the state directory", &state, "lock", &Disk::default()),
             Err(LockError::Held(_))
         ));
         drop(first);
-        StateLock::acquire(&state).unwrap();
+        FolderLock::acquire("the state directory", &state, "lock", &Disk::default()).unwrap();
     }
 
     #[test]
@@ -82,7 +98,7 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
         assert!(matches!(
-            StateLock::acquire(&file),
+            FolderLock::acquire("the state directory", &file, "lock", &Disk::default()),
             Err(LockError::Unusable { .. })
         ));
     }

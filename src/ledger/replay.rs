@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use super::line::{Event, Failed, Line};
+use super::line::{Event, Line};
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
@@ -34,6 +34,14 @@ pub enum Damage {
     },
 }
 
+/// How a window has failed so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failures {
+    pub times: u32,
+    pub last: Ms,
+    pub message: String,
+}
+
 /// What the lines of a ledger show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
@@ -57,10 +65,8 @@ pub struct Replay {
     pub lines: u64,
     /// Length of all whole lines, in bytes: where a torn last line begins, if there is one.
     pub end: u64,
-    /// Windows that failed and that nothing has made good since, each with how often and when
-    /// last.
-    pub(super) failures: BTreeMap<Span, (u32, Ms)>,
-    pub(super) last_failure: Option<(Failed, Ms)>,
+    /// Windows that failed and that nothing has made good since.
+    pub(super) failures: BTreeMap<Span, Failures>,
     /// Length of the last line with its newline, in bytes.
     pub(super) last_line_bytes: u64,
     pub(super) last_line: Option<Digest>,
@@ -112,9 +118,16 @@ impl Replay {
         match &line.event {
             Event::Archived(archived) => self.archived(archived, line.at),
             Event::Failed(failed) => {
-                let (times, last) = self.failures.entry(failed.span).or_insert((0, line.at));
-                (*times, *last) = (times.saturating_add(1), line.at);
-                self.last_failure = Some((failed.clone(), line.at));
+                let times = self
+                    .failures
+                    .get(&failed.span)
+                    .map_or(0, |known| known.times);
+                let failures = Failures {
+                    times: times.saturating_add(1),
+                    last: line.at,
+                    message: failed.message.clone(),
+                };
+                self.failures.insert(failed.span, failures);
             }
         }
         self.lines += 1;
@@ -154,11 +167,15 @@ impl Replay {
         }
     }
 
-    /// The last failure that nothing has made good since, and when it happened.
+    /// The last failure of a window after `since` that nothing has made good, and when it
+    /// happened.
     #[must_use]
-    pub fn last_error(&self) -> Option<(&Failed, Ms)> {
-        let (failed, at) = self.last_failure.as_ref()?;
-        (!self.coverage.covers(failed.span)).then_some((failed, *at))
+    pub fn last_error(&self, since: Ms) -> Option<(&str, Ms)> {
+        self.failures
+            .iter()
+            .filter(|&(&span, _)| span.to() > since && !self.coverage.covers(span))
+            .max_by_key(|(_, failures)| failures.last)
+            .map(|(_, failures)| (failures.message.as_str(), failures.last))
     }
 
     /// When a window that failed before is worth another try; `None` when it never failed.
@@ -166,7 +183,7 @@ impl Replay {
     pub fn next_try(&self, window: Span) -> Option<Ms> {
         self.failures
             .get(&window)
-            .map(|&(times, last)| next_try(times, last))
+            .map(|known| next_try(known.times, known.last))
     }
 
     fn damaged(&self, what: String) -> Damage {
@@ -195,6 +212,7 @@ fn rest_is_torn(lines: &mut impl BufRead) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::line::Failed;
     use proptest::prelude::*;
 
     fn archived(from: i64, to: i64) -> Event {
@@ -235,13 +253,19 @@ mod tests {
     #[test]
     fn a_failure_is_the_last_error_until_its_window_is_archived() {
         let replay = read(write([failed(0, 10), archived(10, 20)]).as_bytes()).unwrap();
-        assert_eq!(
-            replay.last_error().unwrap().0.message,
-            "the gateway said no"
-        );
+        assert_eq!(replay.last_error(Ms(0)).unwrap().0, "the gateway said no");
+        // Moving `since` past it is a way out.
+        assert_eq!(replay.last_error(Ms(10)), None);
         assert_eq!(replay.coverage.gaps(Ms(0)).len(), 1);
         let replay = read(write([failed(0, 10), archived(0, 10)]).as_bytes()).unwrap();
-        assert_eq!(replay.last_error(), None);
+        assert_eq!(replay.last_error(Ms(0)), None);
+        let both = [failed(0, 10), failed(10, 20), archived(10, 20)];
+        assert!(
+            read(write(both).as_bytes())
+                .unwrap()
+                .last_error(Ms(0))
+                .is_some()
+        );
     }
 
     #[test]

@@ -238,3 +238,20 @@ fn a_checkpoint_counts_only_while_the_ledger_holds_its_line() {
     fs::write(&kept, spoilt).unwrap();
     assert_eq!(glance().unwrap(), shown);
 }
+
+#[test]
+fn a_lost_ledger_is_made_anew_also_where_the_oldest_folders_were_taken_away() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..5);
+    drop(ledger);
+    fs::remove_file(world.path()).unwrap();
+    let oldest = world.store().published(&world.job).unwrap().remove(0).1;
+    fs::remove_dir_all(world.store().root().join(oldest)).unwrap();
+    let mut ledger = world.open();
+    assert_eq!(world.adopt(&mut ledger), [""; 0]);
+    assert_eq!(
+        ledger.replay().coverage.spans().collect::<Vec<_>>(),
+        [span(HOUR, 5 * HOUR)]
+    );
+}
