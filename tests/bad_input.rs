@@ -7,7 +7,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
-use harness::{Due, Job, World};
+use harness::{Due, Job, World, zip_of};
 
 /// Commands that need a config; none of them may do anything with a wrong one.
 const COMMANDS: [&[&str]; 6] = [
@@ -183,6 +183,40 @@ async fn a_zip_that_is_damaged_every_time_leaves_nothing_behind() {
     world.service.set_faults(FaultPlan::none());
     world.once().exits(0);
     world.assert_archived("shop", &due.windows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_zip_that_holds_no_records_of_ours_is_kept_and_never_complete() {
+    let due = Due::hours(1);
+    for (name, content) in [
+        (
+            "logs.json",
+            r#"{"total":1000,"logs":[{"logTime":1},{"logTime":2}]}"#,
+        ),
+        (
+            "logs.json",
+            r#"{"error":{"errorCode":"900","message":"unexpected error"}}"#,
+        ),
+        ("logs.csv", "<html><body>unexpected error</body></html>\n"),
+    ] {
+        let world = World::of([due.project("shop")]).await;
+        let body = zip_of(name, content);
+        world
+            .service
+            .set_faults(FaultPlan::always(Fault::Body(body)));
+        world.configure(&[Job::new("shop", &due)]);
+        world.once().exits(1).says("unproven").says("logTime");
+        let folders = world.folders("shop");
+        let kept = fs::read_to_string(folders[0].path.join("part-0001").join(name));
+        assert_eq!(kept.unwrap(), content);
+        assert_eq!(folders[0].manifest["status"], "unproven");
+        let status = world.status("shop");
+        assert_eq!(
+            (&status["unproven"], &status["due"]),
+            (&1.into(), &0.into())
+        );
+        world.run(&["status"]).exits(1).shows("unproven");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

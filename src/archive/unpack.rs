@@ -12,7 +12,7 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::count::{Counter, Kind};
+use super::count::{Counter, Kind, expected_field};
 use super::directory;
 use super::entry_name::{BadName, Names};
 use super::manifest::DataFile;
@@ -138,6 +138,8 @@ pub struct Unpacking<'a> {
     pub span: Span,
     /// What the request asked for.
     pub format: Format,
+    /// The fields that the request asked for; empty for all.
+    pub include_fields: &'a [String],
     /// The bounds.
     pub limits: Limits,
 }
@@ -257,7 +259,8 @@ impl Unpacking<'_> {
             .disk()
             .create(Step::StageData, &self.folder.join(&path))?;
         let mut hasher = Hasher::default();
-        let mut counter = Counter::new(Kind::of(&path, self.format));
+        let kind = Kind::of(&path, self.format);
+        let mut counter = Counter::new(kind, expected_field(kind, self.include_fields));
         let (mut first, mut last) = (None::<Ms>, None::<Ms>);
         let mut see = |time: Option<Ms>| {
             if let Some(time) = time {

@@ -73,13 +73,14 @@ pub async fn attempt(
     };
     let received_at = shared.clock.now();
     let (shared, place) = (Arc::clone(shared), place.clone());
-    let (format, stop) = (job.format, stop.clone());
+    let (job, stop) = (Arc::clone(job), stop.clone());
     let unpacked = spawn_blocking(move || {
         let unpacking = Unpacking {
             store: &shared.store,
             folder: &place.folder,
             span,
-            format,
+            format: job.format,
+            include_fields: &job.include_fields,
             limits: shared.limits,
         };
         let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;

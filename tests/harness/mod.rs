@@ -17,12 +17,15 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use elsa_archiver::simulator::{Entry, KeyPair, Permitted, Project, Settings, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 pub use archive::{Folder, Found};
 pub use due::{Due, LOGS_A_WINDOW};
@@ -38,6 +41,14 @@ pub const PROJECT_ID: i64 = 16_706;
 /// The key of the project that the job of this name archives.
 pub fn project_key(job: &str) -> String {
     format!("Pb_{job}")
+}
+
+/// A zip with one file.
+pub fn zip_of(name: &str, content: &str) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file(name, SimpleFileOptions::default()).unwrap();
+    zip.write_all(content.as_bytes()).unwrap();
+    zip.finish().unwrap().into_inner()
 }
 
 /// A job's table in the config, value by value as TOML.

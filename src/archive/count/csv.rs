@@ -20,6 +20,8 @@ pub(super) struct Scanner {
     output: [u8; OUTPUT],
     /// Fields of the header; `None` until it has come.
     columns: Option<u64>,
+    /// The column that the header must have and has not shown yet.
+    expected: Option<String>,
     /// Index of the column with the time; of several the last, as a later key wins in JSON.
     time_column: Option<u64>,
     records: u64,
@@ -41,7 +43,7 @@ struct Line {
 }
 
 impl Scanner {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(expected: Option<String>) -> Self {
         let mut reader = Reader::new();
         // By itself the reader drops a byte-order mark when its first input holds it whole. What
         // is counted must not depend on chunks, so its first input is a blank line, which it skips.
@@ -50,6 +52,7 @@ impl Scanner {
             reader,
             output: [0; OUTPUT],
             columns: None,
+            expected,
             time_column: None,
             records: 0,
             offset: 0,
@@ -123,9 +126,10 @@ impl Scanner {
         }
         if let ReadFieldResult::Field { record_end } = result {
             if in_header {
-                if self.text.bytes() == Some(LOG_TIME) {
+                if self.text.is(LOG_TIME) {
                     self.time_column = Some(line.fields);
                 }
+                self.expected.take_if(|name| self.text.is(name));
                 self.text.clear();
             }
             line.fields += 1;
@@ -141,7 +145,15 @@ impl Scanner {
             return Ok(());
         };
         match self.columns {
-            None => self.columns = Some(fields),
+            None => {
+                self.columns = Some(fields);
+                if let Some(name) = self.expected.take() {
+                    return Err(Uncountable {
+                        offset: start,
+                        problem: Problem::NoColumn(name),
+                    });
+                }
+            }
             Some(columns) if columns == fields => {
                 self.records += 1;
                 each(self.text.time());

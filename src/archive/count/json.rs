@@ -30,6 +30,10 @@ pub(super) struct Scanner {
     /// The depth at which records are: 1 for an object at the top, 2 inside an array.
     record_depth: u32,
     records: u64,
+    /// The key that a record must have and none has had yet.
+    expected: Option<String>,
+    /// Where the first record begins.
+    first_record: Option<u64>,
     /// Bytes taken so far.
     offset: u64,
     /// A character of a string of which the last chunk held only a beginning.
@@ -78,13 +82,15 @@ enum Role {
 }
 
 impl Scanner {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(expected: Option<String>) -> Self {
         Self {
             next: Next::Top,
             objects: 0,
             depth: 0,
             record_depth: 0,
             records: 0,
+            expected,
+            first_record: None,
             offset: 0,
             cut: Vec::new(),
             key: Snippet::new(),
@@ -108,8 +114,12 @@ impl Scanner {
     }
 
     pub(super) fn finish(&self) -> Result<u64, Uncountable> {
-        match self.next {
-            Next::Top => Ok(self.records),
+        match (self.next, &self.expected, self.first_record) {
+            (Next::Top, Some(key), Some(offset)) => Err(Uncountable {
+                offset,
+                problem: Problem::NoKey(key.clone()),
+            }),
+            (Next::Top, ..) => Ok(self.records),
             _ => Err(self.fault(Problem::CutOff)),
         }
     }
@@ -228,6 +238,7 @@ impl Scanner {
         }
         if self.depth == self.record_depth {
             self.time.clear();
+            self.first_record.get_or_insert(self.offset);
         }
         Ok(Next::KeyOrEnd)
     }
@@ -315,11 +326,15 @@ impl Scanner {
 
     fn after_string(&mut self, role: Role) -> Next {
         match role {
-            Role::RecordKey if self.key.bytes() == Some(LOG_TIME) => {
-                self.time.clear();
-                Next::Colon(Role::Time)
+            Role::RecordKey => {
+                self.expected.take_if(|key| self.key.is(key));
+                if self.key.is(LOG_TIME) {
+                    self.time.clear();
+                    return Next::Colon(Role::Time);
+                }
+                Next::Colon(Role::Value)
             }
-            Role::RecordKey | Role::Key => Next::Colon(Role::Value),
+            Role::Key => Next::Colon(Role::Value),
             Role::Time | Role::Value => Next::CommaOrEnd,
         }
     }

@@ -59,6 +59,12 @@ impl Snippet {
         self.bytes.get(..self.len)
     }
 
+    /// Whether the field is `text`, of which only [`KEPT`] bytes and the length are compared.
+    pub(super) fn is(&self, text: &str) -> bool {
+        let kept = self.len.min(KEPT);
+        self.len == text.len() && self.bytes.get(..kept) == text.as_bytes().get(..kept)
+    }
+
     /// The field read as a time.
     pub(super) fn time(&self) -> Option<Ms> {
         parse(str::from_utf8(self.bytes()?).ok()?)
@@ -148,11 +154,14 @@ mod tests {
         assert_eq!(field.time(), Some(Ms(7)));
         field.push(b"1");
         assert_eq!(field.bytes(), None);
+        let (whole, other) = ("0".repeat(KEPT - 1) + "71", "0".repeat(KEPT) + "71");
+        assert!(field.is(&whole) && !field.is(&other) && !field.is(&whole.replace('7', "1")));
         field.push(&[b'1'; 3 * KEPT]);
         assert_eq!(field.bytes(), None);
         field.clear();
         field.push(b"12");
         field.push(b"34");
         assert_eq!(field.time(), Some(Ms(1234)));
+        assert!(field.is("1234") && !field.is("123") && !field.is(""));
     }
 }

@@ -1,8 +1,10 @@
 //! Counts the records of one unpacked file while its bytes stream by, and tells their times.
 //!
 //! *Complete*: whether an answer was capped is decided by this count, so a file is either
-//! counted exactly or is [`Uncountable`]; nothing is guessed. *Suspicious* and *Bounded*: any
-//! bytes in chunks of any size are taken, in the same few kilobytes of memory.
+//! counted exactly or is [`Uncountable`]; nothing is guessed. Well-formed is not enough: an error,
+//! or a wrapper around the list of records, would count as one record or none. So a file must also
+//! show a field that was asked for ([`expected_field`]). *Suspicious* and *Bounded*: any bytes in
+//! chunks of any size are taken, in the same few kilobytes of memory.
 
 use thiserror::Error;
 
@@ -14,7 +16,7 @@ mod json;
 pub mod log_time;
 
 /// The field whose value is the record's time (`ELSA-API.md`, *Records*).
-const LOG_TIME: &[u8] = b"logTime";
+pub const LOG_TIME: &str = "logTime";
 
 /// UTF-8's byte-order mark, which some writers put before everything else.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -48,6 +50,20 @@ impl Kind {
     }
 }
 
+/// The field by which a file shows that it holds what was asked for: a CSV header must name it, and
+/// at least one record of a JSON file must have it. Every record has a `logTime`; where
+/// `include_fields` (empty for all) leaves it out, a CSV header still has a column for each field,
+/// but a JSON record may lack any of them, so nothing can be expected of it.
+#[must_use]
+pub fn expected_field(kind: Kind, include_fields: &[String]) -> Option<&str> {
+    match (kind, include_fields) {
+        (_, []) => Some(LOG_TIME),
+        (_, fields) if fields.iter().any(|field| field == LOG_TIME) => Some(LOG_TIME),
+        (Kind::Csv, [first, ..]) => Some(first),
+        (Kind::Json, _) => None,
+    }
+}
+
 /// Why the records of a file can't be counted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("its records can't be counted: at byte {offset}, {problem}")]
@@ -60,7 +76,7 @@ pub struct Uncountable {
 }
 
 /// What is wrong with a file whose records can't be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Problem {
     /// Something else than an object, or an array of objects, at the top of a JSON file.
     #[error("a record (a JSON object) should begin; compare the job's `format` with the file")]
@@ -97,6 +113,13 @@ pub enum Problem {
     /// A blank line in a CSV file of one column, which may be a record with an empty field.
     #[error("a CSV file of one column has a blank line, which may or may not be a record")]
     BlankLine,
+    /// A JSON file with objects of which none has the field that was asked for: an error, or a
+    /// wrapper around the records.
+    #[error("objects begin of which none has {0:?}, so they may be no records; look at the file")]
+    NoKey(String),
+    /// A CSV file whose first line lacks the field that was asked for.
+    #[error("the first line has no column {0:?}, so it may be no header; look at the file")]
+    NoColumn(String),
 }
 
 /// Counts the records of one file.
@@ -116,13 +139,15 @@ enum Scanner {
 }
 
 impl Counter {
-    /// A counter for a file of which nothing has come yet.
+    /// A counter for a file of which nothing has come yet; `expected` is a field that a file with
+    /// content must show, see [`expected_field`].
     #[must_use]
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: Kind, expected: Option<&str>) -> Self {
+        let expected = expected.map(str::to_owned);
         Self {
             scanner: match kind {
-                Kind::Json => Scanner::Json(Box::new(json::Scanner::new())),
-                Kind::Csv => Scanner::Csv(Box::new(csv::Scanner::new())),
+                Kind::Json => Scanner::Json(Box::new(json::Scanner::new(expected))),
+                Kind::Csv => Scanner::Csv(Box::new(csv::Scanner::new(expected))),
             },
             bom_seen: 0,
             skipped: 0,

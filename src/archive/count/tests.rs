@@ -7,8 +7,16 @@ use proptest::prelude::*;
 pub(super) type Counted = (Vec<Option<Ms>>, Result<u64, Uncountable>);
 
 pub(super) fn count_chunks<'a>(kind: Kind, chunks: impl IntoIterator<Item = &'a [u8]>) -> Counted {
+    count_expecting(kind, None, chunks)
+}
+
+fn count_expecting<'a>(
+    kind: Kind,
+    expected: Option<&str>,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> Counted {
     let mut times = Vec::new();
-    let mut counter = Counter::new(kind);
+    let mut counter = Counter::new(kind, expected);
     for chunk in chunks {
         counter.feed(chunk, &mut |time| times.push(time));
     }
@@ -122,6 +130,92 @@ fn records_before_a_fault_are_told_and_none_after_it() {
     assert_eq!(result.unwrap_err().offset, 26);
 }
 
+#[test]
+fn a_field_that_was_asked_for_is_expected_where_it_must_be() {
+    let fields = |names: &[&str]| {
+        names
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect::<Vec<_>>()
+    };
+    for (kind, asked_for, expected) in [
+        (Kind::Json, &[][..], Some("logTime")),
+        (Kind::Csv, &[], Some("logTime")),
+        (Kind::Json, &["body", "logTime"], Some("logTime")),
+        (Kind::Csv, &["body", "logTime"], Some("logTime")),
+        (Kind::Json, &["body", "host"], None),
+        (Kind::Csv, &["body", "host"], Some("body")),
+    ] {
+        assert_eq!(
+            expected_field(kind, &fields(asked_for)),
+            expected,
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn json_without_the_expected_field_in_any_record_is_not_counted() {
+    let count = |text: &str| count_expecting(Kind::Json, Some("logTime"), [text.as_bytes()]).1;
+    for (text, records) in [
+        ("", 0),
+        (" \n", 0),
+        ("\u{feff}", 0),
+        ("[]", 0),
+        ("[]\n[ ]", 0),
+        (r#"{"logTime":1}"#, 1),
+        (r#"[{},{"a":{}},{"body":"x","logTime":null}]"#, 3),
+        ("\u{feff}{}{}{\"logTime\":\"soon\"}", 3),
+    ] {
+        assert_eq!(count(text), Ok(records), "{text}");
+    }
+    for (text, at) in [
+        ("{}", 0),
+        (" [\n{},{}]", 3),
+        ("\u{feff}{}", 3),
+        (r#"{"total":1000,"logs":[{"logTime":1},{"logTime":2}]}"#, 0),
+        (r#"[{"logs":{"logTime":1}}]"#, 1),
+        (r#"{"error":{"errorCode":"900","message":"logTime"}}"#, 0),
+        (r#"{"logtime":1,"logTime ":2,"":"logTime"}"#, 0),
+    ] {
+        let fault = count(text).unwrap_err();
+        let expected = Problem::NoKey("logTime".into());
+        assert_eq!((fault.offset, fault.problem), (at, expected), "{text}");
+    }
+    // What is cut off is said to be cut off, whatever was in it.
+    assert_eq!(count("[{},").unwrap_err().problem, Problem::CutOff);
+}
+
+#[test]
+fn csv_whose_header_lacks_the_expected_field_is_not_counted() {
+    let long = "열".repeat(100);
+    let count =
+        |name: &str, text: &str| count_expecting(Kind::Csv, Some(name), [text.as_bytes()]).1;
+    for (name, text, records) in [
+        ("logTime", "", 0),
+        ("logTime", "\r\n\n", 0),
+        ("logTime", "\u{feff}", 0),
+        ("logTime", "logTime", 0),
+        ("logTime", "\u{feff}\"logTime\",a\r\n1,2\r\n", 1),
+        ("logTime", "a,\"log\"\"Time\",logTime\n1,2,3\n", 1),
+        ("a,b", "\"a,b\"\n1\n2", 2),
+        (&long, &format!("{long},b\n1,2\n"), 1),
+    ] {
+        assert_eq!(count(name, text), Ok(records), "{text}");
+    }
+    for (text, at) in [
+        ("a,b\nlogTime,1\n", 0),
+        ("\nlogtime, logTime,logTime \n1,2,3\n", 1),
+        ("\u{feff}a", 3),
+        ("<html>\n<body>logTime</body>\n</html>\n", 0),
+        ("no logs, since logTime is late", 0),
+    ] {
+        let fault = count("logTime", text).unwrap_err();
+        let expected = Problem::NoColumn("logTime".into());
+        assert_eq!((fault.offset, fault.problem), (at, expected), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -138,6 +232,8 @@ proptest! {
             let chunks = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
             prop_assert_eq!(&count_chunks(kind, chunks), &at_once);
             prop_assert_eq!(&count_chunks(kind, bytes.chunks(1)), &at_once);
+            let expecting = |size| count_expecting(kind, Some("logTime"), bytes.chunks(size));
+            prop_assert_eq!(expecting(1), expecting(bytes.len().max(1)));
         }
     }
 }

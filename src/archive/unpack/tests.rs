@@ -36,6 +36,7 @@ impl World {
             folder: &folder,
             span: Span::new(Ms(0), Ms(1000)).unwrap(),
             format: Format::Json,
+            include_fields: &[],
             limits: self.limits,
         };
         unpacking.run(&path, &|| false)
@@ -126,14 +127,32 @@ fn a_zip_without_entries_is_a_window_without_logs() {
 fn content_that_can_t_be_counted_is_kept_and_said_so() {
     let world = World::new();
     let zip = zip_of(&[
-        ("good.json", b"{}"),
+        ("good.json", b"{\"logTime\":1}"),
         ("bad.json", b"[{},"),
-        ("also.json", b"{}"),
+        ("also.json", b"{\"logTime\":2}"),
     ]);
     let unpacked = world.unpack(&zip).unwrap();
     assert_eq!(unpacked.records, None);
     assert!(unpacked.uncountable.unwrap().starts_with("bad.json: "));
     assert_eq!(world.files().len(), 3);
+
+    for (name, no_records) in [
+        (
+            "logs.json",
+            &br#"{"total":2,"logs":[{"logTime":1},{"logTime":2}]}"#[..],
+        ),
+        (
+            "logs.json",
+            br#"{"error":{"errorCode":"900","message":"busy"}}"#,
+        ),
+        ("logs.csv", b"<html>busy</html>\n"),
+    ] {
+        let world = World::new();
+        let unpacked = world.unpack(&zip_of(&[(name, no_records)])).unwrap();
+        assert_eq!((unpacked.records, world.files().len()), (None, 1), "{name}");
+        let why = unpacked.uncountable.unwrap();
+        assert!(why.starts_with(name) && why.contains("logTime"), "{why}");
+    }
 }
 
 #[test]
