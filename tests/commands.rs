@@ -120,24 +120,6 @@ async fn check_says_that_a_config_is_valid_and_asks_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_live_tells_a_project_that_answers_from_one_that_does_not() {
-    let due = Due::hours(1);
-    let world = World::of([due.project("shop")]).await;
-    world.configure(&[Job::new("shop", &due)]);
-    world
-        .run(&["check", "--live"])
-        .exits(0)
-        .shows("shop: the service answers");
-    assert_eq!(world.requests("shop")[0].count, Some(1));
-    world.configure(&[Job::new("shop", &due), Job::new("shpo", &due)]);
-    let ran = world.run(&["check", "--live"]).exits(1);
-    ran.shows("shop: the service answers")
-        .shows("shpo: ")
-        .shows("check endpoint, project_key");
-    assert!(!world.path("state").exists());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_shows_the_whole_thing_without_an_account() {
     let world = World::of([]).await;
     let dir = world.path("demo");

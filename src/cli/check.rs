@@ -1,14 +1,15 @@
 //! `check`: whether the configuration is right, and with `--live` whether the service agrees.
 
+use tokio_util::sync::CancellationToken;
+
 use super::Context;
 use super::exit::Stop;
+use super::live::{Finding, Live, Scratch};
 use super::print::{count, print};
 use super::session::Clients;
 use crate::config::Config;
-use crate::domain::job::Job;
-use crate::domain::span::{Ms, Span};
-use crate::elsa::client::Client;
-use crate::elsa::request::Request;
+use crate::daemon::signals::stop_on_signal;
+use crate::domain::job::ToBound;
 
 /// Checks the configuration.
 pub fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
@@ -29,40 +30,63 @@ pub fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
 
 fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
     let clients = Clients::of(config, &config.jobs, context, &Context::environment());
+    let now = context.clock.now();
+    let scratch = Scratch::new(now)
+        .map_err(|error| Stop::failed(format!("can't make a temporary folder: {error}")))?;
     let mut all_well = true;
-    let mut text = String::new();
     Context::block_on(async {
+        let stop = CancellationToken::new();
+        // Ended by a signal, it still removes the logs that it was answered.
+        stop_on_signal(&stop)
+            .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
         for job in config.jobs.iter().filter(|job| job.enabled) {
-            let answer = match clients.ready.get(&job.account) {
-                Some(client) => ask(client, job, context.clock.now()).await,
+            let found = match clients.ready.get(&job.account) {
+                Some(client) => {
+                    let live = Live {
+                        job,
+                        client,
+                        scratch: &scratch,
+                    };
+                    stop.run_until_cancelled(live.find_out(now))
+                        .await
+                        .ok_or_else(|| Stop::failed("stopped by a signal"))?
+                        .map_err(|error| error.to_string())
+                }
                 None => Err(clients
                     .broken
                     .get(&job.account)
                     .cloned()
                     .unwrap_or_default()),
             };
-            all_well &= answer.is_ok();
-            text += &match answer {
-                Ok(()) => format!("{}: the service answers\n", job.name),
-                Err(why) => format!("{}: {why}\n", job.name),
-            };
+            let (well, text) = told(found, job.to_bound);
+            all_well &= well;
+            print(&format!("{}: {text}\n", job.name))?;
         }
         Ok(())
     })?;
-    print(&text)?;
     if all_well { Ok(()) } else { Err(Stop::told()) }
 }
 
-/// Asks for one record of the last settled minute's hour; an answer that begins like a zip is
-/// enough.
-async fn ask(client: &Client, job: &Job, now: Ms) -> Result<(), String> {
-    const HOUR_MS: i64 = 3_600_000;
-    let to = now.plus(-job.settle_ms);
-    let span = Span::new(to.plus(-HOUR_MS), to).ok_or("the clock is at its end")?;
-    let request = Request::new(job, span).for_one_record();
-    client
-        .ask(&request)
-        .await
-        .map(drop)
-        .map_err(|error| error.to_string())
+/// Whether all is well with a job, and what to say about it.
+fn told(found: Result<Finding, String>, configured: ToBound) -> (bool, String) {
+    match found {
+        Err(why) => (false, why),
+        Ok(Err(why)) => {
+            let text = "the service answers; whether `to` is inclusive could not be found out";
+            (true, format!("{text}: {why}"))
+        }
+        Ok(Ok(found)) => {
+            let text = format!("the service answers; `to` is {found}");
+            match found == configured {
+                true => (true, format!("{text}, as configured")),
+                false => (
+                    false,
+                    format!(
+                        "{text}, but the config says to_bound = \"{configured}\": set to_bound = \
+                         \"{found}\""
+                    ),
+                ),
+            }
+        }
+    }
 }

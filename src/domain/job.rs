@@ -124,6 +124,16 @@ pub enum ToBound {
     Exclusive,
 }
 
+/// The word of the config.
+impl fmt::Display for ToBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inclusive => "inclusive",
+            Self::Exclusive => "exclusive",
+        })
+    }
+}
+
 impl ToBound {
     /// The value of `to` that makes the service answer exactly `span`: the one place where our
     /// half-open spans meet its meaning.

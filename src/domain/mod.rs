@@ -4,6 +4,7 @@
 //! worth is [`split::judge`]'s, what to do after a failure is [`retry::Policy::next`]'s.
 
 pub mod account;
+pub mod bound;
 pub mod coverage;
 pub mod job;
 pub mod plan;

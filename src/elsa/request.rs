@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::job::Job;
-use crate::domain::span::Span;
+use crate::domain::span::{Ms, Span};
 
 /// What one download asks for, as `ELSA-API.md` names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,11 +25,17 @@ impl<'a> Request<'a> {
     /// attempt, where the service would take the moment at which each attempt arrives.
     #[must_use]
     pub fn new(job: &'a Job, span: Span) -> Self {
+        Self::between(job, span.from(), job.to_bound.wire_to(span))
+    }
+
+    /// Asks with this very `from` and `to`, whatever the service means by them.
+    #[must_use]
+    pub fn between(job: &'a Job, from: Ms, to: Ms) -> Self {
         Self {
             project_key: &job.project_key,
             project_id: job.project_id,
-            from: span.from().0,
-            to: job.to_bound.wire_to(span).0,
+            from: from.0,
+            to: to.0,
             format: job.format.wire_name(),
             limit: job.limit,
             count: job.count,
@@ -37,11 +43,11 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The same request for at most one record: enough to see that key and project work.
+    /// The same request for at most so many records, at least 1.
     #[must_use]
-    pub const fn for_one_record(mut self) -> Self {
-        self.count = 1;
-        self.limit = 1;
+    pub fn for_at_most(mut self, records: u32) -> Self {
+        self.count = self.count.min(records.max(1));
+        self.limit = self.limit.min(self.count);
         self
     }
 }

@@ -1,0 +1,208 @@
+//! What `check --live` asks a job's project: whether it answers, and what its `to` means. Carries
+//! *Bounded* (at most six small requests) and *Suspicious* (answers are unpacked like any other).
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+
+use crate::archive::count::LOG_TIME;
+use crate::archive::store::Store;
+use crate::archive::unpack::{Limits, Unpacked, Unpacking};
+use crate::domain::bound::{Doubt, Probe, Shown, Sightings, judge, places_to_look};
+use crate::domain::job::{Job, ToBound};
+use crate::domain::retry::Failure;
+use crate::domain::span::{Ms, Span};
+use crate::durable::{Disk, DiskError, Step};
+use crate::elsa::answer::CallError;
+use crate::elsa::client::Client;
+use crate::elsa::request::Request;
+
+/// Records that are asked for to find one.
+const FEW_RECORDS: u32 = 10;
+/// Records that are asked for around the one that was found: more than there should be in two
+/// milliseconds, and one page of the service's.
+const PROBE_RECORDS: u32 = 1000;
+/// Most bytes of an answer to so few records, and of what is in it.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+const MOST_UNPACKED_BYTES: u64 = 4 * MOST_BYTES;
+
+/// A temporary folder that only this user may look into; gone when dropped.
+pub struct Scratch(Store);
+
+impl Scratch {
+    /// Makes one below the system's folder for temporary files.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn new(now: Ms) -> io::Result<Self> {
+        let name = format!("elsa-archiver-check-{}-{}", std::process::id(), now.0);
+        let path = std::env::temp_dir().join(name);
+        // Fails where something is already, so nobody else's folder is ever used.
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(Store::new(path, 0, Disk::default())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What remains is in the system's folder for temporary files, which is emptied anyway.
+        let _ = self.0.disk().remove(self.0.root());
+    }
+}
+
+/// What is known of `to`, or why it could not be found out.
+pub type Finding = Result<ToBound, String>;
+
+/// One job's project and where its answers go.
+pub struct Live<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// Its account's client.
+    pub client: &'a Client,
+    /// Where answers are unpacked.
+    pub scratch: &'a Scratch,
+}
+
+impl Live<'_> {
+    /// Finds a record, and asks for its millisecond and the ones beside it.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    pub async fn find_out(&self, now: Ms) -> Result<Finding, CallError> {
+        let known = match self.known_record(now).await? {
+            Ok(known) => known,
+            Err(why) => return Ok(Err(why)),
+        };
+        Ok(match self.sightings(known).await {
+            Ok(sightings) => judge(sightings).map_err(|doubt| doubt.to_string()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    async fn sightings(&self, known: Ms) -> Result<Sightings, CallError> {
+        Ok(Sightings {
+            up_to: self.shown(Probe::UpTo, known).await?,
+            alone: self.shown(Probe::Alone, known).await?,
+            from: self.shown(Probe::From, known).await?,
+        })
+    }
+
+    /// The time of some record.
+    async fn known_record(&self, now: Ms) -> Result<Result<Ms, String>, CallError> {
+        let mut not_found = None;
+        let mut answered = false;
+        let places = places_to_look(self.job, now);
+        for &place in &places {
+            let request = Request::new(self.job, place).for_at_most(FEW_RECORDS);
+            let unpacked = match self.fetch(&request, place).await {
+                Ok(unpacked) => unpacked,
+                // It may mean the project, or only that nothing is in this span.
+                Err(error) if error.failure == Failure::NotFound => {
+                    not_found = Some(error);
+                    continue;
+                }
+                Err(error) if answered => return Ok(Err(error.to_string())),
+                Err(error) => return Err(error),
+            };
+            answered = true;
+            if unpacked.records == Some(0) {
+                continue;
+            }
+            let extent = unpacked.seen.inside.finish().extent();
+            return Ok(match (unpacked.uncountable, extent) {
+                (Some(why), _) => Err(why),
+                (None, Some(extent)) => Ok(extent.from()),
+                (None, None) if unpacked.seen.outside > 0 => Err(Doubt::Stray.to_string()),
+                (None, None) => Err(self.why_without_time()),
+            });
+        }
+        match (not_found, places.last()) {
+            (Some(error), _) if !answered => Err(error),
+            (_, Some(place)) => Ok(Err(format!("there is no record since {}", place.from()))),
+            (_, None) => Err(clock_at_its_end()),
+        }
+    }
+
+    fn why_without_time(&self) -> String {
+        let fields = &self.job.include_fields;
+        match fields.is_empty() || fields.iter().any(|field| field == LOG_TIME) {
+            true => format!("the `{LOG_TIME}` of its records can't be read"),
+            false => format!("include_fields leaves out `{LOG_TIME}`"),
+        }
+    }
+
+    async fn shown(&self, probe: Probe, known: Ms) -> Result<Shown, CallError> {
+        let (from, to) = probe.bounds(known);
+        let request = Request::between(self.job, from, to).for_at_most(PROBE_RECORDS);
+        let watched = Span::new(known, known.plus(1)).ok_or_else(clock_at_its_end)?;
+        let unpacked = match self.fetch(&request, watched).await {
+            Ok(unpacked) => unpacked,
+            // The project is known to exist: this is how the service says that nothing is there.
+            Err(error) if error.failure == Failure::NotFound => return Ok(Shown::default()),
+            // Where `to` is exclusive, such a span is empty and may be taken for a mistake.
+            Err(error) if probe == Probe::Alone && error.failure == Failure::Refused => {
+                return Ok(Shown::default());
+            }
+            Err(error) => return Err(error),
+        };
+        let records = unpacked.records.ok_or_else(|| {
+            CallError::new(Failure::BadAnswer, unpacked.uncountable.unwrap_or_default())
+        })?;
+        let mut files = unpacked.files.iter();
+        Ok(Shown {
+            known: unpacked.seen.inside.finish().extent().is_some(),
+            stray: files.any(|file| {
+                file.first_ms.is_some_and(|first| first < from.0)
+                    || file.last_ms.is_some_and(|last| last > to.0)
+            }),
+            full: records >= u64::from(self.job.count.min(PROBE_RECORDS)),
+        })
+    }
+
+    /// Asks once and reads the answer; times in `watched` are told from others.
+    async fn fetch(&self, request: &Request<'_>, watched: Span) -> Result<Unpacked, CallError> {
+        let store = &self.scratch.0;
+        let zip = store.root().join("answer.zip");
+        let folder = store.root().join("answer");
+        for earlier in [&zip, &folder] {
+            store.disk().remove(earlier).map_err(local)?;
+        }
+        let mut answer = self.client.ask(request).await?;
+        let mut out = store.disk().create(Step::StageZip, &zip).map_err(local)?;
+        let mut bytes = 0;
+        while let Some(piece) = answer.chunk().await? {
+            bytes += piece.len() as u64;
+            if bytes > MOST_BYTES {
+                let what = format!(
+                    "the answer to a request for few records is longer than {} MiB",
+                    MOST_BYTES >> 20
+                );
+                return Err(CallError::new(Failure::BadAnswer, what));
+            }
+            out.write(&piece).map_err(local)?;
+        }
+        drop((answer, out));
+        let unpacking = Unpacking {
+            store,
+            folder: &folder,
+            span: watched,
+            format: self.job.format,
+            include_fields: &self.job.include_fields,
+            limits: Limits {
+                unpacked_bytes: MOST_UNPACKED_BYTES,
+                ..Limits::default()
+            },
+        };
+        unpacking
+            .run(&zip, &|| false)
+            .map_err(|error| CallError::new(Failure::BadAnswer, error.to_string()))
+    }
+}
+
+fn local(error: DiskError) -> CallError {
+    CallError::new(Failure::Local, error.to_string())
+}
+
+fn clock_at_its_end() -> CallError {
+    CallError::new(Failure::Local, "the clock is at its end")
+}

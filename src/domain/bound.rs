@@ -1,0 +1,201 @@
+//! Whether the service's `to` is inclusive, decided from what it answers around one known record.
+//! Carries *Suspicious*: an answer that could have come about otherwise decides nothing.
+
+use thiserror::Error;
+
+use super::job::{Job, ToBound};
+use super::span::{Ms, Span};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// How far back a record is looked for where `retention` does not say.
+const REACH_MS: i64 = 30 * DAY_MS;
+
+/// Where to look for a record of `job`, the cheapest first: the last settled hour, the last settled
+/// day, and everything back to `since` or to what the service has forgotten.
+#[must_use]
+pub fn places_to_look(job: &Job, now: Ms) -> Vec<Span> {
+    let settled = now.plus(-job.settle_ms);
+    let kept = now.plus(-job.retention_ms.unwrap_or(REACH_MS));
+    // A job that has only begun still asks for an hour: a record before `since` will do.
+    let floor = job.since.max(kept).min(settled.plus(-HOUR_MS));
+    let begins = [HOUR_MS, DAY_MS, i64::MAX].map(|length| settled.plus(-length).max(floor));
+    let mut places: Vec<Span> = begins
+        .into_iter()
+        .filter_map(|begin| Span::new(begin, settled))
+        .collect();
+    places.dedup();
+    places
+}
+
+/// A request near a known record, its `from` and `to` as they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// `to` is the record's millisecond, `from` the one before.
+    UpTo,
+    /// `from` and `to` are the record's millisecond.
+    Alone,
+    /// `from` is the record's millisecond, `to` the one after; it has to answer the record.
+    From,
+}
+
+impl Probe {
+    /// The `from` and `to` of the request.
+    #[must_use]
+    pub const fn bounds(self, known: Ms) -> (Ms, Ms) {
+        match self {
+            Self::UpTo => (known.plus(-1), known),
+            Self::Alone => (known, known),
+            Self::From => (known, known.plus(1)),
+        }
+    }
+}
+
+/// What the answer to a probe showed; by default one without records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Whether a record at the known millisecond was in it.
+    pub known: bool,
+    /// Whether one before `from` or after `to` was.
+    pub stray: bool,
+    /// Whether it held as many records as it was asked for.
+    pub full: bool,
+}
+
+/// What the answers to all probes showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sightings {
+    /// To [`Probe::UpTo`].
+    pub up_to: Shown,
+    /// To [`Probe::Alone`].
+    pub alone: Shown,
+    /// To [`Probe::From`].
+    pub from: Shown,
+}
+
+/// Why the answers don't show whether `to` is inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Doubt {
+    /// Spans are not kept to.
+    #[error("the service answers records outside the span that was asked for")]
+    Stray,
+    /// The record is not where its time says.
+    #[error(
+        "asked from the very millisecond of a record on, the service does not answer it; its \
+         `logTime` may be written less precisely than it is searched"
+    )]
+    NotAtItsTime,
+    /// The record may have been cut off.
+    #[error("there are too many records in one millisecond to see the one in question")]
+    Cut,
+    /// Two answers say two things.
+    #[error(
+        "asked up to a record's millisecond, and for that millisecond alone, the service answers \
+         the record once and once not"
+    )]
+    Contradiction,
+}
+
+/// What the service does with a record at exactly `to`.
+///
+/// # Errors
+/// When the answers could have come about with either meaning.
+pub fn judge(seen: Sightings) -> Result<ToBound, Doubt> {
+    let all = [seen.up_to, seen.alone, seen.from];
+    if all.iter().any(|shown| shown.stray) {
+        return Err(Doubt::Stray);
+    }
+    if all.iter().any(|shown| shown.full && !shown.known) {
+        return Err(Doubt::Cut);
+    }
+    match (seen.from.known, seen.up_to.known, seen.alone.known) {
+        (false, ..) => Err(Doubt::NotAtItsTime),
+        (true, true, true) => Ok(ToBound::Inclusive),
+        (true, false, false) => Ok(ToBound::Exclusive),
+        (true, ..) => Err(Doubt::Contradiction),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_looked_for_in_an_hour_a_day_and_all_that_may_be_there() {
+        let now = Ms(100 * DAY_MS);
+        let job = Job {
+            settle_ms: 1000,
+            ..crate::domain::plan::tests::job()
+        };
+        let looks = |job: &Job| -> Vec<i64> {
+            let places = places_to_look(job, now);
+            assert!(places.iter().all(|place| place.to() == now.plus(-1000)));
+            places.into_iter().map(|place| place.from().0).collect()
+        };
+        let (hour, day) = (now.0 - 1000 - HOUR_MS, now.0 - 1000 - DAY_MS);
+        assert_eq!(looks(&job), [hour, day, 70 * DAY_MS]);
+        let kept_a_week = Job {
+            retention_ms: Some(7 * DAY_MS),
+            ..job.clone()
+        };
+        assert_eq!(looks(&kept_a_week), [hour, day, 93 * DAY_MS]);
+        let since_half_a_day = Job {
+            since: Ms(now.0 - DAY_MS / 2),
+            ..job.clone()
+        };
+        assert_eq!(looks(&since_half_a_day), [hour, now.0 - DAY_MS / 2]);
+        let just_begun = Job { since: now, ..job };
+        assert_eq!(looks(&just_begun), [hour]);
+    }
+
+    const KNOWN: Shown = Shown {
+        known: true,
+        stray: false,
+        full: false,
+    };
+    const NOTHING: Shown = Shown {
+        known: false,
+        ..KNOWN
+    };
+
+    fn judged(up_to: Shown, alone: Shown, from: Shown) -> Result<ToBound, Doubt> {
+        judge(Sightings { up_to, alone, from })
+    }
+
+    #[test]
+    fn to_is_what_all_answers_agree_on() {
+        let full = Shown {
+            full: true,
+            ..KNOWN
+        };
+        assert_eq!(judged(KNOWN, KNOWN, KNOWN), Ok(ToBound::Inclusive));
+        assert_eq!(judged(full, full, full), Ok(ToBound::Inclusive));
+        assert_eq!(judged(NOTHING, NOTHING, KNOWN), Ok(ToBound::Exclusive));
+        assert_eq!(judged(NOTHING, NOTHING, full), Ok(ToBound::Exclusive));
+    }
+
+    #[test]
+    fn answers_that_either_meaning_could_give_decide_nothing() {
+        let cut = Shown {
+            full: true,
+            ..NOTHING
+        };
+        let stray = Shown {
+            stray: true,
+            ..KNOWN
+        };
+        for (up_to, alone, from, doubt) in [
+            (NOTHING, NOTHING, NOTHING, Doubt::NotAtItsTime),
+            (KNOWN, KNOWN, NOTHING, Doubt::NotAtItsTime),
+            (KNOWN, NOTHING, KNOWN, Doubt::Contradiction),
+            (NOTHING, KNOWN, KNOWN, Doubt::Contradiction),
+            (cut, NOTHING, KNOWN, Doubt::Cut),
+            (NOTHING, cut, KNOWN, Doubt::Cut),
+            (KNOWN, KNOWN, cut, Doubt::Cut),
+            (stray, KNOWN, KNOWN, Doubt::Stray),
+            (NOTHING, NOTHING, stray, Doubt::Stray),
+        ] {
+            assert_eq!(judged(up_to, alone, from), Err(doubt));
+        }
+    }
+}
