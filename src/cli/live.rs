@@ -97,7 +97,7 @@ impl Live<'_> {
             let unpacked = match self.fetch(&request, place).await {
                 Ok(unpacked) => unpacked,
                 // It may mean the project, or only that nothing is in this span.
-                Err(error) if error.failure == Failure::NotFound => {
+                Err(error) if error.failure == Failure::Rejected => {
                     not_found = Some(error);
                     continue;
                 }
@@ -138,7 +138,7 @@ impl Live<'_> {
         let unpacked = match self.fetch(&request, watched).await {
             Ok(unpacked) => unpacked,
             // The project is known to exist: this is how the service says that nothing is there.
-            Err(error) if error.failure == Failure::NotFound => return Ok(Shown::default()),
+            Err(error) if error.failure == Failure::Rejected => return Ok(Shown::default()),
             // Where `to` is exclusive, such a span is empty and may be taken for a mistake.
             Err(error) if probe == Probe::Alone && error.failure == Failure::Refused => {
                 return Ok(Shown::default());

@@ -1,7 +1,7 @@
 //! The pure core: it decides, and has no clock, disk, network or runtime.
 //!
 //! `now` always comes in as a value. What is due is [`plan::plan`]'s answer, what an answer is
-//! worth is [`split::judge`]'s, what to do after a failure is [`retry::Policy::next`]'s.
+//! worth is [`split::resolve`]'s, what to do after a failure is [`retry::Policy::next`]'s.
 
 pub mod account;
 pub mod bound;
