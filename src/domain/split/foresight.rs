@@ -3,9 +3,9 @@
 
 use crate::domain::span::Span;
 
-/// How many windows are looked back at. The denser one counts: a window that turns out thinner
-/// costs a request more at most, since the pieces grow as they are asked for; one that turns out
-/// denser costs a whole answer that is thrown away.
+/// How many windows are looked back at. The denser one counts, and a rise is taken to go on: a
+/// window that turns out thinner costs a request more at most, since the pieces grow as they are
+/// asked for; one that turns out denser costs a whole answer that is thrown away.
 const WINDOWS: usize = 2;
 
 /// The windows archived last, with their records.
@@ -27,8 +27,9 @@ impl Foresight {
     #[must_use]
     pub fn records_in(&self, window: Span) -> Option<u64> {
         let per_ms = |&(window, records): &(Span, u64)| records as f64 / window.len_ms() as f64;
-        let densest = self.recent.iter().map(per_ms).max_by(f64::total_cmp)?;
-        Some((densest * window.len_ms() as f64).ceil() as u64)
+        let (before, last) = (per_ms(self.recent.first()?), per_ms(self.recent.last()?));
+        let expected = before.max(last + (last - before).max(0.0));
+        Some((expected * window.len_ms() as f64).ceil() as u64)
     }
 
     /// The windows that count, the older first.
@@ -45,6 +46,15 @@ mod tests {
 
     fn span(from: i64, to: i64) -> Span {
         Span::new(Ms(from), Ms(to)).unwrap()
+    }
+
+    #[test]
+    fn a_density_that_rises_is_expected_to_go_on_rising() {
+        let mut foresight = Foresight::default();
+        foresight.note(span(0, 10), 100);
+        assert_eq!(foresight.records_in(span(10, 20)), Some(100));
+        foresight.note(span(10, 20), 130);
+        assert_eq!(foresight.records_in(span(20, 30)), Some(160));
     }
 
     #[test]
