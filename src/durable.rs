@@ -51,6 +51,8 @@ pub enum Step {
     SyncState,
     /// Write and rename a checkpoint of the ledger; not flushed, since it is no state.
     ReplaceCheckpoint,
+    /// Write the operator's word beside a ledger.
+    LeaveWord,
     /// Cut a torn last line off the ledger.
     CutLedger,
     /// List what is published.
@@ -74,6 +76,7 @@ impl Step {
             | Self::SyncParent
             | Self::SyncState => "flush to disk the folder",
             Self::ReplaceCheckpoint => "replace",
+            Self::LeaveWord => "write",
             Self::PlacePart | Self::Publish => "move into place",
             Self::Append => "append to",
             Self::CreateLedger => "create",

@@ -216,3 +216,64 @@ async fn records_outside_the_span_that_was_asked_for_are_kept_and_reported() {
         .says("to_bound");
     assert_eq!(world.folders("shop")[0].manifest["records"], 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_knows() {
+    let due = Due::hours(6);
+    let world = World::of([due.project("shop")]).await;
+    // The service has forgotten two windows and the beginning of the third.
+    let now = jiff::Timestamp::now().as_millisecond();
+    let keeps = (now - due.windows[1].to().0) / 1000 - 60;
+    let job = Job::new("shop", &due).with("retention", &format!("\"{keeps}s\""));
+    world.configure(&[job]);
+    world
+        .once()
+        .exits(1)
+        .says("lost: it was not archived")
+        .says("forgotten its beginning");
+    assert_eq!(world.requests("shop").len(), 4);
+    let folders = world.folders("shop");
+    assert_eq!(folders.len(), 4);
+    assert_eq!(folders[0].manifest["status"], "unproven");
+    folders
+        .iter()
+        .for_each(|folder| world.assert_holds_the_truth("shop", folder));
+    assert!(
+        folders[1..]
+            .iter()
+            .all(|folder| folder.manifest["status"] == "complete")
+    );
+    let events: Vec<_> = world
+        .ledger_lines("shop")
+        .iter()
+        .map(|line| line["event"].clone())
+        .collect();
+    assert_eq!(
+        events,
+        ["lost", "archived", "archived", "archived", "archived"]
+    );
+
+    // Never asked for again, and never forgotten.
+    world.service.clear_journal();
+    world.once().exits(0);
+    assert!(world.requests("shop").is_empty());
+    let status = world.status("shop");
+    assert_eq!(status["lost"][0]["to_ms"], due.windows[1].to().0);
+    assert_eq!(
+        (&status["gaps"], &status["due"]),
+        (&serde_json::json!([]), &0.into())
+    );
+    world.run(&["status"]).exits(1).shows("status --ack shop");
+    world.run(&["verify"]).exits(1).shows("gap");
+
+    // The unproven window stays, the loss is known from now on: at once, and recorded later.
+    world
+        .run(&["status", "--ack", "shop"])
+        .exits(1)
+        .shows("(acknowledged)");
+    world.once().exits(0);
+    let last = world.ledger_lines("shop").pop().unwrap_or_default();
+    assert_eq!(last["event"], "acknowledged");
+    assert_eq!(world.status("shop")["lost"][0]["acknowledged"], true);
+    assert!(!world.path("state/shop.ledger.acknowledged").exists());
+}

@@ -78,6 +78,9 @@ pub enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Everything that this job has lost so far is known; may be given several times
+        #[arg(long = "ack", value_name = "JOB")]
+        ack: Vec<String>,
     },
     /// Re-hash folders, walk the chain, list gaps and what is missing or changed
     Verify {

@@ -49,7 +49,10 @@ pub fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop> {
         let args = Args {
             config: path,
             log_format: context.args.log_format,
-            command: Command::Status { json: false },
+            command: Command::Status {
+                json: false,
+                ack: Vec::new(),
+            },
         };
         let inner = Context {
             args: &args,
@@ -83,7 +86,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     print(&tree(&config.archive.root))?;
     heading("What it covers (`status`)")?;
     // Its exit code speaks of this very second: a window may have settled since.
-    let _ = status::status(context, false);
+    let _ = status::status(context, false, &[]);
     heading("Is all of it intact (`verify`)")?;
     let verified = verify::verify(context, &[], false, None);
     heading("Compared with what the simulator knows to be true")?;

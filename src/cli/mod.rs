@@ -87,7 +87,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         Command::Once { jobs } => run::once(&context, jobs),
         Command::Backfill { job, from, to } => run::backfill(&context, job, from, to),
         Command::Plan { jobs, json } => plan::plan(&context, jobs, *json),
-        Command::Status { json } => status::status(&context, *json),
+        Command::Status { json, ack } => status::status(&context, *json, ack),
         Command::Verify { jobs, json, dir } => {
             verify::verify(&context, jobs, *json, dir.as_deref())
         }

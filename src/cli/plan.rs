@@ -42,7 +42,7 @@ pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), S
     let mut planned = Vec::new();
     for (job, replay) in jobs.iter().zip(replays(&config, &jobs)) {
         let replay = replay.map_err(|error| Stop::failed(error.to_string()))?;
-        planned.push((job, plan::plan(now, &replay.coverage, job)));
+        planned.push((job, plan::plan(now, &replay.closed(), job)));
     }
     if json {
         let jobs = planned.iter().map(|(job, due)| PlannedJob {

@@ -141,6 +141,7 @@ pub fn summary(outcomes: &[(String, Outcome)]) -> String {
         for (number, what) in [
             (outcome.truncated, "truncated"),
             (outcome.unproven, "unproven"),
+            (outcome.lost, "lost"),
             (outcome.left, "not archived"),
         ] {
             if number > 0 {

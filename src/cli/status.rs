@@ -9,14 +9,16 @@ use serde::Serialize;
 use super::Context;
 use super::exit::Stop;
 use super::print::{bytes, count, grouped, print, print_json};
+use super::session::chosen;
 use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::domain::plan::plan;
-use crate::domain::span::Ms;
+use crate::domain::span::{Ms, Span};
+use crate::durable::Disk;
 use crate::ledger::replay::Replay;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, acknowledgement};
 
 /// `status --json`, as the contract names its fields.
 #[derive(Serialize)]
@@ -31,6 +33,9 @@ struct JobStatus {
     covered_until_ms: i64,
     gaps: Vec<Bounds>,
     due: u64,
+    /// Left out while nothing is lost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lost: Vec<Lost>,
     truncated: u64,
     unproven: u64,
     records: u64,
@@ -38,6 +43,14 @@ struct JobStatus {
     last_success: Option<Success>,
     last_error: Option<Failure>,
     loss_deadline: Option<String>,
+}
+
+/// A span that the service had forgotten before it was archived.
+#[derive(Serialize)]
+struct Lost {
+    from_ms: i64,
+    to_ms: i64,
+    acknowledged: bool,
 }
 
 #[derive(Serialize)]
@@ -53,15 +66,26 @@ struct Failure {
     message: String,
 }
 
-/// Prints the status.
-pub fn status(context: &Context<'_>, json: bool) -> Result<(), Stop> {
+/// Prints the status, after leaving word that the losses of the jobs named `known` are known.
+pub fn status(context: &Context<'_>, json: bool, known: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let now = context.clock.now();
+    if !known.is_empty() {
+        for job in chosen(&config, known, &context.args.config)? {
+            let ledger = Ledger::path(&config.state_dir, &job.name);
+            acknowledgement::leave(&ledger, now, &Disk::default())
+                .map_err(|error| Stop::failed(error.to_string()))?;
+        }
+    }
     let mut report = Report { jobs: Vec::new() };
     let mut text = String::new();
     for (job, replay) in config.jobs.iter().zip(replays(&config, &config.jobs)) {
         let status = match replay {
-            Ok(replay) => JobStatus::of(job, &replay, now),
+            Ok(replay) => {
+                let ledger = Ledger::path(&config.state_dir, &job.name);
+                let known_until = acknowledgement::read(&ledger).unwrap_or_default();
+                JobStatus::of(job, &replay, known_until, now)
+            }
             Err(error) => JobStatus::unreadable(job, &error, now),
         };
         text += &status.listing(job);
@@ -115,9 +139,11 @@ pub fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>
 }
 
 impl JobStatus {
-    fn of(job: &Job, replay: &Replay, now: Ms) -> Self {
-        let due = plan(now, &replay.coverage, job);
-        let gaps = replay.coverage.gaps(job.since);
+    /// `known_until`: what was lost before is known, though the ledger does not say so yet.
+    fn of(job: &Job, replay: &Replay, known_until: Option<Ms>, now: Ms) -> Self {
+        let closed = replay.closed();
+        let due = plan(now, &closed, job);
+        let gaps = closed.gaps(job.since);
         let covered_until = replay.coverage.covered_until(job.since);
         // What the service forgets first is the oldest that is not archived.
         let oldest = due.first().or(gaps.first()).map(|span| span.from());
@@ -130,6 +156,18 @@ impl JobStatus {
             covered_until_ms: covered_until.0,
             gaps: gaps.into_iter().map(Bounds::from).collect(),
             due: due.len() as u64,
+            lost: replay
+                .lost()
+                .into_iter()
+                .filter_map(|(span, acknowledged)| {
+                    let after_since = Span::new(job.since.max(span.from()), span.to())?;
+                    Some(Lost {
+                        from_ms: after_since.from().0,
+                        to_ms: after_since.to().0,
+                        acknowledged: acknowledged || known_until.is_some_and(|at| span.to() <= at),
+                    })
+                })
+                .collect(),
             truncated: replay.truncated,
             unproven: replay.unproven,
             records: replay.records,
@@ -155,12 +193,13 @@ impl JobStatus {
         };
         Self {
             last_error: Some(error),
-            ..Self::of(job, &Replay::default(), now)
+            ..Self::of(job, &Replay::default(), None, now)
         }
     }
 
-    const fn is_well(&self) -> bool {
+    fn is_well(&self) -> bool {
         self.gaps.is_empty()
+            && self.lost.iter().all(|lost| lost.acknowledged)
             && self.due == 0
             && self.truncated == 0
             && self.unproven == 0
@@ -195,6 +234,16 @@ impl JobStatus {
             line(
                 "gap",
                 format!("{} to {}", local(gap.from_ms), local(gap.to_ms)),
+            );
+        }
+        for lost in &self.lost {
+            let known = match lost.acknowledged {
+                true => "(acknowledged)".to_owned(),
+                false => format!("(known? `elsa-archiver status --ack {}`)", self.name),
+            };
+            line(
+                "lost",
+                format!("{} to {} {known}", local(lost.from_ms), local(lost.to_ms)),
             );
         }
         for (name, number) in [("truncated", self.truncated), ("unproven", self.unproven)] {

@@ -92,17 +92,19 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
             return unreadable(job, &file.display(), &error);
         }
     };
+    // What is lost is a gap, until somebody says that it is known.
+    let mut accounted = replay.coverage.clone();
+    let known = replay
+        .lost()
+        .into_iter()
+        .filter(|&(_, acknowledged)| acknowledged);
+    known.for_each(|(span, _)| accounted.add(span));
     let bar = context
         .terminal
         .bar(job.name.as_str(), archived.len() as u64);
-    against::verify(
-        &store,
-        job,
-        &published,
-        &archived,
-        &replay.coverage,
-        &mut || bar.inc(1),
-    )
+    against::verify(&store, job, &published, &archived, &accounted, &mut || {
+        bar.inc(1)
+    })
 }
 
 fn unreadable(job: &Job, file: &dyn Display, why: &dyn Display) -> JobReport {

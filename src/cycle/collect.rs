@@ -104,11 +104,17 @@ pub async fn collect(
         Err(error) => Err(error),
     };
     match placed {
-        Ok(parts) => Ok(Collected {
-            staged,
-            parts,
-            doubt: collecting.doubt,
-        }),
+        Ok(mut parts) => {
+            let mut doubt = collecting.doubt;
+            if doubt_what_may_be_forgotten(&mut parts, job, client.now()) {
+                doubt = Some("the service may have forgotten its beginning already".into());
+            }
+            Ok(Collected {
+                staged,
+                parts,
+                doubt,
+            })
+        }
         Err(error) => {
             // What failed must not go on taking space until the window's next turn.
             if let Err(error) = collecting.clear(&staged).await {
@@ -117,6 +123,23 @@ pub async fn collect(
             Err(error)
         }
     }
+}
+
+/// Parts that began beyond the service's retention by the time they had come may lack what it had
+/// forgotten. Returns whether there are any.
+fn doubt_what_may_be_forgotten(parts: &mut [Part], job: &Job, now: Ms) -> bool {
+    let Some(keeps) = job.retention_ms else {
+        return false;
+    };
+    let mut any = false;
+    for part in parts
+        .iter_mut()
+        .filter(|part| part.from_ms < now.0.saturating_sub(keeps))
+    {
+        part.status = part.status.max(Status::Unproven);
+        any = true;
+    }
+    any
 }
 
 /// A window in the making.

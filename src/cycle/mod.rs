@@ -18,6 +18,7 @@ use crate::archive::unpack::Limits;
 use crate::clock::Clock;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
+use crate::domain::plan::out_of_reach;
 use crate::domain::retry::Policy;
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
@@ -52,6 +53,8 @@ pub struct Outcome {
     pub truncated: u64,
     /// Those recorded `unproven`.
     pub unproven: u64,
+    /// Spans that were found to be out of reach at the service.
+    pub lost: u64,
     /// Windows that were due and are not archived.
     pub left: u64,
     /// The last reason for one that is not.
@@ -62,7 +65,11 @@ impl Outcome {
     /// Whether everything that was due is archived and known to be complete.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        self.left == 0 && self.truncated == 0 && self.unproven == 0 && self.error.is_none()
+        self.left == 0
+            && self.lost == 0
+            && self.truncated == 0
+            && self.unproven == 0
+            && self.error.is_none()
     }
 
     fn archived(&mut self, published: &Published) {
@@ -167,8 +174,21 @@ impl JobRunner {
             return outcome;
         }
         let now = self.client.now();
+        let mut due = match self.close_what_is_lost(now, plan) {
+            Ok((due, lost)) => {
+                outcome.lost = lost;
+                due
+            }
+            Err(error) => {
+                tracing::error!(job = %self.job.name, "{error}");
+                return Outcome {
+                    left: 1,
+                    error: Some(error.to_string()),
+                    ..outcome
+                };
+            }
+        };
         let replay = self.ledger.replay();
-        let mut due = plan(now, &replay.coverage, &self.job);
         let planned = due.len();
         if patient {
             due.retain(|&window| replay.next_try(window).is_none_or(|next| next <= now));
@@ -195,6 +215,42 @@ impl JobRunner {
             }
         }
         outcome
+    }
+
+    /// Records what is out of reach at the service, once, so that it is not asked for ever after.
+    /// Returns what is due beside it, and how many spans were lost.
+    fn close_what_is_lost(
+        &mut self,
+        now: Ms,
+        plan: impl FnOnce(Ms, &Coverage, &Job) -> Vec<Span>,
+    ) -> Result<(Vec<Span>, u64), LedgerError> {
+        self.ledger.take_acknowledgement()?;
+        let mut due = plan(now, &self.ledger.replay().closed(), &self.job);
+        let lost = out_of_reach(now, &self.job, &due);
+        for &span in &lost {
+            tracing::error!(
+                job = %self.job.name,
+                span = %span,
+                "lost: it was not archived before the service's retention was over; `status` shows \
+                 it until `elsa-archiver status --ack {}` says that somebody knows",
+                self.job.name
+            );
+            self.ledger.record_lost(span)?;
+        }
+        due.retain(|window| !lost.iter().any(|span| span.covers(*window)));
+        if let (Some(oldest), Some(keeps)) = (due.first(), self.job.retention_ms) {
+            let deadline = oldest.from().plus(keeps);
+            // A window that has just settled is far from it as a rule.
+            if deadline.0 - now.0 < keeps / 2 {
+                tracing::warn!(
+                    job = %self.job.name,
+                    window = %oldest,
+                    deadline = %deadline,
+                    "the oldest window that is not archived is about to be out of reach"
+                );
+            }
+        }
+        Ok((due, lost.len() as u64))
     }
 
     async fn archive(

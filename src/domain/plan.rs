@@ -17,6 +17,20 @@ pub fn plan(now: Ms, coverage: &Coverage, job: &Job) -> Vec<Span> {
     since.map_or_else(Vec::new, |since| windows_in(now, coverage, job, since))
 }
 
+/// Those of the windows `due`, oldest first, that the service has forgotten at `now`, as far as
+/// `retention` is known; windows that touch are one span.
+#[must_use]
+pub fn out_of_reach(now: Ms, job: &Job, due: &[Span]) -> Vec<Span> {
+    let Some(edge) = job.retention_ms.map(|keeps| now.plus(-keeps)) else {
+        return Vec::new();
+    };
+    let mut lost = Coverage::new();
+    due.iter()
+        .filter(|window| window.to() <= edge)
+        .for_each(|&window| lost.add(window));
+    lost.spans().collect()
+}
+
 /// The windows of `job` inside `span` that have settled at `now` and that coverage lacks, oldest
 /// first; the first and the last are clipped where the span cuts them.
 #[must_use]
@@ -97,6 +111,21 @@ pub(crate) mod tests {
             plan(now, &coverage, &job()),
             [span(0, HOUR / 2), span(HOUR + 1000, 2 * HOUR)]
         );
+    }
+
+    #[test]
+    fn what_the_service_has_forgotten_is_out_of_reach_in_whole_windows() {
+        let keeps = Job {
+            retention_ms: Some(10 * HOUR),
+            ..job()
+        };
+        let due: Vec<Span> = (0..6)
+            .map(|hour| span(hour * HOUR, (hour + 1) * HOUR))
+            .collect();
+        let now = Ms(13 * HOUR + 1);
+        assert_eq!(out_of_reach(now, &keeps, &due), [span(0, 3 * HOUR)]);
+        assert_eq!(out_of_reach(Ms(10 * HOUR), &keeps, &due), []);
+        assert_eq!(out_of_reach(now, &job(), &due), []);
     }
 
     #[test]

@@ -28,6 +28,8 @@ const SCHEMA: u32 = 1;
 struct Stored {
     schema: u32,
     coverage: Vec<(Ms, Ms)>,
+    lost: Vec<(Ms, Ms)>,
+    acknowledged: Vec<(Ms, Ms)>,
     truncated: u64,
     unproven: u64,
     records: u64,
@@ -55,6 +57,8 @@ pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError
     let stored = Stored {
         schema: SCHEMA,
         coverage: replay.coverage.spans().map(bounds).collect(),
+        lost: replay.lost.spans().map(bounds).collect(),
+        acknowledged: replay.acknowledged.spans().map(bounds).collect(),
         truncated: replay.truncated,
         unproven: replay.unproven,
         records: replay.records,
@@ -134,8 +138,14 @@ impl Stored {
             last_line: self.last_line,
             ..Replay::default()
         };
-        for (from, to) in self.coverage {
-            replay.coverage.add(Span::new(from, to)?);
+        for (kept, set) in [
+            (self.coverage, &mut replay.coverage),
+            (self.lost, &mut replay.lost),
+            (self.acknowledged, &mut replay.acknowledged),
+        ] {
+            for (from, to) in kept {
+                set.add(Span::new(from, to)?);
+            }
         }
         if let Some((from, to, at)) = self.last_success {
             replay.last_success = Some((Span::new(from, to)?, at));

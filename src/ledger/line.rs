@@ -16,6 +16,10 @@ pub enum Event {
     Archived(Archived),
     /// A window could not be archived; it stays due.
     Failed(Failed),
+    /// A span was not archived before the service forgot it; it is not asked for any more.
+    Lost(Span),
+    /// Somebody knows of what was lost in a span.
+    Acknowledged(Span),
 }
 
 /// Why a window is not archived yet.
@@ -68,6 +72,8 @@ struct Fields<'a> {
 
 const ARCHIVED: &str = "archived";
 const FAILED: &str = "failed";
+const LOST: &str = "lost";
+const ACKNOWLEDGED: &str = "acknowledged";
 
 impl Line {
     /// The line as JSON, without its newline.
@@ -78,6 +84,7 @@ impl Line {
         let span = match &self.event {
             Event::Archived(archived) => archived.span,
             Event::Failed(failed) => failed.span,
+            Event::Lost(span) | Event::Acknowledged(span) => *span,
         };
         let mut fields = Fields {
             seq: self.seq,
@@ -105,6 +112,8 @@ impl Line {
                 fields.event = FAILED.into();
                 fields.message = Some(failed.message.as_str().into());
             }
+            Event::Lost(_) => fields.event = LOST.into(),
+            Event::Acknowledged(_) => fields.event = ACKNOWLEDGED.into(),
         }
         serde_json::to_string(&fields)
     }
@@ -137,6 +146,8 @@ impl Line {
                 span,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
             }),
+            LOST => Event::Lost(span),
+            ACKNOWLEDGED => Event::Acknowledged(span),
             other => {
                 return Err(format!(
                     "its event {other:?} is not known to this version; a newer one wrote it"

@@ -2,6 +2,7 @@
 //! *Ordered* (a line is written for what is durable, and is durable itself before anything
 //! builds on it) and *Self-healing* (a torn last line is cut off and its work done again).
 
+pub mod acknowledgement;
 mod checkpoint;
 pub mod line;
 pub mod lock;
@@ -16,6 +17,7 @@ use thiserror::Error;
 use crate::archive::publish::Published;
 use crate::clock::Clock;
 use crate::domain::job::JobName;
+use crate::domain::span::{Ms, Span};
 use crate::durable::{Disk, DiskError, Output, Step};
 use line::{Event, Failed, Line};
 use replay::{Damage, Replay};
@@ -167,6 +169,28 @@ impl Ledger {
     /// When it can't be written.
     pub fn record_failure(&mut self, failed: Failed) -> Result<(), LedgerError> {
         self.append(Event::Failed(failed))
+    }
+
+    /// Records that a span is out of reach at the service.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn record_lost(&mut self, span: Span) -> Result<(), LedgerError> {
+        self.append(Event::Lost(span))
+    }
+
+    /// Records that somebody knows of everything lost so far, when they have said so.
+    ///
+    /// # Errors
+    /// When it can't be written, or their word can't be read.
+    pub fn take_acknowledgement(&mut self) -> Result<(), LedgerError> {
+        if let Some(until) = acknowledgement::read(&self.path)?
+            && let Some(span) = Span::new(Ms(i64::MIN), until)
+        {
+            self.append(Event::Acknowledged(span))?;
+            self.disk.remove(&acknowledgement::path(&self.path))?;
+        }
+        Ok(())
     }
 
     fn append(&mut self, event: Event) -> Result<(), LedgerError> {

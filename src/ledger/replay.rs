@@ -47,6 +47,10 @@ pub(super) struct Failures {
 pub struct Replay {
     /// The spans archived.
     pub coverage: Coverage,
+    /// The spans recorded `lost`, which may have been archived later all the same.
+    pub(super) lost: Coverage,
+    /// Those of them that somebody knows of.
+    pub(super) acknowledged: Coverage,
     /// Windows recorded `truncated`.
     pub truncated: u64,
     /// Windows recorded `unproven`.
@@ -117,6 +121,16 @@ impl Replay {
         }
         match &line.event {
             Event::Archived(archived) => self.archived(archived, line.at),
+            Event::Lost(span) => self.lost.add(*span),
+            Event::Acknowledged(span) => {
+                for known in self
+                    .lost
+                    .spans()
+                    .filter_map(|lost| lost.intersection(*span))
+                {
+                    self.acknowledged.add(known);
+                }
+            }
             Event::Failed(failed) => {
                 let times = self
                     .failures
@@ -173,9 +187,30 @@ impl Replay {
     pub fn last_error(&self, since: Ms) -> Option<(&str, Ms)> {
         self.failures
             .iter()
-            .filter(|&(&span, _)| span.to() > since && !self.coverage.covers(span))
+            .filter(|&(&span, _)| {
+                span.to() > since && !self.coverage.covers(span) && !self.lost.covers(span)
+            })
             .max_by_key(|(_, failures)| failures.last)
             .map(|(_, failures)| (failures.message.as_str(), failures.last))
+    }
+
+    /// The spans that are lost: recorded so, and not archived since; with each, whether somebody
+    /// knows of it.
+    #[must_use]
+    pub fn lost(&self) -> Vec<(Span, bool)> {
+        self.lost
+            .spans()
+            .flat_map(|span| self.coverage.missing_in(span))
+            .map(|span| (span, self.acknowledged.covers(span)))
+            .collect()
+    }
+
+    /// What need not be asked for any more: what is archived, and what is lost.
+    #[must_use]
+    pub fn closed(&self) -> Coverage {
+        let mut closed = self.coverage.clone();
+        self.lost.spans().for_each(|span| closed.add(span));
+        closed
     }
 
     /// When a window that failed before is worth another try; `None` when it never failed.

@@ -1,0 +1,41 @@
+//! The operator's word that a loss is known: `status --ack` leaves it beside the ledger, since the
+//! ledger itself belongs to whoever holds the lock. It counts at once, and the next cycle records
+//! it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{LedgerError, unreadable};
+use crate::domain::span::Ms;
+use crate::durable::{Disk, DiskError, Step};
+
+/// Where the word of a ledger's job is left.
+#[must_use]
+pub fn path(ledger: &Path) -> PathBuf {
+    ledger.with_extension("acknowledged")
+}
+
+/// Leaves word that everything lost before `until` is known.
+///
+/// # Errors
+/// When it can't be written.
+pub fn leave(ledger: &Path, until: Ms, disk: &Disk) -> Result<(), DiskError> {
+    let path = path(ledger);
+    disk.step(Step::LeaveWord, &path, || {
+        fs::write(&path, format!("{}\n", until.0))
+    })
+}
+
+/// Until when losses are known, when there is a word to say so. What is no such word says nothing.
+///
+/// # Errors
+/// When it is there and can't be read.
+pub fn read(ledger: &Path) -> Result<Option<Ms>, LedgerError> {
+    let path = path(ledger);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim().parse().ok().map(Ms)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(&path, error)),
+    }
+}
