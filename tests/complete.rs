@@ -6,10 +6,10 @@ mod harness;
 use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::Ms;
 use elsa_archiver::simulator::{
-    CsvLayout, Dialect, JsonLayout, Order, Project, Settings, TimeStyle,
+    Clock, CsvLayout, Dialect, Fault, FaultPlan, JsonLayout, Order, Project, Settings, TimeStyle,
 };
 
-use harness::{Due, Job, PROJECT_ID, World, project_key};
+use harness::{Due, Job, PROJECT_ID, World, project_key, until};
 
 const HOUR: i64 = 3_600_000;
 const RECORDS: usize = 100_000;
@@ -231,7 +231,8 @@ async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_k
         .exits(1)
         .says("lost: it was not archived")
         .says("forgotten its beginning");
-    assert_eq!(world.requests("shop").len(), 4);
+    // One of them only asks what time it is there.
+    assert_eq!(world.requests("shop").len(), 5);
     let folders = world.folders("shop");
     assert_eq!(folders.len(), 4);
     assert_eq!(folders[0].manifest["status"], "unproven");
@@ -276,4 +277,56 @@ async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_k
     assert_eq!(last["event"], "acknowledged");
     assert_eq!(world.status("shop")["lost"][0]["acknowledged"], true);
     assert!(!world.path("state/shop.ledger.acknowledged").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_gives_nothing_up_for_lost() {
+    let due = Due::hours(6);
+    let world = World::of([due.project("shop")]).await;
+    world.service.set_clock(Clock::Skewed(-9_000_000));
+    let now = jiff::Timestamp::now().as_millisecond();
+    let keeps = (now - due.windows[0].to().0) / 1000 - 60;
+    let job = Job::new("shop", &due).with("retention", &format!("\"{keeps}s\""));
+    world.configure(&[job]);
+    world.once().exits(1).says("ahead of the service's");
+    let events = world.ledger_lines("shop");
+    assert!(
+        events.iter().all(|line| line["event"] != "lost"),
+        "{events:?}"
+    );
+    assert_eq!(world.folders("shop")[0].manifest["status"], "complete");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_that_is_stopped_goes_on_where_it_was() {
+    let due = Due::hours(8);
+    let world = World::of([due.project("shop")]).await;
+    let since = format!("\"{}\"", due.windows[7].from());
+    world.configure(&[Job::new("shop", &due).with("since", &since)]);
+    let stalls = [None, None, None, Some(Fault::StallInBody(300))];
+    world.service.set_faults(FaultPlan::steps(stalls));
+    let (from, to) = (due.since().to_string(), due.whole().to().to_string());
+    let backfill = ["backfill", "--job", "shop", "--from", &from, "--to", &to];
+    let running = world.spawn(&backfill);
+    until("the fourth download hangs", || {
+        world
+            .requests("shop")
+            .iter()
+            .any(|entry| entry.fault.is_some())
+    });
+    running.terminate();
+    running.wait().exits(1);
+    world.run(&backfill).exits(0);
+    world.assert_archived("shop", &due.windows);
+    let asked: Vec<Option<Ms>> = world
+        .requests("shop")
+        .iter()
+        .map(|entry| entry.from)
+        .collect();
+    let starts = due.windows.iter().map(|window| Some(window.from()));
+    let interrupted = Some(due.windows[3].from());
+    for start in starts {
+        let times = asked.iter().filter(|from| **from == start).count();
+        assert_eq!(times, if start == interrupted { 2 } else { 1 }, "{asked:?}");
+    }
 }

@@ -24,6 +24,7 @@ use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
+use crate::elsa::request::Request;
 use crate::ledger::line::Failed;
 use crate::ledger::{Ledger, LedgerError};
 use collect::{Collected, NotCollected};
@@ -174,11 +175,8 @@ impl JobRunner {
             return outcome;
         }
         let now = self.client.now();
-        let mut due = match self.close_what_is_lost(now, plan) {
-            Ok((due, lost)) => {
-                outcome.lost = lost;
-                due
-            }
+        let mut due = match self.ledger.take_acknowledgement() {
+            Ok(()) => plan(now, &self.ledger.replay().closed(), &self.job),
             Err(error) => {
                 tracing::error!(job = %self.job.name, "{error}");
                 return Outcome {
@@ -188,6 +186,13 @@ impl JobRunner {
                 };
             }
         };
+        match self.close_what_is_lost(now, &mut due, stop).await {
+            Ok(lost) => outcome.lost = lost,
+            Err(message) => {
+                tracing::error!(job = %self.job.name, "{message}");
+                outcome.error = Some(message);
+            }
+        }
         let replay = self.ledger.replay();
         let planned = due.len();
         if patient {
@@ -217,16 +222,35 @@ impl JobRunner {
         outcome
     }
 
-    /// Records what is out of reach at the service, once, so that it is not asked for ever after.
-    /// Returns what is due beside it, and how many spans were lost.
-    fn close_what_is_lost(
+    /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
+    /// not asked for ever after. Returns how many spans were lost.
+    async fn close_what_is_lost(
         &mut self,
         now: Ms,
-        plan: impl FnOnce(Ms, &Coverage, &Job) -> Vec<Span>,
-    ) -> Result<(Vec<Span>, u64), LedgerError> {
-        self.ledger.take_acknowledgement()?;
-        let mut due = plan(now, &self.ledger.replay().closed(), &self.job);
-        let lost = out_of_reach(now, &self.job, &due);
+        due: &mut Vec<Span>,
+        stop: &CancellationToken,
+    ) -> Result<u64, String> {
+        let Some(&oldest) = due.first() else {
+            return Ok(0);
+        };
+        if out_of_reach(now, &self.job, due).is_empty() {
+            self.warn_of_deadline(now, oldest);
+            return Ok(0);
+        }
+        // Nothing is given up on the word of our clock alone, which may have jumped ahead: any
+        // answer tells what time it is there.
+        let request = Request::new(&self.job, oldest).for_at_most(1);
+        let heard = stop.run_until_cancelled(self.client.ask(&request)).await;
+        match heard {
+            None => return Ok(0),
+            Some(Err(error)) if !error.failure.is_answer() => {
+                return Err(format!(
+                    "windows seem to be lost, but the service is silent: {error}"
+                ));
+            }
+            Some(_) => {}
+        }
+        let lost = out_of_reach(self.client.now(), &self.job, due);
         for &span in &lost {
             tracing::error!(
                 job = %self.job.name,
@@ -235,22 +259,28 @@ impl JobRunner {
                  it until `elsa-archiver status --ack {}` says that somebody knows",
                 self.job.name
             );
-            self.ledger.record_lost(span)?;
+            self.ledger
+                .record_lost(span)
+                .map_err(|error| error.to_string())?;
         }
         due.retain(|window| !lost.iter().any(|span| span.covers(*window)));
-        if let (Some(oldest), Some(keeps)) = (due.first(), self.job.retention_ms) {
-            let deadline = oldest.from().plus(keeps);
-            // A window that has just settled is far from it as a rule.
-            if deadline.0 - now.0 < keeps / 2 {
-                tracing::warn!(
-                    job = %self.job.name,
-                    window = %oldest,
-                    deadline = %deadline,
-                    "the oldest window that is not archived is about to be out of reach"
-                );
-            }
+        Ok(lost.len() as u64)
+    }
+
+    /// Says when what is not archived will be out of reach, in the second half of the time.
+    fn warn_of_deadline(&self, now: Ms, oldest: Span) {
+        let Some(keeps) = self.job.retention_ms else {
+            return;
+        };
+        let deadline = oldest.from().plus(keeps);
+        if deadline.0.saturating_sub(now.0) < keeps / 2 {
+            tracing::warn!(
+                job = %self.job.name,
+                window = %oldest,
+                deadline = %deadline,
+                "the oldest window that is not archived is about to be out of reach"
+            );
         }
-        Ok((due, lost.len() as u64))
     }
 
     async fn archive(

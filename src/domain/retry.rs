@@ -41,6 +41,17 @@ pub enum Failure {
     Local,
 }
 
+impl Failure {
+    /// Whether the service itself has answered, whatever it said.
+    #[must_use]
+    pub const fn is_answer(self) -> bool {
+        !matches!(
+            self,
+            Self::Passing | Self::Unreachable | Self::TooSlow | Self::Local
+        )
+    }
+}
+
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
