@@ -234,6 +234,40 @@ async fn backfill_archives_a_span_before_since_without_a_gap_and_asks_for_it_onc
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn backfill_begins_with_the_newest_window_where_that_is_wanted() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    let (from, to) = (due.since().to_string(), due.whole().to().to_string());
+    world
+        .run(&[
+            "backfill",
+            "--job",
+            "shop",
+            "--from",
+            &from,
+            "--to",
+            &to,
+            "--newest-first",
+        ])
+        .exits(0);
+    world.assert_archived("shop", &due.windows);
+    let asked: Vec<_> = world
+        .requests("shop")
+        .iter()
+        .map(|entry| entry.from)
+        .collect();
+    let newest_first: Vec<_> = due
+        .windows
+        .iter()
+        .rev()
+        .map(|window| Some(window.from()))
+        .collect();
+    assert_eq!(asked, newest_first);
+    world.run(&["verify"]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_archived_side_by_side_and_only_those_that_are_named() {
     let due = Due::hours(2);
     let world = World::of([due.project("shop"), due.project("pay"), due.project("off")]).await;

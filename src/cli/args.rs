@@ -72,6 +72,9 @@ pub enum Command {
         /// Where the span ends, likewise; the instant itself is not in it
         #[arg(long, value_name = "T")]
         to: String,
+        /// Begin with the newest window; the default is the oldest, which the service forgets first
+        #[arg(long)]
+        newest_first: bool,
     },
     /// Show coverage, gaps, due windows, last success and last error of each job
     Status {

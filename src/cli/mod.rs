@@ -85,7 +85,12 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
     match &args.command {
         Command::Run => run::run(&context),
         Command::Once { jobs } => run::once(&context, jobs),
-        Command::Backfill { job, from, to } => run::backfill(&context, job, from, to),
+        Command::Backfill {
+            job,
+            from,
+            to,
+            newest_first,
+        } => run::backfill(&context, job, from, to, *newest_first),
         Command::Plan { jobs, json } => plan::plan(&context, jobs, *json),
         Command::Status { json, ack } => status::status(&context, *json, ack),
         Command::Verify { jobs, json, dir } => {

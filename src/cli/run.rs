@@ -40,7 +40,13 @@ pub fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
 }
 
 /// Archives the uncovered windows of a span.
-pub fn backfill(context: &Context<'_>, name: &str, from: &str, to: &str) -> Result<(), Stop> {
+pub fn backfill(
+    context: &Context<'_>,
+    name: &str,
+    from: &str,
+    to: &str,
+    newest_first: bool,
+) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, &[name.to_owned()], &context.args.config)?;
     let read = |option: &str, text: &str| {
@@ -61,7 +67,13 @@ pub fn backfill(context: &Context<'_>, name: &str, from: &str, to: &str) -> Resu
         context,
         &config,
         &jobs,
-        move |now: Ms, coverage: &Coverage, job: &Job| windows_in(now, coverage, job, span),
+        move |now: Ms, coverage: &Coverage, job: &Job| {
+            let mut due = windows_in(now, coverage, job, span);
+            if newest_first {
+                due.reverse();
+            }
+            due
+        },
     )
 }
 

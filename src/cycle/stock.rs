@@ -1,0 +1,119 @@
+//! Taking stock before a cycle: folders that the ledger lacks are taken over or block their spans,
+//! and what the service has forgotten is given up. Carries *Self-healing* and *Candid*.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::JobRunner;
+use crate::archive::adopt::{Stray, adopt};
+use crate::domain::plan::out_of_reach;
+use crate::domain::span::{Ms, Span};
+use crate::elsa::request::Request;
+
+impl JobRunner {
+    /// Takes over folders that are published but not recorded.
+    pub(super) async fn adopt(&mut self) -> Result<(), String> {
+        let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
+        let replay = self.ledger.replay();
+        let (coverage, last) = (replay.coverage.clone(), replay.last_manifest);
+        let looked = spawn_blocking(move || adopt(&shared.store, &job, &coverage, last));
+        let found = looked
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
+        for published in found.adopted {
+            let folder = published.archived().folder.clone();
+            self.ledger
+                .record(published)
+                .map_err(|error| error.to_string())?;
+            tracing::warn!(
+                job = %self.job.name,
+                folder,
+                "adopted a folder that was published but not in the ledger"
+            );
+        }
+        for stray in &found.strays {
+            tracing::error!(job = %self.job.name, "{}", in_the_way(stray));
+        }
+        self.strays = found.strays;
+        // Strays are looked at again: somebody may move them away.
+        self.look_for_folders = !self.strays.is_empty();
+        Ok(())
+    }
+
+    pub(super) fn blocking_stray(&self, window: Span) -> Option<String> {
+        let blocks = |stray: &&Stray| stray.span.intersection(window).is_some();
+        self.strays.iter().find(blocks).map(in_the_way)
+    }
+
+    /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
+    /// not asked for ever after. Returns how many spans were lost.
+    pub(super) async fn close_what_is_lost(
+        &mut self,
+        now: Ms,
+        due: &mut Vec<Span>,
+        stop: &CancellationToken,
+    ) -> Result<u64, String> {
+        let Some(&oldest) = due.iter().min() else {
+            return Ok(0);
+        };
+        if out_of_reach(now, &self.job, due).is_empty() {
+            self.warn_of_deadline(now, oldest);
+            return Ok(0);
+        }
+        // Nothing is given up on the word of our clock alone, which may have jumped ahead: any
+        // answer tells what time it is there.
+        let request = Request::new(&self.job, oldest).for_at_most(1);
+        let heard = stop.run_until_cancelled(self.client.ask(&request)).await;
+        match heard {
+            None => return Ok(0),
+            Some(Err(error)) if !error.failure.is_answer() => {
+                return Err(format!(
+                    "windows seem to be lost, but the service is silent: {error}"
+                ));
+            }
+            Some(_) => {}
+        }
+        let lost = out_of_reach(self.client.now(), &self.job, due);
+        for &span in &lost {
+            tracing::error!(
+                job = %self.job.name,
+                span = %span,
+                "lost: it was not archived before the service's retention was over; `status` shows \
+                 it until `elsa-archiver status --ack {}` says that somebody knows",
+                self.job.name
+            );
+            self.ledger
+                .record_lost(span)
+                .map_err(|error| error.to_string())?;
+        }
+        due.retain(|window| !lost.iter().any(|span| span.covers(*window)));
+        Ok(lost.len() as u64)
+    }
+
+    /// Says when what is not archived will be out of reach, in the second half of the time.
+    fn warn_of_deadline(&self, now: Ms, oldest: Span) {
+        let Some(keeps) = self.job.retention_ms else {
+            return;
+        };
+        let deadline = oldest.from().plus(keeps);
+        if deadline.0.saturating_sub(now.0) < keeps / 2 {
+            tracing::warn!(
+                job = %self.job.name,
+                window = %oldest,
+                deadline = %deadline,
+                "the oldest window that is not archived is about to be out of reach"
+            );
+        }
+    }
+}
+
+fn in_the_way(stray: &Stray) -> String {
+    format!(
+        "{} is in the way: the ledger lacks it and it can't be adopted ({}); move it away, the \
+         next cycle makes good",
+        stray.folder, stray.why
+    )
+}
