@@ -6,7 +6,8 @@ mod harness;
 use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::Ms;
 use elsa_archiver::simulator::{
-    Clock, CsvLayout, Dialect, Fault, FaultPlan, JsonLayout, Order, Project, Settings, TimeStyle,
+    Clock, CsvLayout, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Order, Project, Settings,
+    TimeStyle,
 };
 
 use harness::{Due, Job, PROJECT_ID, World, project_key, until};
@@ -211,10 +212,14 @@ async fn records_outside_the_span_that_was_asked_for_are_kept_and_reported() {
     world.configure(&[Job::new("shop", &due).with("to_bound", "\"exclusive\"")]);
     world
         .once()
-        .exits(0)
+        .exits(1)
         .says("records outside the span")
         .says("to_bound");
-    assert_eq!(world.folders("shop")[0].manifest["records"], 2);
+    let folders = world.folders("shop");
+    assert_eq!(folders[0].manifest["records"], 2);
+    // The record is in two windows now, so neither ledger nor status calls the first complete.
+    assert_eq!(folders[0].manifest["status"], "unproven");
+    assert_eq!(world.status("shop")["unproven"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +261,7 @@ async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_k
 
     // Never asked for again, and never forgotten.
     world.service.clear_journal();
-    world.once().exits(0);
+    world.once().exits(1).shows("1 lost");
     assert!(world.requests("shop").is_empty());
     let status = world.status("shop");
     assert_eq!(status["lost"][0]["to_ms"], due.windows[1].to().0);
@@ -329,4 +334,36 @@ async fn a_backfill_that_is_stopped_goes_on_where_it_was() {
         let times = asked.iter().filter(|from| **from == start).count();
         assert_eq!(times, if start == interrupted { 2 } else { 1 }, "{asked:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spike_is_kept_also_where_the_service_finds_nothing_beside_it() {
+    let due = Due::hours(1);
+    let spike = due.since().plus(HOUR / 2);
+    let project = Project::silent(&project_key("shop"), PROJECT_ID).with_spike(spike, 9_000, 5_000);
+    let world = World::start(Settings {
+        projects: vec![project],
+        dialect: Dialect {
+            empty: EmptyAnswer::NotFound,
+            ..Dialect::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    world.configure(&[Job::new("shop", &due).with("count", "2000")]);
+    // Every log is there; what was answered with an error is not called complete.
+    world.once().exits(1).says("a part of it was refused");
+    let folders = world.folders("shop");
+    assert_eq!(folders[0].manifest["status"], "unproven");
+    let parts = folders[0].manifest["parts"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let records: u64 = parts
+        .iter()
+        .filter_map(|part| part["records"].as_u64())
+        .sum();
+    assert_eq!(records, 9_000);
+    folders[0].assert_sums_pass();
+    world.run(&["verify"]).exits(1).shows("unproven");
 }

@@ -23,6 +23,12 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// Whether there is room for such a directory before `position`. Compressed data may hold the
+    /// bytes of an end record by chance; what follows them then hardly ever makes sense.
+    const fn fits_before(self, position: u64) -> bool {
+        self.bytes <= position && self.entries.saturating_mul(46) <= self.bytes
+    }
+
     fn larger(self, other: Self) -> Self {
         Self {
             entries: self.entries.max(other.entries),
@@ -54,11 +60,14 @@ pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
         };
         // All ones mean "see ZIP64"; where there is none, the reader refuses the zip.
         let in_64 = entries == u64::from(u16::MAX) || bytes == u64::from(u32::MAX);
-        add(if in_64 {
+        let announced = if in_64 {
             Announced::default()
         } else {
             Announced { entries, bytes }
-        });
+        };
+        if announced.fits_before(start + at as u64) {
+            add(announced);
+        }
     }
     for at in memchr::memmem::find_iter(&tail, LOCATOR) {
         let Some(place) = number::<8>(&tail, at + 8) else {
@@ -73,7 +82,8 @@ pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
     }
     // A locator may point beside its record; a reader may look for the record itself.
     for at in memchr::memmem::find_iter(&tail, END_64) {
-        add(end_64(&tail, at).unwrap_or_default());
+        let announced = end_64(&tail, at).filter(|end| end.fits_before(start + at as u64));
+        announced.into_iter().for_each(&mut add);
     }
     zip.seek(SeekFrom::Start(0))?;
     Ok(found)
@@ -121,20 +131,21 @@ mod tests {
     fn the_largest_directory_that_is_announced_counts() {
         assert_eq!(of(b""), None);
         assert_eq!(of(b"no zip at all"), None);
+        let after = |ends: &[Vec<u8>]| [vec![0; 10_000], ends.concat()].concat();
+        let announced = |entries, bytes| Some(Announced { entries, bytes });
+        assert_eq!(of(&after(&[end(3, 200)])), announced(3, 200));
         assert_eq!(
-            of(&end(3, 200)),
-            Some(Announced {
-                entries: 3,
-                bytes: 200
-            })
+            of(&after(&[end(90, 5000), end(3, 700)])),
+            announced(90, 5000)
         );
-        let both = [end(9000, 5), end(3, 700)].concat();
+        // Chance bytes in compressed data: there is no room for such a directory.
         assert_eq!(
-            of(&both),
-            Some(Announced {
-                entries: 9000,
-                bytes: 700
-            })
+            of(&after(&[end(50_000, 20_000), end(3, 700)])),
+            announced(3, 700)
+        );
+        assert_eq!(
+            of(&after(&[end(50_000, 5000), end(3, 700)])),
+            announced(3, 700)
         );
         assert_eq!(of(&END[..3]), None);
         assert_eq!(of(&end(3, 200)[..15]), None);

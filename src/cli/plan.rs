@@ -9,7 +9,7 @@ use super::session::chosen;
 use super::status::replays;
 use crate::archive::manifest::local_time;
 use crate::domain::job::Job;
-use crate::domain::plan;
+use crate::domain::plan::{self, reach};
 use crate::domain::span::Span;
 use crate::elsa::request::Request;
 
@@ -42,7 +42,7 @@ pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), S
     let mut planned = Vec::new();
     for (job, replay) in jobs.iter().zip(replays(&config, &jobs)) {
         let replay = replay.map_err(|error| Stop::failed(error.to_string()))?;
-        planned.push((job, plan::plan(now, &replay.closed(), job)));
+        planned.push((job, plan::plan(now, &replay.closed(reach(now, job)), job)));
     }
     if json {
         let jobs = planned.iter().map(|(job, due)| PlannedJob {

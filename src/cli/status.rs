@@ -14,7 +14,7 @@ use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
 use crate::config::Config;
 use crate::domain::job::Job;
-use crate::domain::plan::plan;
+use crate::domain::plan::{plan, reach};
 use crate::domain::span::{Ms, Span};
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
@@ -141,7 +141,7 @@ pub fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>
 impl JobStatus {
     /// `known_until`: what was lost before is known, though the ledger does not say so yet.
     fn of(job: &Job, replay: &Replay, known_until: Option<Ms>, now: Ms) -> Self {
-        let closed = replay.closed();
+        let closed = replay.closed(reach(now, job));
         let due = plan(now, &closed, job);
         let gaps = closed.gaps(job.since);
         let covered_until = replay.coverage.covered_until(job.since);

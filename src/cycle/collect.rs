@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{self, Answered, Place};
 use super::{Shared, broken};
-use crate::archive::manifest::{Part, local_time};
+use crate::archive::manifest::{Part, Zip, local_time};
+use crate::digest::Digest;
 use crate::domain::job::Job;
-use crate::domain::retry::Decision;
+use crate::domain::retry::{Decision, Failure};
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::split::resolve::{Answer, Ask, resolve};
@@ -40,6 +41,8 @@ pub struct Collected {
 pub enum NotCollected {
     /// It concerns this window only.
     Window(String),
+    /// The service rejects the span, or finds nothing in it.
+    Rejected(String),
     /// It took too long; smaller spans may succeed.
     TooSlow(String),
     /// The others would fail alike.
@@ -92,6 +95,7 @@ pub async fn collect(
         stop,
         answers: answers.clone(),
         asked: 0,
+        answered: false,
         open: BTreeMap::new(),
         kept: Vec::new(),
         doubt: None,
@@ -116,6 +120,13 @@ pub async fn collect(
             })
         }
         Err(error) => {
+            let error = match error {
+                // Not even a small span was answered: it is not the window's size.
+                NotCollected::TooSlow(message) if !collecting.answered => {
+                    NotCollected::Job(message)
+                }
+                error => error,
+            };
             // What failed must not go on taking space until the window's next turn.
             if let Err(error) = collecting.clear(&staged).await {
                 tracing::warn!(job = %job.name, "{error:?}");
@@ -152,6 +163,8 @@ struct Collecting<'a> {
     answers: PathBuf,
     /// Answers so far.
     asked: usize,
+    /// Whether the service has answered any of them with a zip.
+    answered: bool,
     /// Answers of which it is not known yet whether they are parts.
     open: BTreeMap<usize, Part>,
     kept: Vec<(usize, Part)>,
@@ -167,7 +180,13 @@ impl Ask for Collecting<'_> {
         self.asked += 1;
         let id = self.asked;
         self.check_clocks()?;
-        let (answered, attempts) = self.until_answered(span, id).await?;
+        let (answered, attempts) = match self.until_answered(span, id).await {
+            Err(NotCollected::Rejected(message)) if self.answered => {
+                return Ok(self.rejected(span, id, message));
+            }
+            other => other?,
+        };
+        self.answered = true;
         // The answer tells what time it is there, perhaps for the first time.
         self.check_clocks()?;
         let Answered {
@@ -182,8 +201,10 @@ impl Ask for Collecting<'_> {
                 span = %span,
                 outside,
                 "the answer holds records outside the span that was asked for; they are kept as \
-                 they came. If they lie exactly at its end, set to_bound = \"inclusive\""
+                 they came. `elsa-archiver check --live` says whether to_bound is right"
             );
+            let what = format!("{outside} records lie outside the span that was asked for");
+            self.doubt = self.doubt.take().or(Some(what));
         }
         let records = unpacked.records;
         if let Some(records) = records.filter(|&records| records > self.job.count.into()) {
@@ -211,6 +232,7 @@ impl Ask for Collecting<'_> {
             id,
             records,
             sample: unpacked.seen.inside.finish(),
+            outside,
         })
     }
 
@@ -266,6 +288,34 @@ impl Ask for Collecting<'_> {
 impl Collecting<'_> {
     fn folder(&self, answer: usize) -> PathBuf {
         self.answers.join(format!("{answer:04}"))
+    }
+
+    /// A part of the window that the service answers with an error while it answers others: perhaps
+    /// it holds no logs (`ELSA-API.md`, *Unknown*). The others are worth keeping, and nothing is
+    /// known of this one.
+    fn rejected(&mut self, span: Span, id: usize, message: String) -> Answer {
+        let part = Part {
+            from_ms: span.from().0,
+            to_ms: span.to().0,
+            status: Status::Unproven,
+            records: None,
+            attempts: 1,
+            received_at: local_time(self.shared.clock.now(), &self.job.zone),
+            zip: Zip {
+                bytes: 0,
+                sha256: Digest::of(b""),
+            },
+            files: Vec::new(),
+        };
+        self.open.insert(id, part);
+        self.doubt = self
+            .doubt
+            .take()
+            .or(Some(format!("a part of it was refused: {message}")));
+        Answer {
+            id,
+            ..Answer::default()
+        }
     }
 
     /// A window that has settled by our clock, but not by the service's, would be archived before
@@ -340,6 +390,9 @@ impl Collecting<'_> {
                 wait_ms
             }
             Decision::AskForLess => return Err(NotCollected::TooSlow(error.to_string())),
+            Decision::GiveUpWindow if error.failure == Failure::Rejected => {
+                return Err(NotCollected::Rejected(error.to_string()));
+            }
             Decision::GiveUpWindow => return Err(NotCollected::Window(error.to_string())),
             Decision::GiveUpJob | Decision::WrongKey => {
                 return Err(NotCollected::Job(error.to_string()));

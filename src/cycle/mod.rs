@@ -53,7 +53,7 @@ pub struct Outcome {
     pub truncated: u64,
     /// Those recorded `unproven`.
     pub unproven: u64,
-    /// Spans that were found to be out of reach at the service.
+    /// Spans that are lost, of which nobody has said that they know.
     pub lost: u64,
     /// Windows that were due and are not archived.
     pub left: u64,
@@ -174,24 +174,23 @@ impl JobRunner {
             return outcome;
         }
         let now = self.client.now();
-        let mut due = match self.ledger.take_acknowledgement() {
-            Ok(()) => plan(now, &self.ledger.replay().closed(), &self.job),
-            Err(error) => {
-                tracing::error!(job = %self.job.name, "{error}");
-                return Outcome {
-                    left: 1,
-                    error: Some(error.to_string()),
-                    ..outcome
-                };
-            }
-        };
-        match self.close_what_is_lost(now, &mut due, stop).await {
-            Ok(lost) => outcome.lost = lost,
-            Err(message) => {
-                tracing::error!(job = %self.job.name, "{message}");
-                outcome.error = Some(message);
-            }
+        if let Err(error) = self.ledger.take_acknowledgement() {
+            // Not worth stopping for: it says only that somebody knows.
+            tracing::warn!(job = %self.job.name, "{error}");
         }
+        let mut due = plan(now, &self.ledger.replay().coverage, &self.job);
+        if let Err(message) = self.close_what_is_lost(now, &mut due, stop).await {
+            tracing::error!(job = %self.job.name, "{message}");
+            outcome.error = Some(message);
+        }
+        let unknown = |(span, known): &(Span, bool)| !known && span.to() > self.job.since;
+        outcome.lost = self
+            .ledger
+            .replay()
+            .lost()
+            .iter()
+            .filter(|lost| unknown(lost))
+            .count() as u64;
         let replay = self.ledger.replay();
         let planned = due.len();
         if patient {
@@ -249,7 +248,11 @@ impl JobRunner {
                 }
             }
             Err(NotCollected::Stopped) => return Err(End::Stopped),
-            Err(NotCollected::Window(message) | NotCollected::TooSlow(message)) => (message, false),
+            Err(
+                NotCollected::Window(message)
+                | NotCollected::TooSlow(message)
+                | NotCollected::Rejected(message),
+            ) => (message, false),
             Err(NotCollected::Job(message)) => (message, true),
         };
         tracing::error!(job = %self.job.name, window = %window, "not archived: {message}");

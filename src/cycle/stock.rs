@@ -11,6 +11,7 @@ use crate::archive::adopt::{Stray, adopt};
 use crate::domain::plan::out_of_reach;
 use crate::domain::span::{Ms, Span};
 use crate::elsa::request::Request;
+use crate::ledger::Ledger;
 
 impl JobRunner {
     /// Takes over folders that are published but not recorded.
@@ -49,35 +50,42 @@ impl JobRunner {
     }
 
     /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
-    /// not asked for ever after. Returns how many spans were lost.
+    /// not asked for ever after. Should clock or `retention` turn out to have been wrong, it is due
+    /// again.
     pub(super) async fn close_what_is_lost(
         &mut self,
         now: Ms,
         due: &mut Vec<Span>,
         stop: &CancellationToken,
-    ) -> Result<u64, String> {
+    ) -> Result<(), String> {
         let Some(&oldest) = due.iter().min() else {
-            return Ok(0);
+            return Ok(());
         };
-        if out_of_reach(now, &self.job, due).is_empty() {
+        let mut lost = out_of_reach(now, &self.job, due);
+        if lost.is_empty() {
             self.warn_of_deadline(now, oldest);
-            return Ok(0);
+            return Ok(());
         }
-        // Nothing is given up on the word of our clock alone, which may have jumped ahead: any
-        // answer tells what time it is there.
-        let request = Request::new(&self.job, oldest).for_at_most(1);
-        let heard = stop.run_until_cancelled(self.client.ask(&request)).await;
-        match heard {
-            None => return Ok(0),
-            Some(Err(error)) if !error.failure.is_answer() => {
-                return Err(format!(
-                    "windows seem to be lost, but the service is silent: {error}"
-                ));
+        let is_new = |ledger: &Ledger, span: &Span| !ledger.replay().is_known_lost(*span);
+        if lost.iter().any(|span| is_new(&self.ledger, span)) {
+            // Nothing is given up on the word of our clock alone, which may have jumped ahead: any
+            // answer tells what time it is there.
+            let request = Request::new(&self.job, oldest).for_at_most(1);
+            match stop.run_until_cancelled(self.client.ask(&request)).await {
+                None => return Ok(()),
+                Some(Err(error)) if !error.failure.is_answer() => {
+                    return Err(format!(
+                        "windows seem to be lost, but the service is silent: {error}"
+                    ));
+                }
+                Some(_) => lost = out_of_reach(self.client.now(), &self.job, due),
             }
-            Some(_) => {}
         }
-        let lost = out_of_reach(self.client.now(), &self.job, due);
-        for &span in &lost {
+        for &span in lost
+            .iter()
+            .filter(|span| is_new(&self.ledger, span))
+            .collect::<Vec<_>>()
+        {
             tracing::error!(
                 job = %self.job.name,
                 span = %span,
@@ -90,7 +98,7 @@ impl JobRunner {
                 .map_err(|error| error.to_string())?;
         }
         due.retain(|window| !lost.iter().any(|span| span.covers(*window)));
-        Ok(lost.len() as u64)
+        Ok(())
     }
 
     /// Says when what is not archived will be out of reach, in the second half of the time.

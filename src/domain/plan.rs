@@ -17,11 +17,18 @@ pub fn plan(now: Ms, coverage: &Coverage, job: &Job) -> Vec<Span> {
     since.map_or_else(Vec::new, |since| windows_in(now, coverage, job, since))
 }
 
+/// The instant before which the service has forgotten everything at `now`; `None` when the job
+/// does not say how long it keeps logs.
+#[must_use]
+pub fn reach(now: Ms, job: &Job) -> Option<Ms> {
+    job.retention_ms.map(|keeps| now.plus(-keeps))
+}
+
 /// Those of the windows `due`, oldest first, that the service has forgotten at `now`, as far as
 /// `retention` is known; windows that touch are one span.
 #[must_use]
 pub fn out_of_reach(now: Ms, job: &Job, due: &[Span]) -> Vec<Span> {
-    let Some(edge) = job.retention_ms.map(|keeps| now.plus(-keeps)) else {
+    let Some(edge) = reach(now, job) else {
         return Vec::new();
     };
     let mut lost = Coverage::new();

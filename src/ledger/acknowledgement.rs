@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{LedgerError, unreadable};
@@ -23,7 +24,11 @@ pub fn path(ledger: &Path) -> PathBuf {
 pub fn leave(ledger: &Path, until: Ms, disk: &Disk) -> Result<(), DiskError> {
     let path = path(ledger);
     disk.step(Step::LeaveWord, &path, || {
-        fs::write(&path, format!("{}\n", until.0))
+        let new = path.with_extension("acknowledged.new");
+        fs::write(&new, format!("{}\n", until.0))?;
+        // Whoever says it, the daemon's user has to read it.
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+        fs::rename(&new, &path)
     })
 }
 

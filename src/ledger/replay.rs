@@ -205,11 +205,25 @@ impl Replay {
             .collect()
     }
 
-    /// What need not be asked for any more: what is archived, and what is lost.
+    /// Whether all of `span` is recorded as lost.
     #[must_use]
-    pub fn closed(&self) -> Coverage {
+    pub fn is_known_lost(&self, span: Span) -> bool {
+        self.lost.covers(span)
+    }
+
+    /// What need not be asked for: what is archived, and what was lost and ends before `reach`,
+    /// before which the service keeps nothing; `None` when that is not known.
+    #[must_use]
+    pub fn closed(&self, reach: Option<Ms>) -> Coverage {
         let mut closed = self.coverage.clone();
-        self.lost.spans().for_each(|span| closed.add(span));
+        let beyond = reach.and_then(|reach| Span::new(Ms(i64::MIN), reach));
+        for span in self
+            .lost
+            .spans()
+            .filter_map(|span| beyond?.intersection(span))
+        {
+            closed.add(span);
+        }
         closed
     }
 

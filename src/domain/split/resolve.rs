@@ -32,7 +32,7 @@ const EXACT: f64 = 1.1;
 /// Where a capped answer is probed: the quantiles between which 35 % of its records lie, half of
 /// what should fit, since it may hold twice as much.
 const PROBE: (f64, f64) = (0.30, 0.65);
-/// How often a window may be halved because it took too long, and the shortest span, in
+/// How often a span may be halved in a row because it took too long, and the shortest span, in
 /// milliseconds, for which size can be the reason.
 const SLOW_HALVINGS: u32 = 6;
 const SLOW_SHORTEST_MS: i64 = 1000;
@@ -44,8 +44,10 @@ pub struct Answer {
     pub id: usize,
     /// Its records; `None` when they can't be counted.
     pub records: Option<u64>,
-    /// Where they lie.
+    /// Where those lie that are inside the span.
     pub sample: Sample,
+    /// How many are known to lie outside.
+    pub outside: u64,
 }
 
 /// Asks the service, and keeps or discards what it has answered.
@@ -93,6 +95,7 @@ pub async fn resolve<A: Ask>(
         ask,
         limit: limit.into(),
         halvings: SLOW_HALVINGS,
+        largest: 0,
     };
     let expected = match foreseen {
         Some(records) => Expected::even(records as f64 / window.len_ms() as f64),
@@ -222,7 +225,10 @@ fn end_of(rest: Span, side: Side, length_ms: i64) -> Span {
 struct Resolver<'a, A> {
     ask: &'a mut A,
     limit: u64,
+    /// Halvings for slowness left before something succeeds.
     halvings: u32,
+    /// The largest answer below the cap so far.
+    largest: u64,
 }
 
 type Resolving<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -256,7 +262,10 @@ impl<A: Ask> Resolver<'_, A> {
     fn piece(&mut self, span: Span) -> Resolving<'_, f64, A::Error> {
         Box::pin(async move {
             match self.ask.ask(span).await {
-                Ok(answer) => self.judge(span, answer).await,
+                Ok(answer) => {
+                    self.halvings = SLOW_HALVINGS;
+                    self.judge(span, answer).await
+                }
                 Err(error) => {
                     let may_help = A::may_be_too_big(&error)
                         && self.halvings > 0
@@ -276,6 +285,11 @@ impl<A: Ask> Resolver<'_, A> {
             self.ask.keep(answer.id, Status::Unproven);
             return Ok(0.0);
         };
+        if answer.outside.saturating_mul(2) > records {
+            // The service does not search what it is asked for: smaller spans would go on for ever.
+            self.ask.keep(answer.id, Status::Unproven);
+            return Ok(0.0);
+        }
         if records > self.ask.cap() {
             // More than a cap that was only learnt: it is none.
             self.ask.forget_cap();
@@ -283,19 +297,22 @@ impl<A: Ask> Resolver<'_, A> {
         if records >= self.ask.cap() {
             return self.capped(span, answer, records).await;
         }
-        if records > 0 && records.is_multiple_of(self.limit) {
+        let more_was_had = records < self.largest;
+        self.largest = self.largest.max(records);
+        if records > 0 && records.is_multiple_of(self.limit) && !more_was_had {
             return self.doubted(span, answer, records).await;
         }
-        self.ask.keep(answer.id, Status::Complete);
+        self.ask.keep(answer.id, complete(&answer));
         Ok(records as f64)
     }
 
     /// An answer of whole pages below the cap that was asked for: a cap that the service's pages
-    /// don't mention would look like this. Two halves confirm it, or show the cap.
+    /// don't mention would look like this, unless a larger answer was had. Two halves confirm it,
+    /// or show the cap.
     async fn doubted(&mut self, span: Span, answer: Answer, records: u64) -> Result<f64, A::Error> {
         let Some((first, second)) = halve_by(&answer.sample, span) else {
             // Nothing can confirm a single millisecond.
-            self.ask.keep(answer.id, Status::Truncated);
+            self.ask.keep(answer.id, Status::Unproven);
             return Ok(records as f64);
         };
         let (one, two) = (self.ask.ask(first).await?, self.ask.ask(second).await?);
@@ -307,15 +324,20 @@ impl<A: Ask> Resolver<'_, A> {
         match sum {
             // A half as full as the whole is as doubtful, so it is judged like it.
             Some(sum) if sum > records || (sum == records && all_in_one) => {
-                if sum > records {
-                    self.ask.learn_cap(records);
-                }
                 self.ask.discard(answer.id).await?;
+                if sum > records {
+                    // A log that came late would look the same, but not twice.
+                    let again = self.ask.ask(span).await?;
+                    if again.records == Some(records) {
+                        self.ask.learn_cap(records);
+                    }
+                    self.ask.discard(again.id).await?;
+                }
                 Ok(self.judge_half(first, one).await? + self.judge_half(second, two).await?)
             }
             agreed_or_fewer => {
                 let status = if agreed_or_fewer == Some(records) {
-                    Status::Complete
+                    complete(&answer)
                 } else {
                     self.ask
                         .note_fickle(span, records, agreed_or_fewer.unwrap_or(0));
@@ -389,6 +411,15 @@ impl<A: Ask> Resolver<'_, A> {
             return Ok(0.0);
         };
         Ok(self.piece(first).await? + self.piece(second).await?)
+    }
+}
+
+/// What an uncut answer is worth: one that holds records from elsewhere is not what was asked for.
+fn complete(answer: &Answer) -> Status {
+    if answer.outside == 0 {
+        Status::Complete
+    } else {
+        Status::Unproven
     }
 }
 

@@ -88,7 +88,8 @@ impl Service {
             match status {
                 Status::Complete => assert_eq!(records, truth, "{span}"),
                 Status::Truncated => assert_eq!(span.len_ms(), 1),
-                Status::Unproven => panic!("everything can be counted here"),
+                // Whole pages in a single millisecond, which nothing can confirm.
+                Status::Unproven => assert!(span.len_ms() == 1 && records.is_multiple_of(1000)),
             }
         }
         assert_eq!(at, window.to());
@@ -136,6 +137,7 @@ impl Ask for Service {
                 id,
                 records: Some(records),
                 sample: sampler.finish(),
+                outside: 0,
             })
         };
         std::future::ready(answer)
@@ -297,12 +299,12 @@ fn a_density_that_falls_leaves_no_tiny_requests() {
 #[test]
 fn a_span_that_takes_too_long_is_asked_for_in_smaller_ones_and_not_for_ever() {
     let mut service = Service {
-        slow_above_ms: Some(HOUR / 4),
+        slow_above_ms: Some(HOUR / 8),
         ..Service::new(even(1500), Order::Shuffled, 2000)
     };
     service.resolve(hour(), None).unwrap();
     service.check(hour());
-    assert_eq!(service.kept.len(), 4);
+    assert_eq!(service.kept.len(), 8);
     let mut never = Service {
         slow_above_ms: Some(0),
         ..Service::new(even(1500), Order::Shuffled, 2000)
