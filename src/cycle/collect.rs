@@ -5,19 +5,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::select;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{self, Answered, Place};
+use super::attempt::Answered;
 use super::{Shared, broken};
 use crate::archive::manifest::{Part, Zip, local_time};
 use crate::digest::Digest;
 use crate::domain::job::Job;
-use crate::domain::retry::{Decision, Failure};
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::split::resolve::{Answer, Ask, resolve};
@@ -154,11 +150,11 @@ fn doubt_what_may_be_forgotten(parts: &mut [Part], job: &Job, now: Ms) -> bool {
 }
 
 /// A window in the making.
-struct Collecting<'a> {
-    job: &'a Arc<Job>,
-    client: &'a Client,
-    shared: &'a Arc<Shared>,
-    stop: &'a CancellationToken,
+pub(super) struct Collecting<'a> {
+    pub(super) job: &'a Arc<Job>,
+    pub(super) client: &'a Client,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) stop: &'a CancellationToken,
     /// The folder in which each answer has one of its own.
     answers: PathBuf,
     /// Answers so far.
@@ -286,7 +282,7 @@ impl Ask for Collecting<'_> {
 }
 
 impl Collecting<'_> {
-    fn folder(&self, answer: usize) -> PathBuf {
+    pub(super) fn folder(&self, answer: usize) -> PathBuf {
         self.answers.join(format!("{answer:04}"))
     }
 
@@ -331,80 +327,6 @@ impl Collecting<'_> {
         )))
     }
 
-    /// Asks until there is an answer that could be unpacked, or until asking is pointless. Returns
-    /// it with the number of attempts.
-    async fn until_answered(
-        &self,
-        span: Span,
-        answer: usize,
-    ) -> Result<(Answered, u32), NotCollected> {
-        let place = Place::new(self.folder(answer));
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            let asked =
-                attempt::attempt(self.job, self.client, self.shared, span, &place, self.stop);
-            let error = match asked.await {
-                Ok(answered) => return Ok((answered, attempts)),
-                Err(Missed::Stopped) => return Err(NotCollected::Stopped),
-                Err(Missed::Failed(error)) => error,
-            };
-            // First of all: what failed for good must not go on taking space.
-            self.remove(place.zip.clone()).await?;
-            self.remove(place.folder.clone()).await?;
-            self.after(span, &error, attempts).await?;
-        }
-    }
-
-    /// Waits as long as the failure asks for; an error when there is no point in waiting.
-    async fn after(
-        &self,
-        span: Span,
-        error: &CallError,
-        attempts: u32,
-    ) -> Result<(), NotCollected> {
-        let wait_ms = match self.shared.policy.next(error.failure, attempts, jitter()) {
-            Decision::RetryNow { skew_ms } => {
-                tracing::warn!(
-                    job = %self.job.name,
-                    skew_s = skew_ms / 1000,
-                    "{error}; the next attempt is signed by the service's clock"
-                );
-                self.client.correct_clock(skew_ms);
-                return Ok(());
-            }
-            Decision::RetryLater {
-                wait_ms,
-                whole_account,
-            } => {
-                tracing::warn!(
-                    job = %self.job.name,
-                    span = %span,
-                    attempt = attempts,
-                    wait_ms,
-                    "attempt failed, trying again: {error}"
-                );
-                if whole_account {
-                    self.client.hold(wait_ms);
-                }
-                wait_ms
-            }
-            Decision::AskForLess => return Err(NotCollected::TooSlow(error.to_string())),
-            Decision::GiveUpWindow if error.failure == Failure::Rejected => {
-                return Err(NotCollected::Rejected(error.to_string()));
-            }
-            Decision::GiveUpWindow => return Err(NotCollected::Window(error.to_string())),
-            Decision::GiveUpJob | Decision::WrongKey => {
-                return Err(NotCollected::Job(error.to_string()));
-            }
-        };
-        let wait = Duration::from_millis(wait_ms.try_into().unwrap_or(0));
-        select! {
-            () = self.stop.cancelled() => Err(NotCollected::Stopped),
-            () = sleep(wait) => Ok(()),
-        }
-    }
-
     /// Puts the parts that are kept into `staged`, in order of time.
     async fn place(&mut self, staged: &Path) -> Result<Vec<Part>, NotCollected> {
         let mut kept = std::mem::take(&mut self.kept);
@@ -444,17 +366,9 @@ impl Collecting<'_> {
         self.remove(self.answers.clone()).await
     }
 
-    async fn remove(&self, path: PathBuf) -> Result<(), NotCollected> {
+    pub(super) async fn remove(&self, path: PathBuf) -> Result<(), NotCollected> {
         let shared = Arc::clone(self.shared);
         let removed = spawn_blocking(move || shared.store.disk().remove(&path));
         Ok(removed.await.map_err(|error| broken(&error))??)
     }
-}
-
-/// A random number in [0, 1): the standard library's per-process random keys are enough to keep
-/// jobs from asking in step.
-fn jitter() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one(0);
-    (random >> 11) as f64 / (1u64 << 53) as f64
 }

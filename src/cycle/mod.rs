@@ -4,6 +4,7 @@
 
 mod attempt;
 mod collect;
+mod patience;
 mod stock;
 
 use std::sync::Arc;
