@@ -257,13 +257,9 @@ async fn backfill_begins_with_the_newest_window_where_that_is_wanted() {
         .iter()
         .map(|entry| entry.from)
         .collect();
-    let newest_first: Vec<_> = due
-        .windows
-        .iter()
-        .rev()
-        .map(|window| Some(window.from()))
-        .collect();
-    assert_eq!(asked, newest_first);
+    // After the first, several are asked for at once.
+    assert_eq!(asked.len(), due.windows.len());
+    assert_eq!(asked[0], Some(due.windows[2].from()));
     world.run(&["verify"]).exits(0);
 }
 

@@ -15,7 +15,7 @@ use elsa_archiver::archive::manifest::{MANIFEST, Manifest};
 use elsa_archiver::archive::store::Store;
 use elsa_archiver::archive::unpack::Limits;
 use elsa_archiver::clock::Clock;
-use elsa_archiver::cycle::{JobRunner, Shared, Unwatched};
+use elsa_archiver::cycle::{JobRunner, Pass, Shared, Unwatched};
 use elsa_archiver::domain::account::{Account, Endpoint};
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use elsa_archiver::domain::retry::Policy;
@@ -194,7 +194,9 @@ pub async fn price(world: World, order: Order) -> Prices {
         let windows = world.windows(day as i64);
         service.clear_journal();
         let plan = |_, _: &_, _: &_| windows.clone();
-        let outcome = runner.cycle(plan, false, &CancellationToken::new()).await;
+        let outcome = runner
+            .cycle(plan, Pass::ONCE, &CancellationToken::new())
+            .await;
         assert!(outcome.is_complete(), "{world:?}, {order:?}: {outcome:?}");
         *price = of_day(&service, dir.path(), &runner, &windows);
     }
@@ -208,7 +210,9 @@ fn of_day(service: &Simulator, dir: &Path, runner: &JobRunner, windows: &[Span])
     let project = service.project(PROJECT).unwrap();
     let records = |window: &Span| project.truth(*window).count() as u64;
     let folders = store(dir).published(&runner.job().name).unwrap();
-    let of_windows = folders.iter().filter(|(span, _)| windows.contains(span));
+    let of_windows = folders
+        .iter()
+        .filter(|(named, _)| windows.contains(&named.span));
     let manifests = of_windows.map(|(_, folder)| {
         let path = store(dir).root().join(folder).join(MANIFEST);
         Manifest::parse(&fs::read(path).unwrap()).unwrap()
@@ -273,6 +277,7 @@ fn job(account: AccountName) -> Job {
         format: Format::Json,
         include_fields: Vec::new(),
         retention_ms: None,
+        recheck_ms: None,
         to_bound: ToBound::Inclusive,
         count: COUNT,
         limit: LIMIT,

@@ -2,7 +2,7 @@
 //! the ledger was lost. Carries *Self-healing* and *Exactly once*: a folder that continues the
 //! job's chain is taken over, any other one that the ledger lacks blocks its span.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::span::Span;
+use crate::domain::window::Named;
 use crate::durable::DiskError;
 
 /// What was found of one job.
@@ -37,23 +38,35 @@ pub struct Stray {
 }
 
 struct Candidate {
-    span: Span,
+    named: Named,
     folder: String,
     manifest: Manifest,
     sha256: Digest,
 }
 
-/// Looks for folders of `job` that `coverage` lacks; `last_manifest` is the end of the ledger's
-/// chain.
+/// What the ledger knows already.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The spans archived.
+    pub coverage: &'a Coverage,
+    /// The newest revision of each window that was published anew.
+    pub revisions: &'a BTreeMap<Span, u32>,
+    /// The end of its chain.
+    pub last_manifest: Option<Digest>,
+}
+
+impl Known<'_> {
+    fn has(&self, named: Named) -> bool {
+        let recorded = self.revisions.get(&named.span).copied().unwrap_or(1);
+        self.coverage.covers(named.span) && named.revision <= recorded
+    }
+}
+
+/// Looks for folders of `job` that the ledger lacks.
 ///
 /// # Errors
 /// When the archive can't be listed, or an adopted folder's name can't be made durable.
-pub fn adopt(
-    store: &Store,
-    job: &Job,
-    coverage: &Coverage,
-    last_manifest: Option<Digest>,
-) -> Result<Found, DiskError> {
+pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskError> {
     let listing = store.root().join(job.name.as_str());
     let published = store
         .disk()
@@ -62,17 +75,18 @@ pub fn adopt(
         })?;
     let mut found = Found::default();
     let mut by_previous: HashMap<Option<Digest>, Candidate> = HashMap::new();
-    for (span, folder) in published {
-        if coverage.covers(span) {
+    for (named, folder) in published {
+        if known.has(named) {
             continue;
         }
+        let span = named.span;
         let stray = |folder, why| Stray { span, folder, why };
-        match read(store.root(), &folder, job, span) {
+        match read(store.root(), &folder, job, named) {
             Err(why) => found.strays.push(stray(folder, why)),
             Ok((manifest, sha256)) => {
                 let previous = manifest.previous;
                 let candidate = Candidate {
-                    span,
+                    named,
                     folder,
                     manifest,
                     sha256,
@@ -80,7 +94,7 @@ pub fn adopt(
                 if let Some(rival) = by_previous.insert(previous, candidate) {
                     let why = "another folder follows the same manifest".into();
                     found.strays.push(Stray {
-                        span: rival.span,
+                        span: rival.named.span,
                         folder: rival.folder,
                         why,
                     });
@@ -88,9 +102,9 @@ pub fn adopt(
             }
         }
     }
-    let mut covered = coverage.clone();
-    let mut end = last_manifest;
-    if end.is_none() && coverage.end().is_none() && !by_previous.contains_key(&None) {
+    let mut covered = known.coverage.clone();
+    let mut end = known.last_manifest;
+    if end.is_none() && known.coverage.end().is_none() && !by_previous.contains_key(&None) {
         // No ledger, and the oldest folders were taken away: the chain begins at the one whose
         // predecessor is gone, when there is only one such.
         let known: HashSet<Digest> = by_previous.values().map(|known| known.sha256).collect();
@@ -102,26 +116,30 @@ pub fn adopt(
         }
     }
     while let Some(next) = by_previous.remove(&end) {
-        if covered.missing_in(next.span) != [next.span] {
+        let span = next.named.span;
+        // A revision of a window whose first folder was taken away is all there is of it.
+        let anew = covered.missing_in(span) == [span];
+        let revises = next.named.revision > 1 && covered.covers(span);
+        if !anew && !revises {
             by_previous.insert(end, next);
             break;
         }
-        covered.add(next.span);
+        covered.add(span);
         end = Some(next.sha256);
         let Candidate {
-            span,
             folder,
             manifest,
             sha256,
+            ..
         } = next;
-        found
-            .adopted
-            .push(Published::adopted(store, folder, span, &manifest, sha256)?);
+        found.adopted.push(Published::adopted(
+            store, folder, span, &manifest, sha256, anew,
+        )?);
     }
     found
         .strays
         .extend(by_previous.into_values().map(|left| Stray {
-            span: left.span,
+            span: left.named.span,
             folder: left.folder,
             why: "it does not continue the chain of manifests where the ledger ends".into(),
         }));
@@ -130,7 +148,7 @@ pub fn adopt(
 }
 
 /// Reads a folder's manifest and checks what can be checked without reading the data.
-fn read(root: &Path, folder: &str, job: &Job, span: Span) -> Result<(Manifest, Digest), String> {
+fn read(root: &Path, folder: &str, job: &Job, named: Named) -> Result<(Manifest, Digest), String> {
     let path = root.join(folder);
     let json =
         super::plain_file::read(&path.join(MANIFEST)).map_err(|error| match error.kind() {
@@ -138,7 +156,10 @@ fn read(root: &Path, folder: &str, job: &Job, span: Span) -> Result<(Manifest, D
             _ => format!("its {MANIFEST} can't be read: {error}"),
         })?;
     let manifest = Manifest::parse(&json).map_err(|why| format!("its {MANIFEST}: {why}"))?;
-    if manifest.job != job.name.as_str() || manifest.window.span() != Some(span) {
+    if manifest.job != job.name.as_str()
+        || manifest.window.span() != Some(named.span)
+        || manifest.revision() != Some(named.revision)
+    {
         return Err(format!("its {MANIFEST} is another window's"));
     }
     for file in manifest.files() {

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::domain::job::{Format, Job, ToBound};
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
-use crate::domain::window::Zone;
+use crate::domain::window::{FolderName, Zone};
 
 /// The file's name in a window's folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -39,10 +39,33 @@ pub struct Manifest {
     pub parts: Vec<Part>,
     /// Digest of the job's previous manifest; `None` on the first.
     pub previous: Option<Digest>,
+    /// The folder that this one supersedes, when the window was published before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Box<Supersedes>>,
     /// When the manifest was written, RFC 3339.
     pub archived_at: String,
     /// Which program and version wrote it.
     pub tool: String,
+}
+
+/// What a folder that was published anew takes the place of. The older folder stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supersedes {
+    /// The older folder, relative to the archive's root.
+    pub folder: String,
+    /// Digest of its `manifest.json`.
+    pub manifest_sha256: Digest,
+    /// What was known of the window.
+    pub status: Status,
+    /// Its records; `None` when they could not be counted.
+    pub records: Option<u64>,
+    /// Bytes of its unpacked files.
+    pub bytes: u64,
+    /// When the service was asked for the window before, UTC milliseconds: what is new came later.
+    pub asked_ms: i64,
+    /// When what is new was found, UTC milliseconds.
+    pub found_ms: i64,
 }
 
 /// A window's bounds.
@@ -191,6 +214,17 @@ impl Manifest {
             return Err("its window ends before it begins".into());
         }
         Ok(manifest)
+    }
+
+    /// The revision that its folder's name has to say; `None` when it supersedes a folder that is
+    /// no window's.
+    #[must_use]
+    pub fn revision(&self) -> Option<u32> {
+        let Some(supersedes) = &self.supersedes else {
+            return Some(1);
+        };
+        let name = supersedes.folder.rsplit('/').next()?;
+        FolderName::parse(name)?.revision.checked_add(1)
     }
 
     /// Every unpacked file of every part.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::manifest::{MANIFEST, Manifest};
+use super::manifest::{MANIFEST, Manifest, Supersedes};
 use super::store::Store;
 use crate::digest::Digest;
 use crate::domain::span::Span;
@@ -33,6 +33,8 @@ pub struct Archived {
     pub folder: String,
     /// Digest of its `manifest.json`.
     pub manifest_sha256: Digest,
+    /// The folder that it takes the place of, where the window was archived before.
+    pub supersedes: Option<Box<Supersedes>>,
 }
 
 /// The proof that a window's folder is whole, durable and in place.
@@ -54,7 +56,8 @@ impl Published {
 
     /// The window of a folder that is already in place: published by an earlier run that did not
     /// get to recording it. Its name is made durable first, since that may be what the run did
-    /// not get to.
+    /// not get to. With `anew`, it is what the ledger first learns of the window, whatever the
+    /// folder supersedes.
     ///
     /// # Errors
     /// When the folder above it can't be flushed.
@@ -64,13 +67,18 @@ impl Published {
         span: Span,
         manifest: &Manifest,
         manifest_sha256: Digest,
+        anew: bool,
     ) -> Result<Self, DiskError> {
         for above in Path::new(&folder).ancestors().skip(1) {
             store
                 .disk()
                 .sync_folder(Step::SyncParent, &store.root().join(above))?;
         }
-        Ok(Self::new(folder, span, manifest, manifest_sha256))
+        let mut published = Self::new(folder, span, manifest, manifest_sha256);
+        if anew {
+            published.0.supersedes = None;
+        }
+        Ok(published)
     }
 
     fn new(folder: String, span: Span, manifest: &Manifest, manifest_sha256: Digest) -> Self {
@@ -81,6 +89,7 @@ impl Published {
             bytes: manifest.bytes(),
             folder,
             manifest_sha256,
+            supersedes: manifest.supersedes.clone(),
         })
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::domain::job::JobName;
 use crate::domain::span::Span;
-use crate::domain::window::{FolderName, Zone};
+use crate::domain::window::{FolderName, Named, Zone};
 use crate::durable::{Disk, DiskError, Step, advice};
 
 /// The folder below the root in which windows are put together; collectors skip its name.
@@ -133,17 +133,17 @@ impl Store {
         Ok(())
     }
 
-    /// The windows of a job that are published, as their folders' names say, in order of their
-    /// start. What has no window's name is skipped.
+    /// The folders of a job that are published and what they are called after, in order of their
+    /// windows' starts. What has no window's name is skipped.
     ///
     /// # Errors
     /// When a folder can't be read.
-    pub fn published(&self, job: &JobName) -> io::Result<Vec<(Span, String)>> {
+    pub fn published(&self, job: &JobName) -> io::Result<Vec<(Named, String)>> {
         let mut found = Vec::new();
         for date in entries(&self.root.join(job.as_str()))? {
             for name in entries(&self.root.join(job.as_str()).join(&date))? {
-                if let Some(span) = FolderName::parse(&name) {
-                    found.push((span, format!("{job}/{date}/{name}")));
+                if let Some(named) = FolderName::parse(&name) {
+                    found.push((named, format!("{job}/{date}/{name}")));
                 }
             }
         }

@@ -18,7 +18,7 @@ use super::session::Session;
 use super::{Context, status, verify};
 use crate::archive::store::entries;
 use crate::config::Config;
-use crate::cycle::Watch;
+use crate::cycle::{Pass, Watch};
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::plan::plan;
 use crate::domain::span::{Ms, Span};
@@ -74,7 +74,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     let stop = CancellationToken::new();
     let signals = stop_on_signal(&stop)
         .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
-    let outcomes = all_once(session.runners, plan, &stop).await;
+    let outcomes = all_once(session.runners, plan, Pass::ONCE, &stop).await;
     signals.abort();
     context.terminal.clear();
     print(&summary(&outcomes))?;

@@ -25,6 +25,9 @@ struct Planned<'a> {
 struct PlannedJob<'a> {
     name: &'a str,
     due: Vec<Due<'a>>,
+    /// Archived windows that are to be asked for again; left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rechecks: Vec<Due<'a>>,
 }
 
 #[derive(Serialize)]
@@ -42,20 +45,35 @@ pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), S
     let mut planned = Vec::new();
     for (job, replay) in jobs.iter().zip(replays(&config, &jobs)) {
         let replay = replay.map_err(|error| Stop::failed(error.to_string()))?;
-        planned.push((job, plan::plan(now, &replay.closed(reach(now, job)), job)));
+        let due = plan::plan(now, &replay.closed(reach(now, job)), job);
+        planned.push((job, due, replay.recheckable.due(now, job)));
     }
     if json {
-        let jobs = planned.iter().map(|(job, due)| PlannedJob {
+        let asked = |job, windows: &[Span]| {
+            let all = windows.iter().map(|&window| due_of(job, window));
+            all.collect()
+        };
+        let jobs = planned.iter().map(|(job, due, rechecks)| PlannedJob {
             name: job.name.as_str(),
-            due: due.iter().map(|&window| due_of(job, window)).collect(),
+            due: asked(job, due),
+            rechecks: asked(job, rechecks),
         });
         return print_json(&Planned {
             jobs: jobs.collect(),
         });
     }
     let mut text = String::new();
-    for (job, due) in &planned {
+    for (job, due, rechecks) in &planned {
+        text += &match job.enabled {
+            true => format!("{}: {} due\n", job.name, count(due.len() as u64, "window")),
+            false => format!("{}: not enabled\n", job.name),
+        };
         text += &listing(job, due);
+        if !rechecks.is_empty() {
+            let windows = count(rechecks.len() as u64, "window");
+            text += &format!("{}: {windows} due for a recheck\n", job.name);
+            text += &listing(job, rechecks);
+        }
     }
     print(&text)
 }
@@ -68,12 +86,9 @@ fn due_of(job: &Job, window: Span) -> Due<'_> {
     }
 }
 
-fn listing(job: &Job, due: &[Span]) -> String {
-    let mut text = match job.enabled {
-        true => format!("{}: {} due\n", job.name, count(due.len() as u64, "window")),
-        false => format!("{}: not enabled\n", job.name),
-    };
-    for &window in due.iter().take(SHOWN) {
+fn listing(job: &Job, windows: &[Span]) -> String {
+    let mut text = String::new();
+    for &window in windows.iter().take(SHOWN) {
         let asked = job.to_bound.wire_to(window);
         text += &format!(
             "  {}  to  {}  asks from={} to={} count={}\n",
@@ -84,7 +99,7 @@ fn listing(job: &Job, due: &[Span]) -> String {
             job.count,
         );
     }
-    if let Some(more) = due.len().checked_sub(SHOWN).filter(|&more| more > 0) {
+    if let Some(more) = windows.len().checked_sub(SHOWN).filter(|&more| more > 0) {
         text += &format!(
             "  and {} more; --json lists them all\n",
             grouped(more as u64)

@@ -67,6 +67,22 @@ pub fn bytes(number: u64) -> String {
     format!("{size:.1} {}", UNITS[unit])
 }
 
+/// A length of time in its two largest units, `23h 50m`.
+#[must_use]
+pub fn duration(ms: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let mut seconds = ms.max(0) / 1000;
+    let mut words = Vec::new();
+    for (unit, name) in UNITS {
+        if seconds >= unit || (unit == 1 && words.is_empty()) {
+            words.push(format!("{}{name}", seconds / unit));
+            seconds %= unit;
+        }
+    }
+    words.truncate(2);
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +92,11 @@ mod tests {
         assert_eq!(count(1, "window"), "1 window");
         assert_eq!(count(1_234_567, "record"), "1,234,567 records");
         assert_eq!(grouped(999), "999");
+        let lengths = [0, 59_999, 3_600_000, 86_399_000, 90_061_000];
+        assert_eq!(
+            lengths.map(duration),
+            ["0s", "59s", "1h", "23h 59m", "1d 1h"]
+        );
         assert_eq!(
             [bytes(0), bytes(1023), bytes(1024)],
             ["0 B", "1023 B", "1.0 KiB"]

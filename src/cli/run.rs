@@ -10,7 +10,7 @@ use super::print::{count, grouped, print};
 use super::progress::Bars;
 use super::session::{Session, chosen};
 use crate::config::{Config, instant};
-use crate::cycle::{JobRunner, Outcome, Unwatched, Watch};
+use crate::cycle::{JobRunner, Outcome, Pass, Unwatched, Watch};
 use crate::daemon;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
@@ -36,7 +36,7 @@ pub fn run(context: &Context<'_>) -> Result<(), Stop> {
 pub fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
-    archive(context, &config, &jobs, plan)
+    archive(context, &config, &jobs, plan, Pass::ONCE)
 }
 
 /// Archives the uncovered windows of a span.
@@ -74,6 +74,7 @@ pub fn backfill(
             }
             due
         },
+        Pass::BACKFILL,
     )
 }
 
@@ -82,6 +83,7 @@ fn archive(
     config: &Config,
     jobs: &[Job],
     plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + 'static,
+    pass: Pass,
 ) -> Result<(), Stop> {
     let watch: Arc<dyn Watch> = Bars::new(context.terminal);
     let (outcomes, broken, stopped) = Context::block_on(async {
@@ -89,7 +91,7 @@ fn archive(
         let stop = CancellationToken::new();
         let signals = daemon::signals::stop_on_signal(&stop)
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
-        let outcomes = all_once(session.runners, plan, &stop).await;
+        let outcomes = all_once(session.runners, plan, pass, &stop).await;
         signals.abort();
         Ok((outcomes, session.broken, stop.is_cancelled()))
     })?;
@@ -111,6 +113,7 @@ fn archive(
 pub async fn all_once(
     runners: Vec<JobRunner>,
     plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + 'static,
+    pass: Pass,
     stop: &CancellationToken,
 ) -> Vec<(String, Outcome)> {
     let cycles: Vec<_> = runners
@@ -118,7 +121,7 @@ pub async fn all_once(
         .map(|mut runner| {
             let (plan, stop) = (plan.clone(), stop.clone());
             let name = runner.job().name.to_string();
-            let cycle = tokio::spawn(async move { runner.cycle(plan, false, &stop).await });
+            let cycle = tokio::spawn(async move { runner.cycle(plan, pass, &stop).await });
             (name, cycle)
         })
         .collect();
@@ -155,6 +158,9 @@ pub fn summary(outcomes: &[(String, Outcome)]) -> String {
             (outcome.unproven, "unproven"),
             (outcome.lost, "lost"),
             (outcome.left, "not archived"),
+            (outcome.rechecked, "rechecked"),
+            (outcome.revised, "of them published anew"),
+            (outcome.unchecked, "not rechecked"),
         ] {
             if number > 0 {
                 text += &format!(", {} {what}", grouped(number));

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::exit::Stop;
-use super::print::{bytes, count, grouped, print, print_json};
+use super::print::{bytes, count, duration, grouped, print, print_json};
 use super::session::chosen;
 use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
@@ -43,6 +43,24 @@ struct JobStatus {
     last_success: Option<Success>,
     last_error: Option<Failure>,
     loss_deadline: Option<String>,
+    /// Left out while nothing was asked for again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lateness: Option<Late>,
+}
+
+/// How late logs have come, as rechecks have shown.
+#[derive(Serialize)]
+struct Late {
+    /// Windows that are due for a recheck.
+    due: u64,
+    /// Windows that were asked for again.
+    rechecked: u64,
+    /// Those that held more than before, and by how many records in all.
+    changed: u64,
+    records: u64,
+    /// The latest log came so many milliseconds after its window's end; 0 when none was late.
+    over_ms: i64,
+    until_ms: i64,
 }
 
 /// A span that the service had forgotten before it was archived.
@@ -182,6 +200,7 @@ impl JobStatus {
                 message: message.to_owned(),
             }),
             loss_deadline: deadline.map(|at| local_time(at, &job.zone)),
+            lateness: Late::of(job, replay, now),
         }
     }
 
@@ -251,11 +270,49 @@ impl JobStatus {
                 line(name, format!("{} (`verify` names them)", grouped(number)));
             }
         }
+        if let Some(late) = &self.lateness {
+            line("late logs", late.words());
+        }
         if let Some(error) = &self.last_error {
             line("last error", format!("{}: {}", error.at, error.message));
         }
         if let Some(deadline) = &self.loss_deadline {
             line("lost from", format!("{deadline}, unless archived by then"));
+        }
+        text
+    }
+}
+
+impl Late {
+    fn of(job: &Job, replay: &Replay, now: Ms) -> Option<Self> {
+        let due = replay.recheckable.due(now, job).len() as u64;
+        let seen = replay.lateness;
+        (due > 0 || seen.rechecked > 0).then_some(Self {
+            due,
+            rechecked: seen.rechecked,
+            changed: seen.changed,
+            records: seen.records,
+            over_ms: seen.over_ms,
+            until_ms: seen.until_ms,
+        })
+    }
+
+    /// What an operator can choose `settle` by.
+    fn words(&self) -> String {
+        let mut text = match self.changed {
+            0 => format!("none in {}", count(self.rechecked, "rechecked window")),
+            _ => format!(
+                "{} in {} of {} ({:.1} %), the latest between {} and {} after its window's end",
+                count(self.records, "record"),
+                grouped(self.changed),
+                count(self.rechecked, "rechecked window"),
+                100.0 * self.changed as f64 / self.rechecked as f64,
+                duration(self.over_ms),
+                duration(self.until_ms),
+            ),
+        };
+        if self.due > 0 {
+            text += &format!("; {} due for a recheck", count(self.due, "window"));
         }
         text
     }

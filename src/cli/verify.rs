@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::exit::Stop;
-use super::print::{bytes, count, print, print_json};
+use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
 use crate::archive::publish::Archived;
 use crate::archive::verify::{Finding, JobReport, Problem, against, copy, printable};
@@ -135,6 +135,13 @@ fn listing(report: &JobReport) -> String {
         count(report.files, "file"),
         bytes(report.bytes),
     );
+    if report.superseded > 0 {
+        text += &format!(
+            "  {} of these folders {} superseded by a later one of the same window\n",
+            grouped(report.superseded),
+            if report.superseded == 1 { "is" } else { "are" },
+        );
+    }
     for finding in &report.findings {
         text += &format!("  {finding}\n");
     }

@@ -10,13 +10,14 @@ use super::since::since;
 use super::table::{Table, boolean, choice, duration, integer, kind, string};
 use super::units::show_duration;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
+use crate::domain::recheck::LONGEST_MS;
 use crate::domain::schedule::Schedule;
 use crate::domain::span::Ms;
 use crate::domain::window::{WindowSize, Zone};
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
 /// `[defaults]` too.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "project_key",
     "project_id",
@@ -25,6 +26,7 @@ pub(super) const KEYS: [&str; 15] = [
     "schedule",
     "window",
     "settle",
+    "recheck",
     "format",
     "include_fields",
     "retention",
@@ -163,6 +165,7 @@ struct Settings {
     schedule: Schedule,
     window: WindowSize,
     settle_ms: i64,
+    recheck_ms: Option<i64>,
     format: Format,
     include_fields: Vec<String>,
     retention_ms: Option<i64>,
@@ -180,6 +183,7 @@ impl Settings {
             schedule: Schedule::default(),
             window: DEFAULT_WINDOW,
             settle_ms: 10 * MINUTE_MS,
+            recheck_ms: None,
             format: Format::Json,
             include_fields: Vec::new(),
             retention_ms: None,
@@ -201,6 +205,9 @@ impl Settings {
         table.overlay("schedule", &mut self.schedule, report, schedule);
         table.overlay("window", &mut self.window, report, window);
         let settles = table.overlay("settle", &mut self.settle_ms, report, settle);
+        let rechecks = table.overlay("recheck", &mut self.recheck_ms, report, |value| {
+            recheck(value).map(Some)
+        });
         table.overlay("format", &mut self.format, report, |value| {
             choice(value, &[("json", Format::Json), ("csv", Format::Csv)])
         });
@@ -246,6 +253,41 @@ impl Settings {
                 report,
             );
         }
+        let says = [
+            (rechecks, "recheck"),
+            (settles, "settle"),
+            (retains, "retention"),
+        ];
+        if let Some((_, key)) = says.iter().find(|(says, _)| *says) {
+            self.judge_recheck(table, key, report);
+        }
+    }
+
+    /// A recheck comes after the window was archived, and while the service still has it.
+    fn judge_recheck(&self, table: &Table<'_>, key: &str, report: &mut Report) {
+        let Some(recheck_ms) = self.recheck_ms else {
+            return;
+        };
+        let shown = show_duration(recheck_ms);
+        let message = if recheck_ms <= self.settle_ms {
+            format!(
+                "recheck {shown} is not longer than settle {}: the window would be asked for \
+                 twice in a row",
+                show_duration(self.settle_ms)
+            )
+        } else if let Some(retention_ms) = self.retention_ms
+            && retention_ms <= recheck_ms.saturating_add(self.window.ms())
+        {
+            format!(
+                "recheck {shown} and the window {} are not shorter than retention {}: the logs \
+                 would be gone before they are asked for again",
+                show_duration(self.window.ms()),
+                show_duration(retention_ms)
+            )
+        } else {
+            return;
+        };
+        table.wrong(key, message, report);
     }
 
     /// The job, unless `since` is not known.
@@ -259,6 +301,7 @@ impl Settings {
             zone: zone.clone(),
             window: self.window,
             settle_ms: self.settle_ms,
+            recheck_ms: self.recheck_ms,
             schedule: self.schedule,
             format: self.format,
             include_fields: self.include_fields,
@@ -321,6 +364,18 @@ fn settle(value: &DeValue<'_>) -> Result<i64, String> {
         return Err(format!(
             "{} is too long; use at most 30d",
             show_duration(ms)
+        ));
+    }
+    Ok(ms)
+}
+
+fn recheck(value: &DeValue<'_>) -> Result<i64, String> {
+    let ms = duration(value, "24h")?;
+    if ms > LONGEST_MS {
+        return Err(format!(
+            "{} is too long; use at most {}",
+            show_duration(ms),
+            show_duration(LONGEST_MS)
         ));
     }
     Ok(ms)

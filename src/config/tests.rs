@@ -64,6 +64,7 @@ fn the_example_means_what_the_contract_says() {
         zone: config.archive.zone.clone(),
         window: WindowSize::from_ms(3_600_000).unwrap(),
         settle_ms: 600_000,
+        recheck_ms: None,
         schedule: Schedule::parse("0 */5 * * * *").unwrap(),
         format: Format::Json,
         include_fields: vec![],
@@ -89,6 +90,8 @@ fn the_example_shows_every_key() {
     for key in keys {
         let shown = EXAMPLE.lines().any(|line| {
             let header = line.trim_start_matches('[').strip_prefix(key);
+            // What is not to be taken over with the example is a comment in it.
+            let line = line.strip_prefix("# ").unwrap_or(line);
             line.starts_with(&format!("{key} = "))
                 || line.starts_with('[') && header.is_some_and(|rest| rest.starts_with([']', '.']))
         });

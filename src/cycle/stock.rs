@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::JobRunner;
-use crate::archive::adopt::{Stray, adopt};
+use crate::archive::adopt::{Known, Stray, adopt};
 use crate::domain::plan::out_of_reach;
 use crate::domain::span::{Ms, Span};
 use crate::elsa::request::Request;
@@ -18,8 +18,16 @@ impl JobRunner {
     pub(super) async fn adopt(&mut self) -> Result<(), String> {
         let (shared, job) = (Arc::clone(&self.shared), Arc::clone(&self.job));
         let replay = self.ledger.replay();
-        let (coverage, last) = (replay.coverage.clone(), replay.last_manifest);
-        let looked = spawn_blocking(move || adopt(&shared.store, &job, &coverage, last));
+        let (coverage, revisions) = (replay.coverage.clone(), replay.revisions.clone());
+        let last_manifest = replay.last_manifest;
+        let looked = spawn_blocking(move || {
+            let known = Known {
+                coverage: &coverage,
+                revisions: &revisions,
+                last_manifest,
+            };
+            adopt(&shared.store, &job, known)
+        });
         let found = looked
             .await
             .map_err(|error| error.to_string())?

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::cycle::JobRunner;
+use crate::cycle::{JobRunner, Pass};
 use crate::domain::plan::plan;
 use crate::domain::window::Zone;
 use systemd::Systemd;
@@ -104,7 +104,7 @@ async fn look_when_woken(
     systemd: Arc<Systemd>,
 ) {
     while stop.run_until_cancelled(wake.notified()).await.is_some() {
-        let outcome = runner.cycle(plan, true, &stop).await;
+        let outcome = runner.cycle(plan, Pass::DAEMON, &stop).await;
         systemd.looked(runner.job(), &outcome);
     }
 }

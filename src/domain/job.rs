@@ -27,6 +27,9 @@ pub struct Job {
     pub window: WindowSize,
     /// How long after its end a window is left alone, in milliseconds, at least 0.
     pub settle_ms: i64,
+    /// How long after its end an archived window is asked for once more, in milliseconds, longer
+    /// than `settle_ms` and at most [`LONGEST_MS`](super::recheck::LONGEST_MS); `None` for never.
+    pub recheck_ms: Option<i64>,
     /// When to look.
     pub schedule: Schedule,
     /// What the service is asked to write.

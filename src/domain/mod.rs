@@ -8,6 +8,7 @@ pub mod bound;
 pub mod coverage;
 pub mod job;
 pub mod plan;
+pub mod recheck;
 pub mod retry;
 pub mod schedule;
 pub mod secret;

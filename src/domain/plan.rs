@@ -82,6 +82,7 @@ pub(crate) mod tests {
             format: Format::Json,
             include_fields: Vec::new(),
             retention_ms: None,
+            recheck_ms: None,
             to_bound: ToBound::Inclusive,
             count: 200_000,
             limit: 1000,

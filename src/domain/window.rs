@@ -194,12 +194,30 @@ impl FolderName {
 
     /// Reads a folder's name back; the zone is not needed, since each bound carries its offset.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Span> {
-        let (from, to) = name.split_once("--")?;
-        Span::new(
+    pub fn parse(name: &str) -> Option<Named> {
+        let (window, revision) = match name.rsplit_once(".r") {
+            Some((window, number)) => (window, later_revision(number)?),
+            None => (name, 1),
+        };
+        let (from, to) = window.split_once("--")?;
+        let span = Span::new(
             from.parse::<Stamp>().ok()?.instant()?,
             to.parse::<Stamp>().ok()?.instant()?,
-        )
+        )?;
+        Some(Named { span, revision })
+    }
+
+    /// The name beside a window's folder under which the window is published anew: `.r2`, then
+    /// `.r3`. `folder` may be a path; `None` when it is no window's.
+    #[must_use]
+    pub fn of_next_revision(folder: &str) -> Option<String> {
+        let name = folder.rsplit('/').next()?;
+        let next = Self::parse(name)?.revision.checked_add(1)?;
+        let first = match next {
+            2 => folder,
+            _ => folder.rsplit_once(".r")?.0,
+        };
+        Some(format!("{first}.r{next}"))
     }
 
     /// `date/name`.
@@ -207,6 +225,21 @@ impl FolderName {
     pub fn relative(&self) -> String {
         format!("{}/{}", self.date, self.name)
     }
+}
+
+/// What a window's folder is called after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// The window.
+    pub span: Span,
+    /// 1 for the folder that was published first; later ones supersede it.
+    pub revision: u32,
+}
+
+/// The number after `.r`, written as this program writes it: 2 or more.
+fn later_revision(number: &str) -> Option<u32> {
+    let revision: u32 = number.parse().ok()?;
+    (revision >= 2 && number == revision.to_string()).then_some(revision)
 }
 
 /// A local time with its offset, in ISO 8601 basic form.

@@ -74,6 +74,7 @@ pub struct Client {
     endpoint: Endpoint,
     keys: Keys,
     limiter: Limiter,
+    max_in_flight: usize,
     clock: Clock,
     /// The service's clock minus ours, as far as it is known, in milliseconds.
     skew_ms: AtomicI64,
@@ -125,6 +126,7 @@ impl Client {
             endpoint: account.endpoint.clone(),
             keys,
             limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
+            max_in_flight: account.max_in_flight.max(1) as usize,
             clock,
             skew_ms: AtomicI64::new(0),
             behind_ms: AtomicI64::new(0),
@@ -137,6 +139,12 @@ impl Client {
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Most requests of the account under way at once, 1 or more.
+    #[must_use]
+    pub const fn max_in_flight(&self) -> usize {
+        self.max_in_flight
     }
 
     /// Sets the clock by which attempts are signed: `skew_ms` is the service's clock minus ours.

@@ -5,6 +5,7 @@
 //! it was taken (whose digest stands for the whole chain before it), and can be deleted at any
 //! time. What archives or proves (`run`, `once`, `backfill`, `verify`) reads every line.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::replay::{Failures, Replay};
 use crate::digest::Digest;
+use crate::domain::recheck::{Asked, Lateness};
 use crate::domain::span::{Ms, Span};
 use crate::durable::{Disk, DiskError};
 
@@ -20,7 +22,7 @@ use crate::durable::{Disk, DiskError};
 pub const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -41,7 +43,39 @@ struct Stored {
     end: u64,
     last_line_bytes: u64,
     last_line: Option<Digest>,
-    failures: Vec<(Ms, Ms, u32, Ms, String)>,
+    failures: Vec<StoredFailures>,
+    recheck_failures: Vec<StoredFailures>,
+    /// Each with when it was asked for last, and where its line begins.
+    recheckable: Vec<(Ms, Ms, Ms, u64)>,
+    revisions: Vec<(Ms, Ms, u32)>,
+    lateness: (u64, u64, u64, i64, i64),
+}
+
+/// A window, how often it failed, when last, and why.
+type StoredFailures = (Ms, Ms, u32, Ms, String);
+
+fn stored(failures: &BTreeMap<Span, Failures>) -> Vec<StoredFailures> {
+    failures
+        .iter()
+        .map(|(span, known)| {
+            let message = known.message.clone();
+            (span.from(), span.to(), known.times, known.last, message)
+        })
+        .collect()
+}
+
+fn restored(stored: Vec<StoredFailures>) -> Option<BTreeMap<Span, Failures>> {
+    stored
+        .into_iter()
+        .map(|(from, to, times, last, message)| {
+            let failures = Failures {
+                times,
+                last,
+                message,
+            };
+            Some((Span::new(from, to)?, failures))
+        })
+        .collect()
 }
 
 fn path(ledger: &Path) -> PathBuf {
@@ -77,19 +111,25 @@ pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError
         end: replay.end,
         last_line_bytes: replay.last_line_bytes,
         last_line: replay.last_line,
-        failures: replay
-            .failures
-            .iter()
-            .map(|(span, known)| {
-                (
-                    span.from(),
-                    span.to(),
-                    known.times,
-                    known.last,
-                    known.message.clone(),
-                )
-            })
+        failures: stored(&replay.failures),
+        recheck_failures: stored(&replay.recheck_failures),
+        recheckable: replay
+            .recheckable
+            .windows()
+            .map(|(span, asked)| (span.from(), span.to(), asked.at, asked.line))
             .collect(),
+        revisions: replay
+            .revisions
+            .iter()
+            .map(|(span, &revision)| (span.from(), span.to(), revision))
+            .collect(),
+        lateness: (
+            replay.lateness.rechecked,
+            replay.lateness.changed,
+            replay.lateness.records,
+            replay.lateness.over_ms,
+            replay.lateness.until_ms,
+        ),
     };
     let Ok(json) = serde_json::to_string(&stored) else {
         return Ok(());
@@ -153,16 +193,24 @@ impl Stored {
         for (from, to, records) in self.recent {
             replay.foresight.note(Span::new(from, to)?, records);
         }
-        for (from, to, times, last, message) in self.failures {
-            replay.failures.insert(
-                Span::new(from, to)?,
-                Failures {
-                    times,
-                    last,
-                    message,
-                },
-            );
+        for (from, to, at, line) in self.recheckable {
+            replay
+                .recheckable
+                .archived(Span::new(from, to)?, Asked { at, line });
         }
+        for (from, to, revision) in self.revisions {
+            replay.revisions.insert(Span::new(from, to)?, revision);
+        }
+        let (rechecked, changed, records, over_ms, until_ms) = self.lateness;
+        replay.lateness = Lateness {
+            rechecked,
+            changed,
+            records,
+            over_ms,
+            until_ms,
+        };
+        replay.failures = restored(self.failures)?;
+        replay.recheck_failures = restored(self.recheck_failures)?;
         Some(replay)
     }
 }

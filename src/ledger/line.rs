@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::span::{Ms, Span};
@@ -20,9 +21,13 @@ pub enum Event {
     Lost(Span),
     /// Somebody knows of what was lost in a span.
     Acknowledged(Span),
+    /// An archived window was asked for again, and holds what it held.
+    Rechecked(Span),
+    /// An archived window could not be asked for again; it is still to be.
+    RecheckFailed(Failed),
 }
 
-/// Why a window is not archived yet.
+/// Why a window is not archived, or not rechecked, yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     /// The window.
@@ -68,12 +73,16 @@ struct Fields<'a> {
     manifest_sha256: Option<Digest>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     message: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    supersedes: Option<Box<Supersedes>>,
 }
 
 const ARCHIVED: &str = "archived";
 const FAILED: &str = "failed";
 const LOST: &str = "lost";
 const ACKNOWLEDGED: &str = "acknowledged";
+const RECHECKED: &str = "rechecked";
+const RECHECK_FAILED: &str = "recheck_failed";
 
 impl Line {
     /// The line as JSON, without its newline.
@@ -83,8 +92,8 @@ impl Line {
     pub fn to_json(&self) -> serde_json::Result<String> {
         let span = match &self.event {
             Event::Archived(archived) => archived.span,
-            Event::Failed(failed) => failed.span,
-            Event::Lost(span) | Event::Acknowledged(span) => *span,
+            Event::Failed(failed) | Event::RecheckFailed(failed) => failed.span,
+            Event::Lost(span) | Event::Acknowledged(span) | Event::Rechecked(span) => *span,
         };
         let mut fields = Fields {
             seq: self.seq,
@@ -99,6 +108,7 @@ impl Line {
             folder: None,
             manifest_sha256: None,
             message: None,
+            supersedes: None,
         };
         match &self.event {
             Event::Archived(archived) => {
@@ -107,6 +117,7 @@ impl Line {
                 fields.bytes = Some(archived.bytes);
                 fields.folder = Some(archived.folder.as_str().into());
                 fields.manifest_sha256 = Some(archived.manifest_sha256);
+                fields.supersedes.clone_from(&archived.supersedes);
             }
             Event::Failed(failed) => {
                 fields.event = FAILED.into();
@@ -114,6 +125,11 @@ impl Line {
             }
             Event::Lost(_) => fields.event = LOST.into(),
             Event::Acknowledged(_) => fields.event = ACKNOWLEDGED.into(),
+            Event::Rechecked(_) => fields.event = RECHECKED.into(),
+            Event::RecheckFailed(failed) => {
+                fields.event = RECHECK_FAILED.into();
+                fields.message = Some(failed.message.as_str().into());
+            }
         }
         serde_json::to_string(&fields)
     }
@@ -141,6 +157,7 @@ impl Line {
                 manifest_sha256: fields
                     .manifest_sha256
                     .ok_or("it has no `manifest_sha256`")?,
+                supersedes: fields.supersedes,
             }),
             FAILED => Event::Failed(Failed {
                 span,
@@ -148,6 +165,11 @@ impl Line {
             }),
             LOST => Event::Lost(span),
             ACKNOWLEDGED => Event::Acknowledged(span),
+            RECHECKED => Event::Rechecked(span),
+            RECHECK_FAILED => Event::RecheckFailed(Failed {
+                span,
+                message: fields.message.ok_or("it has no `message`")?.into_owned(),
+            }),
             other => {
                 return Err(format!(
                     "its event {other:?} is not known to this version; a newer one wrote it"
@@ -179,6 +201,7 @@ mod tests {
                 bytes: 3400,
                 folder: "shop/1970-01-01/x".into(),
                 manifest_sha256: Digest::of(b"m"),
+                supersedes: None,
             }),
             prev: Some(Digest::of(b"p")),
         };

@@ -9,12 +9,12 @@ pub mod lock;
 pub mod replay;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Seek as _, SeekFrom};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::archive::publish::Published;
+use crate::archive::publish::{Archived, Published};
 use crate::clock::Clock;
 use crate::domain::job::JobName;
 use crate::domain::span::{Ms, Span};
@@ -63,6 +63,7 @@ pub enum LedgerError {
 /// A job's ledger, open for appending. The state directory's lock must be held.
 #[derive(Debug)]
 pub struct Ledger {
+    job: JobName,
     path: PathBuf,
     disk: Disk,
     file: Output,
@@ -107,6 +108,7 @@ impl Ledger {
         let torn = length > replay.end;
         let (disk, clock) = (disk.clone(), clock.clone());
         let mut ledger = Self {
+            job: job.clone(),
             path,
             disk,
             file: output,
@@ -169,6 +171,47 @@ impl Ledger {
     /// When it can't be written.
     pub fn record_failure(&mut self, failed: Failed) -> Result<(), LedgerError> {
         self.append(Event::Failed(failed))
+    }
+
+    /// Records that a window was asked for again and holds what it held.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn record_unchanged(&mut self, window: Span) -> Result<(), LedgerError> {
+        self.append(Event::Rechecked(window))
+    }
+
+    /// Records that a window could not be asked for again.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn record_recheck_failure(&mut self, failed: Failed) -> Result<(), LedgerError> {
+        self.append(Event::RecheckFailed(failed))
+    }
+
+    /// What the ledger says of a window whose line begins at byte `line`.
+    ///
+    /// # Errors
+    /// When the ledger can't be read, or says something else there.
+    pub fn archived_at(&self, window: Span, line: u64) -> Result<Archived, LedgerError> {
+        let read = || {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(line))?;
+            let mut bytes = Vec::new();
+            BufReader::new(file)
+                .take(replay::LONGEST_LINE as u64)
+                .read_until(b'\n', &mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|source| unreadable(&self.path, source))?;
+        match Line::parse(bytes.trim_ascii_end()).map(|line| line.event) {
+            Ok(Event::Archived(archived)) if archived.span == window => Ok(archived),
+            _ => Err(LedgerError::Damaged {
+                path: self.path.clone(),
+                what: format!("at byte {line} it no longer says what is archived of {window}"),
+                job: self.job.clone(),
+            }),
+        }
     }
 
     /// Records that a span is out of reach at the service.

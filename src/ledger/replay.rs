@@ -6,17 +6,20 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use super::line::{Event, Line};
+use super::line::{Event, Failed, Line};
+use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
+use crate::domain::recheck::{Asked, Lateness, Recheckable};
 use crate::domain::retry::next_try;
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::split::foresight::Foresight;
+use crate::domain::window::FolderName;
 
 /// Longest line that is read, in bytes; what this program writes stays far below.
-const LONGEST_LINE: usize = 64 * 1024;
+pub(super) const LONGEST_LINE: usize = 64 * 1024;
 
 /// Damage that is not a torn last line.
 #[derive(Debug, Error)]
@@ -42,6 +45,18 @@ pub(super) struct Failures {
     pub message: String,
 }
 
+impl Failures {
+    fn note(known: &mut BTreeMap<Span, Self>, failed: &Failed, at: Ms) {
+        let times = known.get(&failed.span).map_or(0, |known| known.times);
+        let failures = Self {
+            times: times.saturating_add(1),
+            last: at,
+            message: failed.message.clone(),
+        };
+        known.insert(failed.span, failures);
+    }
+}
+
 /// What the lines of a ledger show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
@@ -59,7 +74,13 @@ pub struct Replay {
     pub records: u64,
     /// Bytes of unpacked files archived.
     pub bytes: u64,
-    /// The window archived last, and when.
+    /// The windows that may still be due for a recheck.
+    pub recheckable: Recheckable,
+    /// How late logs have been seen to come.
+    pub lateness: Lateness,
+    /// The newest revision of each window that was published anew.
+    pub revisions: BTreeMap<Span, u32>,
+    /// The window archived last, and when; not one that was published anew.
     pub last_success: Option<(Span, Ms)>,
     /// What the windows archived last held.
     pub foresight: Foresight,
@@ -71,6 +92,8 @@ pub struct Replay {
     pub end: u64,
     /// Windows that failed and that nothing has made good since.
     pub(super) failures: BTreeMap<Span, Failures>,
+    /// Windows whose recheck failed and that nothing has made good since.
+    pub(super) recheck_failures: BTreeMap<Span, Failures>,
     /// Length of the last line with its newline, in bytes.
     pub(super) last_line_bytes: u64,
     pub(super) last_line: Option<Digest>,
@@ -131,17 +154,14 @@ impl Replay {
                     self.acknowledged.add(known);
                 }
             }
-            Event::Failed(failed) => {
-                let times = self
-                    .failures
-                    .get(&failed.span)
-                    .map_or(0, |known| known.times);
-                let failures = Failures {
-                    times: times.saturating_add(1),
-                    last: line.at,
-                    message: failed.message.clone(),
-                };
-                self.failures.insert(failed.span, failures);
+            Event::Failed(failed) => Failures::note(&mut self.failures, failed, line.at),
+            Event::Rechecked(window) => {
+                self.recheckable.unchanged(*window, line.at);
+                self.lateness.note(*window, line.at, line.at, 0);
+                self.recheck_failures.remove(window);
+            }
+            Event::RecheckFailed(failed) => {
+                Failures::note(&mut self.recheck_failures, failed, line.at);
             }
         }
         self.lines += 1;
@@ -152,21 +172,59 @@ impl Replay {
     }
 
     fn archived(&mut self, archived: &Archived, at: Ms) {
-        self.coverage.add(archived.span);
+        let window = archived.span;
+        self.coverage.add(window);
         if !self.failures.is_empty() {
-            self.failures.retain(|&span, _| !archived.span.covers(span));
+            self.failures.retain(|&span, _| !window.covers(span));
         }
-        match archived.status {
-            Status::Complete => {}
-            Status::Truncated => self.truncated += 1,
-            Status::Unproven => self.unproven += 1,
+        match &archived.supersedes {
+            Some(before) => self.superseded(archived, before),
+            None => {
+                self.last_success = Some((window, at));
+                if let Some(records) = archived.records {
+                    self.foresight.note(window, records);
+                }
+            }
+        }
+        if let Some(count) = self.count_of(archived.status) {
+            *count += 1;
         }
         self.records = self.records.saturating_add(archived.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_add(archived.bytes);
-        self.last_success = Some((archived.span, at));
         self.last_manifest = Some(archived.manifest_sha256);
-        if let Some(records) = archived.records {
-            self.foresight.note(archived.span, records);
+        let line = self.end;
+        self.recheckable.archived(window, Asked { at, line });
+        let named = archived
+            .folder
+            .rsplit('/')
+            .next()
+            .and_then(FolderName::parse);
+        if let Some(named) = named.filter(|named| named.revision > 1) {
+            self.revisions.insert(window, named.revision);
+        }
+    }
+
+    /// What is published anew counts in place of what it supersedes.
+    fn superseded(&mut self, archived: &Archived, before: &Supersedes) {
+        if let Some(count) = self.count_of(before.status) {
+            *count = count.saturating_sub(1);
+        }
+        self.records = self.records.saturating_sub(before.records.unwrap_or(0));
+        self.bytes = self.bytes.saturating_sub(before.bytes);
+        let more = archived
+            .records
+            .zip(before.records)
+            .map_or(0, |(now, before)| now.saturating_sub(before));
+        let (asked, found) = (Ms(before.asked_ms), Ms(before.found_ms));
+        self.lateness.note(archived.span, asked, found, more);
+        self.recheck_failures.remove(&archived.span);
+    }
+
+    fn count_of(&mut self, status: Status) -> Option<&mut u64> {
+        match status {
+            Status::Complete => None,
+            Status::Truncated => Some(&mut self.truncated),
+            Status::Unproven => Some(&mut self.unproven),
         }
     }
 
@@ -181,15 +239,17 @@ impl Replay {
         }
     }
 
-    /// The last failure of a window after `since` that nothing has made good, and when it
-    /// happened.
+    /// The last failure of a window after `since`, or of its recheck, that nothing has made good,
+    /// and when it happened.
     #[must_use]
     pub fn last_error(&self, since: Ms) -> Option<(&str, Ms)> {
-        self.failures
+        let missing = self
+            .failures
             .iter()
-            .filter(|&(&span, _)| {
-                span.to() > since && !self.coverage.covers(span) && !self.lost.covers(span)
-            })
+            .filter(|&(&span, _)| !self.coverage.covers(span) && !self.lost.covers(span));
+        missing
+            .chain(self.open_recheck_failures())
+            .filter(|&(&span, _)| span.to() > since)
             .max_by_key(|(_, failures)| failures.last)
             .map(|(_, failures)| (failures.message.as_str(), failures.last))
     }
@@ -235,6 +295,20 @@ impl Replay {
             .map(|known| next_try(known.times, known.last))
     }
 
+    /// Those whose windows are still to be rechecked.
+    fn open_recheck_failures(&self) -> impl Iterator<Item = (&Span, &Failures)> {
+        let is_open = |&(&window, _): &(&Span, &Failures)| self.recheckable.asked(window).is_some();
+        self.recheck_failures.iter().filter(is_open)
+    }
+
+    /// The same for the recheck of a window.
+    #[must_use]
+    pub fn next_recheck(&self, window: Span) -> Option<Ms> {
+        self.recheck_failures
+            .get(&window)
+            .map(|known| next_try(known.times, known.last))
+    }
+
     fn damaged(&self, what: String) -> Damage {
         Damage::Line {
             line: self.lines + 1,
@@ -259,106 +333,4 @@ fn rest_is_torn(lines: &mut impl BufRead) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::line::Failed;
-    use proptest::prelude::*;
-
-    fn archived(from: i64, to: i64) -> Event {
-        Event::Archived(Archived {
-            span: Span::new(Ms(from), Ms(to)).unwrap(),
-            status: Status::Complete,
-            records: Some(3),
-            bytes: 100,
-            folder: format!("shop/{from}"),
-            manifest_sha256: Digest::of(&from.to_be_bytes()),
-        })
-    }
-
-    fn failed(from: i64, to: i64) -> Event {
-        Event::Failed(Failed {
-            span: Span::new(Ms(from), Ms(to)).unwrap(),
-            message: "the gateway said no".into(),
-        })
-    }
-
-    fn write(events: impl IntoIterator<Item = Event>) -> String {
-        let mut replay = Replay::default();
-        let mut text = String::new();
-        for event in events {
-            let line = replay.next_line(Ms(1_795_000_000_000), event);
-            let json = line.to_json().unwrap();
-            replay.take(&line, json.as_bytes()).unwrap();
-            text.push_str(&json);
-            text.push('\n');
-        }
-        text
-    }
-
-    fn read(bytes: &[u8]) -> Result<Replay, Damage> {
-        Replay::read(bytes, |_| {})
-    }
-
-    #[test]
-    fn a_failure_is_the_last_error_until_its_window_is_archived() {
-        let replay = read(write([failed(0, 10), archived(10, 20)]).as_bytes()).unwrap();
-        assert_eq!(replay.last_error(Ms(0)).unwrap().0, "the gateway said no");
-        // Moving `since` past it is a way out.
-        assert_eq!(replay.last_error(Ms(10)), None);
-        assert_eq!(replay.coverage.gaps(Ms(0)).len(), 1);
-        let replay = read(write([failed(0, 10), archived(0, 10)]).as_bytes()).unwrap();
-        assert_eq!(replay.last_error(Ms(0)), None);
-        let both = [failed(0, 10), failed(10, 20), archived(10, 20)];
-        assert!(
-            read(write(both).as_bytes())
-                .unwrap()
-                .last_error(Ms(0))
-                .is_some()
-        );
-    }
-
-    #[test]
-    fn a_line_changed_removed_or_swapped_is_damage() {
-        let text = write((0..5).map(|i| archived(i * 10, i * 10 + 10)));
-        let lines: Vec<&str> = text.lines().collect();
-        let join = |lines: &[&str]| lines.join("\n") + "\n";
-        assert!(read(join(&lines).as_bytes()).is_ok());
-        assert!(read(join(&[lines[0], lines[2]]).as_bytes()).is_err());
-        assert!(read(join(&lines[1..]).as_bytes()).is_err());
-        assert!(read(join(&[lines[1], lines[0]]).as_bytes()).is_err());
-        assert!(
-            read(
-                text.replacen("\"records\":3", "\"records\":4", 1)
-                    .as_bytes()
-            )
-            .is_err()
-        );
-        assert!(read(b"\n").is_err());
-        assert!(read(&[b'x'; 70_000]).is_ok());
-        assert!(read(&[&[b'x'; 70_000][..], b"\n"].concat()).is_err());
-        assert_eq!(read(&vec![0; 200_000]).unwrap().end, 0);
-    }
-
-    proptest! {
-        /// A crash leaves a prefix; whatever it cuts, the whole lines before count and no more.
-        #[test]
-        fn a_ledger_cut_at_any_byte_shows_its_whole_lines(
-            kinds in prop::collection::vec(any::<bool>(), 0..8),
-            cut in any::<prop::sample::Index>(),
-            tail in prop::collection::vec(any::<u8>().prop_filter("no newline", |b| *b != b'\n'), 0..300),
-        ) {
-            let events = kinds.iter().enumerate().map(|(i, &good)| {
-                let from = i as i64 * 10;
-                if good { archived(from, from + 10) } else { failed(from, from + 10) }
-            });
-            let text = write(events);
-            let cut = cut.index(text.len() + 1);
-            let whole = text[..cut].rfind('\n').map_or(0, |at| at + 1);
-            let expected = read(&text.as_bytes()[..whole]).unwrap();
-            prop_assert_eq!(expected.end, whole as u64);
-            prop_assert_eq!(&read(&text.as_bytes()[..cut]).unwrap(), &expected);
-            let torn = [&text.as_bytes()[..whole], &tail].concat();
-            prop_assert_eq!(read(&torn).unwrap(), expected);
-        }
-    }
-}
+mod tests;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::archive::adopt::adopt;
-use crate::archive::publish::tests::{published, span};
+use crate::archive::adopt::{Known, adopt};
+use crate::archive::publish::tests::{published, revised, span};
 use crate::archive::store::Store;
 use crate::domain::span::Ms;
 
@@ -36,7 +36,8 @@ impl World {
     }
 
     fn open(&self) -> Ledger {
-        let clock = Clock::new(|| Ms(1_795_000_000_000));
+        // Soon enough after the windows that they may still be rechecked.
+        let clock = Clock::new(|| Ms(9 * HOUR));
         Ledger::open(self.dir.path(), &self.job, &self.disk, &clock).unwrap()
     }
 
@@ -55,13 +56,22 @@ impl World {
         }
     }
 
+    /// Publishes an hour anew.
+    fn revise(&self, ledger: &Ledger, hour: i64) -> Published {
+        let window = span(hour * HOUR, (hour + 1) * HOUR);
+        let line = ledger.replay().recheckable.asked(window).unwrap().line;
+        let before = ledger.archived_at(window, line).unwrap();
+        revised(&self.store(), &before, ledger.replay().last_manifest).unwrap()
+    }
+
     fn adopt(&self, ledger: &mut Ledger) -> Vec<String> {
         let job = crate::domain::plan::tests::job();
-        let (coverage, last) = (
-            ledger.replay().coverage.clone(),
-            ledger.replay().last_manifest,
-        );
-        let found = adopt(&self.store(), &job, &coverage, last).unwrap();
+        let known = Known {
+            coverage: &ledger.replay().coverage,
+            revisions: &ledger.replay().revisions,
+            last_manifest: ledger.replay().last_manifest,
+        };
+        let found = adopt(&self.store(), &job, known).unwrap();
         for published in found.adopted {
             ledger.record(published).unwrap();
         }
@@ -254,4 +264,104 @@ fn a_lost_ledger_is_made_anew_also_where_the_oldest_folders_were_taken_away() {
         ledger.replay().coverage.spans().collect::<Vec<_>>(),
         [span(HOUR, 5 * HOUR)]
     );
+}
+
+#[test]
+fn a_window_published_anew_counts_once_and_in_place_of_the_first() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..3);
+    let before = ledger.replay().clone();
+    ledger.record(world.revise(&ledger, 1)).unwrap();
+    let shown = ledger.replay().clone();
+    assert_eq!(shown.coverage, before.coverage);
+    assert_eq!((shown.records, shown.bytes), (4, before.bytes));
+    assert_eq!(shown.last_success, before.last_success);
+    assert_eq!((shown.lateness.changed, shown.lateness.records), (1, 1));
+    // And once more: the third in place of the second.
+    ledger.record(world.revise(&ledger, 1)).unwrap();
+    assert_eq!(ledger.replay().records, 5);
+    assert_eq!(ledger.replay().revisions[&span(HOUR, 2 * HOUR)], 3);
+    let shown = ledger.replay().clone();
+    drop(ledger);
+    assert_eq!(world.open().replay(), &shown);
+}
+
+#[test]
+fn a_revision_that_the_ledger_lacks_is_adopted_and_so_are_all_when_it_was_lost() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..3);
+    drop(world.revise(&ledger, 1));
+    assert_eq!(world.adopt(&mut ledger), [""; 0]);
+    assert_eq!(ledger.replay().records, 4);
+    world.archive(&mut ledger, 3..4);
+    ledger.record(world.revise(&ledger, 1)).unwrap();
+    let shown = ledger.replay().clone();
+    // Nothing is left to be adopted, and nothing is in the way.
+    assert_eq!(world.adopt(&mut ledger), [""; 0]);
+    assert_eq!(ledger.replay(), &shown);
+    drop(ledger);
+    fs::remove_file(world.path()).unwrap();
+    let mut ledger = world.open();
+    assert_eq!(world.adopt(&mut ledger), [""; 0]);
+    assert_eq!(ledger.replay(), &shown);
+}
+
+#[test]
+fn a_revision_whose_first_folder_was_taken_away_is_all_there_is_of_its_window() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..1);
+    ledger.record(world.revise(&ledger, 0)).unwrap();
+    drop(ledger);
+    fs::remove_file(world.path()).unwrap();
+    let first = world.store().published(&world.job).unwrap().remove(0).1;
+    fs::remove_dir_all(world.store().root().join(first)).unwrap();
+    let mut ledger = world.open();
+    assert_eq!(world.adopt(&mut ledger), [""; 0]);
+    let shown = ledger.replay();
+    assert_eq!((shown.records, shown.lateness.rechecked), (2, 0));
+    assert!(shown.coverage.covers(span(0, HOUR)));
+}
+
+#[test]
+fn a_folder_called_a_revision_that_supersedes_nothing_is_not_adopted() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..1);
+    let end = ledger.replay().last_manifest;
+    let next = published(&world.store(), span(HOUR, 2 * HOUR), end).unwrap();
+    let folder = world.store().root().join(&next.archived().folder);
+    fs::rename(&folder, format!("{}.r2", folder.display())).unwrap();
+    let why = world.adopt(&mut ledger);
+    assert!(why[0].contains("is another window's"), "{why:?}");
+}
+
+#[test]
+fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..2);
+    let window = span(0, HOUR);
+    let failed = || Failed {
+        span: window,
+        message: "the gateway said no".into(),
+    };
+    ledger.record_recheck_failure(failed()).unwrap();
+    ledger.record_recheck_failure(failed()).unwrap();
+    let replay = ledger.replay();
+    assert_eq!(
+        replay.last_error(Ms(0)).unwrap(),
+        ("the gateway said no", Ms(9 * HOUR))
+    );
+    assert_eq!(replay.next_recheck(window), Some(Ms(9 * HOUR + 120_000)));
+    assert_eq!(replay.next_try(window), None);
+    checkpoint::save(&world.path(), replay, &world.disk).unwrap();
+    let glanced = Ledger::glance(world.dir.path(), &world.job).unwrap();
+    assert_eq!(&glanced, replay);
+    ledger.record_unchanged(window).unwrap();
+    assert_eq!(ledger.replay().last_error(Ms(0)), None);
+    assert_eq!(ledger.replay().next_recheck(window), None);
+    assert_eq!(ledger.replay().lateness.rechecked, 1);
 }

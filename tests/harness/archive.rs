@@ -1,6 +1,7 @@
 //! Reading an archive back with nothing of the program's own: JSON and CSV by their own crates,
 //! digests by `sha256sum`. What is found is compared with what the service knows to be true.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -136,6 +137,14 @@ impl Folder {
             }
         }
         records
+    }
+
+    /// Every byte in it.
+    pub fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        files_below(&self.path)
+            .into_iter()
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect()
     }
 
     /// The attempts that its first part took.

@@ -21,6 +21,8 @@ use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use elsa_archiver::digest::Digest;
+use elsa_archiver::domain::span::Ms;
 use elsa_archiver::simulator::{Entry, KeyPair, Permitted, Project, Settings, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -172,6 +174,24 @@ impl World {
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    /// Moves each line of a job's ledger to when its window had just settled, and mends the chain.
+    pub fn make_ledger_older(&self, job: &str, due: &Due) {
+        let mut previous: Option<Digest> = None;
+        let mut older = String::new();
+        for line in fs::read_to_string(self.ledger(job)).unwrap().lines() {
+            let fields: Value = serde_json::from_str(line).unwrap();
+            let settled = Ms(fields["to_ms"].as_i64().unwrap() + due.settle_s * 1000);
+            let at = fields["at"].as_str().unwrap();
+            let mut line = line.replacen(at, &settled.to_string(), 1);
+            if let (Some(old), Some(new)) = (fields["prev"].as_str(), previous) {
+                line = line.replacen(old, &new.to_string(), 1);
+            }
+            previous = Some(Digest::of(line.as_bytes()));
+            older += &(line + "\n");
+        }
+        fs::write(self.ledger(job), older).unwrap();
     }
 
     /// Starts a command and leaves it running.

@@ -7,7 +7,7 @@ use super::*;
 use crate::archive::manifest::{self, DataFile, Part, Request, Window, Zip};
 use crate::domain::job::{Format, JobName, ToBound};
 use crate::domain::span::Ms;
-use crate::domain::window::Zone;
+use crate::domain::window::{FolderName, Zone};
 use crate::durable::Disk;
 
 const DATA: &[u8] = b"[{\"logTime\":1}]";
@@ -56,9 +56,31 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
             files: vec![file],
         }],
         previous,
+        supersedes: None,
         archived_at: "2026-11-22T00:00:00Z".into(),
         tool: manifest::tool(),
     }
+}
+
+/// Stages and publishes the window of `before` anew, with a record more.
+pub(crate) fn revised(
+    store: &Store,
+    before: &Archived,
+    previous: Option<Digest>,
+) -> Result<Published, PublishError> {
+    let mut manifest = manifest(before.span, previous);
+    manifest.records = before.records.map(|records| records + 1);
+    manifest.supersedes = Some(Box::new(Supersedes {
+        folder: before.folder.clone(),
+        manifest_sha256: before.manifest_sha256,
+        status: before.status,
+        records: before.records,
+        bytes: before.bytes,
+        asked_ms: before.span.to().0 + 1,
+        found_ms: before.span.to().0 + 1000,
+    }));
+    let folder = FolderName::of_next_revision(&before.folder).unwrap();
+    stage_and_publish(store, folder, &manifest)
 }
 
 /// Stages and publishes a window with one file.
@@ -67,12 +89,20 @@ pub(crate) fn published(
     span: Span,
     previous: Option<Digest>,
 ) -> Result<Published, PublishError> {
-    let job = JobName::parse("shop").unwrap();
-    let staged = store.staging(&job, span);
+    let folder = Store::folder(&JobName::parse("shop").unwrap(), span, &Zone::utc());
+    stage_and_publish(store, folder, &manifest(span, previous))
+}
+
+fn stage_and_publish(
+    store: &Store,
+    folder: String,
+    manifest: &Manifest,
+) -> Result<Published, PublishError> {
+    let span = manifest.window.span().unwrap();
+    let staged = store.staging(&JobName::parse("shop").unwrap(), span);
     fs::create_dir_all(staged.join("part-0001")).unwrap();
     fs::write(staged.join("part-0001/logs.json"), DATA).unwrap();
-    let folder = Store::folder(&job, span, &Zone::utc());
-    publish(store, &staged, folder, span, &manifest(span, previous))
+    publish(store, &staged, folder, span, manifest)
 }
 
 const WINDOW: &str = "shop/1970-01-01/19700101T000000+0000--19700101T010000+0000";

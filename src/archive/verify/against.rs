@@ -22,6 +22,10 @@ pub fn verify(
     seen: &mut dyn FnMut(),
 ) -> JobReport {
     let mut report = JobReport::new(job.name.as_str());
+    let superseded: HashSet<Digest> = archived
+        .iter()
+        .filter_map(|line| Some(line.supersedes.as_ref()?.manifest_sha256))
+        .collect();
     let mut previous: Option<Digest> = None;
     for line in archived {
         let found = folder::verify(
@@ -30,12 +34,22 @@ pub fn verify(
             Some(line.manifest_sha256),
             &mut report,
         );
+        if superseded.contains(&line.manifest_sha256) {
+            report.superseded += 1;
+        } else if found.is_some() {
+            report.note_content(&line.folder, line.status, line.records);
+        }
         if let Some((manifest, _)) = found {
             let disagreements = [
                 (manifest.job != job.name.as_str(), "the job"),
                 (manifest.window.span() != Some(line.span), "the window"),
                 (manifest.status != line.status, "the status"),
                 (manifest.records != line.records, "the number of records"),
+                // As adopted with a ledger that was made anew, it may supersede nothing there is.
+                (
+                    line.supersedes.is_some() && manifest.supersedes != line.supersedes,
+                    "what it supersedes",
+                ),
                 // A ledger that was made anew may begin later than the archive did.
                 (
                     previous.is_some() && manifest.previous != previous,

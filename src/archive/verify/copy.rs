@@ -14,7 +14,8 @@ use crate::archive::store::entries;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::span::Span;
-use crate::domain::window::FolderName;
+use crate::domain::split::Status;
+use crate::domain::window::{FolderName, Named};
 
 /// Folders between what was given and a window's folder, at most: root, job, date, window.
 const DEEPEST: usize = 3;
@@ -60,7 +61,10 @@ pub fn folders(dir: &Path) -> io::Result<Vec<String>> {
 struct Link {
     folder: String,
     span: Span,
+    status: Status,
+    records: Option<u64>,
     previous: Option<Digest>,
+    supersedes: Option<Digest>,
     digest: Digest,
 }
 
@@ -87,13 +91,18 @@ pub fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<Job
             let named = names.next().and_then(FolderName::parse);
             // Where the path is whole (job, date, window), the job's name is in it too.
             let job_named = names.nth(1).is_none_or(|name| name == manifest.job);
-            if named.is_some_and(|named| named != span) || !job_named {
+            let agrees =
+                |named: Named| named.span == span && manifest.revision() == Some(named.revision);
+            if !named.is_none_or(agrees) || !job_named {
                 total.find(folder, None, Problem::AnotherWindow);
             }
             links.push(Link {
                 folder: folder.clone(),
                 span,
+                status: manifest.status,
+                records: manifest.records,
                 previous: manifest.previous,
+                supersedes: manifest.supersedes.map(|before| before.manifest_sha256),
                 digest,
             });
         }
@@ -102,7 +111,8 @@ pub fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<Job
     jobs.into_values()
         .map(|(mut report, links)| {
             check_chain(&links, &mut report);
-            check_time(links, &mut report);
+            let newest = without_superseded(links, &mut report);
+            check_time(newest, &mut report);
             report
         })
         .collect()
@@ -125,6 +135,24 @@ fn check_chain(links: &[Link], report: &mut JobReport) {
             report.find(&link.folder, None, Problem::Forked);
         }
     }
+}
+
+/// Those that no later one of the same window supersedes.
+fn without_superseded(links: Vec<Link>, report: &mut JobReport) -> Vec<Link> {
+    let superseded: HashSet<(Digest, Span)> = links
+        .iter()
+        .filter_map(|link| Some((link.supersedes?, link.span)))
+        .collect();
+    let all = links.len();
+    let newest: Vec<Link> = links
+        .into_iter()
+        .filter(|link| !superseded.contains(&(link.digest, link.span)))
+        .collect();
+    report.superseded += (all - newest.len()) as u64;
+    for link in &newest {
+        report.note_content(&link.folder, link.status, link.records);
+    }
+    newest
 }
 
 fn check_time(mut links: Vec<Link>, report: &mut JobReport) {
@@ -150,9 +178,6 @@ impl JobReport {
         self.windows += other.windows;
         self.files += other.files;
         self.bytes = self.bytes.saturating_add(other.bytes);
-        self.records = self.records.saturating_add(other.records);
-        self.truncated.extend(other.truncated);
-        self.unproven.extend(other.unproven);
         self.findings.extend(other.findings);
     }
 }

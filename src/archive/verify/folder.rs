@@ -12,8 +12,8 @@ use crate::archive::plain_file;
 use crate::archive::publish::{SUMS, sums};
 use crate::digest::Digest;
 
-/// Re-hashes `folder` below `root` and adds what it finds to `report`. Returns its manifest and
-/// the manifest's digest, when it has one that can be read.
+/// Re-hashes `folder` below `root` and adds what is not as it was published to `report`. Returns
+/// its manifest and the manifest's digest, when it has one that can be read.
 pub(super) fn verify(
     root: &Path,
     folder: &str,
@@ -51,8 +51,6 @@ pub(super) fn verify(
             return None;
         }
     };
-    report.records = report.records.saturating_add(manifest.records.unwrap_or(0));
-    report.note_status(manifest.status, folder);
     match plain_file::read(&path.join(SUMS)) {
         Ok(found) if found == sums(&manifest, digest).as_bytes() => {}
         Ok(_) => report.find(folder, Some(SUMS), Problem::Changed),

@@ -16,8 +16,10 @@ use crate::domain::split::Status;
 pub struct JobReport {
     /// The job's name.
     pub job: String,
-    /// Windows whose folders were looked at.
+    /// Folders of windows that were looked at.
     pub windows: u64,
+    /// Those of them that a later one supersedes; their records are not counted below.
+    pub superseded: u64,
     /// Files whose bytes were hashed.
     pub files: u64,
     /// Bytes hashed.
@@ -51,7 +53,9 @@ impl JobReport {
             && self.unproven.is_empty()
     }
 
-    fn note_status(&mut self, status: Status, folder: &str) {
+    /// Takes in what a folder holds, unless a later one supersedes it.
+    fn note_content(&mut self, folder: &str, status: Status, records: Option<u64>) {
+        self.records = self.records.saturating_add(records.unwrap_or(0));
         match status {
             Status::Complete => {}
             Status::Truncated => self.truncated.push(folder.to_owned()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::archive::publish::Archived;
-use crate::archive::publish::tests::{published, span};
+use crate::archive::publish::tests::{published, revised, span};
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
@@ -159,6 +159,47 @@ fn a_folder_that_the_ledger_lacks_is_named() {
     world.archived.pop();
     let report = world.with_ledger();
     assert_eq!(report.findings[0].problem, Problem::NotInLedger);
+}
+
+#[test]
+fn a_window_published_anew_is_proven_and_counts_once() {
+    let mut world = World::new();
+    let previous = Some(world.archived[3].manifest_sha256);
+    let again = revised(&world.store, &world.archived[1], previous).unwrap();
+    world.archived.push(again.into_archived());
+    for report in world.both() {
+        assert!(report.is_proven(), "{report:?}");
+        assert_eq!((report.windows, report.superseded), (5, 1));
+        assert_eq!(report.records, 5);
+    }
+    // The first folder is proven as well as before.
+    fs::write(world.folder(1).join("part-0001/logs.json"), "[]").unwrap();
+    for report in world.both() {
+        assert_eq!(report.findings.len(), 1, "{report:?}");
+    }
+    fs::remove_dir_all(world.folder(1)).unwrap();
+    for report in world.both() {
+        assert!(!report.is_proven());
+    }
+}
+
+#[test]
+fn a_revision_of_another_window_is_no_excuse_for_an_overlap() {
+    let mut world = World::new();
+    // It says to supersede the third, and holds the second.
+    let mut other = world.archived[2].clone();
+    (other.span, other.folder) = (world.archived[1].span, world.archived[1].folder.clone());
+    let previous = Some(world.archived[3].manifest_sha256);
+    let again = revised(&world.store, &other, previous).unwrap();
+    world.archived.push(again.into_archived());
+    let report = world.as_copy();
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.problem == Problem::Overlaps),
+        "{report:?}"
+    );
 }
 
 #[test]

@@ -79,12 +79,44 @@ colour = "\u001b[31mred"
 37: job[3].name: "Shop": a job's name is made of a-z, 0-9, '.', '_' and '-'
 38: job[3].to_bound: "open" is unknown; use "inclusive" or "exclusive"
 40: job[3].retention: retention 5m is not longer than settle 1h: logs would be gone before they are asked for; give what the service's project is set to
-41: job[3].colour: unknown key; valid here: name, project_key, project_id, account, since, schedule, window, settle, format, include_fields, retention, to_bound, count, limit, enabled
+41: job[3].colour: unknown key; valid here: name, project_key, project_id, account, since, schedule, window, settle, recheck, format, include_fields, retention, to_bound, count, limit, enabled
 42: jobs: unknown key; did you mean job?
 "#;
     let problems = Config::parse(text, now()).unwrap_err();
     assert_eq!(problems.to_string() + "\n", expected);
     assert!(!format!("{problems} {problems:?}").contains("CANARY"));
+}
+
+#[test]
+fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
+    let read = |keys: &str| parse(&one_job(&format!("since = 2026-11-01\n{keys}")));
+    let fine = read("recheck = '24h'\nretention = '30d'").unwrap();
+    assert_eq!(fine.jobs[0].recheck_ms, Some(86_400_000));
+    for (keys, why) in [
+        (
+            "recheck = '10m'",
+            "recheck 10m is not longer than settle 10m",
+        ),
+        (
+            "settle = '2h'\nrecheck = '1h'",
+            "recheck 1h is not longer than settle 2h",
+        ),
+        (
+            "recheck = '23h'\nretention = '1d'",
+            "recheck 23h and the window 1h are not shorter than retention 1d",
+        ),
+        ("recheck = '31d'", "31d is too long; use at most 30d"),
+        ("recheck = 24", "must be a string like \"24h\""),
+    ] {
+        let problem = read(keys).unwrap_err();
+        assert!(problem.contains(why), "{problem}");
+    }
+    // What [defaults] says is judged there, once.
+    let text = "[defaults]\nsettle = '1h'\nrecheck = '5m'\nsince = 2026-11-01\n[[job]]\nname = 'a'\n\
+                project_key = 'k'\nproject_id = 1\n";
+    let problems = parse(text).unwrap_err();
+    assert!(problems.starts_with("3: defaults.recheck:"), "{problems}");
+    assert_eq!(problems.lines().count(), 1, "{problems}");
 }
 
 #[test]

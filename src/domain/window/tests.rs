@@ -196,7 +196,23 @@ fn a_bound_between_seconds_keeps_its_milliseconds() {
     let span = Span::new(ms("2026-11-22T00:00:00.007Z"), ms("2026-11-22T00:01:00Z")).unwrap();
     let name = FolderName::of(span, &zone("Asia/Seoul")).name;
     assert_eq!(name, "20261122T090000.007+0900--20261122T090100+0900");
-    assert_eq!(FolderName::parse(&name), Some(span));
+    assert_eq!(FolderName::parse(&name), Some(Named { span, revision: 1 }));
+}
+
+#[test]
+fn a_revision_lies_beside_the_first_folder_and_is_told_from_it() {
+    let span = Span::new(ms("2026-11-22T00:00:00Z"), ms("2026-11-22T01:00:00Z")).unwrap();
+    let first = format!(
+        "shop/{}",
+        FolderName::of(span, &zone("Asia/Seoul")).relative()
+    );
+    let second = FolderName::of_next_revision(&first).unwrap();
+    assert_eq!(second, format!("{first}.r2"));
+    let third = FolderName::of_next_revision(&second).unwrap();
+    assert_eq!(third, format!("{first}.r3"));
+    let name = third.rsplit('/').next().unwrap();
+    assert_eq!(FolderName::parse(name), Some(Named { span, revision: 3 }));
+    assert_eq!(FolderName::of_next_revision("shop/2026-11-22"), None);
 }
 
 #[test]
@@ -209,6 +225,11 @@ fn what_is_no_folder_name_is_not_read_as_one() {
         "20261122T000000+0900--x",
         "20261122T010000+0900--20261122T000000+0900",
         "20261122T000000+09é--20261122T010000+0900",
+        "20261122T000000+0900--20261122T010000+0900.r",
+        "20261122T000000+0900--20261122T010000+0900.r1",
+        "20261122T000000+0900--20261122T010000+0900.r02",
+        "20261122T000000+0900--20261122T010000+0900.r2.r3",
+        "20261122T000000+0900--20261122T010000+0900.r99999999999",
     ] {
         assert_eq!(FolderName::parse(name), None, "{name}");
     }
@@ -259,7 +280,7 @@ proptest! {
             at = span.to();
             prop_assert!(span.len_ms() <= 2 * DAY_MS + 3 * HOUR_MS);
             let name = FolderName::of(span, &zone);
-            prop_assert_eq!(FolderName::parse(&name.name), Some(span));
+            prop_assert_eq!(FolderName::parse(&name.name), Some(Named { span, revision: 1 }));
             prop_assert!(name.name.starts_with(&name.date.replace('-', "")));
         }
     }

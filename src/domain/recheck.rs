@@ -1,0 +1,278 @@
+//! Rechecks: an archived window is asked for once more, `recheck` after its end, since the service
+//! may have indexed some of its logs late. Which windows are due for it, what the second answer
+//! means beside the first, and how late logs have been seen to come. Carries *Complete*.
+
+use std::collections::BTreeMap;
+
+use super::job::Job;
+use super::plan::reach;
+use super::span::{Ms, Span};
+use super::split::Status;
+
+/// The longest that a recheck can be put off, in milliseconds: 30 days, as long as the service
+/// keeps logs by default.
+pub const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
+
+/// How long after its end a window is remembered, in milliseconds: a daemon that was down for a
+/// month makes its rechecks good, and memory stays bounded.
+const REMEMBERED_MS: i64 = 2 * LONGEST_MS;
+
+/// A window as it was asked for last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// When.
+    pub at: Ms,
+    /// Where in the ledger the line is that archived it: the byte at which it begins.
+    pub line: u64,
+}
+
+/// The archived windows that may still be due for a recheck.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recheckable {
+    windows: BTreeMap<Span, Asked>,
+}
+
+impl Recheckable {
+    /// Takes in that `window` was archived, or archived anew.
+    pub fn archived(&mut self, window: Span, asked: Asked) {
+        while let Some(oldest) = self.windows.first_entry()
+            && oldest.key().to().plus(REMEMBERED_MS) < asked.at
+        {
+            oldest.remove();
+        }
+        if asked.at < window.to().plus(LONGEST_MS) {
+            self.windows.insert(window, asked);
+        } else {
+            self.windows.remove(&window);
+        }
+    }
+
+    /// Takes in that `window` was asked for again and holds what it held.
+    pub fn unchanged(&mut self, window: Span, at: Ms) {
+        if let Some(asked) = self.windows.get_mut(&window) {
+            asked.at = asked.at.max(at);
+        }
+    }
+
+    /// When `window` was asked for last; `None` when it is not remembered.
+    #[must_use]
+    pub fn asked(&self, window: Span) -> Option<Asked> {
+        self.windows.get(&window).copied()
+    }
+
+    /// The windows of `job` that are due for a recheck at `now`, oldest first: those that were not
+    /// asked for since `recheck` after their end, and that the service still keeps.
+    #[must_use]
+    pub fn due(&self, now: Ms, job: &Job) -> Vec<Span> {
+        let Some(after_ms) = job.recheck_ms.filter(|_| job.enabled) else {
+            return Vec::new();
+        };
+        let edge = reach(now, job);
+        let is_due = |(window, asked): &(&Span, &Asked)| {
+            let due_at = window.to().plus(after_ms);
+            asked.at < due_at && due_at <= now && edge.is_none_or(|edge| window.from() >= edge)
+        };
+        self.windows
+            .iter()
+            .filter(is_due)
+            .map(|(&window, _)| window)
+            .collect()
+    }
+
+    /// Every window that is remembered, for a checkpoint.
+    pub fn windows(&self) -> impl Iterator<Item = (Span, Asked)> + '_ {
+        self.windows.iter().map(|(&window, &asked)| (window, asked))
+    }
+}
+
+/// What an archived window holds, as far as a recheck is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// What is known of it.
+    pub status: Status,
+    /// Its records; `None` when they can't be counted.
+    pub records: Option<u64>,
+}
+
+/// Whether a window has to be published anew when it held `before` and now holds `after`, and if
+/// so, with which status.
+///
+/// As many records, of which no more is known, are no news. Fewer are, and are not what the window
+/// is: the service has lost some, or counts differently at each ask; both are kept, and the window
+/// is `unproven` from then on.
+#[must_use]
+pub fn revision(before: Content, after: Content) -> Option<Status> {
+    if before.records == after.records && before.status <= after.status {
+        return None;
+    }
+    let fewer = matches!((before.records, after.records), (Some(b), Some(a)) if a < b);
+    Some(match fewer {
+        true => after.status.max(Status::Unproven),
+        false => after.status,
+    })
+}
+
+/// How late logs have come, as rechecks have shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lateness {
+    /// Windows that were asked for again.
+    pub rechecked: u64,
+    /// Those of them that held more than before.
+    pub changed: u64,
+    /// By how many records, in all.
+    pub records: u64,
+    /// Some log came later than so many milliseconds after its window's end.
+    pub over_ms: i64,
+    /// None is known to have come later than so many milliseconds after its window's end.
+    pub until_ms: i64,
+}
+
+impl Lateness {
+    /// Takes in a recheck of `window` that found `more` records at `found` than there had been at
+    /// `asked`; 0 when it found none.
+    pub fn note(&mut self, window: Span, asked: Ms, found: Ms, more: u64) {
+        self.rechecked += 1;
+        if more == 0 {
+            return;
+        }
+        self.changed += 1;
+        self.records = self.records.saturating_add(more);
+        let after_end = |at: Ms| at.0.saturating_sub(window.to().0);
+        self.over_ms = self.over_ms.max(after_end(asked));
+        self.until_ms = self.until_ms.max(after_end(found));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::plan::tests::job;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn span(from: i64, to: i64) -> Span {
+        Span::new(Ms(from), Ms(to)).unwrap()
+    }
+
+    fn daily() -> Job {
+        Job {
+            recheck_ms: Some(24 * HOUR),
+            ..job()
+        }
+    }
+
+    /// The first hour, archived ten minutes after its end.
+    fn one_window() -> (Recheckable, Span) {
+        let mut known = Recheckable::default();
+        let window = span(0, HOUR);
+        let asked = Asked {
+            at: Ms(HOUR + 600_000),
+            line: 0,
+        };
+        known.archived(window, asked);
+        (known, window)
+    }
+
+    #[test]
+    fn a_window_is_due_for_a_recheck_once_and_not_a_millisecond_before() {
+        let (mut known, window) = one_window();
+        assert_eq!(known.due(Ms(25 * HOUR - 1), &daily()), []);
+        assert_eq!(known.due(Ms(25 * HOUR), &daily()), [window]);
+        assert_eq!(known.due(Ms(25 * HOUR), &job()), []);
+        known.unchanged(window, Ms(25 * HOUR));
+        assert_eq!(known.due(Ms(400 * HOUR), &daily()), []);
+    }
+
+    #[test]
+    fn what_was_archived_late_or_revised_is_not_asked_for_again() {
+        let (mut known, window) = one_window();
+        let asked = Asked {
+            at: Ms(25 * HOUR),
+            line: 7,
+        };
+        known.archived(window, asked);
+        assert_eq!(known.due(Ms(400 * HOUR), &daily()), []);
+        assert_eq!(known.asked(window), Some(asked));
+        // A longer `recheck` makes it due once more, for a revision of the revision.
+        let later = Job {
+            recheck_ms: Some(72 * HOUR),
+            ..job()
+        };
+        assert_eq!(known.due(Ms(400 * HOUR), &later), [window]);
+    }
+
+    #[test]
+    fn what_the_service_has_begun_to_forget_is_not_rechecked() {
+        let (known, window) = one_window();
+        let keeps = Job {
+            retention_ms: Some(30 * HOUR),
+            ..daily()
+        };
+        assert_eq!(known.due(Ms(30 * HOUR), &keeps), [window]);
+        assert_eq!(known.due(Ms(30 * HOUR + 1), &keeps), []);
+    }
+
+    #[test]
+    fn windows_are_forgotten_in_time() {
+        let mut known = Recheckable::default();
+        for hour in 0..10_000 {
+            let window = span(hour * HOUR, (hour + 1) * HOUR);
+            let asked = Asked {
+                at: window.to(),
+                line: 0,
+            };
+            known.archived(window, asked);
+        }
+        assert_eq!(known.windows().count(), 60 * 24 + 1);
+        // What is backfilled from long ago never comes in.
+        let asked = Asked {
+            at: Ms(10_000 * HOUR),
+            line: 0,
+        };
+        known.archived(span(0, HOUR), asked);
+        assert_eq!(known.asked(span(0, HOUR)), None);
+    }
+
+    #[test]
+    fn only_news_is_published_anew() {
+        use Status::{Complete, Truncated, Unproven};
+        let content = |status, records: u64| Content {
+            status,
+            records: Some(records),
+        };
+        for (before, after, expected) in [
+            (content(Complete, 5), content(Complete, 5), None),
+            (content(Complete, 5), content(Complete, 6), Some(Complete)),
+            (content(Complete, 5), content(Complete, 4), Some(Unproven)),
+            (content(Complete, 5), content(Unproven, 5), None),
+            (content(Unproven, 5), content(Complete, 5), Some(Complete)),
+            (content(Truncated, 5), content(Truncated, 5), None),
+            (
+                content(Truncated, 5),
+                content(Truncated, 6),
+                Some(Truncated),
+            ),
+        ] {
+            assert_eq!(revision(before, after), expected, "{before:?} {after:?}");
+        }
+        let uncounted = Content {
+            status: Unproven,
+            records: None,
+        };
+        assert_eq!(revision(uncounted, uncounted), None);
+        assert_eq!(revision(uncounted, content(Complete, 0)), Some(Complete));
+        assert_eq!(revision(content(Complete, 0), uncounted), Some(Unproven));
+    }
+
+    #[test]
+    fn the_largest_lateness_lies_between_two_asks() {
+        let mut lateness = Lateness::default();
+        let window = span(0, HOUR);
+        lateness.note(window, Ms(HOUR + 10), Ms(25 * HOUR), 0);
+        assert_eq!((lateness.rechecked, lateness.changed), (1, 0));
+        lateness.note(window, Ms(HOUR + 10), Ms(25 * HOUR), 3);
+        lateness.note(window, Ms(HOUR + 99), Ms(2 * HOUR), 4);
+        assert_eq!((lateness.changed, lateness.records), (2, 7));
+        assert_eq!((lateness.over_ms, lateness.until_ms), (99, 24 * HOUR));
+    }
+}

@@ -1,0 +1,104 @@
+//! Replaying: what lines show, and what counts as damage.
+
+use super::*;
+use crate::ledger::line::Failed;
+use proptest::prelude::*;
+
+fn archived(from: i64, to: i64) -> Event {
+    Event::Archived(Archived {
+        span: Span::new(Ms(from), Ms(to)).unwrap(),
+        status: Status::Complete,
+        records: Some(3),
+        bytes: 100,
+        folder: format!("shop/{from}"),
+        manifest_sha256: Digest::of(&from.to_be_bytes()),
+        supersedes: None,
+    })
+}
+
+fn failed(from: i64, to: i64) -> Event {
+    Event::Failed(Failed {
+        span: Span::new(Ms(from), Ms(to)).unwrap(),
+        message: "the gateway said no".into(),
+    })
+}
+
+fn write(events: impl IntoIterator<Item = Event>) -> String {
+    let mut replay = Replay::default();
+    let mut text = String::new();
+    for event in events {
+        let line = replay.next_line(Ms(1_795_000_000_000), event);
+        let json = line.to_json().unwrap();
+        replay.take(&line, json.as_bytes()).unwrap();
+        text.push_str(&json);
+        text.push('\n');
+    }
+    text
+}
+
+fn read(bytes: &[u8]) -> Result<Replay, Damage> {
+    Replay::read(bytes, |_| {})
+}
+
+#[test]
+fn a_failure_is_the_last_error_until_its_window_is_archived() {
+    let replay = read(write([failed(0, 10), archived(10, 20)]).as_bytes()).unwrap();
+    assert_eq!(replay.last_error(Ms(0)).unwrap().0, "the gateway said no");
+    // Moving `since` past it is a way out.
+    assert_eq!(replay.last_error(Ms(10)), None);
+    assert_eq!(replay.coverage.gaps(Ms(0)).len(), 1);
+    let replay = read(write([failed(0, 10), archived(0, 10)]).as_bytes()).unwrap();
+    assert_eq!(replay.last_error(Ms(0)), None);
+    let both = [failed(0, 10), failed(10, 20), archived(10, 20)];
+    assert!(
+        read(write(both).as_bytes())
+            .unwrap()
+            .last_error(Ms(0))
+            .is_some()
+    );
+}
+
+#[test]
+fn a_line_changed_removed_or_swapped_is_damage() {
+    let text = write((0..5).map(|i| archived(i * 10, i * 10 + 10)));
+    let lines: Vec<&str> = text.lines().collect();
+    let join = |lines: &[&str]| lines.join("\n") + "\n";
+    assert!(read(join(&lines).as_bytes()).is_ok());
+    assert!(read(join(&[lines[0], lines[2]]).as_bytes()).is_err());
+    assert!(read(join(&lines[1..]).as_bytes()).is_err());
+    assert!(read(join(&[lines[1], lines[0]]).as_bytes()).is_err());
+    assert!(
+        read(
+            text.replacen("\"records\":3", "\"records\":4", 1)
+                .as_bytes()
+        )
+        .is_err()
+    );
+    assert!(read(b"\n").is_err());
+    assert!(read(&[b'x'; 70_000]).is_ok());
+    assert!(read(&[&[b'x'; 70_000][..], b"\n"].concat()).is_err());
+    assert_eq!(read(&vec![0; 200_000]).unwrap().end, 0);
+}
+
+proptest! {
+    /// A crash leaves a prefix; whatever it cuts, the whole lines before count and no more.
+    #[test]
+    fn a_ledger_cut_at_any_byte_shows_its_whole_lines(
+        kinds in prop::collection::vec(any::<bool>(), 0..8),
+        cut in any::<prop::sample::Index>(),
+        tail in prop::collection::vec(any::<u8>().prop_filter("no newline", |b| *b != b'\n'), 0..300),
+    ) {
+        let events = kinds.iter().enumerate().map(|(i, &good)| {
+            let from = i as i64 * 10;
+            if good { archived(from, from + 10) } else { failed(from, from + 10) }
+        });
+        let text = write(events);
+        let cut = cut.index(text.len() + 1);
+        let whole = text[..cut].rfind('\n').map_or(0, |at| at + 1);
+        let expected = read(&text.as_bytes()[..whole]).unwrap();
+        prop_assert_eq!(expected.end, whole as u64);
+        prop_assert_eq!(&read(&text.as_bytes()[..cut]).unwrap(), &expected);
+        let torn = [&text.as_bytes()[..whole], &tail].concat();
+        prop_assert_eq!(read(&torn).unwrap(), expected);
+    }
+}
