@@ -235,7 +235,7 @@ async fn backfill_archives_a_span_before_since_without_a_gap_and_asks_for_it_onc
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backfill_begins_with_the_newest_window_where_that_is_wanted() {
-    let due = Due::hours(3);
+    let due = Due::hours(8);
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
     let (from, to) = (due.since().to_string(), due.whole().to().to_string());
@@ -257,9 +257,9 @@ async fn backfill_begins_with_the_newest_window_where_that_is_wanted() {
         .iter()
         .map(|entry| entry.from)
         .collect();
-    // After the first, several are asked for at once.
+    // After the first, several are asked for at once, and arrive in any order.
     assert_eq!(asked.len(), due.windows.len());
-    assert_eq!(asked[0], Some(due.windows[2].from()));
+    assert_eq!(asked[0], Some(due.windows[7].from()));
     world.run(&["verify"]).exits(0);
 }
 

@@ -163,7 +163,7 @@ async fn a_recheck_that_fails_is_reported_and_made_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fewer_logs_than_before_are_kept_and_never_complete() {
+async fn fewer_logs_than_before_are_not_believed_and_what_is_archived_stays() {
     let due = Due::hours(1);
     let world = World::start(Settings {
         projects: vec![project(&due)],
@@ -175,8 +175,32 @@ async fn fewer_logs_than_before_are_kept_and_never_complete() {
     world.once().exits(0);
     world.make_ledger_older("shop", &due);
     world.service.set_visible_at(None);
-    world.once().exits(1).says("when it was rechecked");
-    assert_eq!(revisions(&world)[0].manifest["status"], "unproven");
-    assert_eq!(world.status("shop")["unproven"], 1);
-    world.assert_holds_the_truth("shop", &world.folders("shop")[0]);
+    let first = world.folders("shop")[0].content();
+    world.once().exits(1).says("what is archived stays");
+    assert_eq!(world.folders("shop").len(), 1);
+    assert_eq!(world.folders("shop")[0].content(), first);
+    world.run(&["status"]).exits(1).shows("due for a recheck");
+    // The logs are there again, and nothing is left to be said.
+    world.service.set_visible_at(Some(EVERYTHING));
+    world.once().exits(0);
+    world
+        .run(&["status"])
+        .exits(0)
+        .shows("none in 1 rechecked window");
+    world.run(&["verify"]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_project_s_logs_are_never_published_as_late_ones() {
+    let due = Due::hours(1);
+    let other = due.project("other").with_spike(due.since(), 20, 1000);
+    let world = World::of([due.project("shop"), other]).await;
+    world.configure(&[job(&due)]);
+    world.once().exits(0);
+    world.make_ledger_older("shop", &due);
+    world.configure(&[job(&due).with("project_key", "\"Pb_other\"")]);
+    world.service.clear_journal();
+    world.once().exits(1).says("not the job's any more");
+    assert!(world.service.journal().is_empty());
+    assert_eq!(world.folders("shop").len(), 1);
 }

@@ -227,6 +227,13 @@ impl Manifest {
         FolderName::parse(name)?.revision.checked_add(1)
     }
 
+    /// When the first of its answers had come; `None` when the manifest does not say so readably.
+    #[must_use]
+    pub fn asked(&self) -> Option<Ms> {
+        let received = |part: &Part| part.received_at.parse::<jiff::Timestamp>().ok();
+        self.parts.iter().filter_map(received).min().map(Ms::from)
+    }
+
     /// Every unpacked file of every part.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
         self.parts.iter().flat_map(|part| &part.files)

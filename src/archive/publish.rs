@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::manifest::{MANIFEST, Manifest, Supersedes};
 use super::store::Store;
 use crate::digest::Digest;
-use crate::domain::span::Span;
+use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::durable::{DiskError, Step};
 
@@ -35,6 +35,8 @@ pub struct Archived {
     pub manifest_sha256: Digest,
     /// The folder that it takes the place of, where the window was archived before.
     pub supersedes: Option<Box<Supersedes>>,
+    /// When the service was asked, where that is not about when this was recorded.
+    pub asked: Option<Ms>,
 }
 
 /// The proof that a window's folder is whole, durable and in place.
@@ -90,6 +92,7 @@ impl Published {
             folder,
             manifest_sha256,
             supersedes: manifest.supersedes.clone(),
+            asked: manifest.asked(),
         })
     }
 }

@@ -82,7 +82,7 @@ fn archive(
     context: &Context<'_>,
     config: &Config,
     jobs: &[Job],
-    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + 'static,
+    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
     pass: Pass,
 ) -> Result<(), Stop> {
     let watch: Arc<dyn Watch> = Bars::new(context.terminal);
@@ -112,7 +112,7 @@ fn archive(
 /// One cycle of each job, side by side. The accounts' bounds keep them apart.
 pub async fn all_once(
     runners: Vec<JobRunner>,
-    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + 'static,
+    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
     pass: Pass,
     stop: &CancellationToken,
 ) -> Vec<(String, Outcome)> {

@@ -195,7 +195,7 @@ impl JobStatus {
                 to_ms: span.to().0,
                 at: local_time(whole_seconds(at), &job.zone),
             }),
-            last_error: replay.last_error(job.since).map(|(message, at)| Failure {
+            last_error: replay.last_error(now, job).map(|(message, at)| Failure {
                 at: local_time(whole_seconds(at), &job.zone),
                 message: message.to_owned(),
             }),
@@ -223,6 +223,7 @@ impl JobStatus {
             && self.truncated == 0
             && self.unproven == 0
             && self.last_error.is_none()
+            && self.lateness.as_ref().is_none_or(|late| late.due == 0)
     }
 
     fn listing(&self, job: &Job) -> String {

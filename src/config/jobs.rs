@@ -52,6 +52,10 @@ const LONGEST_PROJECT_KEY: usize = 53;
 /// the service keeps logs by default.
 const LONGEST_SETTLE_MS: i64 = 30 * DAY_MS;
 
+/// What a recheck may come late by, since the schedule looks now and then and a day may have 25
+/// hours.
+const RECHECK_MARGIN_MS: i64 = 2 * HOUR_MS;
+
 const DEFAULT_WINDOW: WindowSize = match WindowSize::from_ms(HOUR_MS) {
     Some(hour) => hour,
     None => WindowSize::DAY,
@@ -203,10 +207,10 @@ impl Settings {
             since(value, context.zone, context.now).map(Some)
         });
         table.overlay("schedule", &mut self.schedule, report, schedule);
-        table.overlay("window", &mut self.window, report, window);
+        let cuts = table.overlay("window", &mut self.window, report, window);
         let settles = table.overlay("settle", &mut self.settle_ms, report, settle);
         let rechecks = table.overlay("recheck", &mut self.recheck_ms, report, |value| {
-            recheck(value).map(Some)
+            recheck(value)
         });
         table.overlay("format", &mut self.format, report, |value| {
             choice(value, &[("json", Format::Json), ("csv", Format::Csv)])
@@ -257,6 +261,7 @@ impl Settings {
             (rechecks, "recheck"),
             (settles, "settle"),
             (retains, "retention"),
+            (cuts, "window"),
         ];
         if let Some((_, key)) = says.iter().find(|(says, _)| *says) {
             self.judge_recheck(table, key, report);
@@ -276,11 +281,11 @@ impl Settings {
                 show_duration(self.settle_ms)
             )
         } else if let Some(retention_ms) = self.retention_ms
-            && retention_ms <= recheck_ms.saturating_add(self.window.ms())
+            && retention_ms < recheck_ms + self.window.ms() + RECHECK_MARGIN_MS
         {
             format!(
-                "recheck {shown} and the window {} are not shorter than retention {}: the logs \
-                 would be gone before they are asked for again",
+                "recheck {shown} and the window {} are not at least 2h shorter than retention {}: \
+                 the logs would be gone before they are asked for again",
                 show_duration(self.window.ms()),
                 show_duration(retention_ms)
             )
@@ -369,7 +374,10 @@ fn settle(value: &DeValue<'_>) -> Result<i64, String> {
     Ok(ms)
 }
 
-fn recheck(value: &DeValue<'_>) -> Result<i64, String> {
+fn recheck(value: &DeValue<'_>) -> Result<Option<i64>, String> {
+    if value.as_str() == Some("never") {
+        return Ok(None);
+    }
     let ms = duration(value, "24h")?;
     if ms > LONGEST_MS {
         return Err(format!(
@@ -378,7 +386,7 @@ fn recheck(value: &DeValue<'_>) -> Result<i64, String> {
             show_duration(LONGEST_MS)
         ));
     }
-    Ok(ms)
+    Ok(Some(ms))
 }
 
 fn include_fields(value: &DeValue<'_>) -> Result<Vec<String>, String> {

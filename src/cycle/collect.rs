@@ -68,16 +68,27 @@ impl From<CallError> for Missed {
     }
 }
 
-/// Collects `window`, of which `foreseen` records are expected. Whatever the outcome, nothing is
+/// What is to be collected.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    /// The window.
+    pub window: Span,
+    /// How many records are expected in it.
+    pub foreseen: Option<u64>,
+    /// Before when, by either clock, it is not to be asked for.
+    pub settled_at: Ms,
+}
+
+/// Collects a window. Whatever the outcome, nothing is
 /// visible yet; on an error nothing is left below `.staging` either.
 pub async fn collect(
     job: &Arc<Job>,
     client: &Client,
     shared: &Arc<Shared>,
-    window: Span,
-    foreseen: Option<u64>,
+    asking: Asking,
     stop: &CancellationToken,
 ) -> Result<Collected, NotCollected> {
+    let window = asking.window;
     shared
         .store
         .check_space(0)
@@ -95,10 +106,10 @@ pub async fn collect(
         open: BTreeMap::new(),
         kept: Vec::new(),
         doubt: None,
-        settled_at: window.to().plus(job.settle_ms),
+        settled_at: asking.settled_at,
     };
     collecting.clear(&staged).await?;
-    let resolved = resolve(&mut collecting, window, job.limit, foreseen).await;
+    let resolved = resolve(&mut collecting, window, job.limit, asking.foreseen).await;
     let placed = match resolved {
         Ok(()) => collecting.place(&staged).await,
         Err(error) => Err(error),

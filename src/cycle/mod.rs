@@ -111,3 +111,6 @@ impl JobRunner {
 fn broken(error: &JoinError) -> NotCollected {
     NotCollected::Window(format!("the program failed within itself: {error}"))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::collect::{self, Collected, NotCollected};
+use super::collect::{self, Asking, Collected, NotCollected};
 use super::{JobRunner, Outcome};
 use crate::archive::publish::{Archived, Published};
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
+use crate::domain::plan::{plan, reach};
+use crate::domain::recheck::Asked;
+use crate::domain::retry::{LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS};
 use crate::domain::span::{Ms, Span};
-use crate::ledger::LedgerError;
 use crate::ledger::line::Failed;
 
 /// How a cycle goes about its work.
@@ -50,18 +52,24 @@ impl Pass {
 }
 
 /// One window to collect.
+#[derive(Clone, Copy)]
 enum Work {
     Archive(Span),
-    Recheck(Archived),
+    Recheck(Span, Asked),
 }
 
 impl Work {
-    const fn window(&self) -> Span {
+    const fn window(self) -> Span {
         match self {
-            Self::Archive(window) => *window,
-            Self::Recheck(before) => before.span,
+            Self::Archive(window) | Self::Recheck(window, _) => window,
         }
     }
+}
+
+/// What has become of it.
+enum Done {
+    Archive(Collected),
+    Recheck(Archived, Collected),
 }
 
 /// Why a window was not done with.
@@ -74,11 +82,17 @@ enum End {
     Stopped,
 }
 
+/// Whether a pause that ends at `next` is over; one that is longer than any was begun by a clock
+/// that was ahead.
+fn is_over(next: Option<Ms>, now: Ms, longest_ms: i64) -> bool {
+    next.is_none_or(|next| next <= now || next.0.saturating_sub(now.0) > longest_ms)
+}
+
 impl JobRunner {
-    /// Archives the windows that `plan` names, and rechecks those that are due for it.
+    /// Archives the windows that `planned` names, and rechecks those that are due for it.
     pub async fn cycle(
         &mut self,
-        plan: impl FnOnce(Ms, &Coverage, &Job) -> Vec<Span>,
+        planned: impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
         pass: Pass,
         stop: &CancellationToken,
     ) -> Outcome {
@@ -91,12 +105,12 @@ impl JobRunner {
             outcome.left = 1;
             return outcome;
         }
-        let now = self.client.now();
+        let now = self.time_of_both_clocks(&planned, stop).await;
         if let Err(error) = self.ledger.take_acknowledgement() {
             // Not worth stopping for: it says only that somebody knows.
             tracing::warn!(job = %self.job.name, "{error}");
         }
-        let mut due = plan(now, &self.ledger.replay().coverage, &self.job);
+        let mut due = planned(now, &self.ledger.replay().coverage, &self.job);
         if let Err(message) = self.close_what_is_lost(now, &mut due, stop).await {
             tracing::error!(job = %self.job.name, "{message}");
             outcome.error = Some(message);
@@ -110,18 +124,42 @@ impl JobRunner {
         outcome.left = due.len() as u64;
         outcome.unchecked = rechecks.len() as u64;
         if pass.patient {
-            let is_over = |pause: Option<Ms>| pause.is_none_or(|next| next <= now);
-            due.retain(|&window| is_over(replay.next_try(window)));
-            rechecks.retain(|&window| is_over(replay.next_recheck(window)));
+            due.retain(|&window| is_over(replay.next_try(window), now, LONGEST_PAUSE_MS));
+            rechecks.retain(|&window| {
+                is_over(replay.next_recheck(window), now, LONGEST_RECHECK_PAUSE_MS)
+            });
         }
-        match self.works(due, &rechecks) {
-            Ok(works) => self.work(works, pass, stop, &mut outcome).await,
-            Err(error) => {
-                tracing::error!(job = %self.job.name, "{error}");
-                outcome.error = Some(error.to_string());
-            }
-        }
+        // What is missing comes first: it is what the service may forget.
+        let archive = due.into_iter().map(Work::Archive);
+        let recheck = rechecks.into_iter().filter_map(|window| {
+            let asked = replay.recheckable.asked(window)?;
+            Some(Work::Recheck(window, asked))
+        });
+        let works = archive.chain(recheck).collect();
+        self.work(works, pass, stop, &mut outcome).await;
         outcome
+    }
+
+    /// The earlier of our clock and the service's. By its last answer the service may be so far
+    /// behind that nothing is due, and so nothing be asked for ever after; it is asked anew then,
+    /// since it may have been our clock, which is right by now.
+    async fn time_of_both_clocks(
+        &self,
+        planned: &impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
+        stop: &CancellationToken,
+    ) -> Ms {
+        let (ours, both) = (self.shared.clock.now(), self.client.now());
+        let due = |now: Ms| planned(now, &self.ledger.replay().coverage, &self.job);
+        if both == ours {
+            return ours;
+        }
+        match due(ours).first() {
+            Some(&window) if due(both).is_empty() => {
+                let asked = self.ask_the_time(window, stop).await;
+                asked.and_then(Result::ok).unwrap_or(both)
+            }
+            _ => both,
+        }
     }
 
     fn unknown_losses(&self) -> u64 {
@@ -130,16 +168,11 @@ impl JobRunner {
         lost.iter().filter(|lost| unknown(lost)).count() as u64
     }
 
-    /// What is missing comes first: it is what the service may forget.
-    fn works(&self, due: Vec<Span>, rechecks: &[Span]) -> Result<VecDeque<Work>, LedgerError> {
-        let mut works: VecDeque<Work> = due.into_iter().map(Work::Archive).collect();
-        for &window in rechecks {
-            if let Some(asked) = self.ledger.replay().recheckable.asked(window) {
-                let before = self.ledger.archived_at(window, asked.line)?;
-                works.push_back(Work::Recheck(before));
-            }
-        }
-        Ok(works)
+    /// Whether a window has settled since this pass was planned: it is not to wait for rechecks.
+    fn has_news(&self) -> bool {
+        let (now, replay) = (self.client.now(), self.ledger.replay());
+        let due = plan(now, &replay.closed(reach(now, &self.job)), &self.job);
+        due.iter().any(|&window| replay.next_try(window).is_none())
     }
 
     async fn work(
@@ -157,24 +190,29 @@ impl JobRunner {
         // One at first: what fails for all windows is to fail once.
         let mut at_once = 1;
         let halt = stop.child_token();
+        let mut halted = false;
         let mut collecting = JoinSet::new();
         loop {
             while collecting.len() < at_once
                 && !halt.is_cancelled()
                 && let Some(work) = works.pop_front()
             {
+                if matches!(work, Work::Recheck(..)) && pass.patient && self.has_news() {
+                    works.clear();
+                    break;
+                }
                 self.begin(work, &mut collecting, &halt);
             }
             let Some(done) = collecting.join_next().await else {
                 break;
             };
             let ended = match done {
-                Ok((work, mut collected)) => {
-                    if halt.is_cancelled() && !stop.is_cancelled() {
+                Ok((work, mut done)) => {
+                    if halted {
                         // A folder may be there of which the ledger knows nothing yet.
-                        collected = self.drop_collected(collected).await;
+                        done = self.throw_away(done).await;
                     }
-                    let ended = self.finish(&work, collected, outcome).await;
+                    let ended = self.finish(work, done, outcome).await;
                     self.watch.done(&self.job, work.window());
                     ended
                 }
@@ -188,6 +226,7 @@ impl JobRunner {
                 Err(End::Job(message)) => {
                     // Others under way end at once and stay due, unless they are done already.
                     halt.cancel();
+                    halted = true;
                     let left = works.len() + collecting.len();
                     if left > 0 {
                         tracing::warn!(
@@ -205,61 +244,81 @@ impl JobRunner {
     fn begin(
         &self,
         work: Work,
-        collecting: &mut JoinSet<(Work, Result<Collected, NotCollected>)>,
+        collecting: &mut JoinSet<(Work, Result<Done, NotCollected>)>,
         stop: &CancellationToken,
     ) {
-        let window = work.window();
-        let blocked = self.blocking_stray(window);
-        let foreseen = match &work {
-            Work::Archive(_) => self.ledger.replay().foresight.records_in(window),
-            Work::Recheck(before) => before.records,
+        let before = match work {
+            Work::Archive(window) => Ok((None, self.ledger.replay().foresight.records_in(window))),
+            Work::Recheck(window, asked) => self
+                .ledger
+                .archived_at(window, asked.line)
+                .map(|before| (before.records, before))
+                .map(|(records, before)| (Some(before), records))
+                .map_err(|error| NotCollected::Job(error.to_string())),
+        };
+        let before = match self.blocking_stray(work.window()) {
+            Some(message) => Err(NotCollected::Window(message)),
+            None => before,
         };
         let (job, client) = (Arc::clone(&self.job), Arc::clone(&self.client));
         let (shared, stop) = (Arc::clone(&self.shared), stop.clone());
+        let window = work.window();
+        let after_ms = match work {
+            Work::Archive(_) => None,
+            Work::Recheck(..) => job.recheck_ms,
+        };
+        let settled_at = window.to().plus(after_ms.unwrap_or(job.settle_ms));
         collecting.spawn(async move {
-            let collected = match blocked {
-                Some(message) => Err(NotCollected::Window(message)),
-                None => collect::collect(&job, &client, &shared, window, foreseen, &stop).await,
+            let collected = async {
+                let (before, foreseen) = before?;
+                if let Some(before) = &before {
+                    Self::check_project(Arc::clone(&shared), Arc::clone(&job), before).await?;
+                }
+                let asked = Asking {
+                    window,
+                    foreseen,
+                    settled_at,
+                };
+                let collected = collect::collect(&job, &client, &shared, asked, &stop).await?;
+                Ok(match before {
+                    None => Done::Archive(collected),
+                    Some(before) => Done::Recheck(before, collected),
+                })
             };
-            (work, collected)
+            (work, collected.await)
         });
     }
 
-    async fn drop_collected(
-        &self,
-        collected: Result<Collected, NotCollected>,
-    ) -> Result<Collected, NotCollected> {
-        self.clean(collected?.staged).await;
+    async fn throw_away(&self, done: Result<Done, NotCollected>) -> Result<Done, NotCollected> {
+        let (Done::Archive(collected) | Done::Recheck(_, collected)) = done?;
+        self.clean(collected.staged).await;
         Err(NotCollected::Stopped)
     }
 
     async fn finish(
         &mut self,
-        work: &Work,
-        collected: Result<Collected, NotCollected>,
+        work: Work,
+        done: Result<Done, NotCollected>,
         outcome: &mut Outcome,
     ) -> Result<(), End> {
-        let done = match (collected, work) {
-            (Err(not_collected), _) => Err(not_collected),
-            (Ok(collected), Work::Archive(window)) => {
-                self.publish(*window, collected, None).await.map(Some)
+        let published = match done {
+            Err(not_collected) => Err(not_collected),
+            Ok(Done::Archive(collected)) => {
+                self.publish(work.window(), collected, None).await.map(Some)
             }
-            (Ok(collected), Work::Recheck(before)) => self.revise(before, collected).await,
+            Ok(Done::Recheck(before, collected)) => self.revise(&before, collected).await,
         };
-        let recorded = match done {
+        let recorded = match published {
             Ok(published) => self.record(work, published, outcome),
             Err(not_collected) => Err(not_collected),
         };
-        match recorded {
-            Ok(()) => Ok(()),
-            Err(not_collected) => self.fail(work, not_collected, outcome),
-        }
+        recorded.or_else(|not_collected| self.fail(work, not_collected, outcome))
     }
 
     /// Records what was published, or that there was nothing to publish.
     fn record(
         &mut self,
-        work: &Work,
+        work: Work,
         published: Option<Published>,
         outcome: &mut Outcome,
     ) -> Result<(), NotCollected> {
@@ -285,7 +344,7 @@ impl JobRunner {
 
     fn fail(
         &mut self,
-        work: &Work,
+        work: Work,
         not_collected: NotCollected,
         outcome: &mut Outcome,
     ) -> Result<(), End> {
@@ -307,7 +366,7 @@ impl JobRunner {
                 tracing::error!(job = %self.job.name, window = %window, "not archived: {message}");
                 self.ledger.record_failure(failed)
             }
-            Work::Recheck(_) => {
+            Work::Recheck(..) => {
                 tracing::error!(job = %self.job.name, window = %window, "not rechecked: {message}");
                 self.ledger.record_recheck_failure(failed)
             }

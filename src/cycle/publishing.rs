@@ -22,15 +22,15 @@ impl JobRunner {
         &mut self,
         window: Span,
         collected: Collected,
-        revision: Option<(Supersedes, Status)>,
+        supersedes: Option<Supersedes>,
     ) -> Result<Published, NotCollected> {
-        let folder = match &revision {
+        let folder = match &supersedes {
             None => Store::folder(&self.job.name, window, &self.job.zone),
-            Some((before, _)) => FolderName::of_next_revision(&before.folder).ok_or_else(|| {
+            Some(before) => FolderName::of_next_revision(&before.folder).ok_or_else(|| {
                 NotCollected::Window(format!("{} is no window's folder", before.folder))
             })?,
         };
-        let manifest = self.manifest(window, &collected, revision);
+        let manifest = self.manifest(window, &collected, supersedes);
         report_status(&self.job, window, &manifest, collected.doubt.as_deref());
         let (shared, staged) = (Arc::clone(&self.shared), collected.staged.clone());
         let published =
@@ -67,18 +67,17 @@ impl JobRunner {
         &self,
         window: Span,
         collected: &Collected,
-        revision: Option<(Supersedes, Status)>,
+        supersedes: Option<Supersedes>,
     ) -> Manifest {
         let job = &*self.job;
         let content = collected.content();
-        let (supersedes, status) = revision.unzip();
         Manifest {
             schema: manifest::SCHEMA,
             job: job.name.to_string(),
             project_key: job.project_key.clone(),
             project_id: job.project_id,
             window: manifest::Window::of(window, &job.zone),
-            status: status.unwrap_or(content.status),
+            status: content.status,
             records: content.records,
             request: manifest::Request::of(job, self.client.endpoint().to_string()),
             parts: collected.parts.clone(),

@@ -1,19 +1,25 @@
 //! A recheck: what a window holds now is held against what is archived of it, and published beside
-//! that where it differs. Carries *Complete* (logs that came late are not lost) and *Atomic* (what
+//! that where it is more. Carries *Complete* (logs that came late are not lost) and *Atomic* (what
 //! was published stays as it is).
 
-use super::JobRunner;
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
 use super::collect::{Collected, NotCollected};
-use crate::archive::manifest::Supersedes;
+use super::{JobRunner, Shared, broken};
+use crate::archive::manifest::{MANIFEST, Manifest, Supersedes};
+use crate::archive::plain_file;
 use crate::archive::publish::{Archived, Published};
-use crate::domain::recheck::{Content, revision};
+use crate::domain::job::Job;
+use crate::domain::recheck::{Content, Verdict, verdict};
 
 impl JobRunner {
-    /// Publishes what was collected when it is news beside `before`.
+    /// Publishes what was collected when it is more than `before`.
     pub(super) async fn revise(
         &mut self,
         before: &Archived,
-        mut collected: Collected,
+        collected: Collected,
     ) -> Result<Option<Published>, NotCollected> {
         let window = before.span;
         let was = Content {
@@ -21,30 +27,39 @@ impl JobRunner {
             records: before.records,
         };
         let is = collected.content();
-        let Some(status) = revision(was, is) else {
-            self.clean(collected.staged).await;
-            tracing::info!(
-                job = %self.job.name,
-                window = %window,
-                records = is.records,
-                "rechecked: it holds what is archived of it"
-            );
-            return Ok(None);
-        };
+        match verdict(was, is) {
+            Verdict::Same => {
+                self.clean(collected.staged).await;
+                tracing::info!(
+                    job = %self.job.name,
+                    window = %window,
+                    records = is.records,
+                    "rechecked: it holds what is archived of it"
+                );
+                return Ok(None);
+            }
+            Verdict::Less => {
+                self.clean(collected.staged).await;
+                let found = match is.records {
+                    Some(records) => format!("{records} records"),
+                    None => "records that can't be counted".to_owned(),
+                };
+                return Err(NotCollected::Window(format!(
+                    "the service has {found} of it now, and {} are archived; what is archived \
+                     stays, and is asked for again later",
+                    was.records.unwrap_or(0)
+                )));
+            }
+            Verdict::More => {}
+        }
         tracing::warn!(
             job = %self.job.name,
             window = %window,
             before = was.records,
             records = is.records,
-            "rechecked: it holds something else than is archived of it; all of it is published \
-             beside the first folder, which stays"
+            "rechecked: more is known of it than is archived; all of it is published beside the \
+             first folder, which stays"
         );
-        if let (Some(before), Some(now)) = (was.records, is.records)
-            && now < before
-        {
-            let what = format!("there were {before} records, and {now} when it was rechecked");
-            collected.doubt = collected.doubt.take().or(Some(what));
-        }
         let asked = self.ledger.replay().recheckable.asked(window);
         let found = self.shared.clock.now();
         let supersedes = Supersedes {
@@ -56,8 +71,31 @@ impl JobRunner {
             asked_ms: asked.map_or(found, |asked| asked.at).0,
             found_ms: found.0,
         };
-        self.publish(window, collected, Some((supersedes, status)))
+        self.publish(window, collected, Some(supersedes))
             .await
             .map(Some)
+    }
+
+    /// Refuses to ask for the window of `before` where it is another project's.
+    pub(super) async fn check_project(
+        shared: Arc<Shared>,
+        job: Arc<Job>,
+        before: &Archived,
+    ) -> Result<(), NotCollected> {
+        let path = shared.store.root().join(&before.folder).join(MANIFEST);
+        let shown = path.display().to_string();
+        let read = spawn_blocking(move || plain_file::read(&path)).await;
+        let read = read.map_err(|error| broken(&error))?;
+        let manifest = read
+            .map_err(|error| error.to_string())
+            .and_then(|json| Manifest::parse(&json))
+            .map_err(|why| NotCollected::Window(format!("can't read {shown}: {why}")))?;
+        if (&manifest.project_key, manifest.project_id) == (&job.project_key, job.project_id) {
+            return Ok(());
+        }
+        Err(NotCollected::Window(format!(
+            "it was archived from the project {} ({}), which is not the job's any more",
+            manifest.project_key, manifest.project_id
+        )))
     }
 }

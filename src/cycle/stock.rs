@@ -10,6 +10,7 @@ use super::JobRunner;
 use crate::archive::adopt::{Known, Stray, adopt};
 use crate::domain::plan::out_of_reach;
 use crate::domain::span::{Ms, Span};
+use crate::elsa::answer::CallError;
 use crate::elsa::request::Request;
 use crate::ledger::Ledger;
 
@@ -57,6 +58,20 @@ impl JobRunner {
         self.strays.iter().find(blocks).map(in_the_way)
     }
 
+    /// Asks the service what time it is, which any answer about `window` tells; `None` when the
+    /// program is being stopped.
+    pub(super) async fn ask_the_time(
+        &self,
+        window: Span,
+        stop: &CancellationToken,
+    ) -> Option<Result<Ms, CallError>> {
+        let request = Request::new(&self.job, window).for_at_most(1);
+        match stop.run_until_cancelled(self.client.ask(&request)).await? {
+            Err(error) if !error.failure.is_answer() => Some(Err(error)),
+            _ => Some(Ok(self.client.now())),
+        }
+    }
+
     /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
     /// not asked for ever after. Should clock or `retention` turn out to have been wrong, it is due
     /// again.
@@ -76,17 +91,15 @@ impl JobRunner {
         }
         let is_new = |ledger: &Ledger, span: &Span| !ledger.replay().is_known_lost(*span);
         if lost.iter().any(|span| is_new(&self.ledger, span)) {
-            // Nothing is given up on the word of our clock alone, which may have jumped ahead: any
-            // answer tells what time it is there.
-            let request = Request::new(&self.job, oldest).for_at_most(1);
-            match stop.run_until_cancelled(self.client.ask(&request)).await {
+            // Nothing is given up on the word of our clock alone, which may have jumped ahead.
+            match self.ask_the_time(oldest, stop).await {
                 None => return Ok(()),
-                Some(Err(error)) if !error.failure.is_answer() => {
+                Some(Err(error)) => {
                     return Err(format!(
                         "windows seem to be lost, but the service is silent: {error}"
                     ));
                 }
-                Some(_) => lost = out_of_reach(self.client.now(), &self.job, due),
+                Some(Ok(now)) => lost = out_of_reach(now, &self.job, due),
             }
         }
         for &span in lost

@@ -108,3 +108,28 @@ async fn look_when_woken(
         systemd.looked(runner.job(), &outcome);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cycle::Watch;
+    use crate::cycle::tests::Rig;
+    use crate::domain::job::Job;
+    use crate::elsa::client::Deadlines;
+
+    struct Deadly;
+
+    impl Watch for Deadly {
+        fn planned(&self, _: &Job, _: usize) {
+            panic!("a bug");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_dies_ends_the_daemon_instead_of_being_left_alone() {
+        let rig = Rig::at(0).await;
+        let runner = rig.runner(Arc::new(Deadly), Deadlines::default());
+        let served = serve(vec![runner], Zone::utc(), rig.clock()).await;
+        assert!(matches!(served, Err(ServeError::Died(_))), "{served:?}");
+    }
+}

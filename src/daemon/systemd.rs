@@ -34,8 +34,9 @@ impl Systemd {
     pub fn looked(&self, job: &Job, outcome: &Outcome) {
         {
             let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
-            match outcome.error.is_some() || outcome.left > 0 {
-                true => unwell.insert(job.name.clone(), outcome.left),
+            let left = outcome.left + outcome.unchecked;
+            match outcome.error.is_some() || left > 0 {
+                true => unwell.insert(job.name.clone(), left),
                 false => unwell.remove(&job.name),
             };
         }
@@ -54,7 +55,7 @@ impl Systemd {
         }
         let names: Vec<String> = unwell
             .iter()
-            .map(|(name, left)| format!("{name} (windows not archived: {left})"))
+            .map(|(name, left)| format!("{name} (windows not archived or rechecked: {left})"))
             .collect();
         format!("jobs: {}; failing: {}", self.jobs, names.join(", "))
     }

@@ -13,9 +13,12 @@ use super::split::Status;
 /// keeps logs by default.
 pub const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
 
-/// How long after its end a window is remembered, in milliseconds: a daemon that was down for a
-/// month makes its rechecks good, and memory stays bounded.
-const REMEMBERED_MS: i64 = 2 * LONGEST_MS;
+/// How long a recheck that could not be had is still due, in milliseconds: a daemon that was down
+/// for a week makes its rechecks good, and one that begins to recheck does not ask for months.
+pub const DUE_FOR_MS: i64 = 7 * 24 * 3_600_000;
+
+/// How long after its end a window is remembered, in milliseconds.
+const REMEMBERED_MS: i64 = LONGEST_MS + DUE_FOR_MS;
 
 /// A window as it was asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +38,9 @@ pub struct Recheckable {
 impl Recheckable {
     /// Takes in that `window` was archived, or archived anew.
     pub fn archived(&mut self, window: Span, asked: Asked) {
+        // By the windows' own time: a clock that was ahead for a moment forgets nothing.
         while let Some(oldest) = self.windows.first_entry()
-            && oldest.key().to().plus(REMEMBERED_MS) < asked.at
+            && oldest.key().to().plus(REMEMBERED_MS) < window.to()
         {
             oldest.remove();
         }
@@ -50,7 +54,7 @@ impl Recheckable {
     /// Takes in that `window` was asked for again and holds what it held.
     pub fn unchanged(&mut self, window: Span, at: Ms) {
         if let Some(asked) = self.windows.get_mut(&window) {
-            asked.at = asked.at.max(at);
+            asked.at = at;
         }
     }
 
@@ -64,19 +68,28 @@ impl Recheckable {
     /// asked for since `recheck` after their end, and that the service still keeps.
     #[must_use]
     pub fn due(&self, now: Ms, job: &Job) -> Vec<Span> {
-        let Some(after_ms) = job.recheck_ms.filter(|_| job.enabled) else {
-            return Vec::new();
-        };
-        let edge = reach(now, job);
-        let is_due = |(window, asked): &(&Span, &Asked)| {
-            let due_at = window.to().plus(after_ms);
-            asked.at < due_at && due_at <= now && edge.is_none_or(|edge| window.from() >= edge)
-        };
         self.windows
-            .iter()
-            .filter(is_due)
-            .map(|(&window, _)| window)
+            .keys()
+            .copied()
+            .filter(|&window| self.is_due(window, now, job))
             .collect()
+    }
+
+    /// Whether a window is among them.
+    #[must_use]
+    pub fn is_due(&self, window: Span, now: Ms, job: &Job) -> bool {
+        let Some(after_ms) = job.recheck_ms.filter(|_| job.enabled) else {
+            return false;
+        };
+        let Some(asked) = self.asked(window) else {
+            return false;
+        };
+        let due_at = window.to().plus(after_ms);
+        // An ask in the future was dated by a clock that was ahead: nothing is known of it.
+        let was_asked = asked.at >= due_at && asked.at <= now;
+        let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
+        let is_time = due_at <= now && now < due_at.plus(DUE_FOR_MS);
+        !was_asked && is_time && is_kept && window.to() > job.since
     }
 
     /// Every window that is remembered, for a checkpoint.
@@ -94,22 +107,28 @@ pub struct Content {
     pub records: Option<u64>,
 }
 
-/// Whether a window has to be published anew when it held `before` and now holds `after`, and if
-/// so, with which status.
-///
-/// As many records, of which no more is known, are no news. Fewer are, and are not what the window
-/// is: the service has lost some, or counts differently at each ask; both are kept, and the window
-/// is `unproven` from then on.
+/// What a recheck has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The window holds what is archived of it.
+    Same,
+    /// It holds more, or more is known of it: it is published anew.
+    More,
+    /// It holds fewer records, or can't be counted any more. Nothing says that this is right: what
+    /// is archived stays, and the window is asked for once more later.
+    Less,
+}
+
+/// Holds what a window holds `now` against what is archived of it.
 #[must_use]
-pub fn revision(before: Content, after: Content) -> Option<Status> {
-    if before.records == after.records && before.status <= after.status {
-        return None;
+pub fn verdict(archived: Content, now: Content) -> Verdict {
+    match (archived.records, now.records) {
+        (Some(before), Some(after)) if before < after => Verdict::More,
+        (None, Some(_)) => Verdict::More,
+        (before, after) if before != after => Verdict::Less,
+        _ if now.status < archived.status => Verdict::More,
+        _ => Verdict::Same,
     }
-    let fewer = matches!((before.records, after.records), (Some(b), Some(a)) if a < b);
-    Some(match fewer {
-        true => after.status.max(Status::Unproven),
-        false => after.status,
-    })
 }
 
 /// How late logs have come, as rechecks have shown.
@@ -180,7 +199,7 @@ mod tests {
         assert_eq!(known.due(Ms(25 * HOUR), &daily()), [window]);
         assert_eq!(known.due(Ms(25 * HOUR), &job()), []);
         known.unchanged(window, Ms(25 * HOUR));
-        assert_eq!(known.due(Ms(400 * HOUR), &daily()), []);
+        assert_eq!(known.due(Ms(100 * HOUR), &daily()), []);
     }
 
     #[test]
@@ -191,14 +210,14 @@ mod tests {
             line: 7,
         };
         known.archived(window, asked);
-        assert_eq!(known.due(Ms(400 * HOUR), &daily()), []);
+        assert_eq!(known.due(Ms(100 * HOUR), &daily()), []);
         assert_eq!(known.asked(window), Some(asked));
         // A longer `recheck` makes it due once more, for a revision of the revision.
         let later = Job {
             recheck_ms: Some(72 * HOUR),
             ..job()
         };
-        assert_eq!(known.due(Ms(400 * HOUR), &later), [window]);
+        assert_eq!(known.due(Ms(100 * HOUR), &later), [window]);
     }
 
     #[test]
@@ -213,6 +232,33 @@ mod tests {
     }
 
     #[test]
+    fn a_recheck_that_could_not_be_had_is_due_for_a_week_and_not_for_ever() {
+        let (known, window) = one_window();
+        let last = Ms(25 * HOUR + DUE_FOR_MS - 1);
+        assert_eq!(known.due(last, &daily()), [window]);
+        assert_eq!(known.due(last.plus(1), &daily()), []);
+        // Moving `since` past it is a way out, as it is for what is missing.
+        let moved = Job {
+            since: Ms(HOUR),
+            ..daily()
+        };
+        assert_eq!(known.due(last, &moved), []);
+    }
+
+    #[test]
+    fn an_ask_that_a_wrong_clock_has_dated_is_none() {
+        let (mut known, window) = one_window();
+        let asked = Asked {
+            at: Ms(500 * HOUR),
+            line: 0,
+        };
+        known.archived(window, asked);
+        assert_eq!(known.due(Ms(30 * HOUR), &daily()), [window]);
+        known.unchanged(window, Ms(30 * HOUR));
+        assert_eq!(known.due(Ms(31 * HOUR), &daily()), []);
+    }
+
+    #[test]
     fn windows_are_forgotten_in_time() {
         let mut known = Recheckable::default();
         for hour in 0..10_000 {
@@ -223,7 +269,7 @@ mod tests {
             };
             known.archived(window, asked);
         }
-        assert_eq!(known.windows().count(), 60 * 24 + 1);
+        assert_eq!(known.windows().count(), 37 * 24 + 1);
         // What is backfilled from long ago never comes in.
         let asked = Asked {
             at: Ms(10_000 * HOUR),
@@ -234,34 +280,31 @@ mod tests {
     }
 
     #[test]
-    fn only_news_is_published_anew() {
+    fn more_is_published_anew_and_less_is_not_believed() {
         use Status::{Complete, Truncated, Unproven};
         let content = |status, records: u64| Content {
             status,
             records: Some(records),
         };
-        for (before, after, expected) in [
-            (content(Complete, 5), content(Complete, 5), None),
-            (content(Complete, 5), content(Complete, 6), Some(Complete)),
-            (content(Complete, 5), content(Complete, 4), Some(Unproven)),
-            (content(Complete, 5), content(Unproven, 5), None),
-            (content(Unproven, 5), content(Complete, 5), Some(Complete)),
-            (content(Truncated, 5), content(Truncated, 5), None),
-            (
-                content(Truncated, 5),
-                content(Truncated, 6),
-                Some(Truncated),
-            ),
-        ] {
-            assert_eq!(revision(before, after), expected, "{before:?} {after:?}");
-        }
         let uncounted = Content {
             status: Unproven,
             records: None,
         };
-        assert_eq!(revision(uncounted, uncounted), None);
-        assert_eq!(revision(uncounted, content(Complete, 0)), Some(Complete));
-        assert_eq!(revision(content(Complete, 0), uncounted), Some(Unproven));
+        for (before, after, expected) in [
+            (content(Complete, 5), content(Complete, 5), Verdict::Same),
+            (content(Complete, 5), content(Complete, 6), Verdict::More),
+            (content(Complete, 5), content(Unproven, 6), Verdict::More),
+            (content(Complete, 5), content(Complete, 4), Verdict::Less),
+            (content(Complete, 5), content(Unproven, 5), Verdict::Same),
+            (content(Complete, 5), uncounted, Verdict::Less),
+            (content(Unproven, 5), content(Complete, 5), Verdict::More),
+            (content(Unproven, 5), content(Complete, 4), Verdict::Less),
+            (content(Truncated, 5), content(Truncated, 5), Verdict::Same),
+            (uncounted, uncounted, Verdict::Same),
+            (uncounted, content(Complete, 0), Verdict::More),
+        ] {
+            assert_eq!(verdict(before, after), expected, "{before:?} {after:?}");
+        }
     }
 
     #[test]

@@ -154,14 +154,28 @@ impl Policy {
     }
 }
 
+/// The longest pause between two tries of a window, in milliseconds.
+pub const LONGEST_PAUSE_MS: i64 = 3_600_000;
+/// The same for a recheck.
+pub const LONGEST_RECHECK_PAUSE_MS: i64 = 24 * 3_600_000;
+
 /// When a window that has failed in `failures` cycles (1 or more), the last time at `failed_at`,
 /// is worth another try: growing pauses, from a minute to an hour.
 #[must_use]
 pub fn next_try(failures: u32, failed_at: Ms) -> Ms {
+    failed_at.plus(growing_pause(failures, LONGEST_PAUSE_MS))
+}
+
+/// The same for a recheck, of which nothing is about to be lost: up to a day.
+#[must_use]
+pub fn next_recheck(failures: u32, failed_at: Ms) -> Ms {
+    failed_at.plus(growing_pause(failures, LONGEST_RECHECK_PAUSE_MS))
+}
+
+fn growing_pause(failures: u32, longest_ms: i64) -> i64 {
     const FIRST_MS: i64 = 60_000;
-    const LONGEST_MS: i64 = 3_600_000;
-    let doublings = failures.saturating_sub(1).min(10);
-    failed_at.plus((FIRST_MS << doublings).min(LONGEST_MS))
+    let doublings = failures.saturating_sub(1).min(20);
+    (FIRST_MS << doublings).min(longest_ms)
 }
 
 /// Longest that a cycle waits because it was told to; beyond it the next cycle is soon enough.
@@ -270,5 +284,10 @@ mod tests {
             .collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(next_try(u32::MAX, Ms(5)).0, 3_600_005);
+        assert_eq!(next_recheck(9, Ms(0)).0, 256 * 60_000);
+        assert_eq!(
+            next_recheck(u32::MAX, Ms(5)).0,
+            LONGEST_RECHECK_PAUSE_MS + 5
+        );
     }
 }

@@ -44,3 +44,25 @@ pub fn read(ledger: &Path) -> Result<Option<Ms>, LedgerError> {
         Err(error) => Err(unreadable(&path, error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_leaves_word_the_daemon_s_user_can_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("shop.ledger.jsonl");
+        assert_eq!(read(&ledger).unwrap(), None);
+        for until in [Ms(7), Ms(8)] {
+            leave(&ledger, until, &Disk::default()).unwrap();
+            assert_eq!(read(&ledger).unwrap(), Some(until));
+            let mode = fs::metadata(path(&ledger)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o644);
+        }
+        // Nothing half-written is left beside it.
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::write(path(&ledger), "whenever").unwrap();
+        assert_eq!(read(&ledger).unwrap(), None);
+    }
+}

@@ -75,6 +75,8 @@ struct Fields<'a> {
     message: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     supersedes: Option<Box<Supersedes>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_ms: Option<i64>,
 }
 
 const ARCHIVED: &str = "archived";
@@ -109,6 +111,7 @@ impl Line {
             manifest_sha256: None,
             message: None,
             supersedes: None,
+            asked_ms: None,
         };
         match &self.event {
             Event::Archived(archived) => {
@@ -118,6 +121,7 @@ impl Line {
                 fields.folder = Some(archived.folder.as_str().into());
                 fields.manifest_sha256 = Some(archived.manifest_sha256);
                 fields.supersedes.clone_from(&archived.supersedes);
+                fields.asked_ms = archived.asked.map(|asked| asked.0);
             }
             Event::Failed(failed) => {
                 fields.event = FAILED.into();
@@ -158,6 +162,7 @@ impl Line {
                     .manifest_sha256
                     .ok_or("it has no `manifest_sha256`")?,
                 supersedes: fields.supersedes,
+                asked: fields.asked_ms.map(Ms),
             }),
             FAILED => Event::Failed(Failed {
                 span,
@@ -202,6 +207,7 @@ mod tests {
                 folder: "shop/1970-01-01/x".into(),
                 manifest_sha256: Digest::of(b"m"),
                 supersedes: None,
+                asked: None,
             }),
             prev: Some(Digest::of(b"p")),
         };

@@ -60,6 +60,10 @@ pub enum LedgerError {
     },
 }
 
+/// A line is taken to be as old as its answer when they are no more than a minute apart; otherwise
+/// (a slow download, a folder that is adopted) it says when the answer came.
+const ASKED_JUST_NOW_MS: u64 = 60_000;
+
 /// A job's ledger, open for appending. The state directory's lock must be held.
 #[derive(Debug)]
 pub struct Ledger {
@@ -162,7 +166,12 @@ impl Ledger {
     /// When it can't be written; the window then counts as not archived, and its folder is
     /// adopted later.
     pub fn record(&mut self, published: Published) -> Result<(), LedgerError> {
-        self.append(Event::Archived(published.into_archived()))
+        let mut archived = published.into_archived();
+        let at = self.clock.now();
+        archived.asked = archived
+            .asked
+            .filter(|asked| at.0.abs_diff(asked.0) > ASKED_JUST_NOW_MS);
+        self.append(Event::Archived(archived))
     }
 
     /// Records that a window could not be archived.

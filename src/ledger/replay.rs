@@ -11,8 +11,9 @@ use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
+use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
-use crate::domain::retry::next_try;
+use crate::domain::retry::{next_recheck, next_try};
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::split::foresight::Foresight;
@@ -161,6 +162,9 @@ impl Replay {
                 self.recheck_failures.remove(window);
             }
             Event::RecheckFailed(failed) => {
+                let recheckable = &self.recheckable;
+                self.recheck_failures
+                    .retain(|&window, _| recheckable.asked(window).is_some());
                 Failures::note(&mut self.recheck_failures, failed, line.at);
             }
         }
@@ -192,8 +196,11 @@ impl Replay {
         self.records = self.records.saturating_add(archived.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_add(archived.bytes);
         self.last_manifest = Some(archived.manifest_sha256);
-        let line = self.end;
-        self.recheckable.archived(window, Asked { at, line });
+        let asked = Asked {
+            at: archived.asked.unwrap_or(at),
+            line: self.end,
+        };
+        self.recheckable.archived(window, asked);
         let named = archived
             .folder
             .rsplit('/')
@@ -239,17 +246,16 @@ impl Replay {
         }
     }
 
-    /// The last failure of a window after `since`, or of its recheck, that nothing has made good,
-    /// and when it happened.
+    /// The last failure of a window of `job` after `since`, or of a recheck that is due at `now`,
+    /// which nothing has made good, and when it happened.
     #[must_use]
-    pub fn last_error(&self, since: Ms) -> Option<(&str, Ms)> {
-        let missing = self
-            .failures
-            .iter()
-            .filter(|&(&span, _)| !self.coverage.covers(span) && !self.lost.covers(span));
+    pub fn last_error(&self, now: Ms, job: &Job) -> Option<(&str, Ms)> {
+        let missing = self.failures.iter().filter(|&(&span, _)| {
+            span.to() > job.since && !self.coverage.covers(span) && !self.lost.covers(span)
+        });
+        let is_due = |&(&window, _): &(&Span, &Failures)| self.recheckable.is_due(window, now, job);
         missing
-            .chain(self.open_recheck_failures())
-            .filter(|&(&span, _)| span.to() > since)
+            .chain(self.recheck_failures.iter().filter(is_due))
             .max_by_key(|(_, failures)| failures.last)
             .map(|(_, failures)| (failures.message.as_str(), failures.last))
     }
@@ -295,18 +301,12 @@ impl Replay {
             .map(|known| next_try(known.times, known.last))
     }
 
-    /// Those whose windows are still to be rechecked.
-    fn open_recheck_failures(&self) -> impl Iterator<Item = (&Span, &Failures)> {
-        let is_open = |&(&window, _): &(&Span, &Failures)| self.recheckable.asked(window).is_some();
-        self.recheck_failures.iter().filter(is_open)
-    }
-
     /// The same for the recheck of a window.
     #[must_use]
     pub fn next_recheck(&self, window: Span) -> Option<Ms> {
         self.recheck_failures
             .get(&window)
-            .map(|known| next_try(known.times, known.last))
+            .map(|known| next_recheck(known.times, known.last))
     }
 
     fn damaged(&self, what: String) -> Damage {

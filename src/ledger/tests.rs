@@ -8,6 +8,7 @@ use super::*;
 use crate::archive::adopt::{Known, adopt};
 use crate::archive::publish::tests::{published, revised, span};
 use crate::archive::store::Store;
+use crate::domain::job::Job;
 use crate::domain::span::Ms;
 
 const HOUR: i64 = 3_600_000;
@@ -351,8 +352,15 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     ledger.record_recheck_failure(failed()).unwrap();
     ledger.record_recheck_failure(failed()).unwrap();
     let replay = ledger.replay();
+    let now = Ms(9 * HOUR);
+    let job = Job {
+        recheck_ms: Some(HOUR),
+        ..crate::domain::plan::tests::job()
+    };
+    // Once it is not due any more, it fails no more.
+    assert_eq!(replay.last_error(Ms(900 * HOUR), &job), None);
     assert_eq!(
-        replay.last_error(Ms(0)).unwrap(),
+        replay.last_error(now, &job).unwrap(),
         ("the gateway said no", Ms(9 * HOUR))
     );
     assert_eq!(replay.next_recheck(window), Some(Ms(9 * HOUR + 120_000)));
@@ -361,7 +369,7 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     let glanced = Ledger::glance(world.dir.path(), &world.job).unwrap();
     assert_eq!(&glanced, replay);
     ledger.record_unchanged(window).unwrap();
-    assert_eq!(ledger.replay().last_error(Ms(0)), None);
+    assert_eq!(ledger.replay().last_error(now, &job), None);
     assert_eq!(ledger.replay().next_recheck(window), None);
     assert_eq!(ledger.replay().lateness.rechecked, 1);
 }

@@ -48,7 +48,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
             status: Status::Complete,
             records: Some(1),
             attempts: 1,
-            received_at: "2026-11-22T00:00:00Z".into(),
+            received_at: span.to().plus(1).to_string(),
             zip: Zip {
                 bytes: 100,
                 sha256: Digest::of(b"zip"),

@@ -103,7 +103,7 @@ fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
         ),
         (
             "recheck = '23h'\nretention = '1d'",
-            "recheck 23h and the window 1h are not shorter than retention 1d",
+            "recheck 23h and the window 1h are not at least 2h shorter than retention 1d",
         ),
         ("recheck = '31d'", "31d is too long; use at most 30d"),
         ("recheck = 24", "must be a string like \"24h\""),
@@ -111,6 +111,15 @@ fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
         let problem = read(keys).unwrap_err();
         assert!(problem.contains(why), "{problem}");
     }
+    let text = "[defaults]\nrecheck = '1d'\nretention = '2d'\nsince = 2026-11-01\n[[job]]\nname = 'a'\n\
+                project_key = 'k'\nproject_id = 1\nwindow = '1d'\n";
+    let problem = parse(text).unwrap_err();
+    assert!(
+        problem.starts_with("9: job.a.window: recheck 1d"),
+        "{problem}"
+    );
+    let off = parse(&text.replace("window = '1d'", "recheck = 'never'")).unwrap();
+    assert_eq!(off.jobs[0].recheck_ms, None);
     // What [defaults] says is judged there, once.
     let text = "[defaults]\nsettle = '1h'\nrecheck = '5m'\nsince = 2026-11-01\n[[job]]\nname = 'a'\n\
                 project_key = 'k'\nproject_id = 1\n";

@@ -13,6 +13,7 @@ fn archived(from: i64, to: i64) -> Event {
         folder: format!("shop/{from}"),
         manifest_sha256: Digest::of(&from.to_be_bytes()),
         supersedes: None,
+        asked: None,
     })
 }
 
@@ -40,20 +41,30 @@ fn read(bytes: &[u8]) -> Result<Replay, Damage> {
     Replay::read(bytes, |_| {})
 }
 
+fn since(from: i64) -> Job {
+    Job {
+        since: Ms(from),
+        ..crate::domain::plan::tests::job()
+    }
+}
+
 #[test]
 fn a_failure_is_the_last_error_until_its_window_is_archived() {
     let replay = read(write([failed(0, 10), archived(10, 20)]).as_bytes()).unwrap();
-    assert_eq!(replay.last_error(Ms(0)).unwrap().0, "the gateway said no");
+    assert_eq!(
+        replay.last_error(Ms(0), &since(0)).unwrap().0,
+        "the gateway said no"
+    );
     // Moving `since` past it is a way out.
-    assert_eq!(replay.last_error(Ms(10)), None);
+    assert_eq!(replay.last_error(Ms(0), &since(10)), None);
     assert_eq!(replay.coverage.gaps(Ms(0)).len(), 1);
     let replay = read(write([failed(0, 10), archived(0, 10)]).as_bytes()).unwrap();
-    assert_eq!(replay.last_error(Ms(0)), None);
+    assert_eq!(replay.last_error(Ms(0), &since(0)), None);
     let both = [failed(0, 10), failed(10, 20), archived(10, 20)];
     assert!(
         read(write(both).as_bytes())
             .unwrap()
-            .last_error(Ms(0))
+            .last_error(Ms(0), &since(0))
             .is_some()
     );
 }

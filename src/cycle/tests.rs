@@ -1,0 +1,246 @@
+//! Cycles against the simulator, with a clock and deadlines of the test's own: clocks that jump,
+//! and a service that says nothing.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::domain::account::{Account, Endpoint};
+use crate::domain::plan::{plan, tests::job};
+use crate::domain::secret::{Keys, Secret};
+use crate::domain::span::Ms;
+use crate::elsa::client::Deadlines;
+use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+/// Midnight of some day.
+const BEGIN: i64 = 20_000 * DAY;
+
+/// A place to archive to, and a service; the time of both is the test's.
+pub(crate) struct Rig {
+    pub(crate) service: Simulator,
+    dir: tempfile::TempDir,
+    ours: Arc<AtomicI64>,
+}
+
+impl Rig {
+    /// With a log each minute of two days from [`BEGIN`] on, and both clocks at that instant plus
+    /// `now` milliseconds.
+    pub(crate) async fn at(now: i64) -> Self {
+        let minutes = (0..2 * 24 * 60).map(|minute| Ms(BEGIN + minute * 60_000));
+        let job = job();
+        let settings = Settings {
+            projects: vec![Project::from_times(
+                &job.project_key,
+                job.project_id,
+                1,
+                minutes.collect(),
+            )],
+            ..Settings::default()
+        };
+        let rig = Self {
+            service: Simulator::start(settings).await.unwrap(),
+            dir: tempfile::tempdir().unwrap(),
+            ours: Arc::default(),
+        };
+        rig.set_clocks(now, now);
+        rig
+    }
+
+    /// Sets our clock and the service's, in milliseconds after [`BEGIN`].
+    fn set_clocks(&self, ours: i64, theirs: i64) {
+        self.ours.store(BEGIN + ours, Ordering::Relaxed);
+        let theirs = Ms(BEGIN + theirs);
+        self.service.set_clock(simulator::Clock::Frozen(theirs));
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let ours = Arc::clone(&self.ours);
+        Clock::new(move || Ms(ours.load(Ordering::Relaxed)))
+    }
+
+    /// The job's runner as after a start of the program.
+    pub(crate) fn runner(&self, watch: Arc<dyn Watch>, deadlines: Deadlines) -> JobRunner {
+        let job = Job {
+            since: Ms(BEGIN),
+            ..job()
+        };
+        let account = Account {
+            name: job.account.clone(),
+            endpoint: Endpoint::parse(&self.service.endpoint()).unwrap(),
+            max_in_flight: 2,
+            requests_per_second: 1e6,
+        };
+        let keys = KeyPair::default();
+        let keys = Keys {
+            access_key: Secret::new(keys.access_key),
+            secret_key: Secret::new(keys.secret_key),
+        };
+        let (clock, disk) = (self.clock(), Disk::default());
+        let client = Client::new(&account, keys, clock.clone(), deadlines).unwrap();
+        let store = Store::new(self.dir.path().join("archive"), 0, disk.clone());
+        store.prepare().unwrap();
+        let shared = Shared {
+            store,
+            clock,
+            policy: Policy {
+                attempts: 3,
+                base_ms: 2,
+                ..Policy::default()
+            },
+            limits: Limits::default(),
+        };
+        let (job, client, shared) = (Arc::new(job), Arc::new(client), Arc::new(shared));
+        JobRunner::open(job, client, self.dir.path(), &disk, shared, watch).unwrap()
+    }
+}
+
+async fn pass(runner: &mut JobRunner) -> Outcome {
+    let stop = CancellationToken::new();
+    runner.cycle(plan, Pass::DAEMON, &stop).await
+}
+
+/// How many hours from [`BEGIN`] on are archived without a gap.
+fn hours(runner: &JobRunner) -> i64 {
+    let replay = runner.ledger().replay();
+    assert_eq!(replay.records as i64 % 60, 0);
+    assert_eq!(replay.coverage.gaps(Ms(BEGIN)), []);
+    let hours = (replay.coverage.covered_until(Ms(BEGIN)).0 - BEGIN) / HOUR;
+    // Nothing is archived twice, or before its logs had come.
+    assert_eq!(replay.records as i64, hours * 60);
+    hours
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_archives_nothing_before_its_time() {
+    let rig = Rig::at(2 * HOUR + HOUR / 2).await;
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 2);
+    // A day ahead, far beyond what the gateway accepts: signed by its clock, and settled by its.
+    rig.set_clocks(DAY + 3 * HOUR + HOUR / 2, 3 * HOUR + HOUR / 2);
+    let outcome = pass(&mut runner).await;
+    assert_eq!((outcome.archived, outcome.left), (1, 24));
+    // From then on it is known what time it is there, and that nothing is due.
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 3);
+    // Set right again, it goes on at once: what failed meanwhile did so in a future that is over.
+    rig.set_clocks(5 * HOUR + HOUR / 2, 5 * HOUR + HOUR / 2);
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 5);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_back_archives_nothing_twice_and_goes_on() {
+    let rig = Rig::at(5 * HOUR + HOUR / 2).await;
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert!(pass(&mut runner).await.is_complete());
+    for ours in [HOUR, -400 * DAY, 2 * HOUR] {
+        rig.set_clocks(ours, 6 * HOUR);
+        rig.service.clear_journal();
+        assert!(pass(&mut runner).await.is_complete());
+        assert_eq!(hours(&runner), 5);
+        assert!(rig.service.journal().is_empty());
+    }
+    // Also when it was stopped meanwhile.
+    rig.set_clocks(7 * HOUR + HOUR / 2, 7 * HOUR + HOUR / 2);
+    drop(runner);
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 7);
+}
+
+#[tokio::test]
+async fn a_clock_before_since_archives_nothing() {
+    let rig = Rig::at(-3 * DAY).await;
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 0);
+    rig.set_clocks(HOUR + HOUR / 2, HOUR + HOUR / 2);
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 1);
+}
+
+#[tokio::test]
+async fn a_pause_that_began_in_the_future_is_over() {
+    let rig = Rig::at(DAY + HOUR / 2).await;
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    rig.service.set_faults(FaultPlan::always(Fault::Status {
+        http: 400,
+        error_code: "100".into(),
+        message: "no".into(),
+        retry_after: None,
+    }));
+    assert_eq!(pass(&mut runner).await.left, 24);
+    rig.service.set_faults(FaultPlan::none());
+    // Within the pause nothing is asked for; half a day before it began, everything due by then.
+    assert_eq!(pass(&mut runner).await.archived, 0);
+    rig.set_clocks(DAY / 2 + HOUR / 2, DAY / 2 + HOUR / 2);
+    assert_eq!(pass(&mut runner).await.archived, 12);
+    assert_eq!(hours(&runner), 12);
+}
+
+#[tokio::test]
+async fn a_service_that_answers_nothing_in_time_ends_the_cycle() {
+    let rig = Rig::at(DAY + HOUR / 2).await;
+    let deadlines = Deadlines {
+        look_up: Duration::ZERO,
+        connect: Duration::from_millis(100),
+        head: Duration::ZERO,
+        ..Deadlines::default()
+    };
+    let mut runner = rig.runner(Arc::new(Unwatched), deadlines);
+    rig.service
+        .set_faults(FaultPlan::always(Fault::StallBeforeHeaders));
+    let outcome = pass(&mut runner).await;
+    assert_eq!((outcome.archived, outcome.left), (0, 24));
+    // One window, twice whole and then in halves of halves, and not the 23 others.
+    let asked = rig.service.journal();
+    assert!(
+        asked
+            .iter()
+            .all(|entry| entry.from < Some(Ms(BEGIN + HOUR)))
+    );
+    assert!(asked.len() <= 2 * 7, "{}", asked.len());
+}
+
+/// Remembers how many windows were said to be done.
+#[derive(Default)]
+struct Counted(Mutex<(usize, usize)>);
+
+impl Watch for Counted {
+    fn planned(&self, _: &Job, windows: usize) {
+        self.0.lock().unwrap().0 += windows;
+    }
+    fn done(&self, _: &Job, _: Span) {
+        self.0.lock().unwrap().1 += 1;
+    }
+}
+
+#[tokio::test]
+async fn what_fails_for_all_fails_once_also_where_windows_are_collected_side_by_side() {
+    let rig = Rig::at(DAY + HOUR / 2).await;
+    let counted = Arc::new(Counted::default());
+    let mut runner = rig.runner(Arc::clone(&counted) as _, Deadlines::default());
+    rig.service.set_faults(FaultPlan::always(Fault::Status {
+        http: 401,
+        error_code: "210".into(),
+        message: "permission denied".into(),
+        retry_after: None,
+    }));
+    let stop = CancellationToken::new();
+    let outcome = runner.cycle(plan, Pass::BACKFILL, &stop).await;
+    assert_eq!((outcome.archived, outcome.left), (0, 24));
+    assert_eq!(rig.service.journal().len(), 1);
+    assert_eq!(*counted.0.lock().unwrap(), (24, 1));
+    rig.service.set_faults(FaultPlan::none());
+    let outcome = runner.cycle(plan, Pass::BACKFILL, &stop).await;
+    assert_eq!((outcome.archived, outcome.left), (24, 0));
+    assert_eq!(rig.service.journal().len(), 25);
+    assert_eq!(hours(&runner), 24);
+}
