@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
 use thiserror::Error;
 
 /// Longest component, in bytes: the limit of every common file system (NAME_MAX).
@@ -29,8 +30,8 @@ pub enum BadName {
     /// A backslash, which some systems take for a separator.
     #[error("its name has a backslash")]
     Backslash,
-    /// A control character, NUL and newline among them.
-    #[error("its name has a control character")]
+    /// A control character, NUL and newline among them, or one that can't be seen.
+    #[error("its name has a control or invisible character")]
     Control,
     /// A component, or the whole, is too long.
     #[error("its name is too long")]
@@ -38,8 +39,8 @@ pub enum BadName {
     /// Too many folders.
     #[error("its name has too many folders")]
     TooDeep,
-    /// The same name again, perhaps in other case.
-    #[error("its name comes twice, at least where upper and lower case are the same")]
+    /// The same name again, perhaps in other case or another normal form.
+    #[error("its name comes twice, at least where case or normal form make no difference")]
     Twice,
     /// A name that is both a file and a folder.
     #[error("its name is a file's and a folder's")]
@@ -66,8 +67,7 @@ impl Names {
             None => (name, false),
         };
         check_path(path)?;
-        // Some collectors' file systems fold case; what would be one file there is refused here.
-        let folded = path.to_lowercase();
+        let folded = folded(path);
         for (at, _) in folded.match_indices('/') {
             let above = &folded[..at];
             if self.files.contains(above) {
@@ -94,11 +94,31 @@ impl Names {
     }
 }
 
+/// What collectors' file systems take for the same name is the same here: they fold case,
+/// normalise (NFD, NFC, and ZFS on request NFKD), or drop dots and spaces at the end.
+fn folded(path: &str) -> String {
+    let decomposed = DecomposingNormalizerBorrowed::new_nfkd();
+    // Upper case first, since only there `ß` is `SS` and `ſ` is `S`.
+    let cased = decomposed.normalize(path).to_uppercase().to_lowercase();
+    let components = decomposed.normalize(&cased);
+    let trimmed = components
+        .split('/')
+        .map(|component| component.trim_end_matches(['.', ' ']));
+    trimmed.collect::<Vec<_>>().join("/")
+}
+
+/// Control characters, and what Unicode shows nothing of or turns text around with: soft hyphen,
+/// zero width, direction, byte order mark.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 fn check_path(path: &str) -> Result<(), BadName> {
     if path.contains('\\') {
         return Err(BadName::Backslash);
     }
-    if path.chars().any(char::is_control) {
+    if path.chars().any(is_hidden) {
         return Err(BadName::Control);
     }
     if path.starts_with('/') || path.as_bytes().get(1) == Some(&b':') {
@@ -156,7 +176,7 @@ mod tests {
     fn each_hostile_name_is_refused_for_its_reason() {
         let long = "x".repeat(256);
         let deep = "d/".repeat(9) + "file";
-        let cases: [(&[u8], BadName); 17] = [
+        let cases: [(&[u8], BadName); 19] = [
             (b"", BadName::Empty),
             (b"/", BadName::Empty),
             (b"a//b", BadName::Empty),
@@ -171,6 +191,8 @@ mod tests {
             (b"a\0b", BadName::Control),
             (b"a\nb", BadName::Control),
             ("a\u{85}b".as_bytes(), BadName::Control),
+            ("a\u{202e}nosj.b".as_bytes(), BadName::Control),
+            ("a\u{200b}b".as_bytes(), BadName::Control),
             (b"a\xff", BadName::Encoding),
             (long.as_bytes(), BadName::TooLong),
             (deep.as_bytes(), BadName::TooDeep),
@@ -187,12 +209,30 @@ mod tests {
 
     #[test]
     fn names_that_meet_on_some_file_system_are_refused() {
-        let cases: [(&[&[u8]], BadName); 5] = [
+        let cases: [(&[&[u8]], BadName); 14] = [
             (&[b"a", b"a"], BadName::Twice),
             (&[b"Log.json", b"log.JSON"], BadName::Twice),
             (&[b"a", b"a/b"], BadName::FileAndFolder),
             (&[b"a/b", b"A"], BadName::FileAndFolder),
             (&[b"a", b"a/"], BadName::FileAndFolder),
+            // Normal forms: a letter and its accent, a syllable and its parts, wide letters.
+            (&["é".as_bytes(), "e\u{301}".as_bytes()], BadName::Twice),
+            (&["É".as_bytes(), "e\u{301}".as_bytes()], BadName::Twice),
+            (
+                &["가".as_bytes(), "\u{1100}\u{1161}".as_bytes()],
+                BadName::Twice,
+            ),
+            (&["ａ".as_bytes(), b"a"], BadName::Twice),
+            (
+                &["한/b".as_bytes(), "\u{1112}\u{1161}\u{11ab}".as_bytes()],
+                BadName::FileAndFolder,
+            ),
+            // Case beyond ASCII.
+            (&["straße".as_bytes(), b"STRASSE"], BadName::Twice),
+            (&["ſ".as_bytes(), b"s"], BadName::Twice),
+            (&["\u{212a}".as_bytes(), b"k"], BadName::Twice),
+            // What a share of Windows drops.
+            (&[b"a.", b"a"], BadName::Twice),
         ];
         for (names, reason) in cases {
             let mut seen = Names::default();
