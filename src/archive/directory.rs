@@ -12,13 +12,14 @@ const TAIL_BYTES: u64 = END_BYTES as u64 + 65_535;
 const END_64: &[u8] = b"PK\x06\x06";
 const LOCATOR: &[u8] = b"PK\x06\x07";
 const END_64_BYTES: usize = 56;
+const LOCATOR_BYTES: usize = 20;
 
 /// What an end record announces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
     /// Entries in the directory.
     pub entries: u64,
-    /// Its length in bytes.
+    /// Its length in bytes, or its end record's where that is longer.
     pub bytes: u64,
 }
 
@@ -38,13 +39,14 @@ impl Announced {
 }
 
 /// The largest directory that any end record in the zip's tail announces: which of several a
-/// reader believes does not matter then. `None` when there is no end record.
+/// reader believes does not matter then. `None` when there is no end record, or none where a
+/// locator points.
 ///
 /// # Errors
 /// When the file can't be read.
 pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
     let length = zip.seek(SeekFrom::End(0))?;
-    let start = length.saturating_sub(TAIL_BYTES + END_64_BYTES as u64 + 20);
+    let start = length.saturating_sub(TAIL_BYTES + (END_64_BYTES + LOCATOR_BYTES) as u64);
     zip.seek(SeekFrom::Start(start))?;
     let mut tail = Vec::new();
     zip.take(length - start).read_to_end(&mut tail)?;
@@ -58,7 +60,7 @@ pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
         else {
             continue;
         };
-        // All ones mean "see ZIP64"; where there is none, the reader refuses the zip.
+        // All ones mean "see ZIP64".
         let in_64 = entries == u64::from(u16::MAX) || bytes == u64::from(u32::MAX);
         let announced = if in_64 {
             Announced::default()
@@ -69,30 +71,49 @@ pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
             add(announced);
         }
     }
-    for at in memchr::memmem::find_iter(&tail, LOCATOR) {
-        let Some(place) = number::<8>(&tail, at + 8) else {
+    for at in memchr::memmem::find_iter(&tail, END) {
+        let Some(locator) = at.checked_sub(LOCATOR_BYTES) else {
             continue;
         };
-        let mut end = Vec::new();
-        zip.seek(SeekFrom::Start(place))?;
-        zip.take(END_64_BYTES as u64).read_to_end(&mut end)?;
-        if end.starts_with(END_64) {
-            add(end_64(&end, 0).unwrap_or_default());
+        if !tail[locator..].starts_with(LOCATOR) {
+            continue;
         }
-    }
-    // A locator may point beside its record; a reader may look for the record itself.
-    for at in memchr::memmem::find_iter(&tail, END_64) {
-        let announced = end_64(&tail, at).filter(|end| end.fits_before(start + at as u64));
-        announced.into_iter().for_each(&mut add);
+        let (mut record, end) = (None::<Announced>, start + locator as u64);
+        let mut see = |bytes: &[u8], at: usize, place: u64| {
+            if let Some(seen) = end_64(bytes, at, end.saturating_sub(place)) {
+                record = Some(record.map_or(seen, |record| record.larger(seen)));
+            }
+        };
+        if let Some(place) = number::<8>(&tail, locator + 8).filter(|&place| place < length) {
+            let mut head = Vec::new();
+            zip.seek(SeekFrom::Start(place))?;
+            zip.take(END_64_BYTES as u64).read_to_end(&mut head)?;
+            see(&head, 0, place);
+        }
+        // With other bytes before the zip, the locator points beside its record.
+        for at in memchr::memmem::find_iter(&tail[..locator], END_64) {
+            see(&tail, at, start + at as u64);
+        }
+        // Where nobody knows what a reader would find, there is nothing to believe.
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        add(record);
     }
     zip.seek(SeekFrom::Start(0))?;
     Ok(found)
 }
 
-fn end_64(bytes: &[u8], at: usize) -> Option<Announced> {
+/// The record at `at`, if there is one that ends where its locator begins, `length` bytes on.
+fn end_64(bytes: &[u8], at: usize, length: u64) -> Option<Announced> {
+    let record_bytes = number::<8>(bytes, at + 4)?;
+    if !bytes[at..].starts_with(END_64) || record_bytes.checked_add(12)? != length {
+        return None;
+    }
     Some(Announced {
         entries: number::<8>(bytes, at + 32)?,
-        bytes: number::<8>(bytes, at + 40)?,
+        // The record is read into memory too.
+        bytes: number::<8>(bytes, at + 40)?.max(record_bytes),
     })
 }
 
@@ -151,23 +172,39 @@ mod tests {
         assert_eq!(of(&end(3, 200)[..15]), None);
     }
 
-    #[test]
-    fn a_zip64_end_is_found_where_its_locator_points() {
+    /// A zip's end with a ZIP64 record of so many bytes more than usual, and its locator.
+    fn end_64(entries: u64, bytes: u64, more: usize, place: u64) -> Vec<u8> {
         let mut zip = END_64.to_vec();
-        zip.extend([0; 28]);
-        zip.extend(3_000_000u64.to_le_bytes());
-        zip.extend(140_000_000u64.to_le_bytes());
-        zip.extend([0; 8]);
-        // So far away that only the locator leads to it.
-        zip.extend(vec![0; 200_000]);
+        zip.extend((44 + more as u64).to_le_bytes());
+        zip.extend([0; 20]);
+        zip.extend(entries.to_le_bytes());
+        zip.extend(bytes.to_le_bytes());
+        zip.extend(vec![0; 8 + more]);
         zip.extend(LOCATOR);
-        zip.extend([0; 12]);
+        zip.extend([0; 4]);
+        zip.extend(place.to_le_bytes());
         zip.extend([0; 4]);
         zip.extend(end(u16::MAX, u32::MAX));
-        let announced = Announced {
-            entries: 3_000_000,
-            bytes: 140_000_000,
-        };
-        assert_eq!(of(&zip), Some(announced));
+        zip
+    }
+
+    #[test]
+    fn a_zip64_end_is_found_where_its_locator_points() {
+        let announced = |entries, bytes| Some(Announced { entries, bytes });
+        let found = announced(3_000_000, 140_000_000);
+        assert_eq!(of(&end_64(3_000_000, 140_000_000, 0, 0)), found);
+        // So long that only the locator leads to its beginning.
+        assert_eq!(of(&end_64(3_000_000, 140_000_000, 200_000, 0)), found);
+        // Beside it, since other bytes come first.
+        let after = |zip: Vec<u8>| [vec![0; 500], zip].concat();
+        assert_eq!(of(&after(end_64(3_000_000, 140_000_000, 0, 0))), found);
+        // The record itself would be read into memory.
+        assert_eq!(of(&end_64(1, 50, 900_000, 0)), announced(1, 900_044));
+        // No room for such a directory: a lie, but a reader might reserve memory for it.
+        let lie = announced(u64::MAX / 2, 10_000);
+        assert_eq!(of(&after(end_64(u64::MAX / 2, 10_000, 0, 0))), lie);
+        // A reader might search for what the locator misses.
+        assert_eq!(of(&after(end_64(1, 50, 200_000, 0))), None);
+        assert_eq!(of(&end_64(1, 50, 0, u64::MAX)), announced(1, 50));
     }
 }
