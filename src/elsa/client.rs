@@ -63,6 +63,9 @@ const ERROR_BYTES: usize = 16 * 1024;
 /// 4.3.16).
 const ZIP_BEGINNINGS: [&[u8; 4]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
+/// The status of an answer that may be a zip.
+pub const ZIP_STATUS: u16 = 200;
+
 /// The client could not be made.
 #[derive(Debug, Error)]
 #[error("can't set up HTTPS: {0}")]
@@ -193,6 +196,13 @@ impl Client {
     pub fn hold(&self, wait_ms: i64) {
         self.limiter
             .hold(Duration::from_millis(wait_ms.try_into().unwrap_or(0)));
+    }
+
+    /// Text from the service as it can be shown and written: on one short line, without the keys
+    /// of this account.
+    #[must_use]
+    pub fn fit_to_show(&self, text: &str) -> String {
+        quote(&blot(text, &self.keys)).trim_matches('"').to_owned()
     }
 
     /// Makes one attempt, signed afresh, as soon as the account's bounds allow.
@@ -364,7 +374,7 @@ impl Answer<'_> {
     }
 
     async fn begins_like_a_zip(&mut self) -> Result<bool, CallError> {
-        if self.response.status() != reqwest::StatusCode::OK {
+        if self.response.status() != ZIP_STATUS {
             return Ok(false);
         }
         while self.peeked.len() < 4 {
@@ -373,9 +383,25 @@ impl Answer<'_> {
                 None => return Ok(false),
             }
         }
-        Ok(ZIP_BEGINNINGS
-            .iter()
-            .any(|beginning| self.peeked.starts_with(*beginning)))
+        if is_zip_beginning(&self.peeked) {
+            return Ok(true);
+        }
+        // Other bytes may come before a zip; text that tells of an error has no such thing in it.
+        if self.peek().await.is_err() {
+            return Ok(false);
+        }
+        Ok((0..self.peeked.len()).any(|at| is_zip_beginning(&self.peeked[at..])))
+    }
+
+    /// Reads as much as is needed to understand an answer that is no zip.
+    async fn peek(&mut self) -> Result<(), CallError> {
+        while self.peeked.len() < ERROR_BYTES {
+            match self.read().await? {
+                Some(chunk) => self.peeked.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     fn header(&self, name: HeaderName) -> Option<&str> {
@@ -385,12 +411,7 @@ impl Answer<'_> {
     /// Reads what there is of an answer that is no zip, and what it means.
     async fn refusal(mut self, now: Ms) -> CallError {
         // What it says of itself counts even if its body breaks off.
-        while self.peeked.len() < ERROR_BYTES {
-            match self.read().await {
-                Ok(Some(chunk)) => self.peeked.extend_from_slice(&chunk),
-                Ok(None) | Err(_) => break,
-            }
-        }
+        let _ = self.peek().await;
         self.peeked.truncate(ERROR_BYTES);
         // Before anything cuts the text, or half a key would be left.
         let text = blot(&String::from_utf8_lossy(&self.peeked), &self.client.keys);
@@ -402,6 +423,12 @@ impl Answer<'_> {
             now,
         })
     }
+}
+
+fn is_zip_beginning(bytes: &[u8]) -> bool {
+    ZIP_BEGINNINGS
+        .iter()
+        .any(|beginning| bytes.starts_with(*beginning))
 }
 
 /// The whole story of an error, on one line, without the address (it is named already).
