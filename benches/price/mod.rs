@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use elsa_archiver::archive::manifest::{MANIFEST, Manifest};
 use elsa_archiver::archive::store::Store;
-use elsa_archiver::archive::unpack::Limits;
+use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::clock::Clock;
 use elsa_archiver::cycle::{JobRunner, Pass, Shared, Unwatched};
 use elsa_archiver::domain::account::{Account, Endpoint};

@@ -38,40 +38,44 @@ impl Announced {
     }
 }
 
-/// The largest directory that any end record in the zip's tail announces: which of several a
-/// reader believes does not matter then. `None` when there is no end record, or none where a
-/// locator points.
+/// What the end records in a zip's tail announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The largest directory of any: which of several a reader believes does not matter then.
+    pub largest: Announced,
+    /// Entries that the last of them announces, which is the one that counts.
+    pub entries: u64,
+}
+
+/// Reads the end records. `None` when there is none, or none where a locator points.
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
+pub fn ends(zip: &mut File) -> io::Result<Option<Ends>> {
     let length = zip.seek(SeekFrom::End(0))?;
     let start = length.saturating_sub(TAIL_BYTES + (END_64_BYTES + LOCATOR_BYTES) as u64);
     zip.seek(SeekFrom::Start(start))?;
     let mut tail = Vec::new();
     zip.take(length - start).read_to_end(&mut tail)?;
-    let mut found: Option<Announced> = None;
+    let mut largest: Option<Announced> = None;
+    let mut last = 0;
     let mut add = |announced: Announced| {
-        found = Some(found.map_or(announced, |found| found.larger(announced)));
+        largest = Some(largest.map_or(announced, |largest| largest.larger(announced)));
     };
     for at in memchr::memmem::find_iter(&tail, END) {
-        let (Some(entries), Some(bytes)) =
-            (number::<2>(&tail, at + 10), number::<4>(&tail, at + 12))
-        else {
+        let whole = tail.len() - at >= END_BYTES;
+        let (Some(entries), Some(bytes), true) = (
+            number::<2>(&tail, at + 10),
+            number::<4>(&tail, at + 12),
+            whole,
+        ) else {
             continue;
         };
-        // All ones mean "see ZIP64".
-        let in_64 = entries == u64::from(u16::MAX) || bytes == u64::from(u32::MAX);
-        let announced = if in_64 {
-            Announced::default()
-        } else {
-            Announced { entries, bytes }
-        };
+        last = entries;
+        let announced = Announced { entries, bytes };
         if announced.fits_before(start + at as u64) {
             add(announced);
         }
-    }
-    for at in memchr::memmem::find_iter(&tail, END) {
         let Some(locator) = at.checked_sub(LOCATOR_BYTES) else {
             continue;
         };
@@ -98,10 +102,14 @@ pub fn largest(zip: &mut File) -> io::Result<Option<Announced>> {
         let Some(record) = record else {
             return Ok(None);
         };
+        last = record.entries;
         add(record);
     }
     zip.seek(SeekFrom::Start(0))?;
-    Ok(found)
+    Ok(largest.map(|largest| Ends {
+        largest,
+        entries: last,
+    }))
 }
 
 /// The record at `at`, if there is one that ends where its locator begins, `length` bytes on.
@@ -136,7 +144,8 @@ mod tests {
     fn of(bytes: &[u8]) -> Option<Announced> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        largest(&mut file).unwrap()
+        let ends = ends(&mut file).unwrap()?;
+        Some(ends.largest)
     }
 
     fn end(entries: u16, bytes: u32) -> Vec<u8> {
@@ -186,6 +195,20 @@ mod tests {
         zip.extend([0; 4]);
         zip.extend(end(u16::MAX, u32::MAX));
         zip
+    }
+
+    #[test]
+    fn the_last_end_says_how_many_entries_there_are() {
+        let entries = |zip: Vec<u8>| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&zip).unwrap();
+            ends(&mut file).unwrap().map(|ends| ends.entries)
+        };
+        assert_eq!(entries([end(0, 0), end(2, 104)].concat()), Some(2));
+        assert_eq!(entries([end(2, 0), end(0, 0)].concat()), Some(0));
+        assert_eq!(entries(end_64(7, 400, 0, 0)), Some(7));
+        let cut = [end(0, 0), end(2, 104)[..21].to_vec()].concat();
+        assert_eq!(entries(cut), Some(0));
     }
 
     #[test]

@@ -8,51 +8,28 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use zip::CompressionMethod;
 use zip::read::ZipFile;
-use zip::result::ZipError;
-use zip::{CompressionMethod, ZipArchive};
 
 use super::count::{Counter, Kind, expected_field};
-use super::directory;
 use super::entry_name::{BadName, Names};
 use super::manifest::DataFile;
 use super::store::{NoSpace, Store};
 use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::Format;
+use crate::domain::limits::Limits;
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::sample::Sampler;
 use crate::durable::{DiskError, Step};
+use whole::{Metered, damaged};
 
-/// Bounds on what one zip may become.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Most bytes of all its files together.
-    pub unpacked_bytes: u64,
-    /// Most entries. A file a page makes 200 of the largest answer with the largest pages.
-    pub entries: usize,
-    /// Most bytes out of one byte in, once a file has passed 16 MiB. Deflate
-    /// itself can't exceed 1032.
-    pub ratio: u64,
-}
+mod whole;
 
-/// Up to here a file's compression ratio does not matter: it can do no harm.
+/// Up to here the compression ratio of a zip does not matter: it can do no harm.
 const RATIO_FREE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Most bytes of a zip's directory, which is read into memory as a whole.
-const MOST_DIRECTORY_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Bytes between two looks at free space and at whether to stop.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            unpacked_bytes: 8 * 1024 * 1024 * 1024,
-            entries: 20_000,
-            ratio: 1000,
-        }
-    }
-}
 
 /// Why a zip was not unpacked.
 #[derive(Debug, Error)]
@@ -80,8 +57,8 @@ pub enum UnpackError {
     /// There is not enough for what the zip declares.
     #[error("the zip does not fit: {0}")]
     NoRoom(NoSpace),
-    /// The zip can't be opened again.
-    #[error("can't open the answer that was just written: {0}")]
+    /// The zip can't be read again.
+    #[error("can't read the answer that was just written: {0}")]
     Unreadable(io::Error),
     /// The program is being stopped.
     #[error("stopped")]
@@ -103,6 +80,20 @@ pub enum EntryFault {
     /// Compressed in a way that is not supported.
     #[error("its compression is not supported")]
     Method,
+    /// A folder that holds bytes, which would be lost.
+    #[error("it is a folder and has content")]
+    FolderWithContent,
+}
+
+impl UnpackError {
+    /// Whether it is the zip that is to blame, and nothing of this machine.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_) | Self::Entry { .. } | Self::Refused(_)
+        )
+    }
 }
 
 /// What a zip became.
@@ -152,10 +143,13 @@ impl Unpacking<'_> {
     /// When the zip is damaged or refused, when the disk fails, or when `stop` says so. What was
     /// written by then stays for the caller to remove.
     pub fn run(&self, zip: &Path, stop: &dyn Fn() -> bool) -> Result<Unpacked, UnpackError> {
-        let mut source = File::open(zip).map_err(UnpackError::Unreadable)?;
-        self.check_directory(&mut source)?;
-        let mut archive = ZipArchive::new(BufReader::new(source)).map_err(damaged)?;
-        self.check_whole(&mut archive)?;
+        let zip = File::open(zip).map_err(UnpackError::Unreadable)?;
+        let mut archive = whole::open(zip, &self.limits)?;
+        let declared = whole::check(&mut archive, &self.limits)?;
+        self.store.check_space(0)?;
+        self.store
+            .check_space(declared)
+            .map_err(UnpackError::NoRoom)?;
 
         let mut names = Names::default();
         let mut folders = Folders::default();
@@ -163,7 +157,7 @@ impl Unpacking<'_> {
             records: Some(0),
             ..Unpacked::default()
         };
-        let mut left = self.limits.unpacked_bytes;
+        let mut size = Size::default();
         for index in 0..archive.len() {
             let fault = |why| UnpackError::Entry {
                 index: index + 1,
@@ -175,16 +169,14 @@ impl Unpacking<'_> {
                 .check(raw.name_raw())
                 .map_err(|bad| fault(bad.into()))?
                 .to_owned();
-            let (is_folder, packed) = (raw.is_dir(), raw.compressed_size());
-            drop(raw);
-            if is_folder {
+            if raw.is_dir() {
                 continue;
             }
+            drop(raw);
             folders.make_above(self, &name)?;
             let entry = archive.by_index(index).map_err(damaged)?;
             let seen = &mut unpacked.seen;
-            let (file, uncountable) = self.write_file(entry, name, packed, left, seen, stop)?;
-            left -= file.bytes;
+            let (file, uncountable) = self.write_file(entry, name, &mut size, seen, stop)?;
             unpacked.records = unpacked
                 .records
                 .zip(file.records)
@@ -196,61 +188,11 @@ impl Unpacking<'_> {
         Ok(unpacked)
     }
 
-    /// Looks at the size of the zip's directory before it is read into memory.
-    fn check_directory(&self, zip: &mut File) -> Result<(), UnpackError> {
-        let announced = directory::largest(zip).map_err(UnpackError::Unreadable)?;
-        let Some(announced) = announced else {
-            return Err(UnpackError::Damaged("its end is missing".into()));
-        };
-        if announced.entries > self.limits.entries as u64 {
-            let (entries, most) = (announced.entries, self.limits.entries);
-            return Err(UnpackError::Refused(format!(
-                "{entries} entries, {most} is the most"
-            )));
-        }
-        if announced.bytes > MOST_DIRECTORY_BYTES {
-            let what = format!("a directory of {} MiB", announced.bytes >> 20);
-            return Err(UnpackError::Refused(what));
-        }
-        Ok(())
-    }
-
-    fn check_whole(&self, archive: &mut ZipArchive<BufReader<File>>) -> Result<(), UnpackError> {
-        let refused = |what: &str| Err(UnpackError::Refused(what.into()));
-        if archive.len() > self.limits.entries {
-            let what = format!(
-                "{} entries, {} is the most",
-                archive.len(),
-                self.limits.entries
-            );
-            return Err(UnpackError::Refused(what));
-        }
-        if archive.has_duplicate_names() {
-            return refused("two entries have one name");
-        }
-        if archive.has_overlapping_entries().map_err(damaged)? {
-            return refused("entries overlap");
-        }
-        // The central directory and each entry's own header must tell the same story, or two
-        // programs would unpack two different archives.
-        archive.validate_header_consistency().map_err(damaged)?;
-        let declared = archive.decompressed_size().unwrap_or(0);
-        if declared > u128::from(self.limits.unpacked_bytes) {
-            return refused("it declares more bytes than are allowed");
-        }
-        let declared = u64::try_from(declared).unwrap_or(u64::MAX);
-        self.store.check_space(0)?;
-        self.store
-            .check_space(declared)
-            .map_err(UnpackError::NoRoom)
-    }
-
     fn write_file(
         &self,
-        mut entry: ZipFile<'_, BufReader<File>>,
+        mut entry: ZipFile<'_, BufReader<Metered>>,
         path: String,
-        packed: u64,
-        left: u64,
+        size: &mut Size,
         seen: &mut Seen,
         stop: &dyn Fn() -> bool,
     ) -> Result<(DataFile, Option<String>), UnpackError> {
@@ -272,9 +214,8 @@ impl Unpacking<'_> {
                 last = last.max(Some(time));
             }
         };
-        let allowed_by_ratio = packed
-            .saturating_mul(self.limits.ratio)
-            .max(RATIO_FREE_BYTES);
+        let declared = entry.size();
+        let packed = entry.compressed_size();
         let mut chunk = vec![0; CHUNK_BYTES];
         let (mut bytes, mut looked_at) = (0u64, 0u64);
         loop {
@@ -282,17 +223,12 @@ impl Unpacking<'_> {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(UnpackError::Damaged(error.to_string())),
+                Err(error) => return Err(whole::unreadable(error)),
             };
             bytes += read as u64;
-            if bytes > left {
-                let what = format!("more than {} bytes unpacked", self.limits.unpacked_bytes);
-                return Err(UnpackError::Refused(what));
-            }
-            if bytes > allowed_by_ratio {
-                let what = format!("a file is over {} times its packed size", self.limits.ratio);
-                return Err(UnpackError::Refused(what));
-            }
+            // By itself too: what is packed well must not hide behind what is not.
+            Size { bytes, packed }.check(&self.limits)?;
+            size.and(bytes, packed).check(&self.limits)?;
             if bytes - looked_at >= LOOK_BYTES {
                 looked_at = bytes;
                 self.store.check_space(0)?;
@@ -304,6 +240,11 @@ impl Unpacking<'_> {
             hasher.update(&chunk[..read]);
             counter.feed(&chunk[..read], &mut see);
         }
+        if bytes != declared {
+            let what = format!("a file has {bytes} bytes and declares {declared}");
+            return Err(UnpackError::Damaged(what));
+        }
+        *size = size.and(bytes, packed);
         out.sync(Step::SyncData)?;
         let counted = counter.finish(&mut see);
         let uncountable = counted
@@ -319,6 +260,36 @@ impl Unpacking<'_> {
             last_ms: last.map(|ms| ms.0),
         };
         Ok((file, uncountable))
+    }
+}
+
+/// What the files of one zip have become so far.
+#[derive(Debug, Default)]
+struct Size {
+    bytes: u64,
+    packed: u64,
+}
+
+impl Size {
+    /// With one more file.
+    const fn and(&self, bytes: u64, packed: u64) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(bytes),
+            packed: self.packed.saturating_add(packed),
+        }
+    }
+
+    fn check(&self, limits: &Limits) -> Result<(), UnpackError> {
+        if self.bytes > limits.unpacked_bytes {
+            let what = format!("more than {} bytes unpacked", limits.unpacked_bytes);
+            return Err(UnpackError::Refused(what));
+        }
+        let expected = self.packed.saturating_mul(limits.ratio);
+        if self.bytes > expected.max(RATIO_FREE_BYTES) {
+            let what = format!("it unpacks to over {} times its size", limits.ratio);
+            return Err(UnpackError::Refused(what));
+        }
+        Ok(())
     }
 }
 
@@ -369,13 +340,14 @@ fn check_kind<R: Read>(entry: &ZipFile<'_, R>) -> Result<(), EntryFault> {
         return Err(EntryFault::Encrypted);
     }
     match entry.compression() {
-        CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
-        _ => Err(EntryFault::Method),
+        CompressionMethod::Stored | CompressionMethod::Deflated => {}
+        _ => return Err(EntryFault::Method),
     }
-}
-
-fn damaged(error: ZipError) -> UnpackError {
-    UnpackError::Damaged(error.to_string())
+    // Deflate makes two bytes out of none.
+    if entry.is_dir() && (entry.size() > 0 || entry.compressed_size() > 2) {
+        return Err(EntryFault::FolderWithContent);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::os::unix::fs::DirBuilderExt as _;
 
 use crate::archive::count::LOG_TIME;
 use crate::archive::store::Store;
-use crate::archive::unpack::{Limits, Unpacked, Unpacking};
+use crate::archive::unpack::{Unpacked, Unpacking};
 use crate::domain::bound::{Doubt, Probe, Shown, Sightings, judge, places_to_look};
 use crate::domain::job::{Job, ToBound};
+use crate::domain::limits::Limits;
 use crate::domain::retry::Failure;
 use crate::domain::span::{Ms, Span};
 use crate::durable::{Disk, DiskError, Step};
@@ -193,9 +194,10 @@ impl Live<'_> {
                 ..Limits::default()
             },
         };
-        unpacking
-            .run(&zip, &|| false)
-            .map_err(|error| CallError::new(Failure::BadAnswer, error.to_string()))
+        unpacking.run(&zip, &|| false).map_err(|error| {
+            let told = self.client.fit_to_show(&error.to_string());
+            CallError::new(Failure::BadAnswer, told)
+        })
     }
 }
 

@@ -10,7 +10,6 @@ use strsim::normalized_damerau_levenshtein;
 use super::Context;
 use super::exit::Stop;
 use crate::archive::store::Store;
-use crate::archive::unpack::Limits;
 use crate::config::{Config, ConfiguredAccount, Environment};
 use crate::cycle::{JobRunner, Shared, Watch};
 use crate::domain::job::{AccountName, Job};
@@ -67,7 +66,7 @@ impl Session {
             store,
             clock: context.clock.clone(),
             policy: Policy::default(),
-            limits: Limits::default(),
+            limits: config.archive.limits,
         });
         let clients = Clients::of(config, jobs, context, &Context::environment());
         if let (true, Some((_, why))) = (clients.ready.is_empty(), clients.broken.first_key_value())

@@ -10,6 +10,7 @@ use jiff::tz;
 use toml::de::DeTable;
 
 use crate::domain::job::{AccountName, Job};
+use crate::domain::limits::Limits;
 use crate::domain::span::Ms;
 use crate::domain::window::Zone;
 
@@ -28,10 +29,18 @@ pub use problem::{Problem, Problems};
 pub use since::instant;
 
 use problem::{Report, nearest, printable, quote};
-use table::{Table, absolute_path, size};
+use table::{Table, absolute_path, integer, size};
 
 const KEYS: [&str; 5] = ["account", "archive", "state", "defaults", "job"];
-const ARCHIVE_KEYS: [&str; 4] = ["root", "timezone", "store", "min_free_space"];
+const ARCHIVE_KEYS: [&str; 7] = [
+    "root",
+    "timezone",
+    "store",
+    "min_free_space",
+    "max_unpacked",
+    "max_entries",
+    "max_ratio",
+];
 const STATE_KEYS: [&str; 1] = ["dir"];
 
 /// The one way to keep a window so far.
@@ -39,6 +48,13 @@ const STORE: &str = "unpacked";
 
 /// Most of a config that is read: far more than a thousand jobs need.
 const MOST_BYTES: u64 = 1 << 20;
+
+/// Less would refuse windows that are quite usual.
+const LEAST_UNPACKED: u64 = 1 << 20;
+/// The directory of so many is some 200 MiB, which is read into memory.
+const MOST_ENTRIES: i64 = 1_000_000;
+/// Deflate can't reach more, so that this is no bound at all.
+const MOST_RATIO: i64 = 1032;
 
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +78,8 @@ pub struct Archive {
     pub zone: Zone,
     /// Free space below which nothing is begun, in bytes.
     pub min_free_space: u64,
+    /// Bounds on what one answer may become.
+    pub limits: Limits,
 }
 
 /// Why there is no configuration.
@@ -188,10 +206,34 @@ fn archive(root: &Table<'_>, report: &mut Report) -> Option<Archive> {
         size(value, "1GiB")
     });
     Some(Archive {
+        limits: limits(&table, report),
         root: path?,
         zone: zone?,
         min_free_space,
     })
+}
+
+fn limits(table: &Table<'_>, report: &mut Report) -> Limits {
+    let mut limits = Limits::default();
+    table.overlay(
+        "max_unpacked",
+        &mut limits.unpacked_bytes,
+        report,
+        |value| {
+            let bytes = size(value, "8GiB")?;
+            let enough = bytes >= LEAST_UNPACKED;
+            enough
+                .then_some(bytes)
+                .ok_or_else(|| "too small for any window; use at least \"1MiB\"".to_owned())
+        },
+    );
+    table.overlay("max_entries", &mut limits.entries, report, |value| {
+        integer(value, 1..=MOST_ENTRIES)
+    });
+    table.overlay("max_ratio", &mut limits.ratio, report, |value| {
+        integer(value, 1..=MOST_RATIO)
+    });
+    limits
 }
 
 fn state_dir(root: &Table<'_>, report: &mut Report) -> Option<PathBuf> {

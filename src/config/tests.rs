@@ -37,6 +37,12 @@ fn the_example_means_what_the_contract_says() {
     assert_eq!(config.archive.root, Path::new("/var/backups/elsa"));
     assert_eq!(config.archive.zone.to_string(), "Asia/Seoul");
     assert_eq!(config.archive.min_free_space, 1 << 30);
+    let limits = Limits {
+        unpacked_bytes: 8 << 30,
+        entries: 20_000,
+        ratio: 1000,
+    };
+    assert_eq!(config.archive.limits, limits);
     assert_eq!(config.state_dir, Path::new("/var/lib/elsa-archiver"));
 
     assert_eq!(config.accounts.len(), 1);
@@ -235,6 +241,34 @@ fn numbers_are_within_their_ranges() {
                 error.starts_with(&format!("2: account.default.{key}: ")),
                 "{error}"
             );
+        }
+    }
+}
+
+#[test]
+fn limits_on_a_zip_are_within_their_ranges() {
+    let job = one_job("since = 2026-11-01");
+    for (key, right, wrong) in [
+        (
+            "max_unpacked",
+            &["'1MiB'", "'2TiB'"][..],
+            &["'1023KiB'", "'0B'", "'8GB'", "8"][..],
+        ),
+        (
+            "max_entries",
+            &["1", "1_000_000"],
+            &["0", "1000001", "'20000'"],
+        ),
+        ("max_ratio", &["1", "1032"], &["0", "1033", "50.0"]),
+    ] {
+        let read = |value| parse(&format!("[archive]\n{key} = {value}\n{job}"));
+        for value in right {
+            let limits = read(value).unwrap().archive.limits;
+            assert_ne!(limits, Limits::default(), "{key} = {value}");
+        }
+        for value in wrong {
+            let error = read(value).expect_err(value);
+            assert!(error.starts_with(&format!("2: archive.{key}: ")), "{error}");
         }
     }
 }

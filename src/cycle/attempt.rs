@@ -81,7 +81,7 @@ pub async fn attempt(
             span,
             format: job.format,
             include_fields: &job.include_fields,
-            limits: shared.limits,
+            limits: shared.limits.for_pages(job.count, job.limit),
         };
         let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;
         shared.store.disk().remove(&place.zip)?;

@@ -17,7 +17,7 @@ use tokio::task::JoinError;
 
 use crate::archive::adopt::Stray;
 use crate::archive::store::Store;
-use crate::archive::unpack::Limits;
+use crate::domain::limits::Limits;
 use crate::clock::Clock;
 use crate::domain::job::Job;
 use crate::domain::retry::Policy;

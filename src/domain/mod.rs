@@ -7,6 +7,7 @@ pub mod account;
 pub mod bound;
 pub mod coverage;
 pub mod job;
+pub mod limits;
 pub mod plan;
 pub mod recheck;
 pub mod retry;

@@ -1,0 +1,152 @@
+//! What is looked at of a zip before anything of it is unpacked: that its directory is bounded,
+//! names each entry once, and agrees with what lies in the file. Carries *Suspicious* and
+//! *Bounded*.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::rc::Rc;
+
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::UnpackError;
+use crate::archive::directory;
+use crate::domain::limits::Limits;
+
+/// A zip whose directory was read.
+pub(super) type Archive = ZipArchive<BufReader<Metered>>;
+
+/// Bytes of a directory that are always allowed. It is read into memory as a whole.
+const DIRECTORY_BYTES: u64 = 4 * 1024 * 1024;
+/// Beyond that, bytes of it for each entry that is allowed: its record has 46 and its name, which
+/// is a page's number.
+const DIRECTORY_ENTRY_BYTES: u64 = 200;
+/// What else is read to find the directory: the tail, and records that point to it.
+const SEARCH_BYTES: u64 = 1024 * 1024;
+
+/// Opens a zip, reading no more than a directory within `limits` can have.
+///
+/// # Errors
+/// When it is damaged, or its directory larger.
+pub(super) fn open(mut zip: File, limits: &Limits) -> Result<Archive, UnpackError> {
+    let most_bytes = DIRECTORY_BYTES.max(DIRECTORY_ENTRY_BYTES * limits.entries as u64);
+    let Some(ends) = directory::ends(&mut zip).map_err(UnpackError::Unreadable)? else {
+        return Err(UnpackError::Damaged("its end is missing".into()));
+    };
+    check_entries(ends.largest.entries, limits)?;
+    if ends.largest.bytes > most_bytes {
+        let what = format!("a directory of {} MiB", ends.largest.bytes >> 20);
+        return Err(UnpackError::Refused(what));
+    }
+    // What is announced may be a lie; this holds whatever the library believes.
+    let left = Rc::new(Cell::new(most_bytes + SEARCH_BYTES));
+    let metered = Metered {
+        file: zip,
+        left: Rc::clone(&left),
+    };
+    let archive = ZipArchive::new(BufReader::new(metered)).map_err(damaged)?;
+    left.set(u64::MAX);
+    // The library falls back to an end before the last, where a shorter archive may have been.
+    let entries = archive.len() as u64;
+    if entries != ends.entries && !archive.has_duplicate_names() {
+        let announced = ends.entries;
+        let what = format!("its end announces {announced} entries, its directory has {entries}");
+        return Err(UnpackError::Damaged(what));
+    }
+    Ok(archive)
+}
+
+/// Checks the directory as a whole. Returns how many bytes all entries declare to have.
+///
+/// # Errors
+/// When it is damaged, or breaks a limit or a rule.
+pub(super) fn check(archive: &mut Archive, limits: &Limits) -> Result<u64, UnpackError> {
+    let refused = |what: &str| Err(UnpackError::Refused(what.into()));
+    check_entries(archive.len() as u64, limits)?;
+    if archive.has_duplicate_names() {
+        return refused("two entries have one name");
+    }
+    if archive.has_overlapping_entries().map_err(damaged)? {
+        return refused("entries overlap");
+    }
+    // The central directory and each entry's own header must tell the same story, or two
+    // programs would unpack two different archives.
+    archive.validate_header_consistency().map_err(damaged)?;
+    let mut declared = 0u64;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_data(index).map_err(damaged)?;
+        declared = declared.saturating_add(entry.size());
+    }
+    if declared > limits.unpacked_bytes {
+        return refused("it declares more bytes than are allowed");
+    }
+    Ok(declared)
+}
+
+fn check_entries(entries: u64, limits: &Limits) -> Result<(), UnpackError> {
+    let most = limits.entries;
+    if entries > most as u64 {
+        let what = format!("{entries} entries, {most} is the most");
+        return Err(UnpackError::Refused(what));
+    }
+    Ok(())
+}
+
+/// What an error of the library means.
+pub(super) fn damaged(error: ZipError) -> UnpackError {
+    match error {
+        ZipError::Io(error) => unreadable(error),
+        other => UnpackError::Damaged(other.to_string()),
+    }
+}
+
+/// What an error while reading means: a fault of the disk has the system's number, one of the zip
+/// the library's words.
+pub(super) fn unreadable(error: io::Error) -> UnpackError {
+    if error.raw_os_error().is_some() {
+        UnpackError::Unreadable(error)
+    } else {
+        UnpackError::Damaged(error.to_string())
+    }
+}
+
+/// A file of which only so many bytes can be read.
+#[derive(Debug)]
+pub(super) struct Metered {
+    file: File,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        let Some(left) = self.left.get().checked_sub(read as u64) else {
+            return Err(io::Error::other("its directory is too long"));
+        };
+        self.left.set(left);
+        Ok(read)
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        // The disk has no part in this: it is the zip that points where nothing can be.
+        self.file
+            .seek(to)
+            .map_err(|_| io::Error::other("it points outside"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_disk_is_told_from_one_of_the_zip() {
+        let eio = || io::Error::from_raw_os_error(5);
+        assert!(matches!(damaged(eio().into()), UnpackError::Unreadable(_)));
+        let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert!(matches!(damaged(cut.into()), UnpackError::Damaged(_)));
+    }
+}
