@@ -57,8 +57,16 @@ pub enum Step {
     CutLedger,
     /// List what is published.
     ListArchive,
-    /// Remove what is left below `.staging`.
+    /// Remove what is left below `.staging`, or has to go from the quarantine.
     Clean,
+    /// Create and write a refused zip, or the reason, in the quarantine.
+    StageRefused,
+    /// Make it durable.
+    SyncRefused,
+    /// Rename it to the name under which it is kept.
+    KeepRefused,
+    /// Make that name durable.
+    SyncQuarantine,
 }
 
 impl Step {
@@ -83,6 +91,10 @@ impl Step {
             Self::CutLedger => "cut a torn last line off",
             Self::ListArchive => "list",
             Self::Clean => "remove",
+            Self::StageRefused => "write",
+            Self::SyncRefused => "flush to disk",
+            Self::KeepRefused => "move into place",
+            Self::SyncQuarantine => "flush to disk the folder",
         }
     }
 }
@@ -233,6 +245,14 @@ impl Disk {
     /// When it can't be renamed.
     pub fn place_part(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         self.step(Step::PlacePart, to, || fs::rename(from, to))
+    }
+
+    /// Renames a refused zip, or its reason, to the name under which it is kept.
+    ///
+    /// # Errors
+    /// When it can't be renamed.
+    pub fn keep_refused(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.step(Step::KeepRefused, to, || fs::rename(from, to))
     }
 
     /// Renames a folder to a name that must not exist.

@@ -12,12 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use elsa_archiver::archive::manifest::{MANIFEST, Manifest};
+use elsa_archiver::archive::quarantine::Quarantine;
 use elsa_archiver::archive::store::Store;
-use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::clock::Clock;
 use elsa_archiver::cycle::{JobRunner, Pass, Shared, Unwatched};
 use elsa_archiver::domain::account::{Account, Endpoint};
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
+use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::secret::{Keys, Secret};
@@ -245,6 +246,7 @@ fn runner(service: &Simulator, dir: &Path) -> JobRunner {
     let store = store(dir);
     store.prepare().unwrap();
     let shared = Shared {
+        quarantine: Quarantine::new(&dir.join("state"), 0, Disk::default()),
         store,
         clock,
         policy: Policy::default(),

@@ -8,6 +8,7 @@ pub mod entry_name;
 pub mod manifest;
 pub mod plain_file;
 pub mod publish;
+pub mod quarantine;
 pub mod store;
 pub mod unpack;
 pub mod verify;

@@ -115,12 +115,10 @@ impl Store {
     /// # Errors
     /// When they don't, or the file system does not say.
     pub fn check_space(&self, announced: u64) -> Result<(), NoSpace> {
-        let unknown = |source| NoSpace::Unknown {
+        let free = free_bytes(&self.root).map_err(|source| NoSpace::Unknown {
             root: self.root.clone(),
             source,
-        };
-        let found = rustix::fs::statvfs(&self.root).map_err(|errno| unknown(errno.into()))?;
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        })?;
         let needed = self.min_free_space.saturating_add(announced);
         if free < needed {
             let mib = |bytes: u64| bytes >> 20;
@@ -150,6 +148,12 @@ impl Store {
         found.sort();
         Ok(found)
     }
+}
+
+/// Bytes that are free where `path` is, for whoever runs this.
+pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// The names in a folder; none when it does not exist or is a file. Names that are not UTF-8 are

@@ -9,6 +9,7 @@ use strsim::normalized_damerau_levenshtein;
 
 use super::Context;
 use super::exit::Stop;
+use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::config::{Config, ConfiguredAccount, Environment};
 use crate::cycle::{JobRunner, Shared, Watch};
@@ -62,8 +63,18 @@ impl Session {
         store
             .prepare()
             .map_err(|error| Stop::failed(error.to_string()))?;
+        let quarantine = Quarantine::new(
+            &config.state_dir,
+            config.archive.min_free_space,
+            disk.clone(),
+        );
+        if let Err(error) = quarantine.prepare() {
+            // Not worth stopping for: it holds nothing that is needed.
+            tracing::warn!("the quarantine can't be tidied up: {error}");
+        }
         let shared = Arc::new(Shared {
             store,
+            quarantine,
             clock: context.clock.clone(),
             policy: Policy::default(),
             limits: config.archive.limits,

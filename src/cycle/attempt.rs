@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::collect::Missed;
-use crate::archive::manifest::Zip;
+use crate::archive::manifest::{Zip, local_time, tool};
+use crate::archive::quarantine::Refusal;
 use crate::archive::store::Store;
 use crate::archive::unpack::{UnpackError, Unpacked, Unpacking};
 use crate::digest::Hasher;
@@ -20,7 +21,7 @@ use crate::domain::retry::Failure;
 use crate::domain::span::{Ms, Span};
 use crate::durable::Step;
 use crate::elsa::answer::CallError;
-use crate::elsa::client::{Answer, Client, MOST_BYTES};
+use crate::elsa::client::{Answer, Client, MOST_BYTES, ZIP_STATUS};
 use crate::elsa::request::Request;
 
 /// Pieces of the answer that may wait for the disk; hyper's are at most some 400 KiB each.
@@ -72,30 +73,66 @@ pub async fn attempt(
         received = download(client, &request, shared, place) => received?,
     };
     let received_at = shared.clock.now();
-    let (shared, place) = (Arc::clone(shared), place.clone());
-    let (job, stop) = (Arc::clone(job), stop.clone());
-    let unpacked = spawn_blocking(move || {
-        let unpacking = Unpacking {
-            store: &shared.store,
-            folder: &place.folder,
-            span,
-            format: job.format,
-            include_fields: &job.include_fields,
-            limits: shared.limits.for_pages(job.count, job.limit),
-        };
-        let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;
-        shared.store.disk().remove(&place.zip)?;
-        Ok(unpacked)
+    let unpacked = spawn_blocking({
+        let (shared, place) = (Arc::clone(shared), place.clone());
+        let (job, stop) = (Arc::clone(job), stop.clone());
+        move || {
+            let unpacking = Unpacking {
+                store: &shared.store,
+                folder: &place.folder,
+                span,
+                format: job.format,
+                include_fields: &job.include_fields,
+                limits: shared.limits.for_pages(job.count, job.limit),
+            };
+            let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;
+            shared.store.disk().remove(&place.zip)?;
+            Ok::<_, UnpackError>(unpacked)
+        }
     });
-    let unpacked = unpacked
-        .await
-        .map_err(|error| within(&error))?
-        .map_err(missed)?;
+    let mut unpacked = match unpacked.await.map_err(|error| within(&error))? {
+        Ok(unpacked) => unpacked,
+        Err(error) if error.is_refusal() => {
+            let refusal = Refusal {
+                reason: client.fit_to_show(&error.to_string()),
+                refused_at: local_time(shared.clock.now(), &job.zone),
+                job: job.name.clone(),
+                project_key: job.project_key.clone(),
+                project_id: job.project_id,
+                from_ms: span.from().0,
+                to_ms: span.to().0,
+                endpoint: client.endpoint().to_string(),
+                http_status: ZIP_STATUS,
+                zip,
+                tool: tool(),
+            };
+            let told = keep_aside(shared, place, refusal).await;
+            return Err(Missed::Failed(CallError::new(Failure::BadAnswer, told)));
+        }
+        Err(error) => return Err(missed(&error)),
+    };
+    // It names a file of the zip's.
+    unpacked.uncountable = unpacked.uncountable.map(|why| client.fit_to_show(&why));
     Ok(Answered {
         zip,
         unpacked,
         received_at,
     })
+}
+
+/// Keeps a refused zip in the quarantine. Returns why it was refused and where it is kept; that
+/// it can't be kept is only a warning.
+async fn keep_aside(shared: &Arc<Shared>, place: &Place, refusal: Refusal) -> String {
+    let (job, reason) = (refusal.job.clone(), refusal.reason.clone());
+    let (shared, zip) = (Arc::clone(shared), place.zip.clone());
+    let kept = spawn_blocking(move || shared.quarantine.keep(&zip, &refusal)).await;
+    let why_not = match kept {
+        Ok(Ok(place)) => return format!("{reason}; it is kept as {}", place.display()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(job = %job, "the refused zip is not kept: {why_not}");
+    reason
 }
 
 async fn download(
@@ -165,16 +202,11 @@ fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Re
     })
 }
 
-fn missed(error: UnpackError) -> Missed {
+fn missed(error: &UnpackError) -> Missed {
     match error {
         UnpackError::Stopped => Missed::Stopped,
-        UnpackError::Disk(_) | UnpackError::Unreadable(_) | UnpackError::NoSpace(_) => {
-            local(&error)
-        }
-        UnpackError::NoRoom(_) => no_room(&error),
-        UnpackError::Damaged(_) | UnpackError::Entry { .. } | UnpackError::Refused(_) => {
-            Missed::Failed(CallError::new(Failure::BadAnswer, error.to_string()))
-        }
+        UnpackError::NoRoom(_) => no_room(error),
+        _ => local(error),
     }
 }
 

@@ -16,10 +16,11 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 
 use crate::archive::adopt::Stray;
+use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
-use crate::domain::limits::Limits;
 use crate::clock::Clock;
 use crate::domain::job::Job;
+use crate::domain::limits::Limits;
 use crate::domain::retry::Policy;
 use crate::domain::span::Span;
 use crate::durable::Disk;
@@ -48,6 +49,8 @@ impl Watch for Unwatched {}
 pub struct Shared {
     /// The archive's root.
     pub store: Store,
+    /// Where zips that were refused are kept.
+    pub quarantine: Quarantine,
     /// The time of day.
     pub clock: Clock,
     /// How patiently one span is asked for.
