@@ -37,7 +37,11 @@ pub fn once(world: &World) -> Watched {
 /// Runs a command in a folder, in which a file `trace` is left.
 pub fn watch(command: &Command, home: &Path) -> Watched {
     let trace = home.join("trace");
-    let traced = Command::new("strace").arg("-V").output().is_ok();
+    // It may be there and not be allowed to trace.
+    let probe = Command::new("strace")
+        .args(["-f", "--seccomp-bpf", "-o", "/dev/null", "true"])
+        .output();
+    let traced = probe.is_ok_and(|probe| probe.status.success());
     let mut run = Command::new(if traced {
         "strace".as_ref()
     } else {
