@@ -88,6 +88,7 @@ impl Rig {
         let shared = Shared {
             store,
             clock,
+            quarantine: Quarantine::new(self.dir.path(), 0, Disk::default()),
             policy: Policy {
                 attempts: 3,
                 base_ms: 2,

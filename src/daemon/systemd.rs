@@ -12,7 +12,8 @@ use crate::domain::job::{Job, JobName};
 #[derive(Debug)]
 pub struct Systemd {
     jobs: usize,
-    unwell: Mutex<BTreeMap<JobName, u64>>,
+    /// The failing jobs, each with its windows that are not archived and not rechecked.
+    unwell: Mutex<BTreeMap<JobName, (u64, u64)>>,
 }
 
 impl Systemd {
@@ -34,9 +35,9 @@ impl Systemd {
     pub fn looked(&self, job: &Job, outcome: &Outcome) {
         {
             let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
-            let left = outcome.left + outcome.unchecked;
-            match outcome.error.is_some() || left > 0 {
-                true => unwell.insert(job.name.clone(), left),
+            let open = (outcome.left, outcome.unchecked);
+            match outcome.error.is_some() || open != (0, 0) {
+                true => unwell.insert(job.name.clone(), open),
                 false => unwell.remove(&job.name),
             };
         }
@@ -55,7 +56,10 @@ impl Systemd {
         }
         let names: Vec<String> = unwell
             .iter()
-            .map(|(name, left)| format!("{name} (windows not archived or rechecked: {left})"))
+            .map(|(name, &(left, unchecked))| match unchecked {
+                0 => format!("{name} (windows not archived: {left})"),
+                _ => format!("{name} (windows not archived: {left}, not rechecked: {unchecked})"),
+            })
             .collect();
         format!("jobs: {}; failing: {}", self.jobs, names.join(", "))
     }
