@@ -7,7 +7,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
-use harness::{Due, Job, World, zip_of};
+use harness::{Due, Job, LOGS_A_WINDOW, World, zip_of};
 
 /// Commands that need a config; none of them may do anything with a wrong one.
 const COMMANDS: [&[&str]; 6] = [
@@ -217,6 +217,67 @@ async fn a_whole_zip_that_holds_no_records_of_ours_is_kept_and_never_complete() 
         );
         world.run(&["status"]).exits(1).shows("unproven");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_always_full_is_stopped_and_its_answers_are_kept_as_truncated() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    let faults = FaultPlan::always(Fault::AlwaysFull);
+    world.service.set_faults(faults);
+    world.configure(&[Job::new("shop", &due)
+        .with("count", "100")
+        .with("limit", "100")]);
+    world
+        .once()
+        .exits(1)
+        .says("the service still fills its answers")
+        .says("truncated");
+    // An hour down to 101 milliseconds, at two requests a cut.
+    let most = due.windows.len() * (2 * (101 + 22) + 1);
+    assert!(world.requests("shop").len() <= most);
+    let folders = world.folders("shop");
+    assert_eq!(folders.len(), due.windows.len());
+    for (folder, window) in folders.iter().zip(&due.windows) {
+        assert_eq!(folder.manifest["status"], "truncated");
+        let mut at = window.from().0;
+        for part in folder.manifest["parts"].as_array().into_iter().flatten() {
+            assert_eq!(
+                (&part["from_ms"], &part["records"]),
+                (&at.into(), &100.into())
+            );
+            at = part["to_ms"].as_i64().unwrap_or(0);
+        }
+        assert_eq!(at, window.to().0);
+        folder.assert_sums_pass();
+    }
+    let status = world.status("shop");
+    assert_eq!(
+        (&status["truncated"], &status["due"]),
+        (&2.into(), &0.into())
+    );
+    assert!(world.staged().is_empty(), "{:?}", world.staged());
+    world.run(&["verify"]).exits(1).shows("truncated");
+    world.assert_nothing_left_to_do();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_of_records_that_the_parts_do_not_bear_out_is_never_complete() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    let count = (LOGS_A_WINDOW + 1).to_string();
+    // The first answer is full, although there is less in the window.
+    let faults = FaultPlan::script([Fault::AlwaysFull]);
+    world.service.set_faults(faults);
+    world.configure(&[Job::new("shop", &due).with("count", &count)]);
+    world
+        .once()
+        .exits(1)
+        .says(&format!("the service counts {count} records"))
+        .says("unproven");
+    let folders = world.folders("shop");
+    assert_eq!(folders[0].manifest["status"], "unproven");
+    world.assert_holds_the_truth("shop", &folders[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

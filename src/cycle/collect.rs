@@ -9,14 +9,12 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::Answered;
 use super::{Shared, broken};
-use crate::archive::manifest::{Part, Zip, local_time};
-use crate::digest::Digest;
+use crate::archive::manifest::Part;
 use crate::domain::job::Job;
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
-use crate::domain::split::resolve::{Answer, Ask, resolve};
+use crate::domain::split::resolve::{Pace, resolve};
 use crate::durable::{DiskError, Step};
 use crate::elsa::answer::CallError;
 use crate::elsa::client::Client;
@@ -30,6 +28,8 @@ pub struct Collected {
     pub parts: Vec<Part>,
     /// Why the records of some file can't be counted, or its number is not believed.
     pub doubt: Option<String>,
+    /// What is known now of how long a span the service can answer.
+    pub pace: Pace,
 }
 
 /// Why a window was not collected, and what that means for the job's other windows.
@@ -75,6 +75,8 @@ pub struct Asking {
     pub window: Span,
     /// How many records are expected in it.
     pub foreseen: Option<u64>,
+    /// What is known of how long a span the service can answer.
+    pub pace: Pace,
     /// Before when, by either clock, it is not to be asked for.
     pub settled_at: Ms,
 }
@@ -88,7 +90,12 @@ pub async fn collect(
     asking: Asking,
     stop: &CancellationToken,
 ) -> Result<Collected, NotCollected> {
-    let window = asking.window;
+    let Asking {
+        window,
+        foreseen,
+        pace,
+        settled_at,
+    } = asking;
     shared
         .store
         .check_space(0)
@@ -106,16 +113,16 @@ pub async fn collect(
         open: BTreeMap::new(),
         kept: Vec::new(),
         doubt: None,
-        settled_at: asking.settled_at,
+        settled_at,
     };
     collecting.clear(&staged).await?;
-    let resolved = resolve(&mut collecting, window, job.limit, asking.foreseen).await;
+    let resolved = resolve(&mut collecting, window, job.limit, foreseen, pace).await;
     let placed = match resolved {
-        Ok(()) => collecting.place(&staged).await,
+        Ok(pace) => collecting.place(&staged).await.map(|parts| (parts, pace)),
         Err(error) => Err(error),
     };
     match placed {
-        Ok(mut parts) => {
+        Ok((mut parts, pace)) => {
             let mut doubt = collecting.doubt;
             if doubt_what_may_be_forgotten(&mut parts, job, client.now()) {
                 doubt = Some("the service may have forgotten its beginning already".into());
@@ -124,6 +131,7 @@ pub async fn collect(
                 staged,
                 parts,
                 doubt,
+                pace,
             })
         }
         Err(error) => {
@@ -169,173 +177,20 @@ pub(super) struct Collecting<'a> {
     /// The folder in which each answer has one of its own.
     answers: PathBuf,
     /// Answers so far.
-    asked: usize,
+    pub(super) asked: usize,
     /// Whether the service has answered any of them with a zip.
-    answered: bool,
+    pub(super) answered: bool,
     /// Answers of which it is not known yet whether they are parts.
-    open: BTreeMap<usize, Part>,
-    kept: Vec<(usize, Part)>,
-    doubt: Option<String>,
+    pub(super) open: BTreeMap<usize, Part>,
+    pub(super) kept: Vec<(usize, Part)>,
+    pub(super) doubt: Option<String>,
     /// When the window has settled.
-    settled_at: Ms,
-}
-
-impl Ask for Collecting<'_> {
-    type Error = NotCollected;
-
-    async fn ask(&mut self, span: Span) -> Result<Answer, NotCollected> {
-        self.asked += 1;
-        let id = self.asked;
-        self.check_clocks()?;
-        let (answered, attempts) = match self.until_answered(span, id).await {
-            Err(NotCollected::Rejected(message)) if self.answered => {
-                return Ok(self.rejected(span, id, message));
-            }
-            other => other?,
-        };
-        self.answered = true;
-        // The answer tells what time it is there, perhaps for the first time.
-        self.check_clocks()?;
-        let Answered {
-            zip,
-            unpacked,
-            received_at,
-        } = answered;
-        let outside = unpacked.seen.outside;
-        if outside > 0 {
-            tracing::error!(
-                job = %self.job.name,
-                span = %span,
-                outside,
-                "the answer holds records outside the span that was asked for; they are kept as \
-                 they came. `elsa-archiver check --live` says whether to_bound is right"
-            );
-            let what = format!("{outside} records lie outside the span that was asked for");
-            self.doubt = self.doubt.take().or(Some(what));
-        }
-        let records = unpacked.records;
-        if let Some(records) = records.filter(|&records| records > self.job.count.into()) {
-            tracing::warn!(
-                job = %self.job.name,
-                span = %span,
-                records,
-                count = self.job.count,
-                "the answer holds more records than were asked for"
-            );
-        }
-        self.doubt = self.doubt.take().or(unpacked.uncountable);
-        let part = Part {
-            from_ms: span.from().0,
-            to_ms: span.to().0,
-            status: Status::Unproven,
-            records,
-            attempts,
-            received_at: local_time(received_at, &self.job.zone),
-            zip,
-            files: unpacked.files,
-        };
-        self.open.insert(id, part);
-        Ok(Answer {
-            id,
-            records,
-            sample: unpacked.seen.inside.finish(),
-            outside,
-        })
-    }
-
-    fn keep(&mut self, answer: usize, status: Status) {
-        if let Some(part) = self.open.remove(&answer) {
-            self.kept.push((answer, Part { status, ..part }));
-        }
-    }
-
-    async fn discard(&mut self, answer: usize) -> Result<(), NotCollected> {
-        self.open.remove(&answer);
-        self.remove(self.folder(answer)).await
-    }
-
-    fn may_be_too_big(error: &NotCollected) -> bool {
-        matches!(error, NotCollected::TooSlow(_))
-    }
-
-    fn cap(&self) -> u64 {
-        u64::from(self.job.count).min(self.client.hidden_cap())
-    }
-
-    fn learn_cap(&mut self, records: u64) {
-        tracing::warn!(
-            job = %self.job.name,
-            records,
-            count = self.job.count,
-            "the service cuts answers below the count that is asked for; from now on answers of \
-             this account are taken to be cut there"
-        );
-        self.client.learn_hidden_cap(records);
-    }
-
-    fn forget_cap(&mut self) {
-        if self.client.hidden_cap() < u64::from(self.job.count) {
-            tracing::warn!(
-                job = %self.job.name,
-                "the service hands out more than it had seemed to; answers are believed again up \
-                 to the count that is asked for"
-            );
-        }
-        self.client.forget_hidden_cap();
-    }
-
-    fn note_fickle(&mut self, span: Span, first: u64, second: u64) {
-        let what =
-            format!("the service counts {first} records in {span}, then {second} in its halves");
-        tracing::error!(job = %self.job.name, "{what}");
-        self.doubt = Some(what);
-    }
+    pub(super) settled_at: Ms,
 }
 
 impl Collecting<'_> {
     pub(super) fn folder(&self, answer: usize) -> PathBuf {
         self.answers.join(format!("{answer:04}"))
-    }
-
-    /// A part of the window that the service answers with an error while it answers others: perhaps
-    /// it holds no logs (`ELSA-API.md`, *Unknown*). The others are worth keeping, and nothing is
-    /// known of this one.
-    fn rejected(&mut self, span: Span, id: usize, message: String) -> Answer {
-        let part = Part {
-            from_ms: span.from().0,
-            to_ms: span.to().0,
-            status: Status::Unproven,
-            records: None,
-            attempts: 1,
-            received_at: local_time(self.shared.clock.now(), &self.job.zone),
-            zip: Zip {
-                bytes: 0,
-                sha256: Digest::of(b""),
-            },
-            files: Vec::new(),
-        };
-        self.open.insert(id, part);
-        self.doubt = self
-            .doubt
-            .take()
-            .or(Some(format!("a part of it was refused: {message}")));
-        Answer {
-            id,
-            ..Answer::default()
-        }
-    }
-
-    /// A window that has settled by our clock, but not by the service's, would be archived before
-    /// its logs have come, and never be looked at again.
-    fn check_clocks(&self) -> Result<(), NotCollected> {
-        if self.client.now() >= self.settled_at {
-            return Ok(());
-        }
-        let ahead_s = (self.shared.clock.now().0 - self.client.now().0) / 1000;
-        Err(NotCollected::Job(format!(
-            "this machine's clock is {ahead_s} s ahead of the service's, by which the window has \
-             not settled yet; check NTP"
-        )))
     }
 
     /// Puts the parts that are kept into `staged`, in order of time.

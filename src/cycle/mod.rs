@@ -2,6 +2,7 @@
 //! window by window. Carries *Isolated* (a failing window is left behind, not waited for) and
 //! *Self-healing* (it starts from what the ledger does not cover, whatever happened before).
 
+mod asking;
 mod attempt;
 mod collect;
 mod outcome;
@@ -23,6 +24,7 @@ use crate::domain::job::Job;
 use crate::domain::limits::Limits;
 use crate::domain::retry::Policy;
 use crate::domain::span::Span;
+use crate::domain::split::resolve::Pace;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
 use crate::ledger::{Ledger, LedgerError};
@@ -68,6 +70,8 @@ pub struct JobRunner {
     watch: Arc<dyn Watch>,
     /// Folders that the ledger lacks and that can't be adopted: their spans are blocked.
     strays: Vec<Stray>,
+    /// How long a span the service can answer, as far as the windows so far have shown.
+    pace: Pace,
     /// Whether the archive may hold a folder that the ledger lacks.
     look_for_folders: bool,
 }
@@ -94,6 +98,7 @@ impl JobRunner {
             shared,
             watch,
             strays,
+            pace: Pace::default(),
             look_for_folders,
         })
     }

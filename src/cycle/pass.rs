@@ -18,6 +18,7 @@ use crate::domain::plan::{plan, reach};
 use crate::domain::recheck::Asked;
 use crate::domain::retry::{LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS};
 use crate::domain::span::{Ms, Span};
+use crate::domain::split::foresight::is_trial;
 use crate::ledger::line::Failed;
 
 /// How a cycle goes about its work.
@@ -248,7 +249,7 @@ impl JobRunner {
         stop: &CancellationToken,
     ) {
         let before = match work {
-            Work::Archive(window) => Ok((None, self.ledger.replay().foresight.records_in(window))),
+            Work::Archive(window) => Ok((None, self.foreseen(window))),
             Work::Recheck(window, asked) => self
                 .ledger
                 .archived_at(window, asked.line)
@@ -262,7 +263,7 @@ impl JobRunner {
         };
         let (job, client) = (Arc::clone(&self.job), Arc::clone(&self.client));
         let (shared, stop) = (Arc::clone(&self.shared), stop.clone());
-        let window = work.window();
+        let (window, pace) = (work.window(), self.pace);
         let after_ms = match work {
             Work::Archive(_) => None,
             Work::Recheck(..) => job.recheck_ms,
@@ -277,6 +278,7 @@ impl JobRunner {
                 let asked = Asking {
                     window,
                     foreseen,
+                    pace,
                     settled_at,
                 };
                 let collected = collect::collect(&job, &client, &shared, asked, &stop).await?;
@@ -287,6 +289,17 @@ impl JobRunner {
             };
             (work, collected.await)
         });
+    }
+
+    /// How many records are expected of `window`. While the service seems to cut answers below what
+    /// is asked for, some windows are asked for as if nothing were expected, that is whole: more
+    /// records than that show that it does not, or no longer.
+    fn foreseen(&self, window: Span) -> Option<u64> {
+        let has_hidden_cap = self.client.hidden_cap() < u64::from(self.job.count);
+        if has_hidden_cap && is_trial(window) {
+            return None;
+        }
+        self.ledger.replay().foresight.records_in(window)
     }
 
     async fn throw_away(&self, done: Result<Done, NotCollected>) -> Result<Done, NotCollected> {
@@ -304,6 +317,7 @@ impl JobRunner {
         let published = match done {
             Err(not_collected) => Err(not_collected),
             Ok(Done::Archive(collected)) => {
+                self.pace = collected.pace;
                 self.publish(work.window(), collected, None).await.map(Some)
             }
             Ok(Done::Recheck(before, collected)) => self.revise(&before, collected).await,

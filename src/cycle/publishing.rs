@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::collect::{Collected, NotCollected};
 use super::{JobRunner, broken};
-use crate::archive::manifest::{self, Manifest, Supersedes};
+use crate::archive::manifest::{self, Manifest, Part, Supersedes};
 use crate::archive::publish::{Published, publish};
 use crate::archive::store::Store;
 use crate::domain::job::Job;
@@ -110,8 +110,8 @@ fn report_status(job: &Job, window: Span, manifest: &Manifest, doubt: Option<&st
             job = %job.name,
             window = %window,
             records = manifest.records,
-            "truncated: a single millisecond holds as many records as the service hands out at once; \
-             logs of it may be missing"
+            "truncated: {}; logs may be missing",
+            why_truncated(&manifest.parts).or(doubt).unwrap_or("no reason is known")
         ),
         Status::Unproven => tracing::error!(
             job = %job.name,
@@ -120,4 +120,11 @@ fn report_status(job: &Job, window: Span, manifest: &Manifest, doubt: Option<&st
             doubt.unwrap_or("no reason is known")
         ),
     }
+}
+
+fn why_truncated(parts: &[Part]) -> Option<&'static str> {
+    let mut truncated = parts.iter().filter(|part| part.status == Status::Truncated);
+    truncated
+        .all(|part| part.to_ms - part.from_ms == 1)
+        .then_some("a single millisecond holds as many records as the service hands out at once")
 }

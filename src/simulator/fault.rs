@@ -58,6 +58,9 @@ pub enum Fault {
     Redirect(String),
     /// These bytes in place of the zip.
     Body(Vec<u8>),
+    /// As many records as were asked for, made up for the occasion: however short the span, their
+    /// times lie in it.
+    AlwaysFull,
 }
 
 /// Decides for each request that the gateway has accepted whether its answer is spoilt. Refused

@@ -114,6 +114,7 @@ impl Reply {
             | Fault::LyingLength(_)
             | Fault::ChunkedWithoutEnd
             | Fault::HugeHeaders
+            | Fault::AlwaysFull
             | Fault::CorruptZip(_) => return None,
         })
     }

@@ -105,7 +105,10 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let reply = match fault.as_ref().and_then(Reply::instead) {
         Some(reply) => reply,
-        None => state.answer(place, download, now).await,
+        None => {
+            let made_up = fault == Some(Fault::AlwaysFull);
+            state.answer(place, download, made_up, now).await
+        }
     };
     Delivery::new(reply, fault.as_ref())
         .send(stream, state.now(), keep_alive, ticket)

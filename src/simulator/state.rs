@@ -70,11 +70,13 @@ impl State {
         self.live().faults.next(project.key())
     }
 
-    /// The answer without a fault to an accepted request that arrived at `now`.
+    /// The answer to an accepted request that arrived at `now`, of records that are `made_up` or,
+    /// without a fault, of the project's own.
     pub(super) async fn answer(
         self: &Arc<Self>,
         place: usize,
         download: Download,
+        made_up: bool,
         now: Ms,
     ) -> Reply {
         let visible_at = self.live().visible_at.unwrap_or(now);
@@ -84,6 +86,8 @@ impl State {
                 return Ok(Reply::refusal(&Refusal::not_found()));
             };
             let dialect = &state.dialect;
+            let made_up = made_up.then(|| download::made_up(project, &download, dialect));
+            let project = made_up.as_ref().unwrap_or(project);
             let seqs = download::select(project, &download, dialect, visible_at);
             if seqs.is_empty() && dialect.empty == EmptyAnswer::NotFound {
                 return Ok(Reply::refusal(&Refusal::not_found()));

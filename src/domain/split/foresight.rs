@@ -8,6 +8,21 @@ use crate::domain::span::Span;
 /// asked for; one that turns out denser costs a whole answer that is thrown away.
 const WINDOWS: usize = 2;
 
+/// How many windows go by from one trial to the next: it costs an answer that is thrown away, as long
+/// as the cap is there.
+const TRIAL: i64 = 24;
+
+/// Whether `window` is one in which it is tried anew whether the service has a cap of its own.
+#[must_use]
+pub const fn is_trial(window: Span) -> bool {
+    window
+        .from()
+        .0
+        .div_euclid(window.len_ms())
+        .rem_euclid(TRIAL)
+        == 0
+}
+
 /// The windows archived last, with their records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Foresight {
@@ -46,6 +61,12 @@ mod tests {
 
     fn span(from: i64, to: i64) -> Span {
         Span::new(Ms(from), Ms(to)).unwrap()
+    }
+
+    #[test]
+    fn one_window_in_twenty_four_is_a_trial() {
+        let windows = (-48..48).map(|number| span(number * 60 + 7, number * 60 + 67));
+        assert_eq!(windows.filter(|&window| is_trial(window)).count(), 4);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Resolving a window: asking for it in spans that each stay below the cap. Carries *Complete*:
 //! whatever the order of the records, the cap and the distribution in time, the spans that are
-//! kept make up the window, without gap or overlap, and each is known to be whole, or is a single
-//! millisecond and recorded `truncated`.
+//! kept make up the window, without gap or overlap, and each is known to be whole, or recorded
+//! otherwise. What is recorded `truncated` is a single millisecond, unless the service does not keep
+//! its word.
 //!
 //! The effect comes in as an argument ([`Ask`]), so that all of this is tested without network.
 //! How the spans are chosen:
@@ -14,28 +15,31 @@
 //!   answer had there, or just as many. From there the rest is swept to both sides, by the picture
 //!   in the first case, and by the density at the picture's edge in the second.
 //! - Every piece of a capped span is at most half as long, so at most 64 levels are possible; in
-//!   practice two or three are.
+//!   practice two or three are. A service that is always full would be followed down to each single
+//!   millisecond all the same, so there is a budget (`budget.rs`) that an honest one can't use up:
+//!   after that nothing is cut any more, and what is capped is kept as it came, `truncated`.
+//! - What was too slow for the service is asked for in shorter spans from then on ([`Pace`]).
+
+mod budget;
+mod doubt;
+mod expected;
+mod pace;
 
 use std::pin::Pin;
+
+use budget::Budget;
+use expected::{Expected, Side};
+pub use pace::Pace;
 
 use super::sample::Sample;
 use super::{Status, halve};
 use crate::domain::span::{Ms, Span};
 
-/// Share of the cap that a piece should fill when its density was seen in a capped answer.
-const FILL_BY_SAMPLE: f64 = 0.7;
-/// The same when its density was counted just before. Chance alone moves a piece of 2,000 records
-/// by 45 at one standard deviation; what is left of the margin is for a density that rises.
-const FILL_BY_COUNT: f64 = 0.9;
 /// A probe that holds at most this much more than the capped answer had there was not thinned.
 const EXACT: f64 = 1.1;
 /// Where a capped answer is probed: the quantiles between which 35 % of its records lie, half of
 /// what should fit, since it may hold twice as much.
 const PROBE: (f64, f64) = (0.30, 0.65);
-/// How often a span may be halved in a row because it took too long, and the shortest span, in
-/// milliseconds, for which size can be the reason.
-const SLOW_HALVINGS: u32 = 6;
-const SLOW_SHORTEST_MS: i64 = 1000;
 
 /// An answer, as far as splitting is concerned.
 #[derive(Clone, Debug, Default)]
@@ -76,12 +80,18 @@ pub trait Ask: Send {
     /// An answer held more than the cap that had been learnt.
     fn forget_cap(&mut self);
 
-    /// The service has counted `first` records in a span, and then `second` in its two halves.
+    /// The service has counted `first` records in a span, and then `second` in its parts: what is
+    /// kept of it is [`Status::Unproven`] at best.
     fn note_fickle(&mut self, span: Span, first: u64, second: u64);
+
+    /// The service has filled its answers too often without gain, the last time for `span`. What is
+    /// left of the window is asked for in as few spans as possible, and kept as it comes.
+    fn note_budget(&mut self, span: Span);
 }
 
 /// Resolves `window`. `limit` is the service's page size; `foreseen` is how many records are
-/// expected, by the windows before.
+/// expected, by the windows before, and `pace` what was learnt from them. Returns what is known of
+/// the pace now.
 ///
 /// # Errors
 /// The first error of asking that a smaller span does not help against.
@@ -90,12 +100,26 @@ pub async fn resolve<A: Ask>(
     window: Span,
     limit: u32,
     foreseen: Option<u64>,
-) -> Result<(), A::Error> {
+    pace: Pace,
+) -> Result<Pace, A::Error> {
+    resolve_within(Budget::new(window), ask, window, limit, foreseen, pace).await
+}
+
+async fn resolve_within<A: Ask>(
+    budget: Budget,
+    ask: &mut A,
+    window: Span,
+    limit: u32,
+    foreseen: Option<u64>,
+    pace: Pace,
+) -> Result<Pace, A::Error> {
     let mut resolver = Resolver {
         ask,
         limit: limit.into(),
-        halvings: SLOW_HALVINGS,
+        budget,
+        pace,
         largest: 0,
+        unsure: 0,
     };
     let expected = match foreseen {
         Some(records) => Expected::even(records as f64 / window.len_ms() as f64),
@@ -103,132 +127,20 @@ pub async fn resolve<A: Ask>(
     };
     resolver
         .sweep(window, Side::Left, expected, window.len_ms())
-        .await
-        .map(drop)
-}
-
-/// From which side a span is swept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
-}
-
-/// What is expected of the records in a span.
-#[derive(Clone, Debug)]
-enum Expected {
-    /// Nothing is known.
-    Unknown,
-    /// So many in a millisecond, as counted close by.
-    Even { per_ms: f64 },
-    /// As a capped answer shows, times `scale`; outside the answer's extent `beyond` in a
-    /// millisecond.
-    Sampled {
-        sample: Sample,
-        scale: f64,
-        beyond: f64,
-    },
-}
-
-impl Expected {
-    const fn even(per_ms: f64) -> Self {
-        Self::Even { per_ms }
-    }
-
-    fn fill(&self) -> f64 {
-        match self {
-            Self::Unknown | Self::Even { .. } => FILL_BY_COUNT,
-            Self::Sampled { .. } => FILL_BY_SAMPLE,
-        }
-    }
-
-    fn records_in(&self, span: Span) -> f64 {
-        match self {
-            Self::Unknown => 0.0,
-            Self::Even { per_ms } => per_ms * span.len_ms() as f64,
-            Self::Sampled {
-                sample,
-                scale,
-                beyond,
-            } => {
-                let known = sample.extent().and_then(|extent| extent.intersection(span));
-                let outside = span.len_ms() - known.map_or(0, Span::len_ms);
-                sample.records_in(span) * scale + beyond * outside as f64
-            }
-        }
-    }
-
-    /// The piece of `rest` to ask for next: all of it when it should fit below `cap`, otherwise
-    /// one of as many even shares as are needed.
-    fn piece(&self, rest: Span, side: Side, cap: u64, longest_ms: i64) -> Span {
-        let target = (cap as f64 * self.fill()).max(1.0);
-        let shares = (self.records_in(rest) / target).ceil();
-        let mut length = rest.len_ms();
-        if shares > 1.0 {
-            let share = self.records_in(rest) / shares;
-            // The shortest piece that is expected to hold a share.
-            let (mut low, mut high) = (1, length);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if self.records_in(end_of(rest, side, middle)) < share {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
-            }
-            length = low;
-        }
-        end_of(rest, side, length.min(longest_ms).max(1))
-    }
-
-    /// What is expected next to a piece that held `records`.
-    fn after(self, piece: Span, records: f64) -> Self {
-        if let Self::Sampled {
-            sample,
-            scale,
-            beyond,
-        } = self
-        {
-            let shown = sample.records_in(piece);
-            if shown > 0.0 {
-                // Few records say little about the scale.
-                let known = shown.min(1000.0) / 1000.0;
-                let scale = scale * (1.0 - known) + (records / shown).max(1.0) * known;
-                return Self::Sampled {
-                    sample,
-                    scale,
-                    beyond,
-                };
-            }
-            if beyond == 0.0 {
-                return Self::Sampled {
-                    sample,
-                    scale,
-                    beyond,
-                };
-            }
-        }
-        Self::even(records / piece.len_ms() as f64)
-    }
-}
-
-/// The piece of `length_ms` at one end of `rest`; all of it when it is no longer.
-fn end_of(rest: Span, side: Side, length_ms: i64) -> Span {
-    let cut = match side {
-        Side::Left => Span::new(rest.from(), rest.from().plus(length_ms)),
-        Side::Right => Span::new(rest.to().plus(-length_ms), rest.to()),
-    };
-    cut.and_then(|piece| piece.intersection(rest))
-        .unwrap_or(rest)
+        .await?;
+    Ok(resolver.pace)
 }
 
 struct Resolver<'a, A> {
     ask: &'a mut A,
     limit: u64,
-    /// Halvings for slowness left before something succeeds.
-    halvings: u32,
-    /// The largest answer below the cap so far.
+    budget: Budget,
+    pace: Pace,
+    /// The largest answer so far.
     largest: u64,
+    /// Answers so far whose number is unknown or contradicts another: sums that hold them prove
+    /// nothing.
+    unsure: u64,
 }
 
 type Resolving<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -241,13 +153,22 @@ impl<A: Ask> Resolver<'_, A> {
         span: Span,
         side: Side,
         mut expected: Expected,
-        longest_ms: i64,
+        mut longest_ms: i64,
     ) -> Result<f64, A::Error> {
         let mut total = 0.0;
         let mut rest = Some(span);
         while let Some(left) = rest {
+            if self.budget.is_spent() {
+                (expected, longest_ms) = (Expected::Unknown, i64::MAX);
+            }
+            let longest_ms = longest_ms.min(self.pace.longest_ms());
             let piece = expected.piece(left, side, self.ask.cap(), longest_ms);
-            let records = self.piece(piece).await?;
+            let answer = match self.ask.ask(piece).await {
+                Err(error) if A::may_be_too_big(&error) && self.pace.shorten(piece) => continue,
+                answer => answer?,
+            };
+            self.pace.answered(piece);
+            let records = self.judge(piece, answer).await?;
             total += records;
             expected = expected.after(piece, records);
             rest = match side {
@@ -258,35 +179,15 @@ impl<A: Ask> Resolver<'_, A> {
         Ok(total)
     }
 
-    /// Resolves `span` by asking for all of it first.
-    fn piece(&mut self, span: Span) -> Resolving<'_, f64, A::Error> {
-        Box::pin(async move {
-            match self.ask.ask(span).await {
-                Ok(answer) => {
-                    self.halvings = SLOW_HALVINGS;
-                    self.judge(span, answer).await
-                }
-                Err(error) => {
-                    let may_help = A::may_be_too_big(&error)
-                        && self.halvings > 0
-                        && span.len_ms() >= SLOW_SHORTEST_MS;
-                    if !may_help {
-                        return Err(error);
-                    }
-                    self.halvings -= 1;
-                    self.halves(span).await
-                }
-            }
-        })
-    }
-
     async fn judge(&mut self, span: Span, answer: Answer) -> Result<f64, A::Error> {
         let Some(records) = answer.records else {
+            self.unsure += 1;
             self.ask.keep(answer.id, Status::Unproven);
             return Ok(0.0);
         };
         if answer.outside.saturating_mul(2) > records {
             // The service does not search what it is asked for: smaller spans would go on for ever.
+            self.unsure += 1;
             self.ask.keep(answer.id, Status::Unproven);
             return Ok(0.0);
         }
@@ -294,79 +195,61 @@ impl<A: Ask> Resolver<'_, A> {
             // More than a cap that was only learnt: it is none.
             self.ask.forget_cap();
         }
+        let more_was_had = records < self.largest;
+        self.largest = self.largest.max(records);
         if records >= self.ask.cap() {
             return self.capped(span, answer, records).await;
         }
-        let more_was_had = records < self.largest;
-        self.largest = self.largest.max(records);
         if records > 0 && records.is_multiple_of(self.limit) && !more_was_had {
             return self.doubted(span, answer, records).await;
         }
-        self.ask.keep(answer.id, complete(&answer));
-        Ok(records as f64)
+        Ok(self.keep(complete(&answer), &answer, records))
     }
 
-    /// An answer of whole pages below the cap that was asked for: a cap that the service's pages
-    /// don't mention would look like this, unless a larger answer was had. Two halves confirm it,
-    /// or show the cap.
-    async fn doubted(&mut self, span: Span, answer: Answer, records: u64) -> Result<f64, A::Error> {
-        let Some((first, second)) = halve_by(&answer.sample, span) else {
-            // Nothing can confirm a single millisecond.
-            self.ask.keep(answer.id, Status::Unproven);
-            return Ok(records as f64);
-        };
-        let (one, two) = (self.ask.ask(first).await?, self.ask.ask(second).await?);
-        let sum = one
-            .records
-            .zip(two.records)
-            .map(|(one, two)| one.saturating_add(two));
-        let all_in_one = [one.records, two.records].contains(&Some(records));
-        match sum {
-            // A half as full as the whole is as doubtful, so it is judged like it.
-            Some(sum) if sum > records || (sum == records && all_in_one) => {
-                self.ask.discard(answer.id).await?;
-                if sum > records {
-                    // A log that came late would look the same, but not twice.
-                    let again = self.ask.ask(span).await?;
-                    if again.records == Some(records) {
-                        self.ask.learn_cap(records);
-                    }
-                    self.ask.discard(again.id).await?;
-                }
-                Ok(self.judge_half(first, one).await? + self.judge_half(second, two).await?)
-            }
-            agreed_or_fewer => {
-                let status = if agreed_or_fewer == Some(records) {
-                    complete(&answer)
-                } else {
-                    self.ask
-                        .note_fickle(span, records, agreed_or_fewer.unwrap_or(0));
-                    Status::Unproven
-                };
-                self.ask.discard(one.id).await?;
-                self.ask.discard(two.id).await?;
-                self.ask.keep(answer.id, status);
-                Ok(records as f64)
-            }
+    fn keep(&mut self, status: Status, answer: &Answer, records: u64) -> f64 {
+        self.budget.keep(records);
+        self.ask.keep(answer.id, status);
+        records as f64
+    }
+
+    /// Whether `span`, of which an answer held so many records, may be cut because of it.
+    fn may_cut(&mut self, span: Span, records: u64) -> bool {
+        let said = self.budget.is_spent();
+        let may = self.budget.cut(span, records);
+        if self.budget.is_spent() && !said {
+            self.ask.note_budget(span);
         }
+        may
     }
 
-    fn judge_half(&mut self, span: Span, answer: Answer) -> Resolving<'_, f64, A::Error> {
-        Box::pin(self.judge(span, answer))
+    fn contradicted(&mut self, span: Span, first: u64, second: u64) {
+        self.unsure += 1;
+        self.budget.contradicted();
+        self.ask.note_fickle(span, first, second);
     }
 
     /// An answer that may have been cut.
     async fn capped(&mut self, span: Span, answer: Answer, records: u64) -> Result<f64, A::Error> {
-        if span.len_ms() == 1 {
+        if !self.may_cut(span, records) {
             self.ask.keep(answer.id, Status::Truncated);
             return Ok(records as f64);
         }
         self.ask.discard(answer.id).await?;
-        let sample = answer.sample.within(span);
+        let unsure = self.unsure;
+        let total = self.cut(span, answer.sample).await?;
+        if total < records as f64 && self.unsure == unsure {
+            self.contradicted(span, records, total as u64);
+        }
+        Ok(total)
+    }
+
+    /// Resolves a span of which a capped answer shows `sample`.
+    async fn cut(&mut self, span: Span, sample: Sample) -> Result<f64, A::Error> {
+        let sample = sample.within(span);
         let Some(probe) = probe(&sample, span) else {
             return self.halves(span).await;
         };
-        let found = self.piece(probe).await?;
+        let found = self.whole(probe).await?;
         let shown = sample.records_in(probe);
         let scale = (found / shown).max(1.0);
         let exact = scale < EXACT;
@@ -410,7 +293,12 @@ impl<A: Ask> Resolver<'_, A> {
         let Some((first, second)) = halve(span) else {
             return Ok(0.0);
         };
-        Ok(self.piece(first).await? + self.piece(second).await?)
+        Ok(self.whole(first).await? + self.whole(second).await?)
+    }
+
+    /// Resolves `span` by asking for all of it first.
+    fn whole(&mut self, span: Span) -> Resolving<'_, f64, A::Error> {
+        self.sweep_boxed(span, Side::Left, Expected::Unknown, span.len_ms())
     }
 }
 
@@ -421,17 +309,6 @@ fn complete(answer: &Answer) -> Status {
     } else {
         Status::Unproven
     }
-}
-
-/// Cuts a span so that both sides hold about as many records, or in the middle where that is not
-/// known; `None` when it is a single millisecond.
-fn halve_by(sample: &Sample, span: Span) -> Option<(Span, Span)> {
-    let sides = |at: Ms| Some((Span::new(span.from(), at)?, Span::new(at, span.to())?));
-    sample
-        .within(span)
-        .quantile(0.5)
-        .and_then(sides)
-        .or_else(|| halve(span))
 }
 
 /// The middle of what a capped answer shows, at most half as long as its span; `None` when it

@@ -44,7 +44,7 @@ fn csv_records(bytes: &[u8]) -> Vec<Value> {
     reader.records().map(|row| object(row.unwrap())).collect()
 }
 
-fn records(answer: &Answer) -> Vec<Value> {
+pub(super) fn records(answer: &Answer) -> Vec<Value> {
     assert_eq!(answer.status, 200);
     assert!(answer.is_whole);
     let read = |(name, bytes): (String, Vec<u8>)| {
@@ -67,7 +67,7 @@ async fn seqs(simulator: &Simulator, body: &Value) -> Vec<u64> {
 }
 
 /// The instant that a record's `logTime` tells, however it is written.
-fn instant(time: &Value) -> Ms {
+pub(super) fn instant(time: &Value) -> Ms {
     if let Some(ms) = time.as_i64() {
         return Ms(ms);
     }

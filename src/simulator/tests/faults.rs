@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use super::answers::{instant, records};
 use super::*;
 
 /// A simulator whose first answer suffers `fault`, the length of the honest answer, and a client
@@ -218,6 +219,19 @@ async fn one_byte_of_the_zip_is_flipped() {
             .collect();
         assert_eq!(differing, [place]);
         assert_eq!(answer.body[place], !honest.body[place]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_can_be_full_however_short_the_span() {
+    let simulator = speaking(shop(3), Dialect::default()).await;
+    simulator.set_faults(FaultPlan::always(Fault::AlwaysFull));
+    for last in [FROM, FROM.plus(1), TO.plus(-1)] {
+        let asked = ask_with(&json!({"to": last.0, "count": 50}));
+        let told = records(&answer_to(&simulator, &asked).await);
+        assert_eq!(told.len(), 50);
+        let lies_inside = |record: &Value| (FROM..=last).contains(&instant(&record["logTime"]));
+        assert!(told.iter().all(lies_inside), "{told:?}");
     }
 }
 

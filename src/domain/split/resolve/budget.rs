@@ -1,0 +1,166 @@
+//! How long a service is believed that answers with more than it hands out. Carries *Complete*:
+//! never an endless loop, and no honest window that can be had whole is stopped, however dense.
+//!
+//! A span is cut because an answer of it held some number of records. A service that tells the
+//! truth hands out at least as many in its pieces. So while fewer records have been kept than the
+//! least of these numbers, no span that was cut meanwhile is done with: they all lie within each
+//! other. Each is at most half as long as the one around it (a doubted answer, which is cut where
+//! half of its records lie, makes one exception), and a millisecond is not cut. That makes
+//! log2(window) + 1 spans at most, 23 for an hour and 28 for a day, whatever the cap, the order and
+//! the distribution of the records, and whether their times can be read. More of them are proof
+//! that the service does not hand out what it says it has; twice as many are allowed, since it may
+//! forget records while it is asked.
+//!
+//! A service that is always full keeps its word even so, one full millisecond after another. More
+//! than a hundred of them in a window end it too.
+
+use crate::domain::span::Span;
+
+/// How many milliseconds over the cap a window may have. Each costs a full answer and its place on
+/// the disk, and none can be had whole; at the default cap it takes 200,000 logs in a millisecond.
+const CROWDED: u32 = 100;
+
+/// How often a service may count differently. Records may be forgotten while they are asked for, but
+/// that happens at one end of a window, and not again and again.
+const CONTRADICTIONS: u32 = 3;
+
+/// The cuts that are left.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Cuts without gain that are allowed.
+    most: u32,
+    left: u32,
+    /// The fewest records that any cut since the last gain was made for.
+    promised: u64,
+    /// Records kept since then.
+    kept: u64,
+    /// Milliseconds over the cap that are left.
+    crowded: u32,
+    /// Contradictions before that of them which ends it.
+    contradictions: u32,
+    spent: bool,
+}
+
+impl Budget {
+    /// Of a window.
+    pub(super) const fn new(window: Span) -> Self {
+        Self::exact(2 * Self::most_within_each_other(window))
+    }
+
+    /// With so many cuts without gain.
+    pub(super) const fn exact(most: u32) -> Self {
+        Self {
+            most,
+            left: most,
+            promised: u64::MAX,
+            kept: 0,
+            crowded: CROWDED,
+            contradictions: CONTRADICTIONS - 1,
+            spent: false,
+        }
+    }
+
+    /// How many spans of `window` an honest service can have cut without gain.
+    pub(super) const fn most_within_each_other(window: Span) -> u32 {
+        let levels = i64::BITS - (window.len_ms() - 1).leading_zeros();
+        levels + 1
+    }
+
+    /// Whether `span` may be cut, of which an answer held so many records. A millisecond that is
+    /// over the cap never may, and is kept. Once a span may not, no other may.
+    pub(super) fn cut(&mut self, span: Span, records: u64) -> bool {
+        if span.len_ms() == 1 {
+            self.keep(records);
+            self.spent |= self.crowded == 0;
+            self.crowded = self.crowded.saturating_sub(1);
+            return false;
+        }
+        self.promised = self.promised.min(records);
+        self.spent |= self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        !self.spent
+    }
+
+    /// So many records are kept.
+    pub(super) const fn keep(&mut self, records: u64) {
+        self.kept = self.kept.saturating_add(records);
+        if self.kept >= self.promised {
+            self.left = self.most;
+            self.promised = u64::MAX;
+            self.kept = 0;
+        }
+    }
+
+    /// The service has counted differently than before.
+    pub(super) fn contradicted(&mut self) {
+        if self.contradictions == 0 {
+            self.left = 0;
+            self.most = 0;
+        }
+        self.contradictions = self.contradictions.saturating_sub(1);
+    }
+
+    /// Whether a cut was refused.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.spent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::span::Ms;
+
+    fn span(len_ms: i64) -> Span {
+        Span::new(Ms(0), Ms(len_ms)).unwrap()
+    }
+
+    #[test]
+    fn spans_within_each_other_are_halved_down_to_a_millisecond() {
+        let most = |len_ms| Budget::most_within_each_other(span(len_ms));
+        assert_eq!(
+            [1, 2, 3, 4, 5, 3_600_000, 86_400_000].map(most),
+            [1, 2, 3, 3, 4, 23, 28]
+        );
+        assert_eq!(most(i64::MAX), 64);
+    }
+
+    #[test]
+    fn what_a_cut_was_made_for_buys_the_next_ones() {
+        let mut budget = Budget::exact(2);
+        for _ in 0..1000 {
+            assert!(budget.cut(span(9), 10) && budget.cut(span(4), 8));
+            budget.keep(7);
+            budget.keep(1);
+        }
+        assert!(budget.cut(span(9), 10) && budget.cut(span(4), 8));
+        budget.keep(7);
+        assert!(!budget.is_spent() && !budget.cut(span(2), 9));
+        // Nothing that comes later makes it good.
+        budget.keep(1000);
+        assert!(budget.is_spent() && !budget.cut(span(2), 1));
+    }
+
+    #[test]
+    fn more_than_a_hundred_milliseconds_over_the_cap_end_it() {
+        let mut budget = Budget::exact(2);
+        for _ in 0..CROWDED {
+            assert!(budget.cut(span(9), 5) && !budget.cut(span(1), 5));
+        }
+        assert!(budget.cut(span(9), 5) && !budget.is_spent());
+        assert!(!budget.cut(span(1), 5) && budget.is_spent());
+    }
+
+    #[test]
+    fn the_third_contradiction_ends_it() {
+        let mut budget = Budget::exact(2);
+        for _ in 1..CONTRADICTIONS {
+            budget.contradicted();
+            assert!(budget.cut(span(9), 5));
+            budget.keep(5);
+        }
+        budget.contradicted();
+        budget.keep(5);
+        assert!(!budget.cut(span(9), 5) && budget.is_spent());
+    }
+}

@@ -1,0 +1,125 @@
+//! What is expected of the records in a span, and how large a piece to ask for accordingly.
+
+use crate::domain::span::Span;
+use crate::domain::split::sample::Sample;
+
+/// Share of the cap that a piece should fill when its density was seen in a capped answer.
+const FILL_BY_SAMPLE: f64 = 0.7;
+/// The same when its density was counted just before. Chance alone moves a piece of 2,000 records
+/// by 45 at one standard deviation; what is left of the margin is for a density that rises.
+const FILL_BY_COUNT: f64 = 0.9;
+
+/// From which side a span is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// What is expected of the records in a span.
+#[derive(Clone, Debug)]
+pub(super) enum Expected {
+    /// Nothing is known.
+    Unknown,
+    /// So many in a millisecond, as counted close by.
+    Even { per_ms: f64 },
+    /// As a capped answer shows, times `scale`; outside the answer's extent `beyond` in a
+    /// millisecond.
+    Sampled {
+        sample: Sample,
+        scale: f64,
+        beyond: f64,
+    },
+}
+
+impl Expected {
+    pub(super) const fn even(per_ms: f64) -> Self {
+        Self::Even { per_ms }
+    }
+
+    fn fill(&self) -> f64 {
+        match self {
+            Self::Unknown | Self::Even { .. } => FILL_BY_COUNT,
+            Self::Sampled { .. } => FILL_BY_SAMPLE,
+        }
+    }
+
+    fn records_in(&self, span: Span) -> f64 {
+        match self {
+            Self::Unknown => 0.0,
+            Self::Even { per_ms } => per_ms * span.len_ms() as f64,
+            Self::Sampled {
+                sample,
+                scale,
+                beyond,
+            } => {
+                let known = sample.extent().and_then(|extent| extent.intersection(span));
+                let outside = span.len_ms() - known.map_or(0, Span::len_ms);
+                sample.records_in(span) * scale + beyond * outside as f64
+            }
+        }
+    }
+
+    /// The piece of `rest` to ask for next: all of it when it should fit below `cap`, otherwise
+    /// one of as many even shares as are needed.
+    pub(super) fn piece(&self, rest: Span, side: Side, cap: u64, longest_ms: i64) -> Span {
+        let target = (cap as f64 * self.fill()).max(1.0);
+        let shares = (self.records_in(rest) / target).ceil();
+        let mut length = rest.len_ms();
+        if shares > 1.0 {
+            let share = self.records_in(rest) / shares;
+            // The shortest piece that is expected to hold a share.
+            let (mut low, mut high) = (1, length);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if self.records_in(end_of(rest, side, middle)) < share {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            length = low;
+        }
+        end_of(rest, side, length.min(longest_ms).max(1))
+    }
+
+    /// What is expected next to a piece that held `records`.
+    pub(super) fn after(self, piece: Span, records: f64) -> Self {
+        if let Self::Sampled {
+            sample,
+            scale,
+            beyond,
+        } = self
+        {
+            let shown = sample.records_in(piece);
+            if shown > 0.0 {
+                // Few records say little about the scale.
+                let known = shown.min(1000.0) / 1000.0;
+                let scale = scale * (1.0 - known) + (records / shown).max(1.0) * known;
+                return Self::Sampled {
+                    sample,
+                    scale,
+                    beyond,
+                };
+            }
+            if beyond == 0.0 {
+                return Self::Sampled {
+                    sample,
+                    scale,
+                    beyond,
+                };
+            }
+        }
+        Self::even(records / piece.len_ms() as f64)
+    }
+}
+
+/// The piece of `length_ms` at one end of `rest`; all of it when it is no longer.
+fn end_of(rest: Span, side: Side, length_ms: i64) -> Span {
+    let cut = match side {
+        Side::Left => Span::new(rest.from(), rest.from().plus(length_ms)),
+        Side::Right => Span::new(rest.to().plus(-length_ms), rest.to()),
+    };
+    cut.and_then(|piece| piece.intersection(rest))
+        .unwrap_or(rest)
+}

@@ -1,0 +1,53 @@
+//! How long a span the service can answer in time, as far as it has shown. Carries *Bounded*: what
+//! was too slow once is not tried again and again.
+
+use crate::domain::span::Span;
+
+/// How often in a row a span may be too slow before something is answered, and the shortest span,
+/// in milliseconds, for which its length can be the reason.
+const HALVINGS: u32 = 6;
+const SHORTEST_MS: i64 = 1000;
+/// After so many answers to spans of the longest length one twice as long is tried. It may take
+/// several minutes to fail, so it is not tried often.
+const ANSWERS: u32 = 16;
+
+/// The longest span that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    longest_ms: Option<i64>,
+    /// Halvings since something was answered.
+    halvings: u32,
+    /// Answers to spans of this length.
+    answers: u32,
+}
+
+impl Pace {
+    /// The longest span to ask for, in milliseconds.
+    pub(super) fn longest_ms(&self) -> i64 {
+        self.longest_ms.unwrap_or(i64::MAX)
+    }
+
+    /// `span` took too long. Returns whether a shorter one may succeed.
+    pub(super) const fn shorten(&mut self, span: Span) -> bool {
+        if self.halvings == HALVINGS || span.len_ms() < SHORTEST_MS {
+            return false;
+        }
+        self.halvings += 1;
+        self.answers = 0;
+        self.longest_ms = Some(span.len_ms() / 2);
+        true
+    }
+
+    /// `span` was answered.
+    pub(super) fn answered(&mut self, span: Span) {
+        self.halvings = 0;
+        if span.len_ms() < self.longest_ms() {
+            return;
+        }
+        self.answers += 1;
+        if self.answers == ANSWERS {
+            self.answers = 0;
+            self.longest_ms = self.longest_ms.map(|longest| longest.saturating_mul(2));
+        }
+    }
+}
