@@ -2,11 +2,9 @@
 //! phase. It never retries; what a failure means it says, what to do about it the caller decides.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, redirect};
 use thiserror::Error;
@@ -15,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::answer::{CallError, Refusal, classify, http_date};
 use super::foreign::{blot, quote};
 use super::limiter::{Limiter, Slot};
+use super::network::Network;
 use super::request::Request;
 use super::signature::{
     ACCESS_KEY_HEADER, DOWNLOAD_PATH, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign,
@@ -97,11 +96,25 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for `account`.
+    /// A client for `account`, over the system's network.
     ///
     /// # Errors
     /// When TLS can't be set up, for example because the system's certificates can't be read.
     pub fn new(
+        account: &Account,
+        keys: Keys,
+        clock: Clock,
+        deadlines: Deadlines,
+    ) -> Result<Self, SetUpError> {
+        Self::over(Network::default(), account, keys, clock, deadlines)
+    }
+
+    /// A client for `account` over this network.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn over(
+        network: Network,
         account: &Account,
         keys: Keys,
         clock: Clock,
@@ -115,8 +128,8 @@ impl Client {
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(deadlines.look_up + deadlines.connect)
-            .read_timeout(deadlines.idle.max(deadlines.head))
-            .dns_resolver(Arc::new(BoundedLookUp(deadlines.look_up)));
+            .read_timeout(deadlines.idle.max(deadlines.head));
+        builder = network.beneath(builder, deadlines.look_up);
         if account.endpoint.is_loopback() {
             // A proxy would take loopback for its own.
             builder = builder.no_proxy();
@@ -447,25 +460,4 @@ fn chain(error: &(dyn std::error::Error + 'static), keys: Option<&Keys>) -> Stri
     // Before anything cuts the text, or half a key would be left.
     let told = keys.map_or_else(|| told.clone(), |keys| blot(&told, keys));
     quote(&told).trim_matches('"').to_owned()
-}
-
-/// Looks names up with a deadline of its own: the system's resolver may hang far longer than a
-/// connection may take.
-struct BoundedLookUp(Duration);
-
-impl Resolve for BoundedLookUp {
-    fn resolve(&self, name: Name) -> Resolving {
-        let limit = self.0;
-        Box::pin(async move {
-            let host = name.as_str().to_owned();
-            match timeout(limit, tokio::net::lookup_host((host.as_str(), 0))).await {
-                Ok(Ok(found)) => Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs),
-                Ok(Err(error)) => Err(format!("can't look up {host}: {error}").into()),
-                Err(_) => {
-                    let seconds = limit.as_secs();
-                    Err(format!("looking up {host} took longer than {seconds} s").into())
-                }
-            }
-        })
-    }
 }

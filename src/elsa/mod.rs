@@ -5,5 +5,6 @@ pub mod answer;
 pub mod client;
 pub mod foreign;
 pub mod limiter;
+pub mod network;
 pub mod request;
 pub mod signature;

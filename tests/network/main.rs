@@ -1,0 +1,13 @@
+//! *Suspicious*, *Bounded* and *Atomic* through a real socket with real TLS: whatever the network
+//! does, an attempt ends within its deadline, is told apart, is followed as its failure says, and
+//! nothing torn is ever published. Time is moved, not waited for.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod archiving;
+mod asking;
+mod authority;
+mod cuts;
+mod server;
+mod wire;
