@@ -127,8 +127,9 @@ impl Client {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(deadlines.look_up + deadlines.connect)
-            .read_timeout(deadlines.idle.max(deadlines.head));
+            // Reading has no deadline of the HTTP client's: it would end a search that takes too
+            // long as if the network had failed.
+            .connect_timeout(deadlines.look_up + deadlines.connect);
         builder = network.beneath(builder, deadlines.look_up);
         if account.endpoint.is_loopback() {
             // A proxy would take loopback for its own.
@@ -227,8 +228,15 @@ impl Client {
         let begun = Instant::now();
         let skew_ms = self.skew_ms.load(Ordering::Relaxed);
         let now = self.clock.now().plus(skew_ms);
+        let Deadlines {
+            look_up,
+            connect,
+            head,
+            ..
+        } = self.deadlines;
+        let until_head = look_up + connect + head;
         let sent = timeout(
-            self.deadlines.look_up + self.deadlines.connect + self.deadlines.head,
+            until_head,
             self.http
                 .post(self.endpoint.join(DOWNLOAD_PATH))
                 .headers(self.signed_headers(now.0)?)
@@ -243,7 +251,7 @@ impl Client {
         let response = match sent.await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.no_answer(&error)),
-            Err(_) => return Err(self.too_slow("no answer", self.deadlines.head)),
+            Err(_) => return Err(self.too_slow("no answer", until_head)),
         };
         let mut answer = Answer {
             client: self,
@@ -423,8 +431,8 @@ impl Answer<'_> {
 
     /// Reads what there is of an answer that is no zip, and what it means.
     async fn refusal(mut self, now: Ms) -> CallError {
-        // What it says of itself counts even if its body breaks off.
-        let _ = self.peek().await;
+        // What it says of itself counts even if its body breaks off, or comes too slowly.
+        let _ = timeout(self.client.deadlines.idle, self.peek()).await;
         self.peeked.truncate(ERROR_BYTES);
         // Before anything cuts the text, or half a key would be left.
         let text = blot(&String::from_utf8_lossy(&self.peeked), &self.client.keys);

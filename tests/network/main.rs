@@ -9,5 +9,7 @@ mod archiving;
 mod asking;
 mod authority;
 mod cuts;
+mod phases;
 mod server;
+mod stillness;
 mod wire;

@@ -1,0 +1,157 @@
+//! A network that hangs, in every phase: each attempt ends by the deadline of the phase it is in,
+//! the program's own, and its failure is told apart.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use elsa_archiver::domain::retry::Failure;
+use elsa_archiver::elsa::answer::CallError;
+use elsa_archiver::elsa::network::Network;
+use reqwest::dns::{Name, Resolve, Resolving};
+use tokio::sync::Notify;
+
+use super::asking::{assert_followed, client, client_over, download, network};
+use super::authority::Shown;
+use super::server::{Act, Script, Server};
+use super::stillness::Stillness;
+use super::wire::{Cut, End};
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+
+/// Asserts that the attempt failed so, and not later than `seconds` allow (not earlier either).
+#[track_caller]
+fn assert_ended(
+    (got, took): (Result<Vec<u8>, CallError>, Duration),
+    failure: Failure,
+    seconds: u64,
+    what: &str,
+) {
+    let error = got.expect_err(what);
+    assert_eq!(error.failure, failure, "{what}: {error}");
+    assert_followed(failure);
+    // The phase may have begun some moves of the clock late, since what led to it had to arrive.
+    let allowed = Duration::from_secs(seconds)..Duration::from_secs(seconds + 10);
+    assert!(allowed.contains(&took), "{what}: {took:?}: {error}");
+}
+
+async fn asked(script: Script) -> (Result<Vec<u8>, CallError>, Duration) {
+    let stillness = Stillness::begin();
+    let server = Server::always(Shown::Right.tls(), script).await;
+    let client = client(server.port);
+    stillness.pass(download(&client), &server.seen.stalls).await
+}
+
+/// A resolver that tells when it is asked, and answers never.
+struct Silent(Arc<Notify>);
+
+impl Resolve for Silent {
+    fn resolve(&self, _: Name) -> Resolving {
+        self.0.notify_one();
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_never_answers_is_given_up_after_ten_seconds() {
+    let stillness = Stillness::begin();
+    let reached = Arc::new(Notify::new());
+    let network = Network {
+        resolver: Arc::new(Silent(Arc::clone(&reached))),
+        ..network()
+    };
+    let client = client_over(network, 443);
+    let ended = stillness.pass(download(&client), &reached).await;
+    let message = ended.0.as_ref().unwrap_err().message.clone();
+    assert!(message.contains("looking up localhost"), "{message}");
+    assert_ended(ended, Failure::Unreachable, 10, "look-up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_does_not_take_the_connection_is_given_up_after_25_seconds() {
+    let stillness = Stillness::begin();
+    // Nobody accepts: once the queue is full, the system answers nothing at all.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _full = fill(address);
+    let reached = Notify::new();
+    reached.notify_one();
+    let client = client(address.port());
+    let ended = stillness.pass(download(&client), &reached).await;
+    assert_ended(ended, Failure::Unreachable, 25, "TCP");
+}
+
+fn fill(address: SocketAddr) -> Vec<TcpStream> {
+    // Should the queue be longer than that, TLS hangs in place of TCP, by the same deadline.
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+    (0..5000).map_while(connect).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_hangs_anywhere_is_given_up_after_25_seconds() {
+    for after in [0, 1, 100, 300, 500] {
+        let ended = asked(Script {
+            cut: Some(Cut {
+                after,
+                end: End::Stalled,
+            }),
+            answer: Vec::new(),
+        });
+        let what = format!("TLS after {after} bytes");
+        assert_ended(ended.await, Failure::Unreachable, 25, &what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_answers_is_too_slow_after_its_deadline() {
+    // Look-up, connection and search have 205 seconds together.
+    for sent in ["", "HTTP/1.1 200", &HEAD[..HEAD.len() - 2]] {
+        let answer = [Act::Send(sent.into()), Act::Break(End::Stalled)];
+        let what = format!("head after {} bytes", sent.len());
+        assert_ended(
+            asked(Script::of(answer)).await,
+            Failure::TooSlow,
+            205,
+            &what,
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_stalls_anywhere_is_given_up_after_a_minute() {
+    for length in [0, 1, 4, 5000, 99_999] {
+        let body = [b"PK\x03\x04".as_slice(), &vec![7; 99_996]].concat();
+        let answer = [
+            Act::Send(HEAD.into()),
+            Act::Send(body[..length].to_vec()),
+            Act::Break(End::Stalled),
+        ];
+        let what = format!("body after {length} bytes");
+        assert_ended(asked(Script::of(answer)).await, Failure::Passing, 60, &what);
+    }
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nPK\x03\x04\r\n0\r\n";
+    let answer = [Act::Send(chunked.into()), Act::Break(End::Stalled)];
+    let ended = asked(Script::of(answer)).await;
+    assert_ended(ended, Failure::Passing, 60, "the last chunk's end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drip_of_a_byte_a_second_ends_by_the_deadline_of_what_drips() {
+    let head = Script::of([Act::Drip(
+        format!("HTTP/1.1 200 OK\r\nX: {:0500}\r\n\r\n", 0).into(),
+    )]);
+    assert_ended(asked(head).await, Failure::TooSlow, 205, "head");
+    let body = [b"PK\x03\x04".as_slice(), &vec![7; 99_996]].concat();
+    let body = Script::of([Act::Send(HEAD.into()), Act::Drip(body)]);
+    assert_ended(asked(body).await, Failure::TooSlow, 1800, "body");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_whose_text_drips_or_stalls_keeps_its_meaning_and_is_not_waited_for_long() {
+    let head = "HTTP/1.1 503 Oh\r\nContent-Length: 100000\r\n\r\n";
+    for act in [Act::Drip(vec![b'x'; 100_000]), Act::Break(End::Stalled)] {
+        let what = format!("{:.9}", format!("{act:?}"));
+        let script = Script::of([Act::Send(head.into()), act]);
+        assert_ended(asked(script).await, Failure::Passing, 60, &what);
+    }
+}
