@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     PKCS_ED25519, date_time_ymd,
 };
 use reqwest::tls::Certificate;
@@ -16,12 +16,15 @@ use tokio_rustls::rustls::{ServerConfig, crypto};
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
 /// The authority that clients here trust.
-static OURS: LazyLock<Issuer> = LazyLock::new(|| authority("elsa-archiver tests"));
+static OURS: LazyLock<Issuer> = LazyLock::new(|| authority("ours"));
 /// One that they don't.
-static FOREIGN: LazyLock<Issuer> = LazyLock::new(|| authority("somebody else"));
+static FOREIGN: LazyLock<Issuer> = LazyLock::new(|| authority("foreign"));
+/// One that says it were ours.
+static IMPOSTOR: LazyLock<Issuer> = LazyLock::new(|| authority("ours"));
 
 fn authority(name: &str) -> Issuer {
-    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
@@ -52,6 +55,8 @@ pub enum Shown {
     WrongName,
     /// One from an authority that nobody here trusts.
     FromElsewhere,
+    /// One from an authority that goes by the name of ours.
+    FromImpostor,
     /// One that it has signed itself.
     SelfSigned,
 }
@@ -91,6 +96,7 @@ impl Shown {
         let certificate = match self {
             Self::SelfSigned => params.self_signed(&key),
             Self::FromElsewhere => params.signed_by(&key, &FOREIGN),
+            Self::FromImpostor => params.signed_by(&key, &IMPOSTOR),
             _ => params.signed_by(&key, &OURS),
         };
         let versions = match self {

@@ -67,7 +67,7 @@ async fn cutting(shown: Shown, framing: Framing, end: End) -> (Server, Arc<Atomi
             after: told.load(Ordering::SeqCst),
             end,
         }),
-        answer: vec![Act::Send(answer(framing, &body)), Act::Finish],
+        ..Script::of([Act::Send(answer(framing, &body)), Act::Finish])
     });
     (server.await, after)
 }

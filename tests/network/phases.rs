@@ -95,7 +95,7 @@ async fn a_handshake_that_hangs_anywhere_is_given_up_after_25_seconds() {
                 after,
                 end: End::Stalled,
             }),
-            answer: Vec::new(),
+            ..Script::of([])
         });
         let what = format!("TLS after {after} bytes");
         assert_ended(ended.await, Failure::Unreachable, 25, &what);

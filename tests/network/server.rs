@@ -30,12 +30,14 @@ pub enum Act {
 }
 
 /// How one connection goes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Script {
     /// Ends the connection after so many of the server's bytes.
     pub cut: Option<Cut>,
     /// What each request on it is answered with.
     pub answer: Vec<Act>,
+    /// The most that are answered; the next one ends the connection.
+    pub most: usize,
 }
 
 impl Script {
@@ -43,6 +45,7 @@ impl Script {
         Self {
             cut: None,
             answer: answer.into_iter().collect(),
+            most: usize::MAX,
         }
     }
 }
@@ -153,8 +156,13 @@ async fn connection(stream: TcpStream, tls: Arc<ServerConfig>, script: &Script, 
     };
     seen.handshake
         .store(stream.get_ref().0.passed, Ordering::SeqCst);
+    let mut answered = 0;
     while read_request(&mut stream).await {
         seen.requests.fetch_add(1, Ordering::SeqCst);
+        if answered == script.most {
+            return end(stream.into_inner().0, None, seen).await;
+        }
+        answered += 1;
         for act in &script.answer {
             let done = match act {
                 Act::Send(bytes) => send(&mut stream, bytes, seen).await,
