@@ -106,7 +106,8 @@ impl Default for Policy {
 impl Policy {
     /// Decides after `attempt` (1 for the first) has failed. `jitter` is a random number in
     /// [0, 1) that keeps many jobs from asking in step; a pause is between half of its nominal
-    /// length and all of it. A time that the service named is never shortened.
+    /// length and all of it. A time that the service named is never shortened, but made longer by
+    /// at most [`Policy::base_ms`].
     #[must_use]
     pub fn next(self, failure: Failure, attempt: u32, jitter: f64) -> Decision {
         let last = attempt >= self.attempts;
@@ -127,11 +128,15 @@ impl Policy {
             Failure::TooSlow if attempt >= 2 || last => Decision::AskForLess,
             _ if last => Decision::GiveUpWindow,
             Failure::Throttled { wait_ms } => Decision::RetryLater {
-                wait_ms: named_or(wait_ms, self.pause(attempt, jitter)),
+                wait_ms: self.named_or(wait_ms, self.pause(attempt, jitter), jitter),
                 whole_account: true,
             },
             Failure::QuotaExceeded { wait_ms } => Decision::RetryLater {
-                wait_ms: named_or(wait_ms, self.quota_ms),
+                wait_ms: self.named_or(
+                    wait_ms,
+                    self.quota_ms + part_of(self.base_ms, jitter),
+                    jitter,
+                ),
                 whole_account: true,
             },
             Failure::Passing | Failure::Unreachable | Failure::TooSlow | Failure::BadAnswer => {
@@ -150,8 +155,21 @@ impl Policy {
             .saturating_mul(1 << doublings)
             .min(self.longest_ms);
         let half = nominal / 2;
-        half + (half as f64 * jitter.clamp(0.0, 1.0)) as i64
+        half + part_of(half, jitter)
     }
+
+    /// The time that the service named, where it is longer than `own_ms`, and a bit: others that
+    /// were told the same must not come back at the same moment.
+    fn named_or(self, named_ms: Option<i64>, own_ms: i64, jitter: f64) -> i64 {
+        match named_ms.map(|ms| ms.min(LONGEST_NAMED_WAIT_MS)) {
+            Some(named_ms) if named_ms >= own_ms => named_ms + part_of(self.base_ms, jitter),
+            _ => own_ms,
+        }
+    }
+}
+
+fn part_of(ms: i64, jitter: f64) -> i64 {
+    (ms as f64 * jitter.clamp(0.0, 1.0)) as i64
 }
 
 /// The longest pause between two tries of a window, in milliseconds.
@@ -179,11 +197,7 @@ fn growing_pause(failures: u32, longest_ms: i64) -> i64 {
 }
 
 /// Longest that a cycle waits because it was told to; beyond it the next cycle is soon enough.
-const LONGEST_NAMED_WAIT_MS: i64 = 15 * 60_000;
-
-fn named_or(named_ms: Option<i64>, own_ms: i64) -> i64 {
-    named_ms.map_or(own_ms, |ms| ms.clamp(own_ms, LONGEST_NAMED_WAIT_MS))
-}
+pub const LONGEST_NAMED_WAIT_MS: i64 = 15 * 60_000;
 
 #[cfg(test)]
 mod tests {
@@ -251,6 +265,7 @@ mod tests {
                 whole_account: true
             }
         );
+        assert_eq!(wait(POLICY.next(throttled, 1, 0.999)), 7999);
         let endless = Failure::Throttled {
             wait_ms: Some(i64::MAX),
         };

@@ -86,9 +86,7 @@ pub fn classify(refusal: Refusal<'_>) -> CallError {
 }
 
 fn failure(refusal: Refusal<'_>, told: &Told) -> Failure {
-    let wait_ms = refusal
-        .retry_after
-        .and_then(|text| wait_ms(text, refusal.now));
+    let wait_ms = refusal.retry_after.and_then(|text| wait_ms(text, refusal));
     match (refusal.status, told.code) {
         (401, Some(210)) | (200, Some(210)) => Failure::Refused,
         (401, _) | (200, Some(200)) => match skew_ms(refusal) {
@@ -133,12 +131,14 @@ fn skew_ms(refusal: Refusal<'_>) -> Option<i64> {
     (skew_ms.unsigned_abs() >= SKEW_MS.unsigned_abs()).then_some(skew_ms)
 }
 
-fn wait_ms(retry_after: &str, now: Ms) -> Option<i64> {
+fn wait_ms(retry_after: &str, refusal: Refusal<'_>) -> Option<i64> {
     let text = retry_after.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit is a time that never comes; the policy bounds it.
         return Some(text.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1000));
     }
+    // Both dates are of one clock, whatever ours shows.
+    let now = refusal.date.and_then(http_date).unwrap_or(refusal.now);
     http_date(text).map(|until| until.0.saturating_sub(now.0).max(0))
 }
 

@@ -20,7 +20,7 @@ use super::signature::{
 };
 use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
-use crate::domain::retry::Failure;
+use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT_MS};
 use crate::domain::secret::Keys;
 use crate::domain::span::Ms;
 
@@ -54,6 +54,9 @@ impl Default for Deadlines {
 /// How much later than a `Date` the service's clock may be: its fraction of a second, and some for
 /// the way.
 const DATE_MS: i64 = 5_000;
+/// How long an account that asks too often waits at least: the shortest pause of the program's
+/// policy, until whoever asked has decided on a longer one.
+const SHORTEST_PAUSE_MS: i64 = 500;
 /// Most bytes of an answer; a zip of 200,000 logs is some tens of MB.
 pub const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Most bytes of an answer that is no zip which are read to understand it.
@@ -436,13 +439,20 @@ impl Answer<'_> {
         self.peeked.truncate(ERROR_BYTES);
         // Before anything cuts the text, or half a key would be left.
         let text = blot(&String::from_utf8_lossy(&self.peeked), &self.client.keys);
-        classify(Refusal {
+        let error = classify(Refusal {
             status: self.response.status().as_u16(),
             retry_after: self.header(RETRY_AFTER),
             date: self.header(DATE),
             body: text.as_bytes(),
             now,
-        })
+        });
+        if let Failure::Throttled { wait_ms } | Failure::QuotaExceeded { wait_ms } = error.failure {
+            // Before this request's slot is free, or another would begin in between.
+            let wait_ms = wait_ms.unwrap_or(SHORTEST_PAUSE_MS);
+            self.client
+                .hold(wait_ms.clamp(SHORTEST_PAUSE_MS, LONGEST_NAMED_WAIT_MS));
+        }
+        error
     }
 }
 

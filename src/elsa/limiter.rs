@@ -50,25 +50,29 @@ impl Limiter {
     pub async fn slot(&self) -> Slot {
         // The semaphore is never closed; without a permit the pace alone would bound.
         let permit = Arc::clone(&self.slots).acquire_owned().await.ok();
-        let mut start = {
-            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = pace.next.max(Instant::now());
-            pace.next = start + self.interval;
-            start
-        };
+        let mut start = self.place_after(None);
         loop {
             sleep_until(start).await;
-            // A pause may have been asked for meanwhile.
-            let held_until = self
-                .pace
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .held_until;
-            if held_until <= start {
+            let Some(held_until) = self.held_beyond(start) else {
                 return Slot { _permit: permit };
-            }
-            start = held_until;
+            };
+            // A pause was asked for meanwhile. After it they begin one by one again, not together.
+            start = self.place_after(Some(held_until));
         }
+    }
+
+    /// Takes the next free instant, not before `earliest`.
+    fn place_after(&self, earliest: Option<Instant>) -> Instant {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = pace.next.max(earliest.unwrap_or_else(Instant::now));
+        pace.next = start + self.interval;
+        start
+    }
+
+    /// The end of a pause that is not over at `start`.
+    fn held_beyond(&self, start: Instant) -> Option<Instant> {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        (pace.held_until > start).then_some(pace.held_until)
     }
 
     /// Lets nothing begin for `wait`.
@@ -122,5 +126,29 @@ mod tests {
         drop(limiter.slot().await);
         assert!(begun.elapsed() >= Duration::from_secs(30));
         assert!(waiting.await.unwrap() >= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_waited_out_a_pause_begin_one_by_one() {
+        let limiter = Arc::new(Limiter::new(10, 4.0));
+        drop(limiter.slot().await);
+        let begun = Instant::now();
+        let waiting: Vec<_> = (0..4)
+            .map(|_| {
+                let limiter = Arc::clone(&limiter);
+                tokio::spawn(async move {
+                    drop(limiter.slot().await);
+                    begun.elapsed()
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        limiter.hold(Duration::from_secs(30));
+        let mut ended = Vec::new();
+        for task in waiting {
+            ended.push(task.await.unwrap().as_millis());
+        }
+        ended.sort_unstable();
+        assert_eq!(ended, [30_000, 30_250, 30_500, 30_750]);
     }
 }

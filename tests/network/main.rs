@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod answers;
 mod archiving;
 mod asking;
 mod authority;
@@ -13,5 +14,6 @@ mod liars;
 mod phases;
 mod server;
 mod stillness;
+mod throttling;
 mod trust;
 mod wire;

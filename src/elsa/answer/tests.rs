@@ -102,6 +102,18 @@ fn retry_after_is_seconds_or_a_date() {
     assert_eq!(waits("Wed, 18 Nov 2026 11:06:50 GMT"), Some(10_000));
     assert_eq!(waits("Wed, 18 Nov 2020 11:06:50 GMT"), Some(0));
     assert_eq!(waits("soon"), None);
+    // By the service's clock, which is four minutes ahead of ours here.
+    let by_its_clock = Refusal {
+        retry_after: Some("Wed, 18 Nov 2026 11:10:50 GMT"),
+        date: Some("Wed, 18 Nov 2026 11:10:40 GMT"),
+        ..refusal(429, b"")
+    };
+    assert_eq!(
+        classify(by_its_clock).failure,
+        Failure::Throttled {
+            wait_ms: Some(10_000)
+        }
+    );
     let answer = Refusal {
         retry_after: Some("3"),
         ..refusal(503, b"")
