@@ -1,6 +1,12 @@
 //! *Suspicious*, *Bounded* and *Atomic* through a real socket with real TLS: whatever the network
 //! does, an attempt ends within its deadline, is told apart, is followed as its failure says, and
 //! nothing torn is ever published. Time is moved, not waited for.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -12,6 +18,7 @@ mod authority;
 mod cuts;
 mod liars;
 mod phases;
+mod program;
 mod server;
 mod stillness;
 mod throttling;

@@ -17,7 +17,7 @@ impl Stillness {
     pub fn begin() -> Self {
         let (ends, ended) = channel();
         // Tokio lets paused time alone while blocking work is under way.
-        tokio::task::spawn_blocking(move || drop(ended.recv()));
+        tokio::task::spawn_blocking(move || ended.recv());
         Self { _ends: ends }
     }
 

@@ -66,6 +66,12 @@ impl Wire {
         }
     }
 
+    /// Ends the connection as its cut says, or in good order.
+    pub async fn end_as_cut(self) {
+        let how = self.was_cut().unwrap_or(End::Closed);
+        self.end(how).await;
+    }
+
     async fn until_gone(&mut self) {
         let mut heard = [0; 1024];
         while let Ok(1..) = self.stream.read(&mut heard).await {}
