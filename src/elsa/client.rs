@@ -1,18 +1,20 @@
 //! The client of one account: signs, sends, and streams the answer, with a deadline on every
 //! phase. It never retries; what a failure means it says, what to do about it the caller decides.
 
+mod incoming;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, redirect};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect;
 use thiserror::Error;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
-use super::answer::{CallError, Refusal, classify, http_date};
+use super::answer::{CallError, http_date};
 use super::foreign::{blot, quote};
-use super::limiter::{Limiter, Slot};
+use super::limiter::Limiter;
 use super::network::Network;
 use super::request::Request;
 use super::signature::{
@@ -20,9 +22,11 @@ use super::signature::{
 };
 use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
-use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT_MS};
+use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::Ms;
+
+pub use incoming::{Answer, MOST_BYTES, ZIP_STATUS};
 
 /// How long each phase of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -54,20 +58,6 @@ impl Default for Deadlines {
 /// How much later than a `Date` the service's clock may be: its fraction of a second, and some for
 /// the way.
 const DATE_MS: i64 = 5_000;
-/// How long an account that asks too often waits at least: the shortest pause of the program's
-/// policy, until whoever asked has decided on a longer one.
-const SHORTEST_PAUSE_MS: i64 = 500;
-/// Most bytes of an answer; a zip of 200,000 logs is some tens of MB.
-pub const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-/// Most bytes of an answer that is no zip which are read to understand it.
-const ERROR_BYTES: usize = 16 * 1024;
-/// How every zip begins: with an entry, or with the end of an empty archive (APPNOTE 4.3.7,
-/// 4.3.16).
-const ZIP_BEGINNINGS: [&[u8; 4]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
-
-/// The status of an answer that may be a zip.
-pub const ZIP_STATUS: u16 = 200;
-
 /// The client could not be made.
 #[derive(Debug, Error)]
 #[error("can't set up HTTPS: {0}")]
@@ -256,15 +246,7 @@ impl Client {
             Ok(Err(error)) => return Err(self.no_answer(&error)),
             Err(_) => return Err(self.too_slow("no answer", until_head)),
         };
-        let mut answer = Answer {
-            client: self,
-            announced: response.content_length(),
-            deadline: begun + self.deadlines.total,
-            response,
-            peeked: Vec::new(),
-            received: 0,
-            _slot: slot,
-        };
+        let mut answer = Answer::new(self, response, begun, slot);
         self.note_date(answer.header(DATE));
         if answer.begins_like_a_zip().await? {
             return Ok(answer);
@@ -328,138 +310,6 @@ impl Client {
             format!("{what} from {} within {seconds} s", self.endpoint),
         )
     }
-}
-
-/// An answer that begins like a zip; its content is still on the way.
-#[derive(Debug)]
-pub struct Answer<'a> {
-    client: &'a Client,
-    response: Response,
-    /// What `Content-Length` says, in bytes; it is not believed.
-    announced: Option<u64>,
-    deadline: Instant,
-    /// What was read to see how the answer begins.
-    peeked: Vec<u8>,
-    received: u64,
-    _slot: Slot,
-}
-
-impl Answer<'_> {
-    /// What `Content-Length` says, in bytes, if anything.
-    #[must_use]
-    pub const fn announced(&self) -> Option<u64> {
-        self.announced
-    }
-
-    /// The next piece of the zip; `None` at its end.
-    ///
-    /// # Errors
-    /// When the stream breaks or stalls, or grows beyond every bound.
-    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, CallError> {
-        if !self.peeked.is_empty() {
-            return Ok(Some(std::mem::take(&mut self.peeked)));
-        }
-        self.read().await
-    }
-
-    async fn read(&mut self) -> Result<Option<Vec<u8>>, CallError> {
-        let deadlines = self.client.deadlines;
-        let read = timeout_at(
-            self.deadline,
-            timeout(deadlines.idle, self.response.chunk()),
-        );
-        let chunk = match read.await {
-            Err(_) => return Err(self.client.too_slow("no whole answer", deadlines.total)),
-            Ok(Err(_)) => {
-                let idle = deadlines.idle.as_secs();
-                let what = format!(
-                    "the answer stalled for {idle} s after {} bytes",
-                    self.received
-                );
-                return Err(CallError::new(Failure::Passing, what));
-            }
-            Ok(Ok(Err(error))) => {
-                let what = format!(
-                    "the answer broke off after {} bytes: {}",
-                    self.received,
-                    chain(&error, Some(&self.client.keys))
-                );
-                return Err(CallError::new(Failure::Passing, what));
-            }
-            Ok(Ok(Ok(chunk))) => chunk,
-        };
-        let Some(chunk) = chunk else { return Ok(None) };
-        self.received += chunk.len() as u64;
-        if self.received > MOST_BYTES {
-            let what = format!("the answer is longer than {} MiB", MOST_BYTES >> 20);
-            return Err(CallError::new(Failure::BadAnswer, what));
-        }
-        Ok(Some(chunk.into()))
-    }
-
-    async fn begins_like_a_zip(&mut self) -> Result<bool, CallError> {
-        if self.response.status() != ZIP_STATUS {
-            return Ok(false);
-        }
-        while self.peeked.len() < 4 {
-            match self.read().await? {
-                Some(chunk) => self.peeked.extend_from_slice(&chunk),
-                None => return Ok(false),
-            }
-        }
-        if is_zip_beginning(&self.peeked) {
-            return Ok(true);
-        }
-        // Other bytes may come before a zip; text that tells of an error has no such thing in it.
-        if self.peek().await.is_err() {
-            return Ok(false);
-        }
-        Ok((0..self.peeked.len()).any(|at| is_zip_beginning(&self.peeked[at..])))
-    }
-
-    /// Reads as much as is needed to understand an answer that is no zip.
-    async fn peek(&mut self) -> Result<(), CallError> {
-        while self.peeked.len() < ERROR_BYTES {
-            match self.read().await? {
-                Some(chunk) => self.peeked.extend_from_slice(&chunk),
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    fn header(&self, name: HeaderName) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
-    }
-
-    /// Reads what there is of an answer that is no zip, and what it means.
-    async fn refusal(mut self, now: Ms) -> CallError {
-        // What it says of itself counts even if its body breaks off, or comes too slowly.
-        let _ = timeout(self.client.deadlines.idle, self.peek()).await;
-        self.peeked.truncate(ERROR_BYTES);
-        // Before anything cuts the text, or half a key would be left.
-        let text = blot(&String::from_utf8_lossy(&self.peeked), &self.client.keys);
-        let error = classify(Refusal {
-            status: self.response.status().as_u16(),
-            retry_after: self.header(RETRY_AFTER),
-            date: self.header(DATE),
-            body: text.as_bytes(),
-            now,
-        });
-        if let Failure::Throttled { wait_ms } | Failure::QuotaExceeded { wait_ms } = error.failure {
-            // Before this request's slot is free, or another would begin in between.
-            let wait_ms = wait_ms.unwrap_or(SHORTEST_PAUSE_MS);
-            self.client
-                .hold(wait_ms.clamp(SHORTEST_PAUSE_MS, LONGEST_NAMED_WAIT_MS));
-        }
-        error
-    }
-}
-
-fn is_zip_beginning(bytes: &[u8]) -> bool {
-    ZIP_BEGINNINGS
-        .iter()
-        .any(|beginning| bytes.starts_with(*beginning))
 }
 
 /// The whole story of an error, on one line, without the address (it is named already).
