@@ -8,6 +8,10 @@ use super::{PROJECT_ID, project_key};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// How far ahead of UTC the days of a job are cut.
+const SEOUL_MS: i64 = 9 * HOUR_MS;
 
 /// The windows that are due, oldest first.
 #[derive(Clone)]
@@ -32,6 +36,20 @@ impl Due {
                 .collect(),
             window: "1h",
             settle_s: (into_the_hour + HOUR_MS / 2) / 1000,
+        }
+    }
+
+    /// So many whole days, and no other window within the next twelve hours.
+    pub fn days(count: i64) -> Self {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let into_the_day = (now + SEOUL_MS).rem_euclid(DAY_MS);
+        let end = now - into_the_day - DAY_MS;
+        Self {
+            windows: (0..count)
+                .map(|at| span(end - (count - at) * DAY_MS, DAY_MS))
+                .collect(),
+            window: "1d",
+            settle_s: (into_the_day + DAY_MS / 2) / 1000,
         }
     }
 

@@ -31,7 +31,7 @@ use zip::write::SimpleFileOptions;
 
 pub use archive::{Folder, Found};
 pub use due::{Due, LOGS_A_WINDOW};
-pub use process::{Ran, Running, until};
+pub use process::{Ran, Running, command, until};
 
 /// The canaries: they must turn up nowhere but in the two files that hold them.
 const ACCESS_KEY: &str = "CANARYACCESSKEY00001";
@@ -82,6 +82,8 @@ pub struct World {
     /// The service.
     pub service: Simulator,
     dir: TempDir,
+    root: PathBuf,
+    state: PathBuf,
     /// Everything that any command has printed.
     printed: Arc<Mutex<Vec<u8>>>,
 }
@@ -106,15 +108,23 @@ impl World {
             }],
             ..settings
         });
+        let dir = tempfile::tempdir().unwrap();
         let world = Self {
             service: service.await.unwrap(),
-            dir: tempfile::tempdir().unwrap(),
+            root: dir.path().join("archive"),
+            state: dir.path().join("state"),
+            dir,
             printed: Arc::default(),
         };
         fs::create_dir(world.path("keys")).unwrap();
         fs::write(world.path("keys/access"), ACCESS_KEY).unwrap();
         world.set_secret_key(SECRET_KEY);
         world
+    }
+
+    /// Puts archive and state directory elsewhere.
+    pub fn place(&mut self, root: PathBuf, state: PathBuf) {
+        (self.root, self.state) = (root, state);
     }
 
     /// Writes the config.
@@ -127,7 +137,7 @@ impl World {
             self.path("keys/access"),
             self.path("keys/secret"),
             self.root(),
-            self.path("state"),
+            self.state,
         );
         for Job(lines) in jobs {
             text += "\n[[job]]\n";
@@ -160,12 +170,12 @@ impl World {
 
     /// The archive's root.
     pub fn root(&self) -> PathBuf {
-        self.path("archive")
+        self.root.clone()
     }
 
     /// The ledger of a job.
     pub fn ledger(&self, job: &str) -> PathBuf {
-        self.path(format!("state/{job}.ledger.jsonl"))
+        self.state.join(format!("{job}.ledger.jsonl"))
     }
 
     /// The lines of a job's ledger.

@@ -70,6 +70,27 @@ impl Ran {
     }
 }
 
+/// The program, about to run in the world at `home` and to know of nothing else.
+pub fn command(args: &[&str], home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elsa-archiver"));
+    for variable in [
+        "RUST_LOG",
+        "JOURNAL_STREAM",
+        "NOTIFY_SOCKET",
+        "CREDENTIALS_DIRECTORY",
+        "NCLOUD_ACCESS_KEY",
+        "NCLOUD_SECRET_KEY",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+        .args(args)
+        .env("ELSA_ARCHIVER_CONFIG", home.join("config.toml"))
+        .env("HOME", home)
+        .current_dir(home);
+    command
+}
+
 /// A command that is running.
 pub struct Running {
     args: String,
@@ -86,23 +107,8 @@ impl Running {
         variables: &[(&str, &Path)],
         printed: Arc<Mutex<Vec<u8>>>,
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_elsa-archiver"));
-        for variable in [
-            "RUST_LOG",
-            "JOURNAL_STREAM",
-            "NOTIFY_SOCKET",
-            "CREDENTIALS_DIRECTORY",
-            "NCLOUD_ACCESS_KEY",
-            "NCLOUD_SECRET_KEY",
-        ] {
-            command.env_remove(variable);
-        }
-        let mut child = command
-            .args(args)
-            .env("ELSA_ARCHIVER_CONFIG", home.join("config.toml"))
-            .env("HOME", home)
+        let mut child = command(args, home)
             .envs(variables.iter().copied())
-            .current_dir(home)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

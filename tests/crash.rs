@@ -1,0 +1,198 @@
+//! *Atomic*, *Ordered*, *Self-healing*, *Exactly once*: the crash matrix. The real binary is
+//! killed at system calls that touch the disk, the power is cut or not, and it is started again.
+//!
+//! `CRASH=ci` tries as many points as a few minutes allow, `CRASH=full` every one there is;
+//! `CRASH_SEED` repeats a sample.
+
+#[path = "crash/call.rs"]
+mod call;
+#[path = "crash/flushed.rs"]
+mod flushed;
+#[path = "crash/ground.rs"]
+mod ground;
+mod harness;
+#[path = "crash/lie.rs"]
+mod lie;
+#[path = "crash/matrix.rs"]
+mod matrix;
+#[path = "crash/scene.rs"]
+mod scene;
+#[path = "crash/tracer.rs"]
+mod tracer;
+
+use std::io::Write as _;
+use std::time::{Instant, SystemTime};
+
+use flushed::relied_on_too_early;
+use ground::{Cut, Ground};
+use lie::Lie;
+use matrix::{Case, Dice, Mode};
+use scene::{Scene, Start};
+
+const STARTS: [Start; 2] = [Start::Empty, Start::Interrupted];
+
+/// Prints past the test runner, which would keep it to itself: what is left out must be seen.
+macro_rules! tell {
+    ($($text:tt)*) => { let _ = writeln!(std::io::stdout(), $($text)*); };
+}
+
+/// How many cases are tried.
+#[derive(Clone, Copy)]
+struct Size {
+    cases: usize,
+    /// For each variant that is broken on purpose, in a mode that need not see it.
+    blind: usize,
+}
+
+fn size() -> Size {
+    match std::env::var("CRASH").as_deref() {
+        Ok("full") => Size {
+            cases: usize::MAX,
+            blind: 40,
+        },
+        Ok("ci") => Size {
+            cases: 700,
+            blind: 6,
+        },
+        _ => Size {
+            cases: 50,
+            blind: 0,
+        },
+    }
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("CRASH_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs())
+}
+
+/// The modes that this machine is able to try.
+fn modes() -> &'static [Mode] {
+    match ground::can_mount() {
+        Ok(()) => &matrix::ALL,
+        Err(why) => {
+            tell!("skipped: every power cut, since no file system can be mounted here ({why})");
+            &matrix::UNPRIVILEGED
+        }
+    }
+}
+
+#[test]
+fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {
+    let (begun, seed, modes) = (Instant::now(), seed(), modes());
+    let mut dice = Dice(seed);
+    let mut scene = Scene::new(Ground::Folder);
+    let mut all = Vec::new();
+    let mut points = 0;
+    for start in STARTS {
+        let calls = matrix::reference(&mut scene, start, Lie::None);
+        relied_on_too_early(&calls).unwrap();
+        points += calls.iter().filter(|seen| seen.call.changes()).count();
+        all.extend(matrix::cases(&calls, start, Lie::None, modes, &mut dice));
+    }
+    let there_are = all.len();
+    let cases = matrix::sample(all, size().cases, &mut dice);
+    let tally = matrix::run(cases, usize::MAX);
+    tell!(
+        "\ncrash matrix, seed {seed}: {} of {points} points, {} of {there_are} cases",
+        tally.points.len(),
+        tally.kills + tally.not_reached
+    );
+    tell!(
+        "  kills {}, kills in recovery {}, cuts {}, points not reached {}",
+        tally.kills,
+        tally.kills_in_recovery,
+        tally.cuts,
+        tally.not_reached
+    );
+    for ((ground, cut), cases) in &tally.by_mode {
+        tell!("  {ground:?}, {}: {cases}", cut.words());
+    }
+    tell!("  by step: {:?}", tally.steps);
+    tell!(
+        "  violations: {}  ({:?})",
+        tally.violations.len(),
+        begun.elapsed()
+    );
+    assert!(
+        tally.violations.is_empty(),
+        "{}",
+        tally.violations.join("\n\n")
+    );
+    assert!(
+        tally.kills > 10 * tally.not_reached,
+        "most points are no longer reached"
+    );
+}
+
+/// Whether a mode has to see that the layer is broken like this; the others may.
+fn has_to_see(lie: Lie, (ground, cut): Mode) -> bool {
+    match lie {
+        Lie::PublishByCopy | Lie::LedgerFirst => ground == Ground::Folder,
+        Lie::NoFileSync => cut == Cut::KeepJournal,
+        Lie::NoFolderSync => cut == Cut::LoseJournal,
+        // The trace alone.
+        Lie::NoStagingSync | Lie::None => false,
+    }
+}
+
+#[test]
+fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
+    let (begun, seed, modes) = (Instant::now(), seed(), modes());
+    let mut dice = Dice(seed);
+    let mut scene = Scene::new(Ground::Folder);
+    let lies = [
+        Lie::NoFileSync,
+        Lie::NoFolderSync,
+        Lie::NoStagingSync,
+        Lie::PublishByCopy,
+        Lie::LedgerFirst,
+    ];
+    let mut blind = Vec::new();
+    tell!("\nbroken on purpose, seed {seed}:");
+    for lie in lies {
+        let calls = matrix::reference(&mut scene, Start::Interrupted, lie);
+        let by_trace = relied_on_too_early(&calls).is_err();
+        tell!(
+            "  {}: trace of calls: {}",
+            lie.words(),
+            if by_trace { "caught" } else { "-" }
+        );
+        if lie == Lie::NoStagingSync && !by_trace {
+            blind.push(format!("{lie:?}"));
+        }
+        for &mode in modes {
+            let most = if has_to_see(lie, mode) {
+                60
+            } else {
+                size().blind
+            };
+            let cases: Vec<Case> =
+                matrix::cases(&calls, Start::Interrupted, lie, &[mode], &mut dice)
+                    .into_iter()
+                    .map(|case| Case { then: None, ..case })
+                    .collect();
+            let cases = matrix::sample(cases, most, &mut dice);
+            if cases.is_empty() {
+                continue;
+            }
+            let tally = matrix::run(cases, 1);
+            let caught = !tally.violations.is_empty();
+            tell!(
+                "  {}: {:?}, {}: {} ({} kills)",
+                lie.words(),
+                mode.0,
+                mode.1.words(),
+                if caught { "caught" } else { "-" },
+                tally.kills
+            );
+            if has_to_see(lie, mode) && !caught {
+                blind.push(format!("{lie:?} in {mode:?}"));
+            }
+        }
+    }
+    tell!("  ({:?})", begun.elapsed());
+    assert!(blind.is_empty(), "not noticed: {blind:?}");
+}

@@ -1,0 +1,210 @@
+//! The system calls that touch the disk: which they are, on which path, and which named step of
+//! `durable.rs` each belongs to.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use elsa_archiver::durable::Step;
+use nix::libc;
+use nix::unistd::Pid;
+
+/// The registers at a system call. Only x86-64 is known.
+pub type Registers = libc::user_regs_struct;
+
+/// What a call does to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Opens something that is there, to read or to flush it.
+    Open,
+    /// Opens a file that it makes where there is none.
+    Create,
+    Write,
+    SyncFile,
+    SyncFolder,
+    MakeFolder,
+    Rename,
+    Remove,
+    Truncate,
+}
+
+/// A call on a path of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub kind: Kind,
+    /// Relative to the disk that it is on: `archive/...` or `state/...`; empty for a disk itself.
+    pub path: PathBuf,
+    /// Where a rename leads.
+    pub to: Option<PathBuf>,
+    /// How much a write is about to write.
+    pub bytes: u64,
+}
+
+/// The two disks: on one the archive is `archive`, on the other the state directory is `state`.
+#[derive(Clone, Debug)]
+pub struct Disks {
+    pub archive: PathBuf,
+    pub state: PathBuf,
+}
+
+impl Disks {
+    pub fn root(&self) -> PathBuf {
+        self.archive.join("archive")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.state.join("state")
+    }
+
+    fn relative(&self, path: &Path) -> Option<PathBuf> {
+        let on = |disk: &Path| path.strip_prefix(disk).ok().map(Path::to_owned);
+        on(&self.archive).or_else(|| on(&self.state))
+    }
+}
+
+impl Call {
+    /// The call that a thread is about to make, if it touches the disk.
+    pub fn of(thread: Pid, registers: &Registers, disks: &Disks) -> Option<Self> {
+        let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10];
+        let text = |at: usize| text(thread, arguments[at]);
+        let at = |folder: usize, name: usize| in_folder(thread, arguments[folder], text(name)?);
+        let open = |flags: u64| match flags & (libc::O_CREAT | libc::O_TRUNC) as u64 {
+            0 => Kind::Open,
+            _ => Kind::Create,
+        };
+        let (kind, path, to) = match registers.orig_rax.cast_signed() {
+            libc::SYS_open => (open(arguments[1]), text(0)?, None),
+            libc::SYS_openat => (open(arguments[2]), at(0, 1)?, None),
+            libc::SYS_creat => (Kind::Create, text(0)?, None),
+            libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_copy_file_range => {
+                (Kind::Write, opened(thread, arguments[0])?, None)
+            }
+            libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_sync_file_range => {
+                let path = opened(thread, arguments[0])?;
+                let kind = if path.is_dir() {
+                    Kind::SyncFolder
+                } else {
+                    Kind::SyncFile
+                };
+                (kind, path, None)
+            }
+            libc::SYS_mkdir => (Kind::MakeFolder, text(0)?, None),
+            libc::SYS_mkdirat => (Kind::MakeFolder, at(0, 1)?, None),
+            libc::SYS_rename => (Kind::Rename, text(0)?, Some(text(1)?)),
+            libc::SYS_renameat | libc::SYS_renameat2 => (Kind::Rename, at(0, 1)?, Some(at(2, 3)?)),
+            libc::SYS_unlink | libc::SYS_rmdir => (Kind::Remove, text(0)?, None),
+            libc::SYS_unlinkat => (Kind::Remove, at(0, 1)?, None),
+            libc::SYS_ftruncate | libc::SYS_fallocate => {
+                (Kind::Truncate, opened(thread, arguments[0])?, None)
+            }
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            path: disks.relative(&path)?,
+            to: to.and_then(|to| disks.relative(&to)),
+            bytes: arguments[2],
+        })
+    }
+
+    /// Whether it changes what is on the disk, or makes it durable.
+    pub fn changes(&self) -> bool {
+        self.kind != Kind::Open
+    }
+
+    /// Whether it makes a window visible.
+    pub fn publishes(&self) -> bool {
+        let staged = |path: &Path| path.starts_with("archive/.staging");
+        self.kind == Kind::Rename
+            && staged(&self.path)
+            && self.to.as_deref().is_some_and(|to| !staged(to))
+    }
+
+    /// The job that it is about.
+    pub fn job(&self) -> Option<&str> {
+        let mut names = self.path.iter().map(|name| name.to_str().unwrap());
+        let job = match (names.next()?, names.next()?) {
+            ("archive", ".staging") => names.next()?,
+            ("archive", job) => job,
+            (_, file) => file.split_once(".ledger")?.0,
+        };
+        (!job.starts_with('.')).then_some(job)
+    }
+
+    /// The named step that it belongs to; `None` for the locks.
+    pub fn step(&self) -> Option<Step> {
+        if self.path.as_os_str().is_empty() {
+            return (self.kind == Kind::SyncFolder).then_some(Step::SyncGrandparent);
+        }
+        let name = self.path.file_name()?.to_str()?;
+        let depth = self.path.components().count();
+        Some(
+            match (self.kind, self.path.starts_with("archive/.staging")) {
+                (Kind::MakeFolder, true) => Step::StageFolder,
+                (Kind::Create | Kind::Write, true) => match name {
+                    "manifest.json" => Step::StageManifest,
+                    "SHA256SUMS" => Step::StageSums,
+                    _ if name.ends_with(".zip") => Step::StageZip,
+                    _ => Step::StageData,
+                },
+                (Kind::SyncFile, true) => match name {
+                    "manifest.json" => Step::SyncManifest,
+                    "SHA256SUMS" => Step::SyncSums,
+                    _ => Step::SyncData,
+                },
+                // archive/.staging/JOB/WINDOW, without ".answers".
+                (Kind::SyncFolder, true) if depth == 4 && !name.contains('.') => Step::SyncFolder,
+                (Kind::SyncFolder, true) => Step::SyncDataFolder,
+                (Kind::Rename, true) if self.publishes() => Step::Publish,
+                (Kind::Rename, true) => Step::PlacePart,
+                (Kind::Remove, true) => Step::Clean,
+                (Kind::MakeFolder, false) => Step::MakeParent,
+                (Kind::SyncFolder, false) if self.path.starts_with("state") => Step::SyncState,
+                // archive/JOB/DATE
+                (Kind::SyncFolder, false) if depth == 3 => Step::SyncParent,
+                (Kind::SyncFolder, false) => Step::SyncGrandparent,
+                (kind, false) if name.ends_with(".ledger.jsonl") => match kind {
+                    Kind::Create => Step::CreateLedger,
+                    Kind::Write => Step::Append,
+                    Kind::SyncFile => Step::SyncLedger,
+                    Kind::Truncate => Step::CutLedger,
+                    _ => return None,
+                },
+                _ => return None,
+            },
+        )
+    }
+}
+
+/// The path that a descriptor stands for.
+fn opened(thread: Pid, descriptor: u64) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{thread}/fd/{}", descriptor as i32)).ok()
+}
+
+fn in_folder(thread: Pid, folder: u64, name: PathBuf) -> Option<PathBuf> {
+    if name.is_absolute() || folder as i32 == libc::AT_FDCWD {
+        return Some(name);
+    }
+    Some(opened(thread, folder)?.join(name))
+}
+
+/// The text at an address of the thread's.
+fn text(thread: Pid, address: u64) -> Option<PathBuf> {
+    let memory = fs::File::open(format!("/proc/{thread}/mem")).ok()?;
+    let mut bytes = vec![0; 1024];
+    // What comes after the text may not be there: a page at a time.
+    let mut length = 0;
+    while length < bytes.len() {
+        let page_left = 4096 - (address as usize + length) % 4096;
+        let end = (length + page_left).min(bytes.len());
+        memory
+            .read_exact_at(&mut bytes[length..end], address + length as u64)
+            .ok()?;
+        if let Some(zero) = bytes[length..end].iter().position(|&byte| byte == 0) {
+            bytes.truncate(length + zero);
+            return Some(PathBuf::from(String::from_utf8(bytes).ok()?));
+        }
+        length = end;
+    }
+    None
+}

@@ -1,0 +1,148 @@
+//! Durable layers that are broken on purpose. The program is the real one: between it and the
+//! kernel, the tracer leaves something out or puts it in another order. The matrix has to notice.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use elsa_archiver::durable::Step;
+
+use super::call::{Call, Disks, Kind};
+
+/// How the layer is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lie {
+    /// It is not.
+    None,
+    /// Files are not flushed.
+    NoFileSync,
+    /// Folders outside `.staging` are not flushed.
+    NoFolderSync,
+    /// Folders below `.staging` are not flushed.
+    NoStagingSync,
+    /// A window is copied into place, not renamed.
+    PublishByCopy,
+    /// The line is in the ledger before the folder is in place.
+    LedgerFirst,
+}
+
+impl Lie {
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::None => "as it is",
+            Self::NoFileSync => "no fsync of a file",
+            Self::NoFolderSync => "no fsync of a folder",
+            Self::NoStagingSync => "no fsync of a staged folder",
+            Self::PublishByCopy => "publish by copy",
+            Self::LedgerFirst => "ledger before folder",
+        }
+    }
+}
+
+/// A lie in the course of one run.
+pub struct Lying<'a> {
+    lie: Lie,
+    disks: &'a Disks,
+    /// Windows that seem to be published: by job, where they are and where they belong.
+    held: BTreeMap<String, (PathBuf, PathBuf)>,
+}
+
+impl<'a> Lying<'a> {
+    pub const fn new(lie: Lie, disks: &'a Disks) -> Self {
+        Self {
+            lie,
+            disks,
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// What the call seems to return when it is not made.
+    pub fn instead(&mut self, call: &Call) -> Option<i64> {
+        let staged = call.path.starts_with("archive/.staging");
+        let left_out = match self.lie {
+            Lie::None => false,
+            Lie::NoFileSync => call.kind == Kind::SyncFile,
+            Lie::NoFolderSync => call.kind == Kind::SyncFolder && !staged,
+            Lie::NoStagingSync => call.kind == Kind::SyncFolder && staged,
+            Lie::PublishByCopy => call.publishes() && self.copy(call, usize::MAX),
+            Lie::LedgerFirst => call.publishes() && self.hold(call),
+        };
+        left_out.then_some(0)
+    }
+
+    /// Does half of a call that can be halved only because of the lie.
+    pub fn half(&self, call: &Call) {
+        if self.lie == Lie::PublishByCopy && call.publishes() {
+            self.copy(call, 1);
+        }
+    }
+
+    /// After a call that went through.
+    pub fn after(&mut self, call: &Call) {
+        if call.step() == Some(Step::SyncLedger)
+            && let Some(job) = call.job()
+            && let Some((from, to)) = self.held.remove(job)
+        {
+            fs::rename(from, &to).unwrap();
+            File::open(to.parent().unwrap())
+                .unwrap()
+                .sync_all()
+                .unwrap();
+        }
+    }
+
+    fn ends(&self, call: &Call) -> (PathBuf, PathBuf) {
+        let to = call.to.as_deref().unwrap();
+        (
+            self.disks.archive.join(&call.path),
+            self.disks.archive.join(to),
+        )
+    }
+
+    fn hold(&mut self, call: &Call) -> bool {
+        let (from, to) = self.ends(call);
+        let job = call.job().unwrap().to_owned();
+        let aside = self
+            .disks
+            .root()
+            .join(".staging")
+            .join(format!("held-{job}"));
+        fs::rename(&from, &aside).unwrap();
+        self.held.insert(job, (aside, to));
+        true
+    }
+
+    /// Copies as careless programs do, though every file and folder is flushed.
+    fn copy(&self, call: &Call, files: usize) -> bool {
+        let (from, to) = self.ends(call);
+        let mut left = files;
+        copy_folder(&from, &to, &mut left);
+        if left > 0 {
+            fs::remove_dir_all(from).unwrap();
+        }
+        true
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path, files: &mut usize) {
+    fs::create_dir_all(to).unwrap();
+    let mut entries: Vec<_> = fs::read_dir(from).unwrap().map(Result::unwrap).collect();
+    entries.sort_by_key(fs::DirEntry::path);
+    for entry in entries {
+        let target = to.join(entry.file_name());
+        if *files == 0 {
+            return;
+        } else if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target, files);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+            File::open(&target).unwrap().sync_all().unwrap();
+            *files -= 1;
+        }
+    }
+    File::open(to).unwrap().sync_all().unwrap();
+    File::open(to.parent().unwrap())
+        .unwrap()
+        .sync_all()
+        .unwrap();
+}

@@ -1,0 +1,299 @@
+//! One cycle that has everything in it, and what must hold wherever it ends: right after, and once
+//! it was started again.
+
+use std::cell::Cell;
+use std::fs;
+use std::io::Write as _;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Once;
+
+use elsa_archiver::domain::job::JobName;
+use elsa_archiver::domain::span::Span;
+use elsa_archiver::ledger::Ledger;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::call::Disks;
+use super::ground::{Disk, Ground};
+use super::lie::Lie;
+use super::tracer::{self, At, Traced, What};
+use crate::harness::{Due, Job, World, command};
+
+/// How the disk is when the cycle begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Start {
+    /// There is nothing, not even the folders.
+    Empty,
+    /// A ledger ends in a torn line whose folder is there; another lacks the line of a folder; more
+    /// windows are due, of which those of one job have to be split.
+    Interrupted,
+}
+
+impl Start {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+pub const JOBS: [&str; 2] = ["shop", "mail"];
+
+/// Fewer than a window of `shop` holds.
+const COUNT: &str = "8";
+
+/// A world on a disk of a kind, laid out anew for each case.
+pub struct Scene {
+    pub disk: Disk,
+    pub world: World,
+    due: Due,
+    start: Start,
+    runtime: Runtime,
+    scratch: TempDir,
+}
+
+impl Scene {
+    /// For real file systems this thread must have a mount namespace of its own.
+    pub fn new(kind: Ground) -> Self {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let due = Due::days(3);
+        let scratch = tempfile::tempdir_in(fast_place()).unwrap();
+        let mut world = runtime.block_on(World::of(JOBS.map(|job| due.project(job))));
+        let store = scratch.path().join("store");
+        fs::create_dir(&store).unwrap();
+        let disk = Disk::new(kind, &scratch.path().join("disks"), &store);
+        let paths = disk.paths();
+        world.place(paths.root(), paths.state_dir());
+        let mut scene = Self {
+            disk,
+            world,
+            due,
+            start: Start::Empty,
+            runtime,
+            scratch,
+        };
+        scene.disk.keep(Start::Empty.name());
+        scene.interrupt();
+        scene.disk.keep(Start::Interrupted.name());
+        scene
+    }
+
+    fn interrupt(&mut self) {
+        self.configure(Start::Interrupted);
+        let (first, second) = (self.due.windows[0], self.due.windows[1]);
+        self.backfill("shop", first.from().to_string(), second.to().to_string());
+        self.backfill("mail", first.from().to_string(), first.to().to_string());
+        let (shop, mail) = (self.world.ledger("shop"), self.world.ledger("mail"));
+        let line = fs::read(&shop).unwrap();
+        fs::write(&shop, &line[..line.len() - 60]).unwrap();
+        fs::write(mail, "").unwrap();
+    }
+
+    fn backfill(&self, job: &str, from: String, to: String) {
+        self.world
+            .run(&["backfill", "--job", job, "--from", &from, "--to", &to])
+            .exits(0);
+    }
+
+    /// The windows that are archived in the end.
+    pub fn windows(&self) -> &[Span] {
+        match self.start {
+            Start::Empty => &self.due.windows[2..],
+            Start::Interrupted => &self.due.windows,
+        }
+    }
+
+    fn configure(&mut self, start: Start) {
+        self.start = start;
+        let due = Due {
+            windows: self.windows().to_vec(),
+            ..self.due.clone()
+        };
+        let shop = Job::new("shop", &due)
+            .with("count", COUNT)
+            .with("limit", "5");
+        self.world
+            .configure(&[shop, Job::new("mail", &due).with("format", "\"csv\"")]);
+    }
+
+    /// Lays everything out as it is at the start.
+    pub fn lay(&mut self, start: Start) {
+        self.disk.reset(start.name());
+        self.configure(start);
+    }
+
+    pub fn disks(&self) -> Disks {
+        self.disk.paths()
+    }
+
+    /// Runs a cycle of which every call is seen.
+    pub fn traced(&self, at: Option<(At<'_>, What)>, lie: Lie) -> Traced {
+        let _inside = self.runtime.enter();
+        let once = command(&["once"], &self.world.path(""));
+        tracer::run(&once, self.scratch.path(), &self.disks(), at, lie)
+    }
+
+    /// What must hold at any instant: what can be seen is whole, and what a ledger claims is there.
+    pub fn look(&self) -> Result<(), String> {
+        violation(|| {
+            for job in JOBS {
+                let folders = self.world.folders(job);
+                let visible = self.visible(job);
+                assert_eq!(
+                    folders.len(),
+                    visible.len(),
+                    "half a folder is visible: {visible:?}"
+                );
+                let mut sums = String::new();
+                let mut published = Vec::new();
+                for folder in &folders {
+                    let listed = fs::read_to_string(folder.path.join("SHA256SUMS")).unwrap();
+                    for line in listed.lines() {
+                        let (digest, file) = line.split_once("  ").unwrap();
+                        sums += &format!("{digest}  {}\n", folder.path.join(file).display());
+                    }
+                    let manifest = listed.split_once(' ').unwrap().0.to_owned();
+                    published.push((folder.name.clone(), manifest));
+                }
+                check_sums(&sums);
+                for folder in &folders {
+                    self.world.assert_holds_the_truth(job, folder);
+                }
+                self.look_at_ledger(job, &published);
+            }
+        })
+    }
+
+    fn look_at_ledger(&self, job: &str, published: &[(String, String)]) {
+        let name = JobName::parse(job).unwrap();
+        Ledger::read(&self.disks().state_dir(), &name, |_| {}).unwrap();
+        let text = fs::read_to_string(self.world.ledger(job)).unwrap_or_default();
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        for line in text[..whole].lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            if line["event"] == "archived" {
+                let claimed = (
+                    line["folder"].as_str().unwrap(),
+                    line["manifest_sha256"].as_str().unwrap(),
+                );
+                assert!(
+                    published
+                        .iter()
+                        .any(|(name, digest)| claimed == (name, digest)),
+                    "the ledger claims {claimed:?}; visible are {published:?}"
+                );
+            }
+        }
+    }
+
+    /// Folders where a window's belongs.
+    fn visible(&self, job: &str) -> Vec<PathBuf> {
+        let below = |folder: PathBuf| {
+            fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().path())
+        };
+        below(self.disks().root().join(job))
+            .flat_map(below)
+            .collect()
+    }
+
+    /// Starts it again and looks at what it comes to: everything, once, and proven.
+    pub fn converge(&self) -> Result<(), String> {
+        violation(|| {
+            self.world.once().exits(0);
+            self.assert_all_is_archived();
+        })
+    }
+
+    /// Asserts that everything is archived, recorded once, and proven.
+    pub fn assert_all_is_archived(&self) {
+        for job in JOBS {
+            let folders = self.world.folders(job);
+            let found: Vec<Span> = folders.iter().map(|folder| folder.window).collect();
+            assert_eq!(found, self.windows(), "{job}");
+            let mut recorded: Vec<String> = Vec::new();
+            for line in self.world.ledger_lines(job) {
+                if line["event"] == "archived" {
+                    recorded.push(line["folder"].as_str().unwrap().to_owned());
+                }
+            }
+            recorded.sort();
+            let names: Vec<&String> = folders.iter().map(|folder| &folder.name).collect();
+            assert_eq!(
+                recorded.iter().collect::<Vec<_>>(),
+                names,
+                "{job}: recorded and visible"
+            );
+        }
+        assert!(self.world.staged().is_empty(), "{:?}", self.world.staged());
+        self.world.run(&["verify"]).exits(0);
+        self.look().unwrap();
+    }
+}
+
+/// Asserts that `sha256sum` finds every file of the list as the list says.
+fn check_sums(list: &str) {
+    if list.is_empty() {
+        return;
+    }
+    let mut checking = Command::new("sha256sum")
+        .args(["--check", "--strict", "--quiet", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    checking
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(list.as_bytes())
+        .unwrap();
+    let checked = checking.wait_with_output().unwrap();
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&checked.stdout)
+    );
+}
+
+/// In memory where there is room: flushing is what takes longest.
+fn fast_place() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let roomy =
+        rustix::fs::statvfs(&memory).is_ok_and(|found| found.f_bavail * found.f_frsize > 1 << 30);
+    if roomy { memory } else { std::env::temp_dir() }
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What an assertion says when it fails.
+pub fn violation(check: impl FnOnce()) -> Result<(), String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    let before = QUIET.replace(true);
+    let checked = panic::catch_unwind(AssertUnwindSafe(check));
+    QUIET.set(before);
+    checked.map_err(|panic| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast_ref::<&str>().unwrap_or(&"?").to_string(),
+    })
+}
