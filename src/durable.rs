@@ -51,6 +51,10 @@ pub enum Step {
     SyncState,
     /// Write and rename a checkpoint of the ledger; not flushed, since it is no state.
     ReplaceCheckpoint,
+    /// Set space aside beside a ledger; not flushed, since it is no state.
+    KeepReserve,
+    /// Give that space up, so that a full disk can still be recorded.
+    GiveReserve,
     /// Write the operator's word beside a ledger.
     LeaveWord,
     /// Cut a torn last line off the ledger.
@@ -84,13 +88,13 @@ impl Step {
             | Self::SyncParent
             | Self::SyncState => "flush to disk the folder",
             Self::ReplaceCheckpoint => "replace",
-            Self::LeaveWord => "write",
+            Self::LeaveWord | Self::KeepReserve => "write",
             Self::PlacePart | Self::Publish => "move into place",
             Self::Append => "append to",
             Self::CreateLedger => "create",
             Self::CutLedger => "cut a torn last line off",
             Self::ListArchive => "list",
-            Self::Clean => "remove",
+            Self::Clean | Self::GiveReserve => "remove",
             Self::StageRefused => "write",
             Self::SyncRefused => "flush to disk",
             Self::KeepRefused => "move into place",
@@ -126,6 +130,15 @@ impl fmt::Display for DiskError {
 impl std::error::Error for DiskError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
+    }
+}
+
+impl DiskError {
+    /// Whether there is no room left for what the step writes.
+    #[must_use]
+    pub fn lacks_space(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self.source.kind(), StorageFull | QuotaExceeded)
     }
 }
 

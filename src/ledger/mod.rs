@@ -7,6 +7,7 @@ mod checkpoint;
 pub mod line;
 pub mod lock;
 pub mod replay;
+pub mod reserve;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -129,6 +130,7 @@ impl Ledger {
             ledger.mend()?;
         }
         ledger.checkpoint();
+        ledger.keep_reserve();
         Ok(ledger)
     }
 
@@ -171,7 +173,10 @@ impl Ledger {
         archived.asked = archived
             .asked
             .filter(|asked| at.0.abs_diff(asked.0) > ASKED_JUST_NOW_MS);
-        self.append(Event::Archived(archived))
+        self.append(Event::Archived(archived))?;
+        // If it was given up, there may be space again.
+        self.keep_reserve();
+        Ok(())
     }
 
     /// Records that a window could not be archived.
@@ -246,14 +251,15 @@ impl Ledger {
     }
 
     fn append(&mut self, event: Event) -> Result<(), LedgerError> {
-        if self.torn {
-            self.mend()?;
-        }
         let line = self.replay.next_line(self.clock.now(), event);
         let json = line.to_json().map_err(|error| self.unwritable(&error))?;
-        self.torn = true;
-        self.file.write(format!("{json}\n").as_bytes())?;
-        self.file.sync(Step::SyncLedger)?;
+        match self.write_line(&json) {
+            Err(error) if error.lacks_space() && reserve::give_up(&self.path, &self.disk)? => {
+                tracing::warn!("{error}; the space that was set aside beside the ledger is used");
+                self.write_line(&json)?;
+            }
+            written => written?,
+        }
         self.replay
             .take(&line, json.as_bytes())
             .map_err(|damage| self.unwritable(&damage))?;
@@ -262,6 +268,23 @@ impl Ledger {
             self.checkpoint();
         }
         Ok(())
+    }
+
+    /// Writes a line and makes it durable; on an error the file is torn.
+    fn write_line(&mut self, json: &str) -> Result<(), DiskError> {
+        if self.torn {
+            self.mend()?;
+        }
+        self.torn = true;
+        self.file.write(format!("{json}\n").as_bytes())?;
+        self.file.sync(Step::SyncLedger)
+    }
+
+    /// Sets space aside for a full disk. Without it, only what goes wrong then goes unrecorded.
+    fn keep_reserve(&self) {
+        if let Err(error) = reserve::keep(&self.path, &self.disk) {
+            tracing::warn!("{error}; if the disk fills up, that can't be recorded");
+        }
     }
 
     /// Keeps a checkpoint of a long ledger. Without one, looking only takes longer.
@@ -282,7 +305,7 @@ impl Ledger {
     }
 
     /// Cuts off what a crash or an error has left after the last line that counts.
-    fn mend(&mut self) -> Result<(), LedgerError> {
+    fn mend(&mut self) -> Result<(), DiskError> {
         self.file.cut(self.replay.end)?;
         self.file.sync(Step::SyncLedger)?;
         self.torn = false;

@@ -192,6 +192,60 @@ fn a_line_that_could_not_be_written_or_flushed_is_cut_off_before_the_next() {
 }
 
 #[test]
+fn a_full_disk_is_recorded_in_the_space_that_was_set_aside() {
+    let full = Arc::new(AtomicBool::new(false));
+    let given = Arc::new(AtomicBool::new(false));
+    let world = World::on(Disk::gated({
+        let (full, given) = (Arc::clone(&full), Arc::clone(&given));
+        move |step, _| {
+            let (full, freed) = (full.load(Ordering::Relaxed), given.load(Ordering::Relaxed));
+            match step {
+                Step::GiveReserve => given.store(true, Ordering::Relaxed),
+                Step::KeepReserve if full => return Err(io::ErrorKind::StorageFull.into()),
+                Step::Append if full && !freed => return Err(io::ErrorKind::StorageFull.into()),
+                _ => {}
+            }
+            Ok(())
+        }
+    }));
+    let mut ledger = world.open();
+    let reserve = reserve::path(&world.path());
+    assert_eq!(fs::metadata(&reserve).unwrap().len(), reserve::BYTES);
+    full.store(true, Ordering::Relaxed);
+    let failed = Failed {
+        span: span(0, HOUR),
+        message: "no space left".into(),
+    };
+    ledger.record_failure(failed).unwrap();
+    assert!(!reserve.exists());
+    world.archive(&mut ledger, 0..1);
+    assert!(!reserve.exists());
+    full.store(false, Ordering::Relaxed);
+    world.archive(&mut ledger, 1..2);
+    assert_eq!(fs::metadata(&reserve).unwrap().len(), reserve::BYTES);
+    let shown = ledger.replay().clone();
+    drop(ledger);
+    assert_eq!(shown.lines, 3);
+    assert_eq!(world.open().replay(), &shown);
+}
+
+#[test]
+fn without_a_reserve_left_a_full_disk_is_an_error_that_says_so() {
+    let world = World::on(Disk::gated(|step, _| match step {
+        Step::Append | Step::KeepReserve => Err(io::ErrorKind::QuotaExceeded.into()),
+        _ => Ok(()),
+    }));
+    let mut ledger = world.open();
+    let failed = Failed {
+        span: span(0, HOUR),
+        message: "no".into(),
+    };
+    let error = ledger.record_failure(failed).unwrap_err().to_string();
+    assert!(error.contains("free some space"), "{error}");
+    assert_eq!(ledger.replay().lines, 0);
+}
+
+#[test]
 fn damage_in_the_middle_stops_the_job_and_says_how_to_go_on() {
     let world = World::new();
     let mut ledger = world.open();

@@ -1,0 +1,49 @@
+//! A little space set aside beside a ledger, given up when the disk is full: that a window could
+//! not be archived, or that one still was, can then be recorded all the same.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::durable::{Disk, DiskError, Step};
+
+/// Bytes set aside: room for more than a hundred lines.
+pub const BYTES: u64 = 64 * 1024;
+
+/// Where the reserve of a ledger is.
+#[must_use]
+pub fn path(ledger: &Path) -> PathBuf {
+    ledger.with_extension("reserve")
+}
+
+/// Sets the space aside where it is not yet. It is not flushed: a reserve that a crash takes is
+/// made again.
+///
+/// # Errors
+/// When it can't be written; then nothing of it is left.
+pub fn keep(ledger: &Path, disk: &Disk) -> Result<(), DiskError> {
+    let path = path(ledger);
+    if fs::symlink_metadata(&path).is_ok_and(|found| found.len() == BYTES) {
+        return Ok(());
+    }
+    disk.step(Step::KeepReserve, &path, || {
+        // Written, not merely extended: a hole takes no space.
+        fs::write(&path, vec![0; BYTES as usize]).inspect_err(|_| {
+            // Half a reserve would take what little is left from those who need it.
+            let _ = fs::remove_file(&path);
+        })
+    })
+}
+
+/// Gives the space up; returns whether there was any.
+///
+/// # Errors
+/// When it can't be removed.
+pub fn give_up(ledger: &Path, disk: &Disk) -> Result<bool, DiskError> {
+    let path = path(ledger);
+    disk.step(Step::GiveReserve, &path, || match fs::remove_file(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    })
+}
