@@ -61,6 +61,8 @@ pub enum Step {
     CutLedger,
     /// List what is published.
     ListArchive,
+    /// Read the manifest of a published folder that the ledger lacks, or look at its files.
+    ReadPublished,
     /// Remove what is left below `.staging`, or has to go from the quarantine.
     Clean,
     /// Create and write a refused zip, or the reason, in the quarantine.
@@ -94,6 +96,7 @@ impl Step {
             Self::CreateLedger => "create",
             Self::CutLedger => "cut a torn last line off",
             Self::ListArchive => "list",
+            Self::ReadPublished => "read",
             Self::Clean | Self::GiveReserve => "remove",
             Self::StageRefused => "write",
             Self::SyncRefused => "flush to disk",

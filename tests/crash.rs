@@ -6,11 +6,14 @@
 
 #[path = "crash/call.rs"]
 mod call;
+#[path = "crash/faults.rs"]
+mod faults;
 #[path = "crash/flushed.rs"]
 mod flushed;
 #[path = "crash/ground.rs"]
 mod ground;
 mod harness;
+
 #[path = "crash/lie.rs"]
 mod lie;
 #[path = "crash/matrix.rs"]
@@ -20,6 +23,7 @@ mod scene;
 #[path = "crash/tracer.rs"]
 mod tracer;
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::time::{Instant, SystemTime};
 
@@ -30,12 +34,12 @@ use lie::Lie;
 use matrix::{Case, Dice, Mode};
 use scene::{Scene, Start};
 
-const STARTS: [Start; 2] = [Start::Empty, Start::Interrupted];
-
 /// Prints past the test runner, which would keep it to itself: what is left out must be seen.
-macro_rules! tell {
-    ($($text:tt)*) => { let _ = writeln!(std::io::stdout(), $($text)*); };
+fn tell(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
+
+const STARTS: [Start; 2] = [Start::Empty, Start::Interrupted];
 
 /// How many cases are tried.
 #[derive(Clone, Copy)]
@@ -43,6 +47,8 @@ struct Size {
     cases: usize,
     /// For each variant that is broken on purpose, in a mode that need not see it.
     blind: usize,
+    /// How many calls are made to fail.
+    faults: usize,
 }
 
 fn size() -> Size {
@@ -50,14 +56,17 @@ fn size() -> Size {
         Ok("full") => Size {
             cases: usize::MAX,
             blind: 40,
+            faults: usize::MAX,
         },
         Ok("ci") => Size {
             cases: 700,
             blind: 6,
+            faults: 300,
         },
         _ => Size {
             cases: 50,
             blind: 0,
+            faults: 30,
         },
     }
 }
@@ -74,7 +83,9 @@ fn modes() -> &'static [Mode] {
     match ground::can_mount() {
         Ok(()) => &matrix::ALL,
         Err(why) => {
-            tell!("skipped: every power cut, since no file system can be mounted here ({why})");
+            tell(format!(
+                "skipped: every power cut, since no file system can be mounted here ({why})"
+            ));
             &matrix::UNPRIVILEGED
         }
     }
@@ -96,27 +107,24 @@ fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {
     let there_are = all.len();
     let cases = matrix::sample(all, size().cases, &mut dice);
     let tally = matrix::run(cases, usize::MAX);
-    tell!(
+    tell(format!(
         "\ncrash matrix, seed {seed}: {} of {points} points, {} of {there_are} cases",
         tally.points.len(),
         tally.kills + tally.not_reached
-    );
-    tell!(
+    ));
+    tell(format!(
         "  kills {}, kills in recovery {}, cuts {}, points not reached {}",
-        tally.kills,
-        tally.kills_in_recovery,
-        tally.cuts,
-        tally.not_reached
-    );
+        tally.kills, tally.kills_in_recovery, tally.cuts, tally.not_reached
+    ));
     for ((ground, cut), cases) in &tally.by_mode {
-        tell!("  {ground:?}, {}: {cases}", cut.words());
+        tell(format!("  {ground:?}, {}: {cases}", cut.words()));
     }
-    tell!("  by step: {:?}", tally.steps);
-    tell!(
+    tell(format!("  by step: {:?}", tally.steps));
+    tell(format!(
         "  violations: {}  ({:?})",
         tally.violations.len(),
         begun.elapsed()
-    );
+    ));
     assert!(
         tally.violations.is_empty(),
         "{}",
@@ -160,15 +168,15 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
         Lie::LedgerFirst,
     ];
     let mut blind = Vec::new();
-    tell!("\nbroken on purpose, seed {seed}:");
+    tell(format!("\nbroken on purpose, seed {seed}:"));
     for lie in lies {
         let calls = matrix::reference(&mut scene, Start::Interrupted, lie);
         let by_trace = relied_on_too_early(&calls).is_err();
-        tell!(
+        tell(format!(
             "  {}: trace of calls: {}",
             lie.words(),
             if by_trace { "caught" } else { "-" }
-        );
+        ));
         if lie == Lie::NoStagingSync && !by_trace {
             blind.push(format!("{lie:?}"));
         }
@@ -191,21 +199,21 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
             let tally = matrix::run(cases, 1);
             let caught = !tally.violations.is_empty();
             if std::env::var_os("CRASH_WHY").is_some() {
-                tell!("{:?}", tally.violations);
+                tell(format!("{:?}", tally.violations));
             }
-            tell!(
+            tell(format!(
                 "  {}: {:?}, {}: {} ({} kills)",
                 lie.words(),
                 mode.0,
                 mode.1.words(),
                 if caught { "caught" } else { "-" },
                 tally.kills
-            );
+            ));
             if has_to_see(lie, mode) && !caught {
                 blind.push(format!("{lie:?} in {mode:?}"));
             }
         }
     }
-    tell!("  ({:?})", begun.elapsed());
+    tell(format!("  ({:?})", begun.elapsed()));
     assert!(blind.is_empty(), "not noticed: {blind:?}");
 }

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
-use std::path::Path;
 
 use super::manifest::{MANIFEST, Manifest};
 use super::publish::Published;
@@ -15,7 +14,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::span::Span;
 use crate::domain::window::Named;
-use crate::durable::DiskError;
+use crate::durable::{DiskError, Step};
 
 /// What was found of one job.
 #[derive(Debug, Default)]
@@ -70,9 +69,7 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
     let listing = store.root().join(job.name.as_str());
     let published = store
         .disk()
-        .step(crate::durable::Step::ListArchive, &listing, || {
-            store.published(&job.name)
-        })?;
+        .step(Step::ListArchive, &listing, || store.published(&job.name))?;
     let mut found = Found::default();
     let mut by_previous: HashMap<Option<Digest>, Candidate> = HashMap::new();
     for (named, folder) in published {
@@ -81,7 +78,7 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
         }
         let span = named.span;
         let stray = |folder, why| Stray { span, folder, why };
-        match read(store.root(), &folder, job, named) {
+        match read(store, &folder, job, named)? {
             Err(why) => found.strays.push(stray(folder, why)),
             Ok((manifest, sha256)) => {
                 let previous = manifest.previous;
@@ -147,29 +144,76 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
     Ok(found)
 }
 
-/// Reads a folder's manifest and checks what can be checked without reading the data.
-fn read(root: &Path, folder: &str, job: &Job, named: Named) -> Result<(Manifest, Digest), String> {
-    let path = root.join(folder);
-    let json =
-        super::plain_file::read(&path.join(MANIFEST)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("it has no {MANIFEST}"),
-            _ => format!("its {MANIFEST} can't be read: {error}"),
-        })?;
-    let manifest = Manifest::parse(&json).map_err(|why| format!("its {MANIFEST}: {why}"))?;
+/// Reads a folder's manifest and checks what can be checked without reading the data; within, why
+/// the folder can't be adopted.
+///
+/// # Errors
+/// When the disk fails in a way that may pass. Such a folder must not count as a stray: the job
+/// would go on without it, and its chain past it for good.
+fn read(
+    store: &Store,
+    folder: &str,
+    job: &Job,
+    named: Named,
+) -> Result<Result<(Manifest, Digest), String>, DiskError> {
+    let disk = store.disk();
+    let path = store.root().join(folder);
+    let place = path.join(MANIFEST);
+    let json = match disk.step(Step::ReadPublished, &place, || {
+        super::plain_file::read(&place)
+    }) {
+        Ok(json) => json,
+        Err(error) if may_pass(&error.source) => return Err(error),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            return Ok(Err(format!("it has no {MANIFEST}")));
+        }
+        Err(error) => {
+            return Ok(Err(format!(
+                "its {MANIFEST} can't be read: {}",
+                error.source
+            )));
+        }
+    };
+    let manifest = match Manifest::parse(&json) {
+        Ok(manifest) => manifest,
+        Err(why) => return Ok(Err(format!("its {MANIFEST}: {why}"))),
+    };
     if manifest.job != job.name.as_str()
         || manifest.window.span() != Some(named.span)
         || manifest.revision() != Some(named.revision)
     {
-        return Err(format!("its {MANIFEST} is another window's"));
+        return Ok(Err(format!("its {MANIFEST} is another window's")));
     }
     for file in manifest.files() {
         if !super::entry_name::is_safe(&file.path) {
-            return Err(format!("its {MANIFEST} names files outside the folder"));
+            return Ok(Err(format!(
+                "its {MANIFEST} names files outside the folder"
+            )));
         }
-        match fs::symlink_metadata(path.join(&file.path)) {
+        let place = path.join(&file.path);
+        let looked = || fs::symlink_metadata(&place);
+        match disk.step(Step::ReadPublished, &place, looked) {
             Ok(found) if found.is_file() && found.len() == file.bytes => {}
-            _ => return Err(format!("{} is missing or has another length", file.path)),
+            Err(error) if may_pass(&error.source) => return Err(error),
+            _ => {
+                return Ok(Err(format!(
+                    "{} is missing or has another length",
+                    file.path
+                )));
+            }
         }
     }
-    Ok((manifest, Digest::of(&json)))
+    Ok(Ok((manifest, Digest::of(&json))))
+}
+
+/// Whether an error says nothing of the folder itself, only that the disk or the system could not
+/// read just now.
+fn may_pass(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::IO | Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::STALE | Errno::TIMEDOUT
+        )
+    )
 }

@@ -109,7 +109,7 @@ pub async fn attempt(
             let told = keep_aside(shared, place, refusal).await;
             return Err(Missed::Failed(CallError::new(Failure::BadAnswer, told)));
         }
-        Err(error) => return Err(missed(&error)),
+        Err(error) => return Err(missed(&error, &place.zip)),
     };
     // It names a file of the zip's.
     unpacked.uncountable = unpacked.uncountable.map(|why| client.fit_to_show(&why));
@@ -202,10 +202,14 @@ fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Re
     })
 }
 
-fn missed(error: &UnpackError) -> Missed {
+fn missed(error: &UnpackError, zip: &Path) -> Missed {
     match error {
         UnpackError::Stopped => Missed::Stopped,
         UnpackError::NoRoom(_) => no_room(error),
+        UnpackError::Unreadable(_) => {
+            let what = format!("{}: {error}", zip.display());
+            Missed::Failed(CallError::new(Failure::Local, what))
+        }
         _ => local(error),
     }
 }

@@ -283,7 +283,7 @@ impl Ledger {
     /// Sets space aside for a full disk. Without it, only what goes wrong then goes unrecorded.
     fn keep_reserve(&self) {
         if let Err(error) = reserve::keep(&self.path, &self.disk) {
-            tracing::warn!("{error}; if the disk fills up, that can't be recorded");
+            tracing::warn!("{error}; without it, a full disk may go unrecorded");
         }
     }
 

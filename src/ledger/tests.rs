@@ -145,6 +145,28 @@ fn a_folder_that_does_not_continue_the_chain_is_not_adopted() {
 }
 
 #[test]
+fn a_folder_that_can_t_be_read_just_now_stops_the_job_and_is_adopted_later() {
+    let world = World::new();
+    let mut ledger = world.open();
+    published(&world.store(), span(0, HOUR), None).unwrap();
+    let too_many_open_files = |step, _: &Path| match step {
+        Step::ReadPublished => Err(rustix::io::Errno::MFILE.into()),
+        _ => Ok(()),
+    };
+    let root = world.dir.path().join("archive");
+    let store = Store::new(root, 0, Disk::gated(too_many_open_files));
+    let job = crate::domain::plan::tests::job();
+    let error = adopt(&store, &job, &ledger.replay().coverage, None).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.starts_with("can't read ") && error.contains("manifest.json"),
+        "{error}"
+    );
+    assert_eq!(world.adopt(&mut ledger), [""; 0]);
+    assert_eq!(ledger.replay().lines, 1);
+}
+
+#[test]
 fn a_folder_with_a_missing_or_cut_file_is_not_adopted() {
     let world = World::new();
     let window = span(0, HOUR);

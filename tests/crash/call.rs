@@ -38,6 +38,8 @@ pub struct Call {
     pub to: Option<PathBuf>,
     /// How much a write is about to write.
     pub bytes: u64,
+    /// Whether it records a window in a ledger.
+    pub records: bool,
 }
 
 /// The two disks: on one the archive is `archive`, on the other the state directory is `state`.
@@ -99,11 +101,19 @@ impl Call {
             }
             _ => return None,
         };
+        let path = disks.relative(&path)?;
+        let records = kind == Kind::Write
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "jsonl")
+            && records(thread, arguments[1], arguments[2]);
+        let (to, bytes) = (to.and_then(|to| disks.relative(&to)), arguments[2]);
         Some(Self {
             kind,
-            path: disks.relative(&path)?,
-            to: to.and_then(|to| disks.relative(&to)),
-            bytes: arguments[2],
+            path,
+            to,
+            bytes,
+            records,
         })
     }
 
@@ -186,6 +196,14 @@ fn in_folder(thread: Pid, folder: u64, name: PathBuf) -> Option<PathBuf> {
         return Some(name);
     }
     Some(opened(thread, folder)?.join(name))
+}
+
+/// Whether the line at an address says that a window is archived.
+fn records(thread: Pid, address: u64, bytes: u64) -> bool {
+    let mut line = vec![0; bytes.min(4096) as usize];
+    let read = fs::File::open(format!("/proc/{thread}/mem"))
+        .and_then(|memory| memory.read_exact_at(&mut line, address));
+    read.is_ok() && String::from_utf8_lossy(&line).contains("\"event\":\"archived\"")
 }
 
 /// The text at an address of the thread's.

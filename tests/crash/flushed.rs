@@ -4,8 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use elsa_archiver::durable::Step;
-
 use super::call::{Call, Kind};
 use super::tracer::Seen;
 
@@ -49,7 +47,7 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
         {
             return Err(format!("published before {} was flushed", path.display()));
         }
-        if call.step() == Some(Step::Append) {
+        if call.records {
             let too_early = |(path, whose): &&(PathBuf, String)| {
                 (whose == job || whose.is_empty()) && !path.starts_with("archive/.staging")
             };

@@ -57,12 +57,6 @@ pub enum What {
     WriteHalf,
 }
 
-impl What {
-    pub const fn kills(self) -> bool {
-        matches!(self, Self::KillBefore | Self::KillMidway | Self::KillAfter)
-    }
-}
-
 /// A call that was seen.
 #[derive(Clone, Debug)]
 pub struct Seen {

@@ -1,0 +1,265 @@
+//! *Isolated*, *Self-healing*, *Candid* on a disk that fails: every call that touches it is made
+//! to fail or to do half its work, and disks are filled to the brim for real.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use nix::errno::Errno;
+
+use super::call::Kind;
+use super::flushed::relied_on_too_early;
+use super::ground::{Ground, can_mount, own_namespace, sh};
+use super::lie::Lie;
+use super::matrix::{self, Dice};
+use super::scene::{JOBS, Scene, Start, violation};
+use super::tracer::{At, Point, Seen, Traced, What};
+
+/// A call that is made to fail.
+struct Fault {
+    start: Start,
+    point: Point,
+    what: What,
+}
+
+/// What each kind of call may come back with.
+const fn errors(kind: Kind) -> &'static [Errno] {
+    use Errno::{EDQUOT, EIO, EMFILE, ENOSPC, EROFS};
+    match kind {
+        Kind::Open => &[EIO, EMFILE],
+        Kind::Create => &[EIO, EMFILE, ENOSPC, EDQUOT, EROFS],
+        Kind::Write | Kind::SyncFile | Kind::SyncFolder => &[EIO, ENOSPC, EDQUOT],
+        Kind::MakeFolder | Kind::Rename => &[EIO, ENOSPC, EDQUOT, EROFS],
+        Kind::Remove | Kind::Truncate => &[EIO, EROFS],
+    }
+}
+
+fn faults(calls: &[Seen], start: Start) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for Seen { point, call, .. } in calls {
+        let mut whats: Vec<What> = Vec::new();
+        for &errno in errors(call.kind) {
+            whats.extend([What::Fail(errno), What::FailFromHereOn(errno)]);
+        }
+        if call.kind == Kind::Write && call.bytes > 1 {
+            whats.push(What::WriteHalf);
+        }
+        faults.extend(whats.into_iter().map(|what| {
+            let point = point.clone();
+            Fault { start, point, what }
+        }));
+    }
+    faults
+}
+
+#[test]
+fn whatever_the_disk_refuses_is_told_harms_nothing_and_is_made_good() {
+    let begun = Instant::now();
+    let mut dice = Dice(super::seed());
+    let seed = dice.0;
+    let mut scene = Scene::new(Ground::Folder);
+    let mut all = Vec::new();
+    for start in super::STARTS {
+        let calls = matrix::reference(&mut scene, start, Lie::None);
+        all.extend(faults(&calls, start));
+    }
+    let there_are = all.len();
+    dice.shuffle(&mut all);
+    all.truncate(super::size().faults);
+    let mut violations = Vec::new();
+    let (mut failed, mut harmless, mut not_reached) = (0, 0, 0);
+    for fault in &all {
+        scene.lay(fault.start);
+        let traced = scene.traced(Some((At::Point(&fault.point), fault.what)), Lie::None);
+        match (&traced.hit, traced.code) {
+            (None, _) => not_reached += 1,
+            (_, Some(0)) => harmless += 1,
+            _ => failed += 1,
+        }
+        let what = format!("{:?} at {:?}, {:?}", fault.what, fault.point, fault.start);
+        let checked = judge(&scene, &traced, fault).and_then(|()| {
+            scene
+                .converge()
+                .map_err(|why| format!("the next cycle: {why}"))
+        });
+        if let Err(why) = checked {
+            violations.push(format!("{what}: {why}\n{}", traced.log));
+        }
+    }
+    super::tell(format!(
+        "\ndisk faults, seed {seed}: {} of {there_are}",
+        all.len()
+    ));
+    super::tell(format!(
+        "  a cycle failed {failed}, did without {harmless}, not reached {not_reached}"
+    ));
+    super::tell(format!(
+        "  violations: {}  ({:?})",
+        violations.len(),
+        begun.elapsed()
+    ));
+    assert!(violations.is_empty(), "{}", violations.join("\n\n"));
+}
+
+/// A failing call ends in exit code 1 with a message, or does no harm at all; the other job never
+/// notices.
+fn judge(scene: &Scene, traced: &Traced, fault: &Fault) -> Result<(), String> {
+    relied_on_too_early(&traced.calls)?;
+    scene.look()?;
+    let Some(hit) = &traced.hit else {
+        return Ok(());
+    };
+    violation(|| {
+        assert!(!traced.log.contains("panicked"), "it panicked");
+        match traced.code {
+            // Then it did without.
+            Some(0) => scene.assert_all_is_archived(),
+            Some(1) => {
+                let (What::Fail(errno) | What::FailFromHereOn(errno)) = fault.what else {
+                    panic!("a short write is no failure");
+                };
+                let disks = scene.disks();
+                let places = [disks.root(), disks.state_dir()];
+                let names = |line: &str| {
+                    places
+                        .iter()
+                        .any(|place| line.contains(place.to_str().unwrap()))
+                };
+                let error = format!("(os error {})", errno as i32);
+                let said = traced
+                    .log
+                    .lines()
+                    .any(|line| line.contains(&error) && names(line));
+                assert!(said, "no line tells path and reason");
+            }
+            other => panic!("ended with {other:?}"),
+        }
+        // `.staging` is emptied for all of them at once.
+        let for_all = traced.log.contains("can't write to the archive's root");
+        if let Some(job) = hit.job().filter(|_| !for_all) {
+            let other = JOBS.into_iter().find(|other| *other != job).unwrap();
+            let archived = scene.world.folders(other).len();
+            assert_eq!(archived, scene.windows().len(), "{other} was held up");
+        }
+    })
+}
+
+/// A disk that is full, or can't be written.
+#[derive(Clone, Copy, Debug)]
+enum Full {
+    /// So many KiB are left.
+    Bytes(u64),
+    Inodes,
+    ReadOnly,
+}
+
+impl Full {
+    fn begin(self, disk: &Path) {
+        let at = disk.display();
+        let script = match self {
+            Self::Bytes(left) => format!(
+                "dd if=/dev/zero of={at}/ballast bs=64k; dd if=/dev/zero of={at}/ballast.2 bs=1k; \
+                 sync -f {at}; truncate -s -{left}K {at}/ballast; sync -f {at}"
+            ),
+            Self::Inodes => {
+                format!("mkdir {at}/ballast; cd {at}/ballast; seq 100000 | xargs touch")
+            }
+            Self::ReadOnly => format!("mount -o remount,ro {at}"),
+        };
+        // dd and touch end with an error: that is what they are here for.
+        let _ = Command::new("sh").args(["-c", &script]).output().unwrap();
+    }
+
+    fn end(self, disk: &Path) {
+        let at = disk.to_str().unwrap();
+        match self {
+            Self::ReadOnly => sh(&["mount", "-o", "remount,rw", at]),
+            _ => sh(&["sh", "-c", &format!("rm -r {at}/ballast*")]),
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Bytes(_) | Self::Inodes => "free some space, the next cycle makes good",
+            Self::ReadOnly => "read-only",
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_or_read_only_fails_windows_and_the_next_cycle_makes_good() {
+    if let Err(why) = can_mount() {
+        super::tell(format!(
+            "skipped: disks that are really full, since none can be mounted here ({why})"
+        ));
+        return;
+    }
+    let begun = Instant::now();
+    own_namespace().unwrap();
+    let mut tried = 0;
+    for ground in [Ground::Ext4, Ground::Xfs] {
+        let mut scene = Scene::new(ground);
+        let mut fulls = vec![Full::ReadOnly];
+        fulls.extend([0, 4, 16, 64].map(Full::Bytes));
+        if ground == Ground::Ext4 {
+            fulls.push(Full::Inodes);
+        }
+        for full in fulls {
+            for start in super::STARTS {
+                archive_is(&mut scene, start, full);
+                state_is(&mut scene, start, full);
+                tried += 2;
+            }
+        }
+    }
+    super::tell(format!(
+        "\ndisks that are really full or read-only: {tried}  ({:?})",
+        begun.elapsed()
+    ));
+}
+
+fn archive_is(scene: &mut Scene, start: Start, full: Full) {
+    scene.lay(start);
+    // Down to the last byte.
+    let config = scene.world.config().replace("\"1MiB\"", "\"1B\"");
+    scene.world.write_config(&config);
+    let disk = scene.disks().archive;
+    full.begin(&disk);
+    let ran = scene.world.once().exits(1).says(full.words());
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    scene.look().unwrap();
+    full.end(&disk);
+    scene
+        .converge()
+        .unwrap_or_else(|why| panic!("{full:?}, {start:?}: {why}\n{ran:?}"));
+}
+
+fn state_is(scene: &mut Scene, start: Start, full: Full) {
+    scene.lay(start);
+    let disk = scene.disks().state;
+    full.begin(&disk);
+    let reserves = JOBS.map(|job| scene.world.ledger(job).with_extension("reserve"));
+    let had = reserves[0].exists();
+    let ran = scene.world.once();
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    match ran.code {
+        // What is left, or what was set aside, is enough.
+        Some(0) => scene.assert_all_is_archived(),
+        _ => {
+            let ran = ran.exits(1).says(full.words());
+            assert!(!(had && matches!(full, Full::Bytes(_))), "{ran:?}");
+        }
+    }
+    if had && matches!(full, Full::Bytes(0)) {
+        assert!(!reserves.iter().all(|reserve| reserve.exists()));
+    }
+    scene.look().unwrap();
+    full.end(&disk);
+    scene
+        .converge()
+        .unwrap_or_else(|why| panic!("{full:?}, {start:?}: {why}"));
+    for reserve in reserves {
+        assert_eq!(fs::metadata(reserve).unwrap().len(), 64 * 1024);
+    }
+}
