@@ -49,6 +49,8 @@ struct Size {
     blind: usize,
     /// How many calls are made to fail.
     faults: usize,
+    /// Whether full disks are tried in every way.
+    all_full_disks: bool,
 }
 
 fn size() -> Size {
@@ -57,16 +59,19 @@ fn size() -> Size {
             cases: usize::MAX,
             blind: 40,
             faults: usize::MAX,
+            all_full_disks: true,
         },
         Ok("ci") => Size {
-            cases: 700,
+            cases: 1200,
             blind: 6,
-            faults: 300,
+            faults: 400,
+            all_full_disks: true,
         },
         _ => Size {
             cases: 50,
             blind: 0,
             faults: 30,
+            all_full_disks: false,
         },
     }
 }

@@ -197,26 +197,33 @@ fn a_disk_that_is_full_or_read_only_fails_windows_and_the_next_cycle_makes_good(
     }
     let begun = Instant::now();
     own_namespace().unwrap();
-    let mut tried = 0;
-    for ground in [Ground::Ext4, Ground::Xfs] {
+    let (mut tried, mut given_up) = (0, 0);
+    let all = super::size().all_full_disks;
+    for ground in [Ground::Ext4, Ground::Xfs]
+        .into_iter()
+        .take(if all { 2 } else { 1 })
+    {
         let mut scene = Scene::new(ground);
-        let mut fulls = vec![Full::ReadOnly];
-        fulls.extend([0, 4, 16, 64].map(Full::Bytes));
-        if ground == Ground::Ext4 {
+        let mut fulls = vec![Full::ReadOnly, Full::Bytes(0)];
+        if all {
+            fulls.extend([4, 16, 64].map(Full::Bytes));
+        }
+        if all && ground == Ground::Ext4 {
             fulls.push(Full::Inodes);
         }
         for full in fulls {
             for start in super::STARTS {
                 archive_is(&mut scene, start, full);
-                state_is(&mut scene, start, full);
+                given_up += usize::from(state_is(&mut scene, start, full));
                 tried += 2;
             }
         }
     }
     super::tell(format!(
-        "\ndisks that are really full or read-only: {tried}  ({:?})",
+        "\ndisks that are really full or read-only: {tried}, reserves given up {given_up}  ({:?})",
         begun.elapsed()
     ));
+    assert!(given_up > 0, "no reserve was needed");
 }
 
 fn archive_is(scene: &mut Scene, start: Start, full: Full) {
@@ -235,7 +242,8 @@ fn archive_is(scene: &mut Scene, start: Start, full: Full) {
         .unwrap_or_else(|why| panic!("{full:?}, {start:?}: {why}\n{ran:?}"));
 }
 
-fn state_is(scene: &mut Scene, start: Start, full: Full) {
+/// Returns whether the space beside a ledger was given up.
+fn state_is(scene: &mut Scene, start: Start, full: Full) -> bool {
     scene.lay(start);
     let disk = scene.disks().state;
     full.begin(&disk);
@@ -251,9 +259,7 @@ fn state_is(scene: &mut Scene, start: Start, full: Full) {
             assert!(!(had && matches!(full, Full::Bytes(_))), "{ran:?}");
         }
     }
-    if had && matches!(full, Full::Bytes(0)) {
-        assert!(!reserves.iter().all(|reserve| reserve.exists()));
-    }
+    let given_up = had && !reserves.iter().all(|reserve| reserve.exists());
     scene.look().unwrap();
     full.end(&disk);
     scene
@@ -262,4 +268,5 @@ fn state_is(scene: &mut Scene, start: Start, full: Full) {
     for reserve in reserves {
         assert_eq!(fs::metadata(reserve).unwrap().len(), 64 * 1024);
     }
+    given_up
 }
