@@ -176,7 +176,8 @@ fn one(scene: &mut Scene, case: &Case, tally: &Mutex<Tally>) -> Result<(), Strin
         *tally.by_mode.entry(case.mode).or_insert(0) += 1;
         if traced.hit.is_some() {
             tally.kills += 1;
-            *tally.steps.entry(format!("{:?}", case.step)).or_insert(0) += 1;
+            let step = case.step.map_or("lock".into(), |step| format!("{step:?}"));
+            *tally.steps.entry(step).or_insert(0) += 1;
         } else {
             tally.not_reached += 1;
         }
