@@ -3,6 +3,11 @@
 //!
 //! `CRASH=ci` tries as many cases as a few minutes allow, `CRASH=full` every one there is, and
 //! `CRASH_SEED` repeats a sample.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
 
 mod call;
 mod faults;
@@ -128,23 +133,23 @@ fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {
     let there_are = all.len();
     let cases = matrix::sample(all, size().cases, &mut dice);
     let tally = matrix::run(cases, usize::MAX);
-    tell(format!(
-        "\ncrash matrix, seed {seed}: {} of {points} points, {} of {there_are} cases",
+    let mut table = format!(
+        "\ncrash matrix, seed {seed}: {} of {points} points, {} of {there_are} cases\n  \
+         kills {}, kills in recovery {}, cuts {}, points not reached {}\n",
         tally.points.len(),
-        tally.kills + tally.not_reached
-    ));
-    tell(format!(
-        "  kills {}, kills in recovery {}, cuts {}, points not reached {}",
-        tally.kills, tally.kills_in_recovery, tally.cuts, tally.not_reached
-    ));
+        tally.kills + tally.not_reached,
+        tally.kills,
+        tally.kills_in_recovery,
+        tally.cuts,
+        tally.not_reached
+    );
     for ((ground, cut), cases) in &tally.by_mode {
-        tell(format!("  {ground:?}, {}: {cases}", cut.words()));
+        table += &format!("  {ground:?}, {}: {cases}\n", cut.words());
     }
-    tell(format!("  by step: {:?}", tally.steps));
+    let (steps, found) = (&tally.steps, tally.violations.len());
+    let took = begun.elapsed();
     tell(format!(
-        "  violations: {}  ({:?})",
-        tally.violations.len(),
-        begun.elapsed()
+        "{table}  kills by step: {steps:?}\n  violations: {found}  ({took:?})"
     ));
     assert!(
         tally.violations.is_empty(),
@@ -198,7 +203,7 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
         Lie::LedgerFirst,
     ];
     let mut blind = Vec::new();
-    tell(format!("\nbroken on purpose, seed {seed}:"));
+    let mut table = format!("\nbroken on purpose, seed {seed}:\n");
     for lie in lies {
         let calls = matrix::reference(&mut scene, Start::Interrupted, lie);
         let by_trace = relied_on_too_early(&calls).is_err();
@@ -226,8 +231,8 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
                 blind.push(format!("{lie:?} in {mode:?}"));
             }
         }
-        tell(line);
+        table += &format!("{line}\n");
     }
-    tell(format!("  ({:?})", begun.elapsed()));
+    tell(format!("{table}  ({:?})", begun.elapsed()));
     assert!(blind.is_empty(), "not noticed: {blind:?}");
 }

@@ -100,6 +100,10 @@ struct Tracer<'a> {
 }
 
 /// Runs a program to its end. `disks` is what counts as the disk; at the point `at`, that happens.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the tracer waits, for all of its threads"
+)]
 pub fn run(
     command: &Command,
     scratch: &Path,
