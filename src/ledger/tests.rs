@@ -156,7 +156,12 @@ fn a_folder_that_can_t_be_read_just_now_stops_the_job_and_is_adopted_later() {
     let root = world.dir.path().join("archive");
     let store = Store::new(root, 0, Disk::gated(too_many_open_files));
     let job = crate::domain::plan::tests::job();
-    let error = adopt(&store, &job, &ledger.replay().coverage, None).unwrap_err();
+    let known = Known {
+        coverage: &ledger.replay().coverage,
+        revisions: &ledger.replay().revisions,
+        last_manifest: None,
+    };
+    let error = adopt(&store, &job, known).unwrap_err();
     let error = error.to_string();
     assert!(
         error.starts_with("can't read ") && error.contains("manifest.json"),

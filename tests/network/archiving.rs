@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use elsa_archiver::archive::quarantine::Quarantine;
 use elsa_archiver::archive::store::Store;
-use elsa_archiver::archive::unpack::Limits;
 use elsa_archiver::clock::Clock;
-use elsa_archiver::cycle::{JobRunner, Outcome, Shared, Unwatched};
+use elsa_archiver::cycle::{JobRunner, Outcome, Pass, Shared, Unwatched};
+use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::Client;
@@ -37,13 +38,14 @@ impl Archiving {
         let disk = Disk::default();
         let store = Store::new(dir.path().join("archive"), 1 << 20, disk.clone());
         store.prepare().unwrap();
+        let state = dir.path().join("state");
         let shared = Arc::new(Shared {
             store,
             clock: Clock::system(),
             policy,
             limits: Limits::default(),
+            quarantine: Quarantine::new(&state, 0, disk.clone()),
         });
-        let state = dir.path().join("state");
         fs::create_dir(&state).unwrap();
         let (job, watch) = (Arc::new(job(name)), Arc::new(Unwatched));
         let runner = JobRunner::open(job, client, &state, &disk, shared, watch).unwrap();
@@ -52,9 +54,11 @@ impl Archiving {
 
     /// One cycle with so many windows due.
     pub async fn cycle(&mut self, windows: i64) -> Outcome {
-        let due = (0..windows).map(hour).collect();
+        let due: Vec<_> = (0..windows).map(hour).collect();
         let stop = CancellationToken::new();
-        self.runner.cycle(|_, _, _| due, false, &stop).await
+        self.runner
+            .cycle(|_, _: &_, _: &_| due.clone(), Pass::ONCE, &stop)
+            .await
     }
 
     /// Every file below the archive's root but its locks, relative to it: published or staged.

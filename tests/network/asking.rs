@@ -98,6 +98,7 @@ pub fn job(name: &str) -> Job {
         format: Format::Json,
         include_fields: Vec::new(),
         retention_ms: None,
+        recheck_ms: None,
         to_bound: ToBound::Inclusive,
         count: 2000,
         limit: 1000,
