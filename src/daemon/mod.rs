@@ -69,7 +69,7 @@ pub async fn serve(runners: Vec<JobRunner>, zone: Zone, clock: Clock) -> Result<
 
     let died = select! {
         () = stop.cancelled() => None,
-        () = triggers.follow_zone() => None,
+        () = triggers.follow_clock() => None,
         // Ended before it was told to.
         ended = cycles.join_next(), if !cycles.is_empty() => {
             ended.filter(|_| !stop.is_cancelled())

@@ -2,24 +2,31 @@
 //! ledger says.
 //!
 //! tokio-cron-scheduler reads a schedule with the UTC offset that was in force when it was added.
-//! So the offset is watched, and when the zone's clock changes a new scheduler takes over. The
-//! jobs are woken once at that moment: a local time that the change skipped, or that fell between
-//! the change and its being noticed, is made up for, and a look too many does no harm.
+//! So the offset is watched, and when the zone's clock changes a new scheduler takes over. It also
+//! waits for a time of day, once it has computed one: so when the machine's clock is set, a new one
+//! takes over too, or a clock set back by a day would mean a day without a look. The jobs are woken
+//! once at such a moment: a local time that was skipped, or that fell between the change and its
+//! being noticed, is made up for, and a look too many does no harm.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::FixedOffset;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_cron_scheduler::{Job as ScheduledJob, JobScheduler, JobSchedulerError};
 
 use crate::clock::Clock;
 use crate::domain::job::Job;
+use crate::domain::span::Ms;
 use crate::domain::window::Zone;
 
-/// How often the zone's offset is looked at.
-const OFFSET_POLL: Duration = Duration::from_secs(5);
+/// How often the zone's offset and the machine's clock are looked at.
+const POLL: Duration = Duration::from_secs(5);
+
+/// A clock that has gone so much further than time has, or so much less far, in milliseconds, was
+/// set (or the machine slept); a scheduler bears with less.
+const JUMP_MS: i64 = 30_000;
 
 /// A job and what wakes it.
 pub struct Wakes {
@@ -56,18 +63,27 @@ impl Triggers {
         })
     }
 
-    /// Watches the zone's offset, for ever.
-    pub async fn follow_zone(&mut self) {
-        let mut poll = interval(OFFSET_POLL);
+    /// Watches the zone's offset and the machine's clock, for ever.
+    pub async fn follow_clock(&mut self) {
+        let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = (self.clock.now(), Instant::now());
         loop {
             poll.tick().await;
-            let offset_seconds = self.zone.offset_seconds(self.clock.now());
-            if offset_seconds == self.offset_seconds {
+            let (now, at) = (self.clock.now(), Instant::now());
+            let jumped_ms = jump(last.0, now, at - last.1);
+            last = (now, at);
+            let offset_seconds = self.zone.offset_seconds(now);
+            if offset_seconds == self.offset_seconds && jumped_ms.abs() < JUMP_MS {
                 continue;
             }
             self.offset_seconds = offset_seconds;
-            tracing::info!(zone = %self.zone, offset_seconds, "the local clock has changed");
+            tracing::info!(
+                zone = %self.zone,
+                offset_seconds,
+                set_by_s = jumped_ms / 1000,
+                "the local clock has changed"
+            );
             if let Err(error) = self.schedule_anew().await {
                 tracing::error!("can't add the schedules anew: {error}; trying again");
                 // Not the real offset, so the next poll tries again.
@@ -92,6 +108,12 @@ impl Triggers {
             tracing::debug!("the scheduler did not stop: {error}");
         }
     }
+}
+
+/// How much further than `passed` the clock has gone, in milliseconds; negative when less far.
+fn jump(before: Ms, now: Ms, passed: Duration) -> i64 {
+    let passed = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+    now.0.saturating_sub(before.0).saturating_sub(passed)
 }
 
 /// Starts the schedules of `wakes` at a fixed offset.
@@ -119,36 +141,98 @@ mod tests {
 
     use super::*;
     use crate::domain::plan::tests::job;
-    use crate::domain::span::Ms;
 
-    /// 2026-03-08 02:00 in New York becomes 03:00.
-    const CHANGE: i64 = 1_772_953_200_000;
+    const DAY_MS: i64 = 86_400_000;
+    /// 2026-01-01 UTC.
+    const BEGIN: Ms = Ms(1_767_225_600_000);
+
+    struct Watched {
+        time: Arc<AtomicI64>,
+        wake: Arc<Notify>,
+        triggers: Triggers,
+    }
+
+    impl Watched {
+        async fn at(time: Ms, zone: &Zone) -> Self {
+            let time = Arc::new(AtomicI64::new(time.0));
+            let clock = Clock::new({
+                let time = Arc::clone(&time);
+                move || Ms(time.load(Ordering::Relaxed))
+            });
+            let wake = Arc::new(Notify::new());
+            let wakes = vec![Wakes {
+                job: job(),
+                wake: Arc::clone(&wake),
+            }];
+            let triggers = Triggers::start(wakes, zone.clone(), clock).await.unwrap();
+            Self {
+                time,
+                wake,
+                triggers,
+            }
+        }
+
+        /// Watches while the clock goes on from `time` as time does; whether the job was woken.
+        async fn is_woken_after(&mut self, time: Ms) -> bool {
+            self.time.store(time.0, Ordering::Relaxed);
+            let _ = timeout(3 * POLL, self.triggers.follow_clock()).await;
+            timeout(POLL, self.wake.notified()).await.is_ok()
+        }
+
+        /// The same, where the clock is set to `time` while it is watched.
+        async fn is_woken_when_set_to(&mut self, time: Ms) -> bool {
+            let clock = Arc::clone(&self.time);
+            let set = async {
+                tokio::time::sleep(POLL + POLL / 2).await;
+                clock.store(time.0, Ordering::Relaxed);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = self.triggers.follow_clock() => {}
+                () = set => {}
+                () = tokio::time::sleep(3 * POLL) => {}
+            }
+            timeout(POLL, self.wake.notified()).await.is_ok()
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn when_the_local_clock_changes_schedules_follow_and_every_job_looks_once() {
-        let time = Arc::new(AtomicI64::new(CHANGE - 1));
-        let clock = Clock::new({
-            let time = Arc::clone(&time);
-            move || Ms(time.load(Ordering::Relaxed))
-        });
-        let zone = Zone::new(TimeZone::get("America/New_York").unwrap());
-        let wake = Arc::new(Notify::new());
-        let wakes = vec![Wakes {
-            job: job(),
-            wake: Arc::clone(&wake),
-        }];
-        let mut triggers = Triggers::start(wakes, zone, clock).await.unwrap();
-        assert_eq!(triggers.offset_seconds, -5 * 3600);
+        for name in [
+            "America/New_York",
+            // Half an hour of summer time.
+            "Australia/Lord_Howe",
+            // A quarter of an hour off everybody else, and changing the other way round.
+            "Pacific/Chatham",
+            // A day without midnight.
+            "Asia/Beirut",
+        ] {
+            let zone = Zone::new(TimeZone::get(name).unwrap());
+            // Into summer time and out of it.
+            for change in zone.tz().following(BEGIN.timestamp()).take(2) {
+                let at = Ms::from(change.timestamp());
+                let before = zone.offset_seconds(at.plus(-1));
+                let mut watched = Watched::at(at.plus(-1), &zone).await;
+                assert!(!watched.is_woken_after(at.plus(-1)).await, "{name}");
+                assert_eq!(watched.triggers.offset_seconds, before, "{name}");
+                assert!(watched.is_woken_after(at).await, "{name}");
+                assert_ne!(watched.triggers.offset_seconds, before, "{name}");
+                assert!(!watched.is_woken_after(at.plus(5000)).await, "{name}");
+            }
+        }
+    }
 
-        let follow = async |triggers: &mut Triggers| {
-            let _ = timeout(3 * OFFSET_POLL, triggers.follow_zone()).await;
-        };
-        follow(&mut triggers).await;
-        assert_eq!(triggers.offset_seconds, -5 * 3600);
-
-        time.store(CHANGE, Ordering::Relaxed);
-        follow(&mut triggers).await;
-        assert_eq!(triggers.offset_seconds, -4 * 3600);
-        timeout(OFFSET_POLL, wake.notified()).await.unwrap();
+    #[tokio::test(start_paused = true)]
+    async fn when_the_machine_s_clock_is_set_schedules_begin_anew_and_every_job_looks() {
+        for by_ms in [-DAY_MS, -60_000, 60_000, 400 * DAY_MS] {
+            let mut watched = Watched::at(BEGIN, &Zone::utc()).await;
+            assert!(!watched.is_woken_when_set_to(BEGIN).await);
+            assert!(
+                watched.is_woken_when_set_to(BEGIN.plus(by_ms)).await,
+                "{by_ms}"
+            );
+            // What NTP corrects bit by bit is none.
+            assert!(!watched.is_woken_when_set_to(BEGIN.plus(by_ms + 900)).await);
+        }
     }
 }
