@@ -2,109 +2,15 @@
 //! remove is a named [`Step`], and a test can watch the order of the steps or make any of them
 //! fail. Carries *Atomic* and *Ordered*.
 
+mod step;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is done to the disk, in the order in which one window passes through the steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// Make a folder below `.staging`.
-    StageFolder,
-    /// Create and write a downloaded zip below `.staging`.
-    StageZip,
-    /// Create and write an unpacked file below `.staging`.
-    StageData,
-    /// Make an unpacked file durable.
-    SyncData,
-    /// Make the names in a folder of unpacked files durable.
-    SyncDataFolder,
-    /// Move an answer's folder into the window's, while both are below `.staging`.
-    PlacePart,
-    /// Create and write `manifest.json` below `.staging`.
-    StageManifest,
-    /// Make `manifest.json` durable.
-    SyncManifest,
-    /// Create and write `SHA256SUMS` below `.staging`.
-    StageSums,
-    /// Make `SHA256SUMS` durable.
-    SyncSums,
-    /// Make the names in the window's folder durable, while it is still below `.staging`.
-    SyncFolder,
-    /// Make the folder of a job or a date.
-    MakeParent,
-    /// Make the name of that folder durable.
-    SyncGrandparent,
-    /// Rename the window's folder into place.
-    Publish,
-    /// Make the window's name in the date's folder durable.
-    SyncParent,
-    /// Write a line at the ledger's end.
-    Append,
-    /// Make the ledger's lines durable.
-    SyncLedger,
-    /// Create the ledger's file.
-    CreateLedger,
-    /// Make the ledger's name durable.
-    SyncState,
-    /// Write and rename a checkpoint of the ledger; not flushed, since it is no state.
-    ReplaceCheckpoint,
-    /// Set space aside beside a ledger; not flushed, since it is no state.
-    KeepReserve,
-    /// Give that space up, so that a full disk can still be recorded.
-    GiveReserve,
-    /// Write the operator's word beside a ledger.
-    LeaveWord,
-    /// Cut a torn last line off the ledger.
-    CutLedger,
-    /// List what is published.
-    ListArchive,
-    /// Read the manifest of a published folder that the ledger lacks, or look at its files.
-    ReadPublished,
-    /// Remove what is left below `.staging`, or has to go from the quarantine.
-    Clean,
-    /// Create and write a refused zip, or the reason, in the quarantine.
-    StageRefused,
-    /// Make it durable.
-    SyncRefused,
-    /// Rename it to the name under which it is kept.
-    KeepRefused,
-    /// Make that name durable.
-    SyncQuarantine,
-}
-
-impl Step {
-    /// The step in words, to follow "can't".
-    const fn words(self) -> &'static str {
-        match self {
-            Self::StageFolder | Self::MakeParent => "make the folder",
-            Self::StageZip | Self::StageData | Self::StageManifest | Self::StageSums => "write",
-            Self::SyncData | Self::SyncManifest | Self::SyncSums | Self::SyncLedger => {
-                "flush to disk"
-            }
-            Self::SyncDataFolder
-            | Self::SyncFolder
-            | Self::SyncGrandparent
-            | Self::SyncParent
-            | Self::SyncState => "flush to disk the folder",
-            Self::ReplaceCheckpoint => "replace",
-            Self::LeaveWord | Self::KeepReserve => "write",
-            Self::PlacePart | Self::Publish => "move into place",
-            Self::Append => "append to",
-            Self::CreateLedger => "create",
-            Self::CutLedger => "cut a torn last line off",
-            Self::ListArchive => "list",
-            Self::ReadPublished => "read",
-            Self::Clean | Self::GiveReserve => "remove",
-            Self::StageRefused => "write",
-            Self::SyncRefused => "flush to disk",
-            Self::KeepRefused => "move into place",
-            Self::SyncQuarantine => "flush to disk the folder",
-        }
-    }
-}
+pub use step::Step;
 
 /// A step that failed: what, on what, why, and what to do.
 #[derive(Debug)]
