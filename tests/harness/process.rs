@@ -126,8 +126,17 @@ impl Running {
     /// Waits until the log says `what`.
     #[track_caller]
     pub fn wait_until_it_says(&mut self, what: &str) {
+        self.wait_until_it_has_said(what, 1);
+    }
+
+    /// Waits until the log has said `what` so many times.
+    #[track_caller]
+    pub fn wait_until_it_has_said(&mut self, what: &str, times: usize) {
         let text = Arc::clone(&self.stderr.bytes);
-        let says = move || String::from_utf8_lossy(&text.lock().unwrap()).contains(what);
+        let says = move || {
+            let text = text.lock().unwrap();
+            String::from_utf8_lossy(&text).matches(what).count() >= times
+        };
         until(&format!("`{}` said {what:?}", self.args), || {
             says() || self.child.try_wait().unwrap().is_some()
         });
