@@ -13,8 +13,9 @@ use super::flushed::relied_on_too_early;
 use super::ground::{Ground, can_mount, own_namespace, sh};
 use super::lie::Lie;
 use super::matrix::{self, Dice};
-use super::scene::{JOBS, Scene, Start, violation};
+use super::scene::{JOBS, Scene, Start};
 use super::tracer::{At, Point, Seen, Traced, What};
+use super::violation::violation;
 
 /// A call that is made to fail.
 struct Fault {
@@ -112,27 +113,31 @@ fn judge(scene: &Scene, traced: &Traced, fault: &Fault) -> Result<(), String> {
     };
     violation(|| {
         assert!(!traced.log.contains("panicked"), "it panicked");
+        let said = || {
+            let (What::Fail(errno) | What::FailFromHereOn(errno)) = fault.what else {
+                return false;
+            };
+            let disks = scene.disks();
+            let places = [disks.root(), disks.state_dir()];
+            let names = |line: &str| {
+                places
+                    .iter()
+                    .any(|place| line.contains(place.to_str().unwrap()))
+            };
+            let error = format!("(os error {})", errno as i32);
+            traced
+                .log
+                .lines()
+                .any(|line| line.contains(&error) && names(line))
+        };
         match traced.code {
-            // Then it did without.
-            Some(0) => scene.assert_all_is_archived(),
-            Some(1) => {
-                let (What::Fail(errno) | What::FailFromHereOn(errno)) = fault.what else {
-                    panic!("a short write is no failure");
-                };
-                let disks = scene.disks();
-                let places = [disks.root(), disks.state_dir()];
-                let names = |line: &str| {
-                    places
-                        .iter()
-                        .any(|place| line.contains(place.to_str().unwrap()))
-                };
-                let error = format!("(os error {})", errno as i32);
-                let said = traced
-                    .log
-                    .lines()
-                    .any(|line| line.contains(&error) && names(line));
-                assert!(said, "no line tells path and reason");
+            // Then it did without. What could not be removed goes at the next start.
+            Some(0) => {
+                scene.assert_all_is_archived();
+                let staged = scene.world.staged();
+                assert!(staged.is_empty() || said(), "left untold: {staged:?}");
             }
+            Some(1) => assert!(said(), "no line tells path and reason"),
             other => panic!("ended with {other:?}"),
         }
         // `.staging` is emptied for all of them at once.
@@ -140,7 +145,7 @@ fn judge(scene: &Scene, traced: &Traced, fault: &Fault) -> Result<(), String> {
         if let Some(job) = hit.job().filter(|_| !for_all) {
             let other = JOBS.into_iter().find(|other| *other != job).unwrap();
             let archived = scene.world.folders(other).len();
-            assert_eq!(archived, scene.windows().len(), "{other} was held up");
+            assert_eq!(archived, scene.folders(other).len(), "{other} was held up");
         }
     })
 }
@@ -253,7 +258,10 @@ fn state_is(scene: &mut Scene, start: Start, full: Full) -> bool {
     assert!(!ran.stderr.contains("panicked"), "{ran:?}");
     match ran.code {
         // What is left, or what was set aside, is enough.
-        Some(0) => scene.assert_all_is_archived(),
+        Some(0) => {
+            scene.assert_all_is_archived();
+            assert!(scene.world.staged().is_empty(), "{full:?}: {ran:?}");
+        }
         _ => {
             let ran = ran.exits(1).says(full.words());
             assert!(!(had && matches!(full, Full::Bytes(_))), "{ran:?}");

@@ -1,17 +1,16 @@
 //! One cycle that has everything in it, and what must hold wherever it ends: right after, and once
 //! it was started again.
 
-use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Once;
 
 use elsa_archiver::domain::job::JobName;
-use elsa_archiver::domain::span::Span;
+use elsa_archiver::domain::span::{Ms, Span};
 use elsa_archiver::ledger::Ledger;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,7 +18,8 @@ use super::call::Disks;
 use super::ground::{Disk, Ground};
 use super::lie::Lie;
 use super::tracer::{self, At, Traced, What};
-use crate::harness::{Due, Job, World, command};
+use super::violation::violation;
+use crate::harness::{Due, Folder, Job, World, command};
 
 /// How the disk is when the cycle begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,9 @@ pub enum Start {
     /// A ledger ends in a torn line whose folder is there; another lacks the line of a folder; more
     /// windows are due, of which those of one job have to be split.
     Interrupted,
+    /// A window is archived without the logs that came late, and its recheck is due: what it is
+    /// published anew as has to be split. Of the other job, whose logs are the same, too.
+    Late,
 }
 
 impl Start {
@@ -36,14 +39,21 @@ impl Start {
         match self {
             Self::Empty => "empty",
             Self::Interrupted => "interrupted",
+            Self::Late => "late",
         }
     }
 }
 
 pub const JOBS: [&str; 2] = ["shop", "mail"];
 
+/// The job of which some logs come late.
+const LATE: &str = "shop";
+
 /// Fewer than a window of `shop` holds.
 const COUNT: &str = "8";
+
+/// Far beyond the time at which any log can be found.
+const EVERYTHING: Ms = Ms(1 << 45);
 
 /// A world on a disk of a kind, laid out anew for each case.
 pub struct Scene {
@@ -51,6 +61,8 @@ pub struct Scene {
     pub world: World,
     due: Due,
     start: Start,
+    /// What is archived in full at [`Start::Late`], byte by byte: it must stay so.
+    first: BTreeMap<PathBuf, Vec<u8>>,
     runtime: Runtime,
     scratch: TempDir,
 }
@@ -65,7 +77,10 @@ impl Scene {
             .unwrap();
         let due = Due::days(3);
         let scratch = tempfile::tempdir_in(fast_place()).unwrap();
-        let mut world = runtime.block_on(World::of(JOBS.map(|job| due.project(job))));
+        let mut world = runtime.block_on(World::of(JOBS.map(|job| match job {
+            LATE => due.project(job).with_late(4, 1 << 40),
+            _ => due.project(job),
+        })));
         let store = scratch.path().join("store");
         fs::create_dir(&store).unwrap();
         let disk = Disk::new(kind, &scratch.path().join("disks"), &store);
@@ -76,13 +91,28 @@ impl Scene {
             world,
             due,
             start: Start::Empty,
+            first: BTreeMap::new(),
             runtime,
             scratch,
         };
         scene.disk.keep(Start::Empty.name());
+        scene.archive_too_early();
+        scene.disk.keep(Start::Late.name());
+        scene.disk.reset(Start::Empty.name());
+        scene.world.service.set_visible_at(Some(EVERYTHING));
         scene.interrupt();
         scene.disk.keep(Start::Interrupted.name());
         scene
+    }
+
+    fn archive_too_early(&mut self) {
+        self.configure(Start::Late);
+        let window = self.windows()[0];
+        for job in JOBS {
+            self.backfill(job, window.from().to_string(), window.to().to_string());
+            self.world.make_ledger_older(job, &self.due);
+            self.first.extend(self.world.folders(job)[0].content());
+        }
     }
 
     fn interrupt(&mut self) {
@@ -107,7 +137,17 @@ impl Scene {
         match self.start {
             Start::Empty => &self.due.windows[2..],
             Start::Interrupted => &self.due.windows,
+            Start::Late => &self.due.windows[1..],
         }
+    }
+
+    /// The folders of a job in the end: the windows of them, and whether they are published anew.
+    pub fn folders(&self, job: &str) -> Vec<(Span, bool)> {
+        let mut folders: Vec<_> = self.windows().iter().map(|&w| (w, false)).collect();
+        if self.start == Start::Late && job == LATE {
+            folders.insert(1, (self.windows()[0], true));
+        }
+        folders
     }
 
     fn configure(&mut self, start: Start) {
@@ -119,8 +159,13 @@ impl Scene {
         let shop = Job::new("shop", &due)
             .with("count", COUNT)
             .with("limit", "5");
+        let mail = Job::new("mail", &due).with("format", "\"csv\"");
+        let recheck = match start {
+            Start::Empty | Start::Interrupted => "\"never\"".to_owned(),
+            Start::Late => format!("\"{}s\"", due.settle_s + 60),
+        };
         self.world
-            .configure(&[shop, Job::new("mail", &due).with("format", "\"csv\"")]);
+            .configure(&[shop, mail].map(|job| job.with("recheck", &recheck)));
     }
 
     /// Lays everything out as it is at the start.
@@ -164,11 +209,25 @@ impl Scene {
                 }
                 check_sums(&sums);
                 for folder in &folders {
-                    self.world.assert_holds_the_truth(job, folder);
+                    if !self.is_first(folder) {
+                        self.world.assert_holds_the_truth(job, folder);
+                    }
                 }
                 self.look_at_ledger(job, &published);
             }
+            if self.start == Start::Late {
+                for (path, bytes) in &self.first {
+                    assert!(fs::read(path).unwrap() == *bytes, "{path:?} has changed");
+                }
+            }
         })
+    }
+
+    /// Whether a folder was archived too early to hold the truth.
+    fn is_first(&self, folder: &Folder) -> bool {
+        self.start == Start::Late
+            && self.first.contains_key(&folder.path.join("manifest.json"))
+            && folder.path.starts_with(self.disks().root().join(LATE))
     }
 
     fn look_at_ledger(&self, job: &str, published: &[(String, String)]) {
@@ -177,7 +236,7 @@ impl Scene {
         let text = fs::read_to_string(self.world.ledger(job)).unwrap_or_default();
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         for line in text[..whole].lines() {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let line: Value = serde_json::from_str(line).unwrap();
             if line["event"] == "archived" {
                 let claimed = (
                     line["folder"].as_str().unwrap(),
@@ -211,15 +270,29 @@ impl Scene {
         violation(|| {
             self.world.once().exits(0);
             self.assert_all_is_archived();
+            assert!(self.world.staged().is_empty(), "{:?}", self.world.staged());
         })
+    }
+
+    /// Asserts that nothing is left to be asked for again.
+    fn assert_asked_again(&self, job: &str) {
+        if self.start == Start::Late && job != LATE {
+            let events = self.world.ledger_lines(job);
+            let is_it = |event: &&Value| event["event"] == "rechecked";
+            assert_eq!(events.iter().filter(is_it).count(), 1, "{job} asked again");
+        }
     }
 
     /// Asserts that everything is archived, recorded once, and proven.
     pub fn assert_all_is_archived(&self) {
         for job in JOBS {
+            self.assert_asked_again(job);
             let folders = self.world.folders(job);
-            let found: Vec<Span> = folders.iter().map(|folder| folder.window).collect();
-            assert_eq!(found, self.windows(), "{job}");
+            let found: Vec<_> = folders
+                .iter()
+                .map(|folder| (folder.window, folder.name.ends_with(".r2")))
+                .collect();
+            assert_eq!(found, self.folders(job), "{job}");
             let mut recorded: Vec<String> = Vec::new();
             for line in self.world.ledger_lines(job) {
                 if line["event"] == "archived" {
@@ -234,7 +307,6 @@ impl Scene {
                 "{job}: recorded and visible"
             );
         }
-        assert!(self.world.staged().is_empty(), "{:?}", self.world.staged());
         self.world.run(&["verify"]).exits(0);
         self.look().unwrap();
     }
@@ -272,28 +344,4 @@ fn fast_place() -> PathBuf {
     let roomy =
         rustix::fs::statvfs(&memory).is_ok_and(|found| found.f_bavail * found.f_frsize > 1 << 30);
     if roomy { memory } else { std::env::temp_dir() }
-}
-
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// What an assertion says when it fails.
-pub fn violation(check: impl FnOnce()) -> Result<(), String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                loud(info);
-            }
-        }));
-    });
-    let before = QUIET.replace(true);
-    let checked = panic::catch_unwind(AssertUnwindSafe(check));
-    QUIET.set(before);
-    checked.map_err(|panic| match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(panic) => panic.downcast_ref::<&str>().unwrap_or(&"?").to_string(),
-    })
 }

@@ -17,6 +17,7 @@ mod lie;
 mod matrix;
 mod scene;
 mod tracer;
+mod violation;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -60,7 +61,7 @@ fn tell(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-const STARTS: [Start; 2] = [Start::Empty, Start::Interrupted];
+const STARTS: [Start; 3] = [Start::Empty, Start::Interrupted, Start::Late];
 
 /// How many cases are tried.
 #[derive(Clone, Copy)]
