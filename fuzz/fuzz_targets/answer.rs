@@ -1,0 +1,44 @@
+//! Answers that are no zips: a status, two headers and a body, a line each and the body last.
+
+#![no_main]
+
+use elsa_archiver::domain::retry::Failure;
+use elsa_archiver::domain::secret::{Keys, Secret};
+use elsa_archiver::domain::span::Ms;
+use elsa_archiver::elsa::answer::{Refusal, classify};
+use elsa_archiver::elsa::foreign::blot;
+use elsa_archiver_fuzz::printable::assert_printable;
+use libfuzzer_sys::fuzz_target;
+
+const ACCESS_KEY: &str = "AK/CANARY";
+const SECRET_KEY: &str = "SK/CANARY";
+
+fuzz_target!(|answer: &[u8]| {
+    let mut parts = answer.splitn(4, |byte| *byte == b'\n');
+    let mut part = || parts.next().unwrap_or_default();
+    let status = str::from_utf8(part()).ok().and_then(|text| text.parse().ok());
+    let (retry_after, date, body) = (part(), part(), part());
+    let header = |bytes| str::from_utf8(bytes).ok().filter(|text| !text.is_empty());
+    let keys = Keys {
+        access_key: Secret::new(ACCESS_KEY.into()),
+        secret_key: Secret::new(SECRET_KEY.into()),
+    };
+    let body = blot(&String::from_utf8_lossy(body), &keys);
+    let error = classify(Refusal {
+        status: status.unwrap_or(200),
+        retry_after: header(retry_after),
+        date: header(date),
+        body: body.as_bytes(),
+        now: Ms(1_795_000_000_000),
+    });
+    // 200 characters of foreign text, of four bytes at most, and our own words.
+    assert_printable(&error.message, 200 * 4 + 250);
+    assert!(!error.message.contains(ACCESS_KEY), "{}", error.message);
+    assert!(!error.message.contains(SECRET_KEY), "{}", error.message);
+    match error.failure {
+        Failure::Throttled { wait_ms } | Failure::QuotaExceeded { wait_ms } => {
+            assert!(wait_ms.is_none_or(|wait_ms| wait_ms >= 0));
+        }
+        _ => {}
+    }
+});

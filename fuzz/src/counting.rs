@@ -1,0 +1,50 @@
+//! Counts one file whole, byte by byte and in uneven chunks, which must make no difference.
+
+use elsa_archiver::archive::count::{Counter, Kind, Uncountable};
+use elsa_archiver::domain::span::Ms;
+
+use crate::printable::assert_printable;
+
+/// The times in order, and the number of records or the fault.
+pub type Counted = (Vec<Option<Ms>>, Result<u64, Uncountable>);
+
+/// Counts `file`, whose records must show the field `expected`.
+pub fn count(kind: Kind, file: &[u8], expected: Option<&str>) -> Counted {
+    let whole = in_chunks(kind, [file], expected);
+    assert_eq!(in_chunks(kind, file.chunks(1), expected), whole);
+    assert_eq!(in_chunks(kind, uneven(file), expected), whole);
+    match &whole.1 {
+        Ok(records) => assert_eq!(*records, whole.0.len() as u64, "each record is told once"),
+        Err(fault) => {
+            assert!(fault.offset <= file.len() as u64, "{fault}");
+            assert_printable(&fault.to_string(), 300);
+        }
+    }
+    whole
+}
+
+fn in_chunks<'a>(
+    kind: Kind,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    expected: Option<&str>,
+) -> Counted {
+    let mut times = Vec::new();
+    let mut counter = Counter::new(kind, expected);
+    for chunk in chunks {
+        counter.feed(chunk, &mut |time| times.push(time));
+    }
+    let counted = counter.finish(&mut |time| times.push(time));
+    (times, counted)
+}
+
+/// Cuts `file` where its own bytes say: any place can be one.
+fn uneven(mut file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut state = file.len();
+    std::iter::from_fn(move || {
+        let last = file.last()?;
+        state = state.wrapping_mul(31).wrapping_add(usize::from(*last));
+        let (chunk, rest) = file.split_at(file.len().min(1 + state % 17));
+        file = rest;
+        Some(chunk)
+    })
+}
