@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
-use super::foreign::quote;
+use super::foreign::{blot, quote};
 use crate::domain::retry::Failure;
+use crate::domain::secret::Keys;
 use crate::domain::span::Ms;
 
 /// A failed attempt: what it means, and what the operator should know.
@@ -51,6 +52,8 @@ pub struct Refusal<'a> {
     pub body: &'a [u8],
     /// The clock by which the attempt was signed.
     pub now: Ms,
+    /// The keys that signed it, which the message must not show should the body echo them.
+    pub keys: &'a Keys,
 }
 
 /// From here on a difference of clocks is taken for the reason of a 401. The gateway refuses at
@@ -60,7 +63,10 @@ const SKEW_MS: i64 = 270_000;
 /// Reads what the answer means.
 #[must_use]
 pub fn classify(refusal: Refusal<'_>) -> CallError {
-    let told = Told::read(refusal.body);
+    let mut told = Told::read(refusal.body);
+    // After JSON's escapes are read, which would hide a key; before anything cuts the text, or half
+    // a key would be left.
+    told.text = blot(&told.text, refusal.keys);
     let failure = failure(refusal, &told);
     let status = match (refusal.status, told.code) {
         (200, None) if refusal.body.is_empty() => "the service answered 200 with no content".into(),

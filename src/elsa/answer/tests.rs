@@ -1,8 +1,14 @@
 //! The error table of `ELSA-API.md`, row by row, and what it does not foresee.
 
 use super::*;
+use crate::domain::secret::Secret;
 
 const NOW: Ms = Ms(1_795_000_000_000);
+
+static NO_KEYS: Keys = Keys {
+    access_key: Secret::new(String::new()),
+    secret_key: Secret::new(String::new()),
+};
 
 fn refusal(status: u16, body: &[u8]) -> Refusal<'_> {
     Refusal {
@@ -11,6 +17,7 @@ fn refusal(status: u16, body: &[u8]) -> Refusal<'_> {
         date: None,
         body,
         now: NOW,
+        keys: &NO_KEYS,
     }
 }
 
@@ -160,4 +167,25 @@ fn a_message_is_one_line_and_says_what_to_do() {
         html.message,
         "the service answered 200 with what is no zip: \"<html> [2J </html>\""
     );
+}
+
+#[test]
+fn a_key_is_blotted_out_however_json_writes_it() {
+    let keys = Keys {
+        access_key: Secret::new("AK/CANARY".into()),
+        secret_key: Secret::new("SKCANARY".into()),
+    };
+    for body in [
+        "AK/CANARY and SKCANARY",
+        r#"{"error":{"errorCode":200,"message":"AK\/CANARY and \u0053KCANARY"}}"#,
+        r#"{"error":{"errorCode":77,"more":["AK\/CANARY","\u0053KCANARY"]}}"#,
+    ] {
+        let answer = Refusal {
+            keys: &keys,
+            ..refusal(401, body.as_bytes())
+        };
+        let message = classify(answer).message;
+        assert_eq!(message.matches("[key]").count(), 2, "{message}");
+        assert!(!message.contains("CANARY"), "{message}");
+    }
 }

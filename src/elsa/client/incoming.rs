@@ -155,6 +155,7 @@ impl<'a> Answer<'a> {
             date: self.header(DATE),
             body: text.as_bytes(),
             now,
+            keys: &self.client.keys,
         });
         if let Failure::Throttled { wait_ms } | Failure::QuotaExceeded { wait_ms } = error.failure {
             // Before this request's slot is free, or another would begin in between.
