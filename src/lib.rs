@@ -12,4 +12,5 @@ pub mod domain;
 pub mod durable;
 pub mod elsa;
 pub mod ledger;
+pub mod printable;
 pub mod simulator;

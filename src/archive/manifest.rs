@@ -10,6 +10,7 @@ use crate::domain::job::{Format, Job, ToBound};
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::window::{FolderName, Zone};
+use crate::printable::printable;
 
 /// The file's name in a window's folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -203,7 +204,9 @@ impl Manifest {
     /// # Errors
     /// Says in words what is wrong with it.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let manifest: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let manifest: Self = 
+            // The library repeats what it has read.
+            serde_json::from_slice(json).map_err(|error| printable(&error.to_string()))?;
         if manifest.schema != SCHEMA {
             return Err(format!(
                 "its schema is {}, this version reads {SCHEMA}",

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub(super) use crate::printable::printable;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -126,23 +128,6 @@ impl Report {
         self.problems.sort_by_key(|problem| problem.line);
         Err(Problems(self.problems))
     }
-}
-
-/// Text from outside as it may be printed: control characters escaped, cut to a sane length.
-pub(super) fn printable(text: &str) -> String {
-    const MOST: usize = 160;
-    let mut shown = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == MOST {
-            shown.push('…');
-            break;
-        }
-        match c {
-            '"' | '\'' | '\\' => shown.push(c),
-            _ => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
 }
 
 /// A value of the file in quotes, safe to print, cut short.

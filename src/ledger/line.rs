@@ -9,6 +9,7 @@ use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
+use crate::printable::printable;
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,8 +144,10 @@ impl Line {
     /// # Errors
     /// Says in words what is wrong with it.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let fields: Fields<'_> =
-            serde_json::from_slice(json).map_err(|error| format!("it can't be read: {error}"))?;
+        let fields: Fields<'_> = serde_json::from_slice(json).map_err(|error| {
+            // The library repeats what it has read.
+            format!("it can't be read: {}", printable(&error.to_string()))
+        })?;
         let at: jiff::Timestamp = fields
             .at
             .parse()
@@ -177,7 +180,8 @@ impl Line {
             }),
             other => {
                 return Err(format!(
-                    "its event {other:?} is not known to this version; a newer one wrote it"
+                    "its event \"{}\" is not known to this version; a newer one wrote it",
+                    printable(other)
                 ));
             }
         };
@@ -221,6 +225,25 @@ mod tests {
             )
         );
         assert_eq!(Line::parse(json.as_bytes()), Ok(line));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_told_without_its_control_characters() {
+        let nasty = r"\u001b[2J\n\u202e".repeat(1000);
+        let line = |event: &str, key: &str| {
+            format!(
+                r#"{{"seq":1,"at":"2026-11-18T11:06:40Z","event":"{event}","prev":null,"from_ms":0,"to_ms":1{key}}}"#
+            )
+        };
+        for wrong in [
+            line(&nasty, ""),
+            line("lost", &format!(r#","{nasty}":1"#)),
+            line("archived", &format!(r#","status":"{nasty}""#)),
+        ] {
+            let why = Line::parse(wrong.as_bytes()).unwrap_err();
+            let raw = |c: char| c.is_control() || c == '\u{202e}';
+            assert!(!why.contains(raw) && why.len() < 1500, "{why}");
+        }
     }
 
     #[test]

@@ -203,4 +203,11 @@ fn a_manifest_reads_back_as_it_was_written() {
             .unwrap_err()
             .contains("schema is 2")
     );
+    let nasty = newer.replace("complete", r"\u001b[2J\n\u202e");
+    let why = Manifest::parse(nasty.as_bytes()).unwrap_err();
+    let raw = |c: char| c.is_control() || c == '\u{202e}';
+    assert!(
+        why.contains("unknown variant") && !why.contains(raw),
+        "{why}"
+    );
 }
