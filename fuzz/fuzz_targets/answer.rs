@@ -6,7 +6,6 @@ use elsa_archiver::domain::retry::Failure;
 use elsa_archiver::domain::secret::{Keys, Secret};
 use elsa_archiver::domain::span::Ms;
 use elsa_archiver::elsa::answer::{Refusal, classify};
-use elsa_archiver::elsa::foreign::blot;
 use elsa_archiver_fuzz::printable::assert_printable;
 use libfuzzer_sys::fuzz_target;
 
@@ -16,19 +15,21 @@ const SECRET_KEY: &str = "SK/CANARY";
 fuzz_target!(|answer: &[u8]| {
     let mut parts = answer.splitn(4, |byte| *byte == b'\n');
     let mut part = || parts.next().unwrap_or_default();
-    let status = str::from_utf8(part()).ok().and_then(|text| text.parse().ok());
+    let status = str::from_utf8(part())
+        .ok()
+        .and_then(|text| text.parse().ok());
     let (retry_after, date, body) = (part(), part(), part());
     let header = |bytes| str::from_utf8(bytes).ok().filter(|text| !text.is_empty());
     let keys = Keys {
         access_key: Secret::new(ACCESS_KEY.into()),
         secret_key: Secret::new(SECRET_KEY.into()),
     };
-    let body = blot(&String::from_utf8_lossy(body), &keys);
     let error = classify(Refusal {
         status: status.unwrap_or(200),
         retry_after: header(retry_after),
         date: header(date),
-        body: body.as_bytes(),
+        body,
+        keys: &keys,
         now: Ms(1_795_000_000_000),
     });
     // 200 characters of foreign text, of four bytes at most, and our own words.

@@ -53,7 +53,10 @@ fn ask(replay: &Replay, lines: &[Line]) {
 }
 
 fn after_last_newline(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+    bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1)
 }
 
 /// A crash leaves a prefix: it shows the whole lines in it, or what was damage before.
@@ -61,7 +64,10 @@ fn cut(ledger: &[u8], whole: &Result<Replay, Damage>) {
     let at = ledger.len() - usize::from(ledger.first().copied().unwrap_or(0)).min(ledger.len());
     for prefix in [&ledger[..at], &ledger[..ledger.len().saturating_sub(1)]] {
         let kept = after_last_newline(prefix);
-        match (Replay::read(prefix, |_| {}), Replay::read(&prefix[..kept], |_| {})) {
+        match (
+            Replay::read(prefix, |_| {}),
+            Replay::read(&prefix[..kept], |_| {}),
+        ) {
             (Ok(torn), Ok(lines)) => {
                 assert_eq!(torn, lines);
                 assert_eq!(torn.end, kept as u64);

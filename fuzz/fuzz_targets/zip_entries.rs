@@ -7,7 +7,10 @@ use arbitrary::Arbitrary;
 use elsa_archiver_fuzz::unpacking::{Files, unpack};
 use libfuzzer_sys::fuzz_target;
 
-#[allow(dead_code, reason = "a module of the tests, of which not all is needed here")]
+#[allow(
+    dead_code,
+    reason = "a module of the tests, of which not all is needed here"
+)]
 #[path = "../../tests/hostile/forge.rs"]
 mod forge;
 
@@ -32,7 +35,7 @@ struct MadeEntry {
 enum Content {
     Bytes(Vec<u8>),
     /// So many times the same.
-    Run(u8, u32),
+    Run(u8, u16),
     Records(u8),
 }
 
@@ -83,7 +86,7 @@ impl Content {
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
-            Self::Run(byte, times) => vec![*byte; (*times % 500_000) as usize],
+            Self::Run(byte, times) => vec![*byte; usize::from(*times)],
             Self::Records(records) => (0..*records)
                 .flat_map(|at| format!("{{\"logTime\":{at}}}\n").into_bytes())
                 .collect(),

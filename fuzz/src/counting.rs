@@ -9,10 +9,15 @@ use crate::printable::assert_printable;
 pub type Counted = (Vec<Option<Ms>>, Result<u64, Uncountable>);
 
 /// Counts `file`, whose records must show the field `expected`.
-pub fn count(kind: Kind, file: &[u8], expected: Option<&str>) -> Counted {
-    let whole = in_chunks(kind, [file], expected);
-    assert_eq!(in_chunks(kind, file.chunks(1), expected), whole);
-    assert_eq!(in_chunks(kind, uneven(file), expected), whole);
+pub fn count_expecting(kind: Kind, file: &[u8], expected: &str) -> Counted {
+    in_chunks(kind, [file], Some(expected))
+}
+
+/// Counts `file`, of which no field is expected.
+pub fn count(kind: Kind, file: &[u8]) -> Counted {
+    let whole = in_chunks(kind, [file], None);
+    assert_eq!(in_chunks(kind, file.chunks(1), None), whole);
+    assert_eq!(in_chunks(kind, uneven(file), None), whole);
     match &whole.1 {
         Ok(records) => assert_eq!(*records, whole.0.len() as u64, "each record is told once"),
         Err(fault) => {

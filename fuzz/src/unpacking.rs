@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use elsa_archiver::archive::store::Store;
-use elsa_archiver::archive::unpack::{Unpacked, UnpackError, Unpacking};
+use elsa_archiver::archive::unpack::{UnpackError, Unpacked, Unpacking};
 use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::job::Format;
 use elsa_archiver::domain::limits::Limits;
@@ -66,7 +66,10 @@ pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
     let mut files = Files::new();
     for entry in fs::read_dir(&place).expect("the place is there") {
         let name = entry.expect("an entry").file_name();
-        assert!(name == "window" || name == "answer.zip", "outside: {name:?}");
+        assert!(
+            name == "window" || name == "answer.zip",
+            "outside: {name:?}"
+        );
     }
     for entry in fs::read_dir(place.join("window")).expect("the window is there") {
         let name = entry.expect("an entry").file_name();
