@@ -204,7 +204,7 @@ impl Manifest {
     /// # Errors
     /// Says in words what is wrong with it.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let manifest: Self = 
+        let manifest: Self =
             // The library repeats what it has read.
             serde_json::from_slice(json).map_err(|error| printable(&error.to_string()))?;
         if manifest.schema != SCHEMA {
