@@ -193,8 +193,11 @@ impl Disk {
     pub fn replace_cache(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
         self.step(Step::ReplaceCheckpoint, path, || {
             let new = path.with_extension("new");
-            fs::write(&new, bytes)?;
-            fs::rename(&new, path)
+            let replaced = fs::write(&new, bytes).and_then(|()| fs::rename(&new, path));
+            replaced.inspect_err(|_| {
+                // Half a cache would take what little is left of a full disk.
+                let _ = fs::remove_file(&new);
+            })
         })
     }
 

@@ -115,27 +115,14 @@ fn is_hidden(c: char) -> bool {
 }
 
 fn check_path(path: &str) -> Result<(), BadName> {
-    if path.contains('\\') {
-        return Err(BadName::Backslash);
-    }
+    stays_inside(path)?;
     if path.chars().any(is_hidden) {
         return Err(BadName::Control);
     }
-    if path.starts_with('/') || path.as_bytes().get(1) == Some(&b':') {
-        return Err(BadName::Absolute);
-    }
-    if path.len() > LONGEST_NAME {
+    if path.len() > LONGEST_NAME || path.split('/').any(|part| part.len() > LONGEST_COMPONENT) {
         return Err(BadName::TooLong);
     }
-    let mut depth = 0;
-    for component in path.split('/') {
-        match component {
-            "" => return Err(BadName::Empty),
-            "." | ".." => return Err(BadName::Dots),
-            long if long.len() > LONGEST_COMPONENT => return Err(BadName::TooLong),
-            _ => depth += 1,
-        }
-    }
+    let depth = path.split('/').count();
     if depth > DEEPEST + 1 {
         Err(BadName::TooDeep)
     } else {
@@ -143,10 +130,32 @@ fn check_path(path: &str) -> Result<(), BadName> {
     }
 }
 
-/// Whether a path from a manifest can be joined to a folder without leaving it.
+/// What would leave the folder, or be read as another name.
+fn stays_inside(path: &str) -> Result<(), BadName> {
+    if path.contains('\\') {
+        return Err(BadName::Backslash);
+    }
+    if path.chars().any(char::is_control) {
+        return Err(BadName::Control);
+    }
+    if path.starts_with('/') || path.as_bytes().get(1) == Some(&b':') {
+        return Err(BadName::Absolute);
+    }
+    for component in path.split('/') {
+        match component {
+            "" => return Err(BadName::Empty),
+            "." | ".." => return Err(BadName::Dots),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a path that a manifest names stays inside the manifest's folder. What a name may look
+/// like is no matter here: it was published, and lies below a part's folder besides.
 #[must_use]
 pub fn is_safe(path: &str) -> bool {
-    check_path(path).is_ok()
+    stays_inside(path).is_ok()
 }
 
 #[cfg(test)]
@@ -155,6 +164,19 @@ mod tests {
 
     fn check(name: &[u8]) -> Result<&str, BadName> {
         Names::default().check(name)
+    }
+
+    #[test]
+    fn a_name_at_the_limits_is_safe_below_a_part_s_folder_too() {
+        let deep = ["d"; 9].join("/");
+        let long = vec!["x".repeat(200); 5].join("/");
+        for name in [deep, long] {
+            assert_eq!(check(name.as_bytes()), Ok(name.as_str()));
+            assert!(is_safe(&format!("part-0001/{name}")), "{name}");
+        }
+        for outside in ["../x", "/x", "a/../../x", "a\\x", "a\nx", ""] {
+            assert!(!is_safe(outside), "{outside:?}");
+        }
     }
 
     #[test]

@@ -141,26 +141,35 @@ impl JobRunner {
         outcome
     }
 
-    /// The earlier of our clock and the service's. By its last answer the service may be so far
-    /// behind that nothing is due, and so nothing be asked for ever after; it is asked anew then,
-    /// since it may have been our clock, which is right by now.
+    /// The earlier of our clock and the service's. Where a window is due by our clock alone, the
+    /// service is asked what time it is: it may have been our clock that was ahead, which is right
+    /// by now, and nothing might be asked for ever after.
     async fn time_of_both_clocks(
         &self,
         planned: &impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
         stop: &CancellationToken,
     ) -> Ms {
         let (ours, both) = (self.shared.clock.now(), self.client.now());
-        let due = |now: Ms| planned(now, &self.ledger.replay().coverage, &self.job);
         if both == ours {
             return ours;
         }
-        match due(ours).first() {
-            Some(&window) if due(both).is_empty() => {
-                let asked = self.ask_the_time(window, stop).await;
-                asked.and_then(Result::ok).unwrap_or(both)
-            }
-            _ => both,
+        let due = |now: Ms| planned(now, &self.ledger.replay().coverage, &self.job);
+        let known = due(both);
+        let Some(window) = due(ours).into_iter().find(|due| !known.contains(due)) else {
+            return both;
+        };
+        let asked = self.ask_the_time(window, stop).await;
+        let now = asked.and_then(Result::ok).unwrap_or(both);
+        if now < window.to().plus(self.job.settle_ms) {
+            tracing::warn!(
+                job = %self.job.name,
+                window = %window,
+                ahead_s = (ours.0 - now.0) / 1000,
+                "this machine's clock is ahead of the service's, by which the window has not \
+                 settled yet; check NTP"
+            );
         }
+        now
     }
 
     fn unknown_losses(&self) -> u64 {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::JobRunner;
 use crate::archive::adopt::{Known, Stray, adopt};
 use crate::domain::plan::out_of_reach;
+use crate::domain::retry::Failure;
 use crate::domain::span::{Ms, Span};
 use crate::elsa::answer::CallError;
 use crate::elsa::request::Request;
@@ -68,6 +69,10 @@ impl JobRunner {
         let request = Request::new(&self.job, window).for_at_most(1);
         match stop.run_until_cancelled(self.client.ask(&request)).await? {
             Err(error) if !error.failure.is_answer() => Some(Err(error)),
+            _ if !self.client.is_dated() => Some(Err(CallError::new(
+                Failure::Passing,
+                "its answer does not say what time it is".to_owned(),
+            ))),
             _ => Some(Ok(self.client.now())),
         }
     }
@@ -96,7 +101,7 @@ impl JobRunner {
                 None => return Ok(()),
                 Some(Err(error)) => {
                     return Err(format!(
-                        "windows seem to be lost, but the service is silent: {error}"
+                        "windows seem to be lost, but the service does not tell the time: {error}"
                     ));
                 }
                 Some(Ok(now)) => lost = out_of_reach(now, &self.job, due),

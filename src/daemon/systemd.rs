@@ -36,7 +36,7 @@ impl Systemd {
         {
             let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
             let open = (outcome.left, outcome.unchecked);
-            match outcome.error.is_some() || open != (0, 0) {
+            match outcome.error.is_some() || outcome.left > 0 {
                 true => unwell.insert(job.name.clone(), open),
                 false => unwell.remove(&job.name),
             };

@@ -4,7 +4,7 @@
 mod incoming;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
@@ -76,6 +76,8 @@ pub struct Client {
     /// How far the service's clock is behind ours, by its last answer, in milliseconds; 0 when it
     /// is not, never positive.
     behind_ms: AtomicI64,
+    /// Whether its last answer had a `Date`.
+    is_dated: AtomicBool,
     /// The smallest number of records at which the service has cut an answer although more had
     /// been asked for; `u64::MAX` while none is known.
     hidden_cap: AtomicU64,
@@ -140,6 +142,7 @@ impl Client {
             clock,
             skew_ms: AtomicI64::new(0),
             behind_ms: AtomicI64::new(0),
+            is_dated: AtomicBool::new(false),
             hidden_cap: AtomicU64::new(u64::MAX),
             deadlines,
         })
@@ -171,8 +174,16 @@ impl Client {
             .plus(self.behind_ms.load(Ordering::Relaxed))
     }
 
+    /// Whether the last answer said what time it is at the service.
+    #[must_use]
+    pub fn is_dated(&self) -> bool {
+        self.is_dated.load(Ordering::Relaxed)
+    }
+
     fn note_date(&self, date: Option<&str>) {
-        let Some(date) = date.and_then(http_date) else {
+        let date = date.and_then(http_date);
+        self.is_dated.store(date.is_some(), Ordering::Relaxed);
+        let Some(date) = date else {
             return;
         };
         let behind_ms = date

@@ -27,12 +27,24 @@ pub fn keep(ledger: &Path, disk: &Disk) -> Result<(), DiskError> {
         return Ok(());
     }
     disk.step(Step::KeepReserve, &path, || {
-        // Written, not merely extended: a hole takes no space.
-        fs::write(&path, vec![0; BYTES as usize]).inspect_err(|_| {
+        // Noise: neither a hole nor what a file system compresses takes space.
+        fs::write(&path, noise()).inspect_err(|_| {
             // Half a reserve would take what little is left from those who need it.
             let _ = fs::remove_file(&path);
         })
     })
+}
+
+/// Bytes that don't compress, from a linear congruential generator (Knuth's MMIX constants).
+fn noise() -> Vec<u8> {
+    let mut state = 1u64;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(BYTES as usize).collect()
 }
 
 /// Gives the space up; returns whether there was any.

@@ -3,9 +3,9 @@
 
 use crate::domain::span::Span;
 
-/// How often in a row a span may be too slow before something is answered, and the shortest span,
-/// in milliseconds, for which its length can be the reason.
-const HALVINGS: u32 = 6;
+/// How often in a row a span may be too slow before something is answered (a day comes down to five
+/// minutes), and the shortest span, in milliseconds, for which its length can be the reason.
+const HALVINGS: u32 = 8;
 const SHORTEST_MS: i64 = 1000;
 /// After so many answers to spans of the longest length one twice as long is tried. It may take
 /// several minutes to fail, so it is not tried often.
