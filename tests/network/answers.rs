@@ -58,8 +58,8 @@ async fn cycle(fault: Fault) -> (Outcome, usize) {
 async fn every_answer_is_followed_as_its_class_says_and_leaves_nothing_behind() {
     let (each_once, all_once) = (2, 1);
     let (each_five_times, all_five_times) = (10, 5);
-    // Twice, and then so for six halves in a row, after which it is not the size.
-    let smaller_and_smaller = 14;
+    // Twice, and then so for eight halves in a row, after which it is not the size.
+    let smaller_and_smaller = 18;
     let rows = [
         (status(400, "100"), each_once, "project_key"),
         (status(401, "200"), all_once, "access_key and secret_key"),
