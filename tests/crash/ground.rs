@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::call::Disks;
+use crate::harness::until;
 
 /// A kind of disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,7 +175,15 @@ impl Disk {
     fn unmount(&mut self) {
         if self.mounted {
             for name in NAMES {
-                sh(&["umount", self.base.join(name).to_str().unwrap()]);
+                // A child that another thread is just starting holds this thread's files for the
+                // moment until it is the program that it is to become.
+                let place = self.base.join(name);
+                until("the disk is free to be unmounted", || {
+                    let ran = Command::new("umount").arg(&place).output().unwrap();
+                    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+                    assert!(ran.status.success() || told.contains("busy"), "{told}");
+                    ran.status.success()
+                });
             }
             self.mounted = false;
         }
