@@ -10,6 +10,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
+
 pub use step::Step;
 
 /// A step that failed: what, on what, why, and what to do.
@@ -104,13 +107,13 @@ impl Disk {
         path: &Path,
         act: impl FnOnce() -> io::Result<T>,
     ) -> Result<T, DiskError> {
-        (self.gate)(step, path)
-            .and_then(|()| act())
-            .map_err(|source| DiskError {
+        off_the_runtime(|| (self.gate)(step, path).and_then(|()| act())).map_err(|source| {
+            DiskError {
                 step,
                 path: path.to_owned(),
                 source,
-            })
+            }
+        })
     }
 
     /// Creates a file that must not exist yet.
@@ -220,6 +223,15 @@ impl Disk {
     }
 }
 
+/// Runs what waits for a disk so that it holds nobody else up: a disk may hang for minutes, and the
+/// runtime has no more threads than the machine has cores. On other threads it simply runs.
+pub fn off_the_runtime<T>(act: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(act),
+        _ => act(),
+    }
+}
+
 fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
@@ -319,6 +331,20 @@ mod tests {
             text.ends_with("; free some space, the next cycle makes good"),
             "{text}"
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_disk_that_hangs_holds_nobody_else_up() {
+        let (others, went_on) = std::sync::mpsc::channel();
+        let writes = tokio::spawn(async move {
+            Disk::default().step(Step::SyncLedger, Path::new("/a"), || {
+                // Hangs until another task has run, on a runtime with a single thread.
+                went_on.recv().map_err(io::Error::other)
+            })
+        });
+        let others = tokio::spawn(async move { others.send(()) });
+        others.await.unwrap().unwrap();
+        writes.await.unwrap().unwrap();
     }
 
     #[test]

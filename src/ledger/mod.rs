@@ -19,7 +19,7 @@ use crate::archive::publish::{Archived, Published};
 use crate::clock::Clock;
 use crate::domain::job::JobName;
 use crate::domain::span::{Ms, Span};
-use crate::durable::{Disk, DiskError, Output, Step};
+use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
 use line::{Event, Failed, Line};
 use replay::{Damage, Replay};
 
@@ -217,7 +217,7 @@ impl Ledger {
                 .read_until(b'\n', &mut bytes)?;
             Ok(bytes)
         };
-        let bytes = read().map_err(|source| unreadable(&self.path, source))?;
+        let bytes = off_the_runtime(read).map_err(|source| unreadable(&self.path, source))?;
         match Line::parse(bytes.trim_ascii_end()).map(|line| line.event) {
             Ok(Event::Archived(archived)) if archived.span == window => Ok(archived),
             _ => Err(LedgerError::Damaged {
