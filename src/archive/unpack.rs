@@ -88,12 +88,24 @@ pub enum EntryFault {
 impl UnpackError {
     /// Whether it is the zip that is to blame, and nothing of this machine.
     #[must_use]
-    pub const fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Damaged(_) | Self::Entry { .. } | Self::Refused(_)
-        )
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Damaged(_) | Self::Entry { .. } | Self::Refused(_) => true,
+            Self::Disk(error) => is_about_the_name(error),
+            _ => false,
+        }
     }
+}
+
+/// Whether this file system has no such names as an entry's: some know no colon, or fewer bytes.
+fn is_about_the_name(error: &DiskError) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(&error.source);
+    matches!(error.step, Step::StageData | Step::StageFolder)
+        && matches!(
+            errno,
+            Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG)
+        )
 }
 
 /// What a zip became.

@@ -277,3 +277,28 @@ fn a_full_disk_and_a_stop_are_told_apart_from_a_bad_zip() {
         UnpackError::NoSpace(_)
     ));
 }
+
+#[test]
+fn a_name_that_this_file_system_does_not_know_is_the_zip_s_fault_and_a_failing_disk_is_not() {
+    use rustix::io::Errno;
+    let zip = zip_of(&[("a b/c.json", b"[]")]);
+    for (errno, refused) in [
+        (Errno::INVAL, true),
+        (Errno::ILSEQ, true),
+        (Errno::NAMETOOLONG, true),
+        (Errno::IO, false),
+        (Errno::ACCESS, false),
+    ] {
+        for failing in [Step::StageFolder, Step::StageData, Step::SyncData] {
+            let disk = Disk::gated(move |step, _| match step {
+                step if step == failing => Err(errno.into()),
+                _ => Ok(()),
+            });
+            let mut world = World::new();
+            world.store = Store::new(world.dir.path().into(), 0, disk);
+            let error = world.unpack(&zip).unwrap_err();
+            let refused = refused && failing != Step::SyncData;
+            assert_eq!(error.is_refusal(), refused, "{failing:?} {error}");
+        }
+    }
+}
