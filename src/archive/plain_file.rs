@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 
 /// Most bytes of a `manifest.json` or `SHA256SUMS`; with a file for each of 200,000 pages they
 /// have some 60 MB.
-const MOST_TEXT: u64 = 256 * 1024 * 1024;
+pub const MOST_TEXT: u64 = 256 * 1024 * 1024;
 
 /// Opens a plain file for reading.
 ///

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::manifest::{MANIFEST, Manifest, Supersedes};
+use super::plain_file::MOST_TEXT;
 use super::store::Store;
 use crate::digest::Digest;
 use crate::domain::span::{Ms, Span};
@@ -109,6 +110,12 @@ pub enum PublishError {
          manifests; move it away, the next cycle makes good"
     )]
     InTheWay(PathBuf),
+    /// The manifest would be too long to be read again.
+    #[error(
+        "its manifest would have {0} MiB, which is more than is ever read; a shorter `window`, or a \
+         larger `limit`, makes fewer files"
+    )]
+    TooManyFiles(u64),
     /// The manifest can't be written.
     #[error("can't write the manifest: {0}")]
     Manifest(String),
@@ -132,6 +139,7 @@ pub fn publish(
     let json = manifest
         .to_json()
         .map_err(|error| PublishError::Manifest(error.to_string()))?;
+    may_be_read_back(json.len() as u64)?;
     let manifest_sha256 = Digest::of(&json);
     let mut out = disk.create(Step::StageManifest, &staged.join(MANIFEST))?;
     out.write(&json)?;
@@ -154,6 +162,14 @@ pub fn publish(
         disk.sync_folder(Step::SyncParent, parent)?;
     }
     Ok(Published::new(folder, span, manifest, manifest_sha256))
+}
+
+/// Refuses a manifest, of so many bytes, that nothing would read again. `SHA256SUMS` is always shorter.
+const fn may_be_read_back(bytes: u64) -> Result<(), PublishError> {
+    match bytes > MOST_TEXT {
+        true => Err(PublishError::TooManyFiles(bytes >> 20)),
+        false => Ok(()),
+    }
 }
 
 /// Makes the folders of job and date, each durable in the one above.

@@ -211,3 +211,10 @@ fn a_manifest_reads_back_as_it_was_written() {
         "{why}"
     );
 }
+
+#[test]
+fn a_manifest_that_nothing_would_read_again_is_refused() {
+    assert!(may_be_read_back(MOST_TEXT).is_ok());
+    let error = may_be_read_back(MOST_TEXT + 1).unwrap_err().to_string();
+    assert!(error.contains("256 MiB"), "{error}");
+}
