@@ -1,16 +1,23 @@
 //! Text from outside, made fit to be printed (**Suspicious**).
 
+/// Most characters of a text that is not wanted whole.
+const MOST: usize = 160;
+
 /// `text` on one line: characters that control, hide or turn text are escaped, and what is longer
 /// than 160 characters is cut.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    const MOST: usize = 160;
-    let mut shown = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == MOST {
-            shown.push('…');
-            break;
-        }
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => whole(&text[..end]) + "…",
+        None => whole(text),
+    }
+}
+
+/// As [`printable`], uncut: what a file is called, say.
+#[must_use]
+pub fn whole(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
         match c {
             '"' | '\'' | '\\' => shown.push(c),
             _ => shown.extend(c.escape_debug()),

@@ -10,13 +10,14 @@ use super::exit::Stop;
 use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
 use crate::archive::publish::Archived;
-use crate::archive::verify::{Finding, JobReport, Problem, against, copy, printable};
+use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::domain::span::Ms;
 use crate::durable::Disk;
 use crate::ledger::Ledger;
 use crate::ledger::line::Event;
+use crate::printable;
 
 /// Verifies the jobs named, or all, or the copy in `dir`.
 pub fn verify(
@@ -155,13 +156,13 @@ fn listing(report: &JobReport) -> String {
     for folder in &report.truncated {
         text += &format!(
             "  {}: truncated: the service may have left logs out\n",
-            printable(folder)
+            printable::whole(folder)
         );
     }
     for folder in &report.unproven {
         text += &format!(
             "  {}: unproven: what it holds is not certain\n",
-            printable(folder)
+            printable::whole(folder)
         );
     }
     text

@@ -109,7 +109,7 @@ pub async fn attempt(
             let told = keep_aside(shared, place, refusal).await;
             return Err(Missed::Failed(CallError::new(Failure::BadAnswer, told)));
         }
-        Err(error) => return Err(missed(&error, &place.zip)),
+        Err(error) => return Err(missed(&error, &place.zip, client)),
     };
     // It names a file of the zip's.
     unpacked.uncountable = unpacked.uncountable.map(|why| client.fit_to_show(&why));
@@ -202,7 +202,7 @@ fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Re
     })
 }
 
-fn missed(error: &UnpackError, zip: &Path) -> Missed {
+fn missed(error: &UnpackError, zip: &Path, client: &Client) -> Missed {
     match error {
         UnpackError::Stopped => Missed::Stopped,
         UnpackError::NoRoom(_) => no_room(error),
@@ -210,7 +210,11 @@ fn missed(error: &UnpackError, zip: &Path) -> Missed {
             let what = format!("{}: {error}", zip.display());
             Missed::Failed(CallError::new(Failure::Local, what))
         }
-        _ => local(error),
+        // It may name a file of the zip's.
+        _ => {
+            let what = client.fit_to_show(&error.to_string());
+            Missed::Failed(CallError::new(Failure::Local, what))
+        }
     }
 }
 

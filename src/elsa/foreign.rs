@@ -1,10 +1,14 @@
 //! Text from outside, made fit to be printed and written: no control characters, no endless
 //! lines, no keys.
 
-use crate::domain::secret::Keys;
+use crate::domain::secret::{Keys, Secret};
 
 /// Most characters of foreign text that are shown.
 const LONGEST: usize = 200;
+/// What stands in place of a key.
+const BLOT: &str = "[key]";
+/// Fewer bytes of a key's beginning are not taken for one, and tell nothing.
+const TELLING: usize = 4;
 
 /// `text` on one line, without control characters, cut to 200 characters, in quotes.
 #[must_use]
@@ -38,21 +42,32 @@ fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `text` with both keys blotted out, should the service have echoed them.
+/// `text` with both keys blotted out, should the service have echoed them, also where it was cut
+/// within one.
 #[must_use]
 pub fn blot(text: &str, keys: &Keys) -> String {
     [&keys.secret_key, &keys.access_key]
         .into_iter()
-        .filter(|key| !key.expose().is_empty())
+        .map(Secret::expose)
+        .filter(|key| !key.is_empty())
         .fold(text.to_owned(), |text, key| {
-            text.replace(key.expose(), "[key]")
+            let mut text = text.replace(key, BLOT);
+            let beginnings = key.char_indices().map(|(at, _)| &key[..at]);
+            let cut = beginnings
+                .rev()
+                .take_while(|beginning| beginning.len() >= TELLING)
+                .find(|beginning| text.ends_with(*beginning));
+            if let Some(cut) = cut {
+                text.truncate(text.len() - cut.len());
+                text.push_str(BLOT);
+            }
+            text
         })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::secret::Secret;
 
     #[test]
     fn foreign_text_comes_out_on_one_short_line() {
@@ -74,5 +89,9 @@ mod tests {
             blot("no AKCANARY with SKCANARY", &keys),
             "no [key] with [key]"
         );
+        for cut in ["no AKCANARY with SKCANAR", "no AKCANARY with SKCA"] {
+            assert_eq!(blot(cut, &keys), "no [key] with [key]");
+        }
+        assert_eq!(blot("SK and AKC", &keys), "SK and AKC");
     }
 }

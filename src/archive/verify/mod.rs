@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::domain::span::Span;
 use crate::domain::split::Status;
+use crate::printable;
 
 /// What was found of one job.
 #[derive(Debug, Default, Serialize)]
@@ -131,7 +132,10 @@ pub enum Problem {
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Names come from a disk that anybody may have written to.
-        let (folder, file) = (printable(&self.folder), self.file.as_deref().map(printable));
+        let (folder, file) = (
+            printable::whole(&self.folder),
+            self.file.as_deref().map(printable::whole),
+        );
         match (folder.as_str(), file) {
             ("", Some(file)) => f.write_str(&file)?,
             ("", None) => f.write_str("the folder")?,
@@ -142,7 +146,7 @@ impl std::fmt::Display for Finding {
             Problem::Missing => f.write_str(": is missing"),
             Problem::Changed => f.write_str(": was changed after it was published"),
             Problem::Added => f.write_str(": was added after the folder was published"),
-            Problem::Unreadable(why) => write!(f, ": can't be read: {}", printable(why)),
+            Problem::Unreadable(why) => write!(f, ": can't be read: {}", printable::whole(why)),
             Problem::AnotherWindow => f.write_str(": its manifest is another window's"),
             Problem::Disagrees(what) => write!(f, ": ledger and manifest disagree on {what}"),
             Problem::PreviousMissing => f.write_str(
@@ -156,16 +160,6 @@ impl std::fmt::Display for Finding {
             ),
         }
     }
-}
-
-/// `text` with its control characters escaped.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_unicode().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]
