@@ -206,14 +206,12 @@ fn read(
     Ok(Ok((manifest, Digest::of(&json))))
 }
 
-/// Whether an error says nothing of the folder itself, only that the disk or the system could not
-/// read just now.
+/// Whether an error says nothing of the folder itself, only that it could not be read just now: all
+/// but that something is not there, is no folder, or is no plain file of a size that one may have
+/// (which is our own verdict and no error of the system's).
 fn may_pass(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(
-        Errno::from_io_error(error),
-        Some(
-            Errno::IO | Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::STALE | Errno::TIMEDOUT
-        )
-    )
+    !matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    ) && error.raw_os_error().is_some()
 }

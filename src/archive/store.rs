@@ -96,12 +96,18 @@ impl Store {
         })
     }
 
+    /// Where the windows of a job are put together.
+    #[must_use]
+    pub fn staging_of(&self, job: &JobName) -> PathBuf {
+        self.root.join(STAGING).join(job.as_str())
+    }
+
     /// Where a window of a job is put together.
     #[must_use]
     pub fn staging(&self, job: &JobName, window: Span) -> PathBuf {
         // Milliseconds keep the name short: the paths of the zip's entries come on top.
         let name = format!("{}-{}", window.from().0, window.to().0);
-        self.root.join(STAGING).join(job.as_str()).join(name)
+        self.staging_of(job).join(name)
     }
 
     /// The folder of a window, relative to the root.

@@ -28,8 +28,6 @@ pub struct Collected {
     pub parts: Vec<Part>,
     /// Why the records of some file can't be counted, or its number is not believed.
     pub doubt: Option<String>,
-    /// What is known now of how long a span the service can answer.
-    pub pace: Pace,
 }
 
 /// Why a window was not collected, and what that means for the job's other windows.
@@ -75,25 +73,23 @@ pub struct Asking {
     pub window: Span,
     /// How many records are expected in it.
     pub foreseen: Option<u64>,
-    /// What is known of how long a span the service can answer.
-    pub pace: Pace,
     /// Before when, by either clock, it is not to be asked for.
     pub settled_at: Ms,
 }
 
-/// Collects a window. Whatever the outcome, nothing is
-/// visible yet; on an error nothing is left below `.staging` either.
+/// Collects a window, and learns of how long a span the service can answer. Whatever the outcome,
+/// nothing is visible yet; on an error nothing is left below `.staging` either.
 pub async fn collect(
     job: &Arc<Job>,
     client: &Client,
     shared: &Arc<Shared>,
     asking: Asking,
+    pace: &mut Pace,
     stop: &CancellationToken,
 ) -> Result<Collected, NotCollected> {
     let Asking {
         window,
         foreseen,
-        pace,
         settled_at,
     } = asking;
     shared
@@ -116,13 +112,18 @@ pub async fn collect(
         settled_at,
     };
     collecting.clear(&staged).await?;
-    let resolved = resolve(&mut collecting, window, job.limit, foreseen, pace).await;
+    let mut learnt = *pace;
+    let resolved = resolve(&mut collecting, window, job.limit, foreseen, &mut learnt).await;
+    if collecting.answered {
+        // Otherwise it may be down, whatever the length.
+        *pace = learnt;
+    }
     let placed = match resolved {
-        Ok(pace) => collecting.place(&staged).await.map(|parts| (parts, pace)),
+        Ok(()) => collecting.place(&staged).await,
         Err(error) => Err(error),
     };
     match placed {
-        Ok((mut parts, pace)) => {
+        Ok(mut parts) => {
             let mut doubt = collecting.doubt;
             if doubt_what_may_be_forgotten(&mut parts, job, client.now()) {
                 doubt = Some("the service may have forgotten its beginning already".into());
@@ -131,7 +132,6 @@ pub async fn collect(
                 staged,
                 parts,
                 doubt,
-                pace,
             })
         }
         Err(error) => {

@@ -11,6 +11,7 @@ mod patience;
 mod publishing;
 mod recheck;
 mod stock;
+mod work;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use super::collect::{Collected, NotCollected};
 use super::{JobRunner, broken};
 use crate::archive::manifest::{self, Manifest, Part, Supersedes};
-use crate::archive::publish::{Published, publish};
+use crate::archive::publish::{PublishError, Published, publish};
 use crate::archive::store::Store;
 use crate::domain::job::Job;
 use crate::domain::recheck::Content;
@@ -37,6 +37,9 @@ impl JobRunner {
             spawn_blocking(move || publish(&shared.store, &staged, folder, window, &manifest));
         let published = published.await.map_err(|error| broken(&error))?;
         let published = published.map_err(|error| {
+            if matches!(error, PublishError::TooManyFiles(_)) {
+                return NotCollected::Window(error.to_string());
+            }
             self.look_for_folders = true;
             NotCollected::Job(error.to_string())
         });
@@ -53,7 +56,7 @@ impl JobRunner {
         Ok(published)
     }
 
-    /// Removes what may be left below `.staging`; what can't be removed is at the next start.
+    /// Removes what may be left below `.staging`; what can't be removed is when the next cycle begins.
     pub(super) async fn clean(&self, staged: PathBuf) {
         let shared = Arc::clone(&self.shared);
         match spawn_blocking(move || shared.store.disk().remove(&staged)).await {

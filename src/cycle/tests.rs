@@ -2,7 +2,7 @@
 //! and a service that says nothing.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use crate::domain::account::{Account, Endpoint};
 use crate::domain::plan::{plan, tests::job};
 use crate::domain::secret::{Keys, Secret};
 use crate::domain::span::Ms;
+use crate::durable::Step;
 use crate::elsa::client::Deadlines;
 use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
 
@@ -26,6 +27,7 @@ pub(crate) struct Rig {
     pub(crate) service: Simulator,
     dir: tempfile::TempDir,
     ours: Arc<AtomicI64>,
+    disk: Disk,
 }
 
 impl Rig {
@@ -47,6 +49,7 @@ impl Rig {
             service: Simulator::start(settings).await.unwrap(),
             dir: tempfile::tempdir().unwrap(),
             ours: Arc::default(),
+            disk: Disk::default(),
         };
         rig.set_clocks(now, now);
         rig
@@ -81,7 +84,7 @@ impl Rig {
             access_key: Secret::new(keys.access_key),
             secret_key: Secret::new(keys.secret_key),
         };
-        let (clock, disk) = (self.clock(), Disk::default());
+        let (clock, disk) = (self.clock(), self.disk.clone());
         let client = Client::new(&account, keys, clock.clone(), deadlines).unwrap();
         let store = Store::new(self.dir.path().join("archive"), 0, disk.clone());
         store.prepare().unwrap();
@@ -226,6 +229,65 @@ async fn a_service_that_answers_nothing_in_time_ends_the_cycle() {
             .all(|entry| entry.from < Some(Ms(BEGIN + HOUR)))
     );
     assert!(asked.len() <= 2 * 9, "{}", asked.len());
+}
+
+#[tokio::test]
+async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
+    let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert_eq!(pass(&mut runner).await.archived, 2);
+    drop(runner);
+    // The ledger is lost, so that every folder is looked at; and the disk fails.
+    std::fs::remove_file(Ledger::path(rig.dir.path(), &job().name)).unwrap();
+    rig.disk = Disk::gated(|step, _| match step {
+        Step::ReadPublished => Err(rustix::io::Errno::IO.into()),
+        _ => Ok(()),
+    });
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    for _ in 0..3 {
+        let outcome = pass(&mut runner).await;
+        assert_eq!((outcome.archived, outcome.left), (0, 2));
+    }
+    let replay = runner.ledger().replay();
+    let (message, _) = replay
+        .last_error(Ms(BEGIN + 3 * HOUR), runner.job())
+        .unwrap();
+    assert!(message.starts_with("can't read "), "{message}");
+    // Once, and not at each look.
+    assert_eq!(replay.lines, 1);
+    drop(runner);
+    rig.disk = Disk::default();
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 2);
+    let replay = runner.ledger().replay();
+    assert_eq!(replay.last_error(Ms(BEGIN + 3 * HOUR), runner.job()), None);
+}
+
+#[tokio::test]
+async fn what_could_not_be_removed_from_staging_is_when_the_next_cycle_begins() {
+    let mut rig = Rig::at(HOUR + HOUR / 2).await;
+    let stuck = Arc::new(AtomicBool::new(true));
+    rig.disk = Disk::gated({
+        let stuck = Arc::clone(&stuck);
+        move |step, _| match step {
+            Step::Clean if stuck.load(Ordering::Relaxed) => Err(rustix::io::Errno::IO.into()),
+            _ => Ok(()),
+        }
+    });
+    let staging = rig.dir.path().join("archive/.staging");
+    stuck.store(false, Ordering::Relaxed);
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let left = staging.join(job().name.as_str()).join("0-1/part-0001");
+    std::fs::create_dir_all(&left).unwrap();
+    stuck.store(true, Ordering::Relaxed);
+    pass(&mut runner).await;
+    assert!(left.exists());
+    stuck.store(false, Ordering::Relaxed);
+    let stop = CancellationToken::new();
+    let outcome = runner.cycle(plan, Pass::ONCE, &stop).await;
+    assert_eq!(outcome.archived, 1);
+    assert!(!left.exists());
 }
 
 /// Remembers how many windows were said to be done.

@@ -90,8 +90,8 @@ pub trait Ask: Send {
 }
 
 /// Resolves `window`. `limit` is the service's page size; `foreseen` is how many records are
-/// expected, by the windows before, and `pace` what was learnt from them. Returns what is known of
-/// the pace now.
+/// expected, by the windows before, and `pace` what was learnt from them; it learns on, also where
+/// this ends in an error.
 ///
 /// # Errors
 /// The first error of asking that a smaller span does not help against.
@@ -100,8 +100,8 @@ pub async fn resolve<A: Ask>(
     window: Span,
     limit: u32,
     foreseen: Option<u64>,
-    pace: Pace,
-) -> Result<Pace, A::Error> {
+    pace: &mut Pace,
+) -> Result<(), A::Error> {
     resolve_within(Budget::new(window), ask, window, limit, foreseen, pace).await
 }
 
@@ -111,8 +111,8 @@ async fn resolve_within<A: Ask>(
     window: Span,
     limit: u32,
     foreseen: Option<u64>,
-    pace: Pace,
-) -> Result<Pace, A::Error> {
+    pace: &mut Pace,
+) -> Result<(), A::Error> {
     let mut resolver = Resolver {
         ask,
         limit: limit.into(),
@@ -127,15 +127,15 @@ async fn resolve_within<A: Ask>(
     };
     resolver
         .sweep(window, Side::Left, expected, window.len_ms())
-        .await?;
-    Ok(resolver.pace)
+        .await
+        .map(drop)
 }
 
 struct Resolver<'a, A> {
     ask: &'a mut A,
     limit: u64,
     budget: Budget,
-    pace: Pace,
+    pace: &'a mut Pace,
     /// The largest answer so far.
     largest: u64,
     /// Answers so far whose number is unknown or contradicts another: sums that hold them prove

@@ -27,6 +27,14 @@ impl Pace {
         self.longest_ms.unwrap_or(i64::MAX)
     }
 
+    /// A window that began with what `began` knew has ended with `ended`; others that were under way
+    /// at once may have ended before.
+    pub fn learn(&mut self, began: Self, ended: Self) {
+        if self.longest_ms == began.longest_ms || ended.longest_ms() < self.longest_ms() {
+            *self = ended;
+        }
+    }
+
     /// `span` took too long. Returns whether a shorter one may succeed.
     pub(super) const fn shorten(&mut self, span: Span) -> bool {
         if self.halvings == HALVINGS || span.len_ms() < SHORTEST_MS {

@@ -90,15 +90,15 @@ impl Service {
         window: Span,
         foreseen: Option<u64>,
     ) -> Result<(), &'static str> {
-        self.resolve_at(Pace::default(), window, foreseen).map(drop)
+        self.resolve_at(&mut Pace::default(), window, foreseen)
     }
 
     pub(super) fn resolve_at(
         &mut self,
-        pace: Pace,
+        pace: &mut Pace,
         window: Span,
         foreseen: Option<u64>,
-    ) -> Result<Pace, &'static str> {
+    ) -> Result<(), &'static str> {
         // What an honest service needs at most, and nothing to spare.
         let budget = Budget::exact(Budget::most_within_each_other(window));
         let budget = if self.lie.is_none() {
