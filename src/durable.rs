@@ -338,8 +338,10 @@ mod tests {
         let (others, went_on) = std::sync::mpsc::channel();
         let writes = tokio::spawn(async move {
             Disk::default().step(Step::SyncLedger, Path::new("/a"), || {
-                // Hangs until another task has run, on a runtime with a single thread.
-                went_on.recv().map_err(io::Error::other)
+                // Hangs until another task has run, on a runtime with a single thread; the time is for
+                // the test to fail instead of hanging itself.
+                let limit = std::time::Duration::from_mins(1);
+                went_on.recv_timeout(limit).map_err(io::Error::other)
             })
         });
         let others = tokio::spawn(async move { others.send(()) });

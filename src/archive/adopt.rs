@@ -207,11 +207,14 @@ fn read(
 }
 
 /// Whether an error says nothing of the folder itself, only that it could not be read just now: all
-/// but that something is not there, is no folder, or is no plain file of a size that one may have
-/// (which is our own verdict and no error of the system's).
+/// but that something is not there, can't be there by its name, or is neither folder nor plain file.
 fn may_pass(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    ) && error.raw_os_error().is_some()
+    use rustix::io::Errno;
+    // What is no error of the system's is our own verdict.
+    Errno::from_io_error(error).is_some_and(|errno| {
+        !matches!(
+            errno,
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::NXIO
+        )
+    })
 }

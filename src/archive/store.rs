@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::domain::job::JobName;
 use crate::domain::span::Span;
 use crate::domain::window::{FolderName, Named, Zone};
-use crate::durable::{Disk, DiskError, Step, advice};
+use crate::durable::{Disk, DiskError, Step, advice, off_the_runtime};
 
 /// The folder below the root in which windows are put together; collectors skip its name.
 pub const STAGING: &str = ".staging";
@@ -158,7 +158,7 @@ impl Store {
 
 /// Bytes that are free where `path` is, for whoever runs this.
 pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
-    let found = rustix::fs::statvfs(path)?;
+    let found = off_the_runtime(|| rustix::fs::statvfs(path))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 

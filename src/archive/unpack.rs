@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use thiserror::Error;
 use zip::CompressionMethod;
 use zip::read::ZipFile;
@@ -71,6 +72,9 @@ pub enum EntryFault {
     /// Its name.
     #[error(transparent)]
     Name(#[from] BadName),
+    /// This file system has no such names.
+    #[error("this file system refuses its name: {0}")]
+    NoSuchName(Errno),
     /// A link, a device or the like.
     #[error("it is no plain file (mode {0:o})")]
     NoPlainFile(u32),
@@ -88,24 +92,24 @@ pub enum EntryFault {
 impl UnpackError {
     /// Whether it is the zip that is to blame, and nothing of this machine.
     #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Damaged(_) | Self::Entry { .. } | Self::Refused(_) => true,
-            Self::Disk(error) => is_about_the_name(error),
-            _ => false,
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_) | Self::Entry { .. } | Self::Refused(_)
+        )
+    }
+
+    /// Making what entry `index` is called has failed: some file systems know no colon, or fewer
+    /// bytes, and then it is the zip's name that is to blame.
+    fn making(index: usize, error: DiskError) -> Self {
+        match Errno::from_io_error(&error.source) {
+            Some(errno @ (Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG)) => Self::Entry {
+                index: index + 1,
+                why: EntryFault::NoSuchName(errno),
+            },
+            _ => Self::Disk(error),
         }
     }
-}
-
-/// Whether this file system has no such names as an entry's: some know no colon, or fewer bytes.
-fn is_about_the_name(error: &DiskError) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(&error.source);
-    matches!(error.step, Step::StageData | Step::StageFolder)
-        && matches!(
-            errno,
-            Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG)
-        )
 }
 
 /// What a zip became.
@@ -185,10 +189,10 @@ impl Unpacking<'_> {
                 continue;
             }
             drop(raw);
-            folders.make_above(self, &name)?;
+            folders.make_above(self, index, &name)?;
             let entry = archive.by_index(index).map_err(damaged)?;
             let seen = &mut unpacked.seen;
-            let (file, uncountable) = self.write_file(entry, name, &mut size, seen, stop)?;
+            let (file, uncountable) = self.write_file(entry, index, name, &mut size, seen, stop)?;
             unpacked.records = unpacked
                 .records
                 .zip(file.records)
@@ -203,6 +207,7 @@ impl Unpacking<'_> {
     fn write_file(
         &self,
         mut entry: ZipFile<'_, BufReader<Metered>>,
+        index: usize,
         path: String,
         size: &mut Size,
         seen: &mut Seen,
@@ -211,7 +216,8 @@ impl Unpacking<'_> {
         let mut out = self
             .store
             .disk()
-            .create(Step::StageData, &self.folder.join(&path))?;
+            .create(Step::StageData, &self.folder.join(&path))
+            .map_err(|error| UnpackError::making(index, error))?;
         let mut hasher = Hasher::default();
         let kind = Kind::of(&path, self.format);
         let mut counter = Counter::new(kind, expected_field(kind, self.include_fields));
@@ -312,19 +318,27 @@ struct Folders {
 }
 
 impl Folders {
-    /// Makes the folders above `path`, which is relative to the part's folder, and that one.
-    fn make_above(&mut self, unpacking: &Unpacking<'_>, path: &str) -> Result<(), DiskError> {
-        let above = path
-            .match_indices('/')
-            .map(|(at, _)| unpacking.folder.join(&path[..at]));
-        for folder in [unpacking.folder.to_owned()].into_iter().chain(above) {
-            if !self.made.contains(&folder) {
-                unpacking
-                    .store
-                    .disk()
-                    .make_folders(Step::StageFolder, &folder)?;
-                self.made.insert(folder);
-            }
+    /// Makes the folders above entry `index`, whose `path` is relative to the part's folder, and that
+    /// one.
+    fn make_above(
+        &mut self,
+        unpacking: &Unpacking<'_>,
+        index: usize,
+        path: &str,
+    ) -> Result<(), UnpackError> {
+        self.make(unpacking, unpacking.folder.to_owned())?;
+        for (at, _) in path.match_indices('/') {
+            self.make(unpacking, unpacking.folder.join(&path[..at]))
+                .map_err(|error| UnpackError::making(index, error))?;
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, unpacking: &Unpacking<'_>, folder: PathBuf) -> Result<(), DiskError> {
+        if !self.made.contains(&folder) {
+            let disk = unpacking.store.disk();
+            disk.make_folders(Step::StageFolder, &folder)?;
+            self.made.insert(folder);
         }
         Ok(())
     }

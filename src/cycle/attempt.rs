@@ -212,7 +212,7 @@ fn missed(error: &UnpackError, zip: &Path, client: &Client) -> Missed {
         }
         // It may name a file of the zip's.
         _ => {
-            let what = client.fit_to_show(&error.to_string());
+            let what = client.without_keys(&error.to_string());
             Missed::Failed(CallError::new(Failure::Local, what))
         }
     }

@@ -8,6 +8,7 @@ use super::work::Work;
 use super::{JobRunner, Outcome};
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
+use crate::domain::plan::reach;
 use crate::domain::retry::{LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS};
 use crate::domain::span::{Ms, Span};
 use crate::ledger::line::Failed;
@@ -112,9 +113,12 @@ impl JobRunner {
         outcome: &mut Outcome,
     ) {
         let (now, replay) = (self.client.now(), self.ledger.replay());
-        let due = planned(now, &replay.coverage, &self.job);
+        let closed = replay.closed(reach(now, &self.job));
+        let due = planned(now, &closed, &self.job);
         outcome.left = (due.len() as u64).max(1);
-        if let Some(&span) = due.first()
+        // What is lost shows as such, and not as a failure.
+        let mut missing = due.into_iter().filter(|&due| !replay.is_known_lost(due));
+        if let Some(span) = missing.next()
             && is_over(replay.next_try(span), now, LONGEST_PAUSE_MS)
         {
             let failed = Failed {

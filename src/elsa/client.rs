@@ -25,6 +25,7 @@ use crate::domain::account::{Account, Endpoint};
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::Ms;
+use crate::printable;
 
 pub use incoming::{Answer, MOST_BYTES, ZIP_STATUS};
 
@@ -221,6 +222,12 @@ impl Client {
     #[must_use]
     pub fn fit_to_show(&self, text: &str) -> String {
         quote(&blot(text, &self.keys)).trim_matches('"').to_owned()
+    }
+
+    /// As [`Client::fit_to_show`], uncut: what a path of ours leads to, say, and what is wrong there.
+    #[must_use]
+    pub fn without_keys(&self, text: &str) -> String {
+        printable::whole(&blot(text, &self.keys))
     }
 
     /// Makes one attempt, signed afresh, as soon as the account's bounds allow.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{LedgerError, unreadable};
 use crate::domain::span::Ms;
-use crate::durable::{Disk, DiskError, Step};
+use crate::durable::{Disk, DiskError, Step, off_the_runtime};
 
 /// Where the word of a ledger's job is left.
 #[must_use]
@@ -38,7 +38,7 @@ pub fn leave(ledger: &Path, until: Ms, disk: &Disk) -> Result<(), DiskError> {
 /// When it is there and can't be read.
 pub fn read(ledger: &Path) -> Result<Option<Ms>, LedgerError> {
     let path = path(ledger);
-    match fs::read_to_string(&path) {
+    match off_the_runtime(|| fs::read_to_string(&path)) {
         Ok(text) => Ok(text.trim().parse().ok().map(Ms)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path, error)),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::durable::{Disk, DiskError, Step};
+use crate::durable::{Disk, DiskError, Step, off_the_runtime};
 
 /// Bytes set aside: room for more than a hundred lines.
 pub const BYTES: u64 = 64 * 1024;
@@ -23,7 +23,8 @@ pub fn path(ledger: &Path) -> PathBuf {
 /// When it can't be written; then nothing of it is left.
 pub fn keep(ledger: &Path, disk: &Disk) -> Result<(), DiskError> {
     let path = path(ledger);
-    if fs::symlink_metadata(&path).is_ok_and(|found| found.len() == BYTES) {
+    let found = off_the_runtime(|| fs::symlink_metadata(&path));
+    if found.is_ok_and(|found| found.len() == BYTES) {
         return Ok(());
     }
     disk.step(Step::KeepReserve, &path, || {

@@ -280,25 +280,41 @@ fn a_full_disk_and_a_stop_are_told_apart_from_a_bad_zip() {
 
 #[test]
 fn a_name_that_this_file_system_does_not_know_is_the_zip_s_fault_and_a_failing_disk_is_not() {
-    use rustix::io::Errno;
-    let zip = zip_of(&[("a b/c.json", b"[]")]);
-    for (errno, refused) in [
+    let zip = zip_of(&[("a b/c d.json", b"[]")]);
+    for (errno, about_names) in [
         (Errno::INVAL, true),
         (Errno::ILSEQ, true),
         (Errno::NAMETOOLONG, true),
         (Errno::IO, false),
         (Errno::ACCESS, false),
     ] {
-        for failing in [Step::StageFolder, Step::StageData, Step::SyncData] {
-            let disk = Disk::gated(move |step, _| match step {
-                step if step == failing => Err(errno.into()),
+        // The last is our own name.
+        for (failing, entrys) in [("a b", true), ("c d.json", true), ("part-0001", false)] {
+            let disk = Disk::gated(move |step, path| match step {
+                Step::StageFolder | Step::StageData if path.ends_with(failing) => Err(errno.into()),
                 _ => Ok(()),
             });
             let mut world = World::new();
             world.store = Store::new(world.dir.path().into(), 0, disk);
             let error = world.unpack(&zip).unwrap_err();
-            let refused = refused && failing != Step::SyncData;
-            assert_eq!(error.is_refusal(), refused, "{failing:?} {error}");
+            assert_eq!(error.is_refusal(), about_names && entrys, "{error}");
         }
     }
+}
+
+#[test]
+fn a_write_that_fails_is_never_the_zip_s_fault() {
+    let zip = zip_of(&[("a.json", b"[]")]);
+    let seen = std::sync::atomic::AtomicBool::new(false);
+    let disk = Disk::gated(move |step, _| match step {
+        // The file is made, and then written.
+        Step::StageData if seen.swap(true, std::sync::atomic::Ordering::Relaxed) => {
+            Err(Errno::INVAL.into())
+        }
+        _ => Ok(()),
+    });
+    let mut world = World::new();
+    world.store = Store::new(world.dir.path().into(), 0, disk);
+    let error = world.unpack(&zip).unwrap_err();
+    assert!(matches!(error, UnpackError::Disk(_)), "{error}");
 }
