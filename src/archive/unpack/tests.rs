@@ -318,3 +318,13 @@ fn a_write_that_fails_is_never_the_zip_s_fault() {
     let error = world.unpack(&zip).unwrap_err();
     assert!(matches!(error, UnpackError::Disk(_)), "{error}");
 }
+
+#[test]
+fn what_the_library_repeats_of_a_damaged_zip_can_be_printed() {
+    let mut zip = zip_of(&[("a\x1b[31m.json", b"[]")]);
+    // Only the local header says that it is encrypted (APPNOTE 4.4.4).
+    zip[6] |= 1;
+    let error = World::new().unpack(&zip).unwrap_err().to_string();
+    assert!(error.contains("[31m.json"), "{error}");
+    assert!(!error.contains(char::is_control), "{error:?}");
+}
