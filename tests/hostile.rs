@@ -14,6 +14,8 @@ mod harness;
 
 #[path = "hostile/cases.rs"]
 mod cases;
+#[path = "hostile/echo.rs"]
+mod echo;
 #[path = "hostile/forge.rs"]
 mod forge;
 #[path = "hostile/lies.rs"]
@@ -108,8 +110,10 @@ async fn archive(group: impl FnOnce(&Ground) -> Group) -> Vec<String> {
             None => println!("(no strace here: what was touched was not watched)"),
         }
         let controls = |c: char| c.is_control() && c != '\n';
-        assert!(!watched.log.contains(controls), "{}", watched.log);
-        assert!(!watched.log.contains("CANARY"), "a key was printed");
+        for printed in [&watched.log, &watched.results] {
+            assert!(!printed.contains(controls), "{printed}");
+            assert!(!printed.contains("CANARY"), "a key was printed");
+        }
         let kept = quarantine(&world);
         let told = cases
             .iter()

@@ -194,10 +194,15 @@ impl Live<'_> {
                 ..Limits::default()
             },
         };
-        unpacking.run(&zip, &|| false).map_err(|error| {
+        let mut unpacked = unpacking.run(&zip, &|| false).map_err(|error| {
             let told = self.client.fit_to_show(&error.to_string());
             CallError::new(Failure::BadAnswer, told)
-        })
+        })?;
+        // It names a file of the zip's.
+        unpacked.uncountable = unpacked
+            .uncountable
+            .map(|why| self.client.fit_to_show(&why));
+        Ok(unpacked)
     }
 }
 

@@ -42,27 +42,57 @@ fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `text` with both keys blotted out, should the service have echoed them, also where it was cut
-/// within one.
+/// `text` with both keys blotted out, should the service have echoed them: as they are or as JSON
+/// may escape them, also where the text was cut within one.
 #[must_use]
 pub fn blot(text: &str, keys: &Keys) -> String {
-    [&keys.secret_key, &keys.access_key]
-        .into_iter()
-        .map(Secret::expose)
-        .filter(|key| !key.is_empty())
-        .fold(text.to_owned(), |text, key| {
-            let mut text = text.replace(key, BLOT);
-            let beginnings = key.char_indices().map(|(at, _)| &key[..at]);
-            let cut = beginnings
-                .rev()
-                .take_while(|beginning| beginning.len() >= TELLING)
-                .find(|beginning| text.ends_with(*beginning));
-            if let Some(cut) = cut {
-                text.truncate(text.len() - cut.len());
-                text.push_str(BLOT);
+    let keys = [&keys.secret_key, &keys.access_key].map(Secret::expose);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let echoes = keys.iter().filter(|key| !key.is_empty());
+        match echoes.filter_map(|key| echo(rest, key)).max() {
+            Some(length) => {
+                shown.push_str(BLOT);
+                rest = &rest[length..];
             }
-            text
-        })
+            None => {
+                shown.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    shown
+}
+
+/// How many bytes `key` has at the beginning of `text`, where it stands there.
+fn echo(text: &str, key: &str) -> Option<usize> {
+    let mut rest = text;
+    for (at, c) in key.char_indices() {
+        rest = match after(rest, c) {
+            Some(rest) => rest,
+            None if is_cut(rest) && at >= TELLING => return Some(text.len()),
+            None => return None,
+        };
+    }
+    Some(text.len() - rest.len())
+}
+
+/// What follows on `c`, however JSON writes it.
+fn after(text: &str, c: char) -> Option<&str> {
+    text.strip_prefix(c).or_else(|| {
+        let escape = text.strip_prefix('\\')?;
+        let number = escape.strip_prefix('u').and_then(|u| u.split_at_checked(4));
+        match number {
+            Some((digits, rest)) if u32::from_str_radix(digits, 16) == Ok(c.into()) => Some(rest),
+            _ => escape.strip_prefix(c),
+        }
+    })
+}
+
+/// Whether text ends here, or within an escape.
+fn is_cut(rest: &str) -> bool {
+    rest.is_empty() || (rest.starts_with('\\') && rest.len() < r"\u0000".len())
 }
 
 #[cfg(test)]
@@ -93,5 +123,14 @@ mod tests {
             assert_eq!(blot(cut, &keys), "no [key] with [key]");
         }
         assert_eq!(blot("SK and AKC", &keys), "SK and AKC");
+        for written in [r"\u0041KCANARY.", r"A\u004b\u0043\u0041\u004e\u0041RY."] {
+            assert_eq!(blot(written, &keys), "[key].");
+        }
+        for cut in [r"\u0053KCA", r"SKCA\", r"SKCAN\u004", r"SKCAN\u0041"] {
+            assert_eq!(blot(cut, &keys), "[key]");
+        }
+        for other in [r"\u0041K", r"AKCA\u004f", r"AKCA\u00e9", r"\u", "AKCAé"] {
+            assert_eq!(blot(other, &keys), other);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The real binary as a child process: what it prints is collected, and it is killed when it
 //! takes longer than any of these tests should, so that a hang is a failure.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -91,6 +92,21 @@ pub fn command(args: &[&str], home: &Path) -> Command {
     command
 }
 
+/// The same, started by another program, which is given it with its arguments.
+pub fn command_by(starter: &[&str], args: &[&str], home: &Path) -> Command {
+    let program = command(args, home);
+    let mut started = Command::new(starter[0]);
+    started.args(&starter[1..]).arg(program.get_program());
+    for (variable, value) in program.get_envs() {
+        match value {
+            Some(value) => started.env(variable, value),
+            None => started.env_remove(variable),
+        };
+    }
+    started.args(args).current_dir(home);
+    started
+}
+
 /// A command that is running.
 pub struct Running {
     args: String,
@@ -101,21 +117,17 @@ pub struct Running {
 }
 
 impl Running {
-    pub(super) fn start(
-        args: &[&str],
-        home: &Path,
-        variables: &[(&str, &Path)],
-        printed: Arc<Mutex<Vec<u8>>>,
-    ) -> Self {
-        let mut child = command(args, home)
-            .envs(variables.iter().copied())
+    pub(super) fn start(mut command: Command, printed: Arc<Mutex<Vec<u8>>>) -> Self {
+        let args: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+        let args = args.join(" ");
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         Self {
-            args: args.join(" "),
+            args,
             stdout: Pipe::of(child.stdout.take().unwrap()),
             stderr: Pipe::of(child.stderr.take().unwrap()),
             child,

@@ -74,6 +74,11 @@ impl Ground {
                 h.flags |= DESCRIPTOR
             }),
             differs("another-method-in-its-header", "mismatch", |h| h.method = 0),
+            refused(
+                "a-method-that-nobody-knows",
+                "compression",
+                Zip::of([self.file("a.json").both(|h| h.method = 4711)]),
+            ),
             differs("another-checksum-in-its-header", "mismatch", |h| h.crc ^= 1),
             refused(
                 "escape-sequence-in-a-complaint",

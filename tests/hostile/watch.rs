@@ -18,6 +18,7 @@ const CALLS: &str = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat
 pub struct Watched {
     pub code: Option<i32>,
     pub log: String,
+    pub results: String,
     /// Everything that was touched otherwise than by reading; `None` where there is no strace.
     pub touched: Option<BTreeSet<PathBuf>>,
 }
@@ -67,6 +68,7 @@ pub fn watch(command: &Command, home: &Path) -> Watched {
     Watched {
         code: ran.status.code(),
         log: String::from_utf8(ran.stderr).unwrap(),
+        results: String::from_utf8(ran.stdout).unwrap(),
         touched: traced.then(|| touched(&fs::read_to_string(&trace).unwrap(), home)),
     }
 }

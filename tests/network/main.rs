@@ -23,4 +23,5 @@ mod server;
 mod stillness;
 mod throttling;
 mod trust;
+mod unreachable;
 mod wire;

@@ -103,6 +103,34 @@ async fn a_handshake_that_hangs_anywhere_is_given_up_after_25_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handshake_of_a_byte_a_second_is_given_up_after_25_seconds() {
+    for after in [0, 1, 300, 500] {
+        let stillness = Stillness::begin();
+        let drip = Script {
+            cut: Some(Cut {
+                after,
+                end: End::Dripping,
+            }),
+            ..Script::of([])
+        };
+        let server = Server::always(Shown::Right.tls(), drip).await;
+        let client = client(server.port);
+        server.seen.stalls.notify_one();
+        let ended = stillness.pass(download(&client), &server.seen.stalls).await;
+        let what = format!("TLS that drips after {after} bytes");
+        assert_ended(ended, Failure::Unreachable, 25, &what);
+        // It did go on until then, and the server noticed the end of it soon.
+        let noticed = server.seen.ended.notified();
+        stillness
+            .pass_by(Duration::from_secs(1), noticed, || ())
+            .await;
+        let dripped = server.seen.passed() - after;
+        assert!((15..40).contains(&dripped), "{what}: {dripped}");
+        assert_eq!(server.seen.handshake(), 0, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_never_answers_is_too_slow_after_its_deadline() {
     // Look-up, connection and search have 205 seconds together.
     for sent in ["", "HTTP/1.1 200", &HEAD[..HEAD.len() - 2]] {

@@ -59,6 +59,8 @@ pub struct Seen {
     pub requests: AtomicUsize,
     /// Bytes of the last handshake that were the server's; 0 when it did not come to its end.
     pub handshake: AtomicU64,
+    /// Bytes of the last connection that ended, as they are beneath TLS.
+    pub passed: AtomicU64,
     /// Bytes of answers that TLS has taken.
     pub sent: AtomicU64,
     /// Whether the last connection was cut short by its script.
@@ -80,6 +82,10 @@ impl Seen {
 
     pub fn handshake(&self) -> u64 {
         self.handshake.load(Ordering::SeqCst)
+    }
+
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::SeqCst)
     }
 
     pub fn sent(&self) -> u64 {
@@ -182,6 +188,7 @@ async fn connection(stream: TcpStream, tls: Arc<ServerConfig>, script: &Script, 
 }
 
 async fn end(wire: Wire, how: Option<End>, seen: &Seen) {
+    seen.passed.store(wire.passed, Ordering::SeqCst);
     let cut = wire.was_cut();
     if cut.is_some() {
         seen.was_cut.store(true, Ordering::SeqCst);

@@ -2,10 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+const A_SECOND: Duration = Duration::from_secs(1);
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub enum End {
     Reset,
     /// Nothing more comes, and it stays open.
     Stalled,
+    /// A byte a second comes, for as long as somebody waits for it.
+    Dripping,
 }
 
 /// After how many of the server's bytes a connection ends, the handshake's included, and how.
@@ -35,6 +41,8 @@ pub struct Wire {
     /// Bytes that have passed.
     pub passed: u64,
     held_back: bool,
+    /// Before the next byte that drips.
+    pause: Pin<Box<Sleep>>,
 }
 
 impl Wire {
@@ -45,6 +53,7 @@ impl Wire {
             cut,
             passed: 0,
             held_back: false,
+            pause: Box::pin(sleep(A_SECOND)),
         }
     }
 
@@ -56,7 +65,8 @@ impl Wire {
     /// Ends the connection, whatever TLS thinks of it.
     pub async fn end(mut self, end: End) {
         match end {
-            End::Closed => {
+            // Who drips ends when nobody waits any more.
+            End::Closed | End::Dripping => {
                 // A close with bytes unread would be a reset; the client is gone soon enough.
                 let _ = self.stream.shutdown().await;
                 self.until_gone().await;
@@ -94,7 +104,15 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let left = self.cut.map_or(u64::MAX, |cut| cut.after - self.passed);
+        let left = match self.cut {
+            None => u64::MAX,
+            Some(cut) if cut.end == End::Dripping && self.passed >= cut.after => {
+                ready!(self.pause.as_mut().poll(context));
+                self.pause.set(sleep(A_SECOND));
+                1
+            }
+            Some(cut) => cut.after - self.passed,
+        };
         if left == 0 {
             self.held_back = true;
             return Poll::Ready(Err(io::Error::other("cut")));
