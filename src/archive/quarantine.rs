@@ -154,7 +154,9 @@ impl Quarantine {
         let digits: String = digest.chars().take(DIGITS).collect();
         let kept = self.kept()?;
         let same = format!("-{digits}.zip");
-        if let Some(same) = kept.iter().find(|kept| kept.name.ends_with(&same)) {
+        // Half of it may be there too, where it could not be removed.
+        let is_same = |name: &str| name.ends_with(&same) && !name.starts_with(UNFINISHED);
+        if let Some(same) = kept.iter().find(|kept| is_same(&kept.name)) {
             return Ok(self.folder.join(&same.name));
         }
         self.make_room(kept, bytes)?;
@@ -249,7 +251,8 @@ impl Quarantine {
         Ok(self.disk.sync_folder(Step::SyncQuarantine, &self.folder)?)
     }
 
-    /// The zips that are kept, the oldest first. What has another name is none of ours.
+    /// The zips that are kept or half-done, the oldest first. What has another name is none of
+    /// ours.
     fn kept(&self) -> Result<Vec<Kept>, NotKept> {
         let mut kept = Vec::new();
         for name in self.names()? {

@@ -96,6 +96,21 @@ fn the_same_zip_is_kept_once() {
 }
 
 #[test]
+fn half_a_zip_that_could_not_be_removed_is_not_taken_for_it() {
+    let world = World::new();
+    for (from_ms, half) in [(1, "the"), (2, "the z")] {
+        let kept = world.keep(from_ms, "the zip").unwrap();
+        let name = kept.file_name().unwrap().to_str().unwrap();
+        let unfinished = kept.with_file_name(unfinished(name));
+        fs::rename(&kept, &unfinished).unwrap();
+        fs::write(unfinished, half).unwrap();
+    }
+    let kept = world.keep(1, "the zip").unwrap();
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "the zip");
+    assert_eq!(world.keep(2, "the zip").unwrap(), kept);
+}
+
+#[test]
 fn the_oldest_go_when_there_are_too_many_or_too_much() {
     let world = World::new();
     for (second, content) in [(4, "d"), (1, "a"), (3, "c"), (5, "e")] {
