@@ -1,13 +1,13 @@
 //! *Exactly once* and *Self-healing* while the machine's clock is set under a running daemon: the
 //! real binary with libfaketime's clock, which a file moves. Without the library (the package is
-//! mostly called `faketime`) there is nothing to try, and the test says so.
+//! mostly called `faketime`) there is nothing to try; the test says so, or fails with `REQUIRE_ALL=1`.
 
 mod harness;
 
 use std::fs;
 use std::path::Path;
 
-use harness::{Due, Job, World, until};
+use harness::{Due, Job, World, left_out, until};
 
 const LIBRARIES: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -18,7 +18,7 @@ const LIBRARIES: [&str; 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_under_a_running_daemon_costs_and_doubles_nothing() {
     let Some(library) = LIBRARIES.iter().map(Path::new).find(|path| path.exists()) else {
-        println!("skipped: libfaketime is not installed");
+        left_out("a clock that is set", "libfaketime is not installed");
         return;
     };
     let due = Due::hours(3);

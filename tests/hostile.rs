@@ -31,10 +31,12 @@ use std::path::PathBuf;
 
 use cases::{Case, Fate, Ground, Group};
 use elsa_archiver::simulator::{Fault, FaultPlan};
-use harness::{Due, Job, World, project_key, zip_of};
+use harness::{Due, Job, World, left_out, project_key, zip_of};
 use serde_json::Value;
 
 const CANARY: &str = "nobody else's business";
+
+const NO_STRACE: &str = "there is no strace that may trace";
 
 /// A zip that is kept, with the reason.
 struct Kept {
@@ -107,7 +109,7 @@ async fn archive(group: impl FnOnce(&Ground) -> Group) -> Vec<String> {
         }
         match &watched.touched {
             Some(touched) => assert_touched_ours_alone(&world, &cases, touched),
-            None => println!("(no strace here: what was touched was not watched)"),
+            None => left_out("a watch on what is touched", NO_STRACE),
         }
         let controls = |c: char| c.is_control() && c != '\n';
         for printed in [&watched.log, &watched.results] {
@@ -240,7 +242,7 @@ fn the_watch_sees_whatever_is_made_written_moved_or_removed() {
         before
     );
     let Some(touched) = watched.touched else {
-        println!("(no strace here)");
+        left_out("a watch on what is touched", NO_STRACE);
         return;
     };
     for name in ["made", "made/written", "linked", "again", "moved", "pipe"] {

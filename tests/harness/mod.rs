@@ -13,6 +13,8 @@
 
 mod archive;
 mod due;
+mod keys;
+mod missing;
 mod process;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,8 @@ use zip::write::SimpleFileOptions;
 
 pub use archive::{Folder, Found};
 pub use due::{Due, LOGS_A_WINDOW};
+pub use keys::Keys;
+pub use missing::{left_out, tell};
 pub use process::{Ran, Running, command, until};
 
 /// The canaries: they must turn up nowhere but in the two files that hold them.
@@ -264,35 +268,23 @@ impl World {
         assert!(asked.is_empty(), "asked again: {asked:#?}");
     }
 
-    fn assert_no_key_leaked(&self) {
+    /// The keys that the program was given, and those that it is given now.
+    pub fn keys(&self) -> Keys {
         let mut keys = vec![ACCESS_KEY.to_owned(), SECRET_KEY.to_owned()];
         for entry in fs::read_dir(self.path("keys")).unwrap() {
             keys.push(fs::read_to_string(entry.unwrap().path()).unwrap());
         }
-        // Half a key is a leak too, and so is one as JSON may write it.
-        let halves = keys.iter().map(|key| &key[..key.len() / 2]);
-        let traces: Vec<String> = halves
-            .flat_map(|half| [half.to_owned(), escaped(half)])
-            .collect();
-        let holds_key = |bytes: &[u8]| {
-            traces
-                .iter()
-                .any(|trace| memchr::memmem::find(bytes, trace.as_bytes()).is_some())
-        };
-        // A refused zip is kept as it came, as the logs of one that is read are: what is in it was
-        // the service's to say. Its reason is the program's own.
-        let kept = |path: &Path| {
-            path.starts_with(self.state.join("quarantine"))
-                && path.extension().is_some_and(|extension| extension == "zip")
-        };
-        assert!(
-            !holds_key(&self.printed.lock().unwrap()),
-            "a key was printed"
-        );
-        for path in archive::files_below(self.dir.path()) {
-            if !path.starts_with(self.path("keys")) && !kept(&path) {
-                let bytes = fs::read(&path).unwrap();
-                assert!(!holds_key(&bytes), "a key is in {}", path.display());
+        Keys::new(&keys)
+    }
+
+    fn assert_no_key_leaked(&self) {
+        let keys = self.keys();
+        keys.assert_not_in("what was printed", &self.printed.lock().unwrap());
+        let home = self.dir.path();
+        keys.assert_not_below(home, &[&self.path("keys")]);
+        for elsewhere in [&self.root, &self.state] {
+            if !elsewhere.starts_with(home) {
+                keys.assert_not_below(elsewhere, &[]);
             }
         }
     }
