@@ -9,6 +9,9 @@ use elsa_archiver::durable::Step;
 use nix::libc;
 use nix::unistd::Pid;
 
+/// Where refused zips are kept.
+pub const QUARANTINE: &str = "state/quarantine";
+
 /// The registers at a system call. Only x86-64 is known.
 pub type Registers = libc::user_regs_struct;
 
@@ -130,11 +133,20 @@ impl Call {
             && self.to.as_deref().is_some_and(|to| !staged(to))
     }
 
+    /// Whether it is about the quarantine, on whose success nothing depends.
+    pub fn keeps_aside(&self) -> bool {
+        self.path.starts_with(QUARANTINE)
+    }
+
     /// The job that it is about.
     pub fn job(&self) -> Option<&str> {
         let mut names = self.path.iter().map(|name| name.to_str().unwrap());
         let job = match (names.next()?, names.next()?) {
             ("archive", ".staging") => names.next()?,
+            ("state", "quarantine") => {
+                let name = names.next()?;
+                name.trim_start_matches(".new-").split_once('-')?.0
+            }
             ("archive", job) => job,
             (_, file) => file.split_once(".ledger")?.0,
         };
@@ -148,6 +160,17 @@ impl Call {
         }
         let name = self.path.file_name()?.to_str()?;
         let depth = self.path.components().count();
+        if self.keeps_aside() {
+            return match self.kind {
+                Kind::MakeFolder => Some(Step::MakeParent),
+                Kind::Create | Kind::Write => Some(Step::StageRefused),
+                Kind::SyncFile => Some(Step::SyncRefused),
+                Kind::Rename => Some(Step::KeepRefused),
+                Kind::SyncFolder => Some(Step::SyncQuarantine),
+                Kind::Remove => Some(Step::Clean),
+                Kind::Open | Kind::Truncate => None,
+            };
+        }
         Some(
             match (self.kind, self.path.starts_with("archive/.staging")) {
                 (Kind::MakeFolder, true) => Step::StageFolder,

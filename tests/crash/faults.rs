@@ -1,11 +1,13 @@
 //! *Isolated*, *Self-healing*, *Candid* on a disk that fails: every call that touches it is made
 //! to fail or to do half its work, and disks are filled to the brim for real.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use elsa_archiver::durable::Step;
 use nix::errno::Errno;
 
 use super::call::Kind;
@@ -16,12 +18,30 @@ use super::matrix::{self, Dice};
 use super::scene::{JOBS, Scene, Start};
 use super::tracer::{At, Point, Seen, Traced, What};
 use super::violation::violation;
+use crate::harness::{left_out, tell};
 
 /// A call that is made to fail.
 struct Fault {
     start: Start,
     point: Point,
+    step: Option<Step>,
+    keeps_aside: bool,
     what: What,
+}
+
+impl Fault {
+    /// The number of the error that it comes back with; `None` for half a write.
+    const fn errno(&self) -> Option<i32> {
+        match self.what {
+            What::Fail(errno) | What::FailFromHereOn(errno) => Some(errno as i32),
+            _ => None,
+        }
+    }
+
+    /// What each sample has one of.
+    const fn combination(&self) -> (Kind, Option<i32>) {
+        (self.point.kind, self.errno())
+    }
 }
 
 /// What each kind of call may come back with.
@@ -38,7 +58,7 @@ const fn errors(kind: Kind) -> &'static [Errno] {
 
 fn faults(calls: &[Seen], start: Start) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for Seen { point, call, .. } in calls {
+    for Seen { point, call, .. } in calls.iter().filter(|seen| start.is_about(&seen.call)) {
         let mut whats: Vec<What> = Vec::new();
         for &errno in errors(call.kind) {
             whats.extend([What::Fail(errno), What::FailFromHereOn(errno)]);
@@ -48,7 +68,13 @@ fn faults(calls: &[Seen], start: Start) -> Vec<Fault> {
         }
         faults.extend(whats.into_iter().map(|what| {
             let point = point.clone();
-            Fault { start, point, what }
+            Fault {
+                start,
+                point,
+                step: call.step(),
+                keeps_aside: call.keeps_aside(),
+                what,
+            }
         }));
     }
     faults
@@ -67,7 +93,16 @@ fn whatever_the_disk_refuses_is_told_harms_nothing_and_is_made_good() {
     }
     let there_are = all.len();
     dice.shuffle(&mut all);
+    let combinations: HashSet<_> = all.iter().map(Fault::combination).collect();
+    let all = matrix::in_turns(all, |fault| (fault.step, fault.keeps_aside, fault.errno()));
+    let mut all = matrix::in_turns(all, Fault::combination);
     all.truncate(super::size().faults);
+    let tried: HashSet<_> = all.iter().map(Fault::combination).collect();
+    assert_eq!(
+        tried, combinations,
+        "too few to try each error of each call"
+    );
+    let mut steps = BTreeSet::new();
     let mut violations = Vec::new();
     let (mut failed, mut harmless, mut not_reached) = (0, 0, 0);
     for fault in &all {
@@ -77,6 +112,9 @@ fn whatever_the_disk_refuses_is_told_harms_nothing_and_is_made_good() {
             (None, _) => not_reached += 1,
             (_, Some(0)) => harmless += 1,
             _ => failed += 1,
+        }
+        if traced.hit.is_some() {
+            steps.insert(super::step_name(fault.step));
         }
         let what = format!("{:?} at {:?}, {:?}", fault.what, fault.point, fault.start);
         let checked = judge(&scene, &traced, fault).and_then(|()| {
@@ -88,19 +126,32 @@ fn whatever_the_disk_refuses_is_told_harms_nothing_and_is_made_good() {
             violations.push(format!("{what}: {why}\n{}", traced.log));
         }
     }
-    super::tell(format!(
-        "\ndisk faults, seed {seed}: {} of {there_are}",
-        all.len()
+    tell(format!(
+        "\ndisk faults, seed {seed}: {} of {there_are}, {} combinations of call and error",
+        all.len(),
+        combinations.len()
     ));
-    super::tell(format!(
+    tell(format!(
         "  a cycle failed {failed}, did without {harmless}, not reached {not_reached}"
     ));
-    super::tell(format!(
+    tell(format!(
         "  violations: {}  ({:?})",
         violations.len(),
         begun.elapsed()
     ));
     assert!(violations.is_empty(), "{}", violations.join("\n\n"));
+    let reached = failed + harmless;
+    assert!(
+        reached > 10 * not_reached,
+        "most points are no longer reached"
+    );
+    assert!(
+        2 * failed > reached,
+        "most faults no longer fail anything: is the disk still what fails?"
+    );
+    if super::size().each_step {
+        super::assert_each_step(&steps, "what a fault hits");
+    }
 }
 
 /// A failing call ends in exit code 1 with a message, or does no harm at all; the other job never
@@ -114,7 +165,7 @@ fn judge(scene: &Scene, traced: &Traced, fault: &Fault) -> Result<(), String> {
     violation(|| {
         assert!(!traced.log.contains("panicked"), "it panicked");
         let said = || {
-            let (What::Fail(errno) | What::FailFromHereOn(errno)) = fault.what else {
+            let Some(errno) = fault.errno() else {
                 return false;
             };
             let disks = scene.disks();
@@ -124,12 +175,16 @@ fn judge(scene: &Scene, traced: &Traced, fault: &Fault) -> Result<(), String> {
                     .iter()
                     .any(|place| line.contains(place.to_str().unwrap()))
             };
-            let error = format!("(os error {})", errno as i32);
+            let error = format!("(os error {errno})");
             traced
                 .log
                 .lines()
                 .any(|line| line.contains(&error) && names(line))
         };
+        if hit.keeps_aside() && !matches!(fault.what, What::FailFromHereOn(_)) {
+            assert_eq!(traced.code, Some(0), "more than a warning");
+            assert!(said() || fault.errno().is_none(), "no warning");
+        }
         match traced.code {
             // Then it did without. What could not be removed goes at the next start.
             Some(0) => {
@@ -195,9 +250,7 @@ impl Full {
 #[test]
 fn a_disk_that_is_full_or_read_only_fails_windows_and_the_next_cycle_makes_good() {
     if let Err(why) = can_mount() {
-        super::tell(format!(
-            "skipped: disks that are really full, since none can be mounted here ({why})"
-        ));
+        left_out("disks that are really full", why);
         return;
     }
     let begun = Instant::now();
@@ -224,7 +277,7 @@ fn a_disk_that_is_full_or_read_only_fails_windows_and_the_next_cycle_makes_good(
             }
         }
     }
-    super::tell(format!(
+    tell(format!(
         "\ndisks that are really full or read-only: {tried}, reserves given up {given_up}  ({:?})",
         begun.elapsed()
     ));

@@ -1,10 +1,11 @@
 //! What no cut can show, shown by the trace: when a window becomes visible, every file and folder
-//! in it was flushed before, and when a line says so, every folder above it was.
+//! in it was flushed before, and when a line says so, every folder above it was. Of a refused zip
+//! and its reason, when they get the names under which they are kept.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::call::{Call, Kind};
+use super::call::{Call, Kind, QUARANTINE};
 use super::tracer::Seen;
 
 /// What is on the disk and not flushed: the bytes of a file, or the names in a folder, and on
@@ -47,9 +48,17 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
         {
             return Err(format!("published before {} was flushed", path.display()));
         }
+        if call.keeps_aside()
+            && call.kind == Kind::Rename
+            && unflushed.below(&call.path).next().is_some()
+        {
+            return Err(format!("kept before {} was flushed", call.path.display()));
+        }
         if call.records {
             let too_early = |(path, whose): &&(PathBuf, String)| {
-                (whose == job || whose.is_empty()) && !path.starts_with("archive/.staging")
+                (whose == job || whose.is_empty())
+                    && !path.starts_with("archive/.staging")
+                    && !path.starts_with(QUARANTINE)
             };
             if let Some((path, _)) = unflushed.0.iter().find(too_early) {
                 return Err(format!("recorded before {} was flushed", path.display()));
@@ -67,6 +76,9 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
             unflushed.add(&call.path, job);
             unflushed.add(&names(&call.path), job);
         }
+        (Kind::Create | Kind::Write, _) if call.keeps_aside() => unflushed.add(&call.path, job),
+        // No line says anything of the quarantine, so none waits for the names in it.
+        (Kind::MakeFolder | Kind::Rename, _) if call.keeps_aside() => {}
         (Kind::MakeFolder, _) => unflushed.add(&names(&call.path), job),
         (Kind::Rename, Some(to)) => {
             unflushed.moved(&call.path, to);

@@ -212,7 +212,7 @@ pub fn can_mount() -> Result<(), String> {
             let (image, folder) = (image.to_str().unwrap(), folder.to_str().unwrap());
             let script = format!(
                 "truncate -s 8M {image} && mke2fs -q -t ext4 -F {image} && \
-                 mount -o loop {image} {folder} && umount {folder} && command -v mkfs.xfs xfs_io"
+                 mount -o loop {image} {folder} && umount {folder} && command -v mkfs.xfs && command -v xfs_io"
             );
             let tried = Command::new("sh").args(["-c", &script]).output().unwrap();
             match tried.status.success() {

@@ -1,6 +1,7 @@
 //! Which points are tried on which disks: all of them, or a sample that a seed decides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Mutex;
 use std::thread;
 
@@ -66,13 +67,17 @@ pub fn reference(scene: &mut Scene, start: Start, lie: Lie) -> Vec<Seen> {
     scene.lay(start);
     let traced = scene.traced(None, lie);
     assert_eq!(traced.code, Some(0), "{}", traced.log);
+    if lie == Lie::None {
+        scene.look().unwrap();
+    }
     traced.calls
 }
 
 /// Every case there is for these calls.
 pub fn cases(calls: &[Seen], start: Start, lie: Lie, modes: &[Mode], dice: &mut Dice) -> Vec<Case> {
     let mut cases = Vec::new();
-    for Seen { point, call, .. } in calls.iter().filter(|seen| seen.call.changes()) {
+    let tried = |seen: &&Seen| seen.call.changes() && start.is_about(&seen.call);
+    for Seen { point, call, .. } in calls.iter().filter(tried) {
         let halves = call.bytes > 1 && call.kind == super::call::Kind::Write
             || lie == Lie::PublishByCopy && call.publishes();
         for &mode in modes {
@@ -99,19 +104,23 @@ pub fn cases(calls: &[Seen], start: Start, lie: Lie, modes: &[Mode], dice: &mut 
 /// So many of them that each step comes with each mode before any comes twice.
 pub fn sample(mut cases: Vec<Case>, most: usize, dice: &mut Dice) -> Vec<Case> {
     dice.shuffle(&mut cases);
-    let mut times: HashMap<(Option<Step>, Mode), usize> = HashMap::new();
-    let mut ranked: Vec<(usize, Case)> = Vec::new();
-    for case in cases {
-        let times = times.entry((case.step, case.mode)).or_insert(0);
-        ranked.push((*times, case));
+    let mut cases = in_turns(cases, |case| (case.step, case.mode));
+    cases.truncate(most);
+    cases
+}
+
+/// Puts them into an order in which each kind comes before any comes twice, and otherwise leaves
+/// them in theirs.
+pub fn in_turns<T, K: Hash + Eq>(all: Vec<T>, kind: impl Fn(&T) -> K) -> Vec<T> {
+    let mut times: HashMap<K, usize> = HashMap::new();
+    let mut ranked: Vec<(usize, T)> = Vec::new();
+    for one in all {
+        let times = times.entry(kind(&one)).or_insert(0);
+        ranked.push((*times, one));
         *times += 1;
     }
     ranked.sort_by_key(|(rank, _)| *rank);
-    ranked
-        .into_iter()
-        .take(most)
-        .map(|(_, case)| case)
-        .collect()
+    ranked.into_iter().map(|(_, one)| one).collect()
 }
 
 /// What came of all cases.
@@ -176,8 +185,7 @@ fn one(scene: &mut Scene, case: &Case, tally: &Mutex<Tally>) -> Result<(), Strin
         *tally.by_mode.entry(case.mode).or_insert(0) += 1;
         if traced.hit.is_some() {
             tally.kills += 1;
-            let step = case.step.map_or("lock".into(), |step| format!("{step:?}"));
-            *tally.steps.entry(step).or_insert(0) += 1;
+            *tally.steps.entry(super::step_name(case.step)).or_insert(0) += 1;
         } else {
             tally.not_reached += 1;
         }

@@ -10,13 +10,15 @@ use std::process::{Command, Stdio};
 use elsa_archiver::domain::job::JobName;
 use elsa_archiver::domain::span::{Ms, Span};
 use elsa_archiver::ledger::Ledger;
+use elsa_archiver::simulator::FaultPlan;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use super::call::Disks;
+use super::call::{Call, Disks};
 use super::ground::{Disk, Ground};
 use super::lie::Lie;
+use super::refused;
 use super::tracer::{self, At, Traced, What};
 use super::violation::violation;
 use crate::harness::{Due, Folder, Job, World, command};
@@ -32,6 +34,9 @@ pub enum Start {
     /// A window is archived without the logs that came late, and its recheck is due: what it is
     /// published anew as has to be split. Of the other job, whose logs are the same, too.
     Late,
+    /// Nothing is archived; a crash has left half a zip in the quarantine, and the first answer to
+    /// one job is that zip again.
+    Refused,
 }
 
 impl Start {
@@ -40,7 +45,13 @@ impl Start {
             Self::Empty => "empty",
             Self::Interrupted => "interrupted",
             Self::Late => "late",
+            Self::Refused => "refused",
         }
+    }
+
+    /// Whether this call may end otherwise than it does from another start.
+    pub fn is_about(self, call: &Call) -> bool {
+        self != Self::Refused || call.keeps_aside() || call.job() == Some(refused::JOB)
     }
 }
 
@@ -102,6 +113,9 @@ impl Scene {
         scene.world.service.set_visible_at(Some(EVERYTHING));
         scene.interrupt();
         scene.disk.keep(Start::Interrupted.name());
+        scene.disk.reset(Start::Empty.name());
+        refused::leave_half(&scene.disks(), scene.due.windows[2]);
+        scene.disk.keep(Start::Refused.name());
         scene
     }
 
@@ -135,7 +149,7 @@ impl Scene {
     /// The windows that are archived in the end.
     pub fn windows(&self) -> &[Span] {
         match self.start {
-            Start::Empty => &self.due.windows[2..],
+            Start::Empty | Start::Refused => &self.due.windows[2..],
             Start::Interrupted => &self.due.windows,
             Start::Late => &self.due.windows[1..],
         }
@@ -161,7 +175,7 @@ impl Scene {
             .with("limit", "5");
         let mail = Job::new("mail", &due).with("format", "\"csv\"");
         let recheck = match start {
-            Start::Empty | Start::Interrupted => "\"never\"".to_owned(),
+            Start::Empty | Start::Interrupted | Start::Refused => "\"never\"".to_owned(),
             Start::Late => format!("\"{}s\"", due.settle_s + 60),
         };
         self.world
@@ -172,6 +186,21 @@ impl Scene {
     pub fn lay(&mut self, start: Start) {
         self.disk.reset(start.name());
         self.configure(start);
+        let _ = fs::remove_file(self.log());
+        self.spoil_one_answer();
+    }
+
+    /// Has the service send the zip that is refused, where the start is about that.
+    fn spoil_one_answer(&self) {
+        self.world.service.set_faults(match self.start {
+            Start::Refused => refused::once(),
+            _ => FaultPlan::none(),
+        });
+    }
+
+    /// What the last run that was traced has printed.
+    pub fn log(&self) -> PathBuf {
+        self.scratch.path().join("traced.log")
     }
 
     pub fn disks(&self) -> Disks {
@@ -181,13 +210,22 @@ impl Scene {
     /// Runs a cycle of which every call is seen.
     pub fn traced(&self, at: Option<(At<'_>, What)>, lie: Lie) -> Traced {
         let _inside = self.runtime.enter();
+        self.spoil_one_answer();
         let once = command(&["once"], &self.world.path(""));
-        tracer::run(&once, self.scratch.path(), &self.disks(), at, lie)
+        tracer::run(&once, &self.log(), &self.disks(), at, lie)
     }
 
-    /// What must hold at any instant: what can be seen is whole, and what a ledger claims is there.
+    /// What must hold at any instant: what can be seen is whole, what a ledger claims is there, and
+    /// no key is anywhere.
     pub fn look(&self) -> Result<(), String> {
         violation(|| {
+            let (disks, keys) = (self.disks(), self.world.keys());
+            let log = fs::read(self.log()).unwrap_or_default();
+            keys.assert_not_in("the log", &log);
+            for disk in [&disks.archive, &disks.state] {
+                keys.assert_not_below(disk, &[]);
+            }
+            refused::assert_nothing_half(&disks, &String::from_utf8_lossy(&log));
             for job in JOBS {
                 let folders = self.world.folders(job);
                 let visible = self.visible(job);
@@ -268,9 +306,11 @@ impl Scene {
     /// Starts it again and looks at what it comes to: everything, once, and proven.
     pub fn converge(&self) -> Result<(), String> {
         violation(|| {
+            self.world.service.set_faults(FaultPlan::none());
             self.world.once().exits(0);
             self.assert_all_is_archived();
             assert!(self.world.staged().is_empty(), "{:?}", self.world.staged());
+            refused::assert_tidy(&self.disks());
         })
     }
 

@@ -15,14 +15,16 @@ mod flushed;
 mod ground;
 mod lie;
 mod matrix;
+mod refused;
 mod scene;
 mod tracer;
 mod violation;
 
-use std::fmt::Display;
-use std::io::Write as _;
+use std::collections::BTreeSet;
+use std::fs;
 use std::time::{Instant, SystemTime};
 
+use call::Disks;
 use elsa_archiver::durable::Step;
 use flushed::relied_on_too_early;
 use ground::{Cut, Ground};
@@ -30,9 +32,11 @@ use lie::Lie;
 use matrix::{Case, Dice, Mode};
 use scene::{Scene, Start};
 
+use crate::harness::{left_out, tell};
+
 /// The named steps of a cycle. The others only read, are caches (a checkpoint), an operator's word,
 /// or need a full disk.
-const STEPS: [&str; 21] = [
+const STEPS: [&str; 25] = [
     "StageFolder",
     "StageZip",
     "StageData",
@@ -54,14 +58,18 @@ const STEPS: [&str; 21] = [
     "SyncState",
     "CutLedger",
     "Clean",
+    "StageRefused",
+    "SyncRefused",
+    "KeepRefused",
+    "SyncQuarantine",
 ];
 
-/// Prints past the test runner, which would keep it to itself: what is left out must be seen.
-fn tell(text: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-const STARTS: [Start; 3] = [Start::Empty, Start::Interrupted, Start::Late];
+const STARTS: [Start; 4] = [
+    Start::Empty,
+    Start::Interrupted,
+    Start::Late,
+    Start::Refused,
+];
 
 /// How many cases are tried.
 #[derive(Clone, Copy)]
@@ -73,6 +81,8 @@ struct Size {
     faults: usize,
     /// Whether full disks are tried in every way.
     all_full_disks: bool,
+    /// Whether that is enough for each step to come up.
+    each_step: bool,
 }
 
 fn size() -> Size {
@@ -82,18 +92,21 @@ fn size() -> Size {
             blind: 40,
             faults: usize::MAX,
             all_full_disks: true,
+            each_step: true,
         },
         Ok("ci") => Size {
             cases: 1200,
             blind: 6,
             faults: 400,
             all_full_disks: true,
+            each_step: true,
         },
         _ => Size {
             cases: 50,
             blind: 0,
             faults: 30,
             all_full_disks: false,
+            each_step: false,
         },
     }
 }
@@ -105,14 +118,26 @@ fn seed() -> u64 {
     given.unwrap_or_else(|| SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs())
 }
 
+/// The name of a step in the tables.
+fn step_name(step: Option<Step>) -> String {
+    step.map_or("none".into(), |step| format!("{step:?}"))
+}
+
+/// Asserts that no named step is missing.
+#[track_caller]
+fn assert_each_step<'a>(found: impl IntoIterator<Item = &'a String>, what: &str) {
+    let found: BTreeSet<&str> = found.into_iter().map(String::as_str).collect();
+    for step in STEPS {
+        assert!(found.contains(step), "{step} is never {what}");
+    }
+}
+
 /// The modes that this machine is able to try.
 fn modes() -> &'static [Mode] {
     match ground::can_mount() {
         Ok(()) => &matrix::ALL,
         Err(why) => {
-            tell(format!(
-                "skipped: every power cut, since no file system can be mounted here ({why})"
-            ));
+            left_out("every power cut", why);
             &matrix::UNPRIVILEGED
         }
     }
@@ -124,14 +149,15 @@ fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {
     let mut dice = Dice(seed);
     let mut scene = Scene::new(Ground::Folder);
     let mut all = Vec::new();
-    let mut points = 0;
     for start in STARTS {
         let calls = matrix::reference(&mut scene, start, Lie::None);
         relied_on_too_early(&calls).unwrap();
-        points += calls.iter().filter(|seen| seen.call.changes()).count();
         all.extend(matrix::cases(&calls, start, Lie::None, modes, &mut dice));
     }
-    let there_are = all.len();
+    let steps: BTreeSet<String> = all.iter().map(|case| step_name(case.step)).collect();
+    assert_each_step(&steps, "taken");
+    let points: BTreeSet<_> = all.iter().map(|case| (case.start, &case.point)).collect();
+    let (points, there_are) = (points.len(), all.len());
     let cases = matrix::sample(all, size().cases, &mut dice);
     let tally = matrix::run(cases, usize::MAX);
     let mut table = format!(
@@ -157,10 +183,8 @@ fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {
         "{}",
         tally.violations.join("\n\n")
     );
-    if size().cases > there_are / 4 {
-        for step in STEPS {
-            assert!(tally.steps.contains_key(step), "never killed at {step}");
-        }
+    if size().each_step {
+        assert_each_step(tally.steps.keys(), "where it was killed");
     }
     assert!(
         tally.kills > 10 * tally.not_reached,
@@ -179,16 +203,26 @@ fn has_to_see(lie: Lie, (ground, cut): Mode) -> bool {
     }
 }
 
+/// Whether the order of calls has to show it, and must not show anything else.
+const fn leaves_a_flush_out(lie: Lie) -> bool {
+    match lie {
+        Lie::NoFileSync | Lie::NoFolderSync | Lie::NoStagingSync => true,
+        Lie::PublishByCopy | Lie::LedgerFirst | Lie::None => false,
+    }
+}
+
 const fn verdict(caught: bool) -> &'static str {
     if caught { "CAUGHT" } else { "-" }
 }
 
-/// The steps at which a broken layer does its damage, if it does any.
-const fn matters(step: Step) -> bool {
-    matches!(
-        step,
-        Step::Publish | Step::SyncParent | Step::Append | Step::SyncLedger
-    )
+/// The steps at which a broken layer does its damage, if it does any: to what is published, or to
+/// a refused zip, of which the log has told by the time of the next answer.
+const fn matters(start: Start, step: Step) -> bool {
+    use Step::{Append, KeepRefused, Publish, StageZip, SyncLedger, SyncParent, SyncQuarantine};
+    match start {
+        Start::Refused => matches!(step, KeepRefused | SyncQuarantine | StageZip),
+        _ => matches!(step, Publish | SyncParent | Append | SyncLedger),
+    }
 }
 
 #[test]
@@ -197,30 +231,32 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
     let mut dice = Dice(seed);
     let mut scene = Scene::new(Ground::Folder);
     let lies = [
-        Lie::NoFileSync,
-        Lie::NoFolderSync,
-        Lie::NoStagingSync,
-        Lie::PublishByCopy,
-        Lie::LedgerFirst,
+        (Start::Interrupted, Lie::NoFileSync),
+        (Start::Interrupted, Lie::NoFolderSync),
+        (Start::Interrupted, Lie::NoStagingSync),
+        (Start::Interrupted, Lie::PublishByCopy),
+        (Start::Interrupted, Lie::LedgerFirst),
+        (Start::Refused, Lie::NoFileSync),
+        (Start::Refused, Lie::NoFolderSync),
     ];
     let mut blind = Vec::new();
     let mut table = format!("\nbroken on purpose, seed {seed}:\n");
-    for lie in lies {
-        let calls = matrix::reference(&mut scene, Start::Interrupted, lie);
+    for (start, lie) in lies {
+        let calls = matrix::reference(&mut scene, start, lie);
         let by_trace = relied_on_too_early(&calls).is_err();
-        let mut line = format!("  {:27} trace of calls: {}", lie.words(), verdict(by_trace));
-        if lie == Lie::NoStagingSync && !by_trace {
-            blind.push(format!("{lie:?}"));
+        let what = format!("{start:?}, {}", lie.words());
+        let mut line = format!("  {what:40} trace of calls: {}", verdict(by_trace));
+        if by_trace != leaves_a_flush_out(lie) {
+            blind.push(format!("{lie:?} from {start:?} in the order of calls"));
         }
         for &mode in modes {
             let must = has_to_see(lie, mode);
             let most = if must { 60 } else { size().blind };
-            let cases: Vec<Case> =
-                matrix::cases(&calls, Start::Interrupted, lie, &[mode], &mut dice)
-                    .into_iter()
-                    .filter(|case| case.step.is_some_and(matters))
-                    .map(|case| Case { then: None, ..case })
-                    .collect();
+            let cases: Vec<Case> = matrix::cases(&calls, start, lie, &[mode], &mut dice)
+                .into_iter()
+                .filter(|case| case.step.is_some_and(|step| matters(start, step)))
+                .map(|case| Case { then: None, ..case })
+                .collect();
             let cases = matrix::sample(cases, most, &mut dice);
             if cases.is_empty() {
                 continue;
@@ -229,11 +265,36 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
             let caught = !tally.violations.is_empty();
             line += &format!("; {:?}, {}: {}", mode.0, mode.1.words(), verdict(caught));
             if must && !caught {
-                blind.push(format!("{lie:?} in {mode:?}"));
+                blind.push(format!("{lie:?} from {start:?} in {mode:?}"));
             }
         }
         table += &format!("{line}\n");
     }
     tell(format!("{table}  ({:?})", begun.elapsed()));
     assert!(blind.is_empty(), "not noticed: {blind:?}");
+}
+
+/// Otherwise that none is found would say nothing.
+#[test]
+fn a_key_on_a_disk_in_a_name_or_in_a_log_is_noticed() {
+    let mut scene = Scene::new(Ground::Folder);
+    let key = fs::read(scene.world.path("keys/secret")).unwrap();
+    let name = String::from_utf8(key.clone()).unwrap();
+    scene.lay(Start::Interrupted);
+    scene.look().unwrap();
+    let Disks { archive, state } = scene.disks();
+    let planted = [&b"{\"x\":\""[..], &key, b"\"}"].concat();
+    for (place, bytes) in [
+        (archive.join("archive/.staging/shop.json"), &planted[..]),
+        (state.join("state/shop.ledger.jsonl.new"), &planted),
+        (state.join("state").join(name), b""),
+        (scene.log(), &planted),
+    ] {
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(&place, bytes).unwrap();
+        let why = scene.look().unwrap_err();
+        assert!(why.starts_with("a key is in "), "{place:?}: {why}");
+        fs::remove_file(place).unwrap();
+    }
+    scene.look().unwrap();
 }

@@ -100,19 +100,19 @@ struct Tracer<'a> {
 }
 
 /// Runs a program to its end. `disks` is what counts as the disk; at the point `at`, that happens.
+/// What it prints is left in the file `log`.
 #[expect(
     clippy::zombie_processes,
     reason = "the tracer waits, for all of its threads"
 )]
 pub fn run(
     command: &Command,
-    scratch: &Path,
+    log: &Path,
     disks: &Disks,
     at: Option<(At<'_>, What)>,
     lie: Lie,
 ) -> Traced {
-    let log = scratch.join("traced.log");
-    let output = File::create(&log).unwrap();
+    let output = File::create(log).unwrap();
     // The shell waits until it is watched.
     let mut gate = Command::new("sh");
     gate.args(["-c", "read go; exec \"$0\" \"$@\""])
@@ -158,7 +158,7 @@ pub fn run(
     drop(ended);
     watchdog.join().unwrap();
     let mut traced = tracer.traced;
-    traced.log = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
+    traced.log = String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned();
     traced
 }
 
