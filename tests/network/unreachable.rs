@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 
 use super::authority::{self, Shown};
-use super::harness::{Due, Job, Ran, World};
+use super::harness::{Due, Job, Ran, World, left_out};
 use super::server::{Script, Server};
 
 /// The pauses between the attempts of a job, in milliseconds, as the log tells them.
@@ -85,7 +85,7 @@ const WITH_ANOTHER_RESOLVER: &str = "mount --bind \"$1\" /etc/resolv.conf && \
 async fn a_look_up_that_hangs_in_the_system_is_told_and_does_not_hold_up_the_end() {
     let name_server = match UdpSocket::bind((NAME_SERVER, 53)) {
         Ok(bound) => bound,
-        Err(error) => return println!("skipped: no name server can be had here ({error})"),
+        Err(error) => return left_out("a look-up that hangs", error),
     };
     let due = Due::hours(1);
     let world = World::of([]).await;
@@ -111,7 +111,7 @@ async fn a_look_up_that_hangs_in_the_system_is_told_and_does_not_hold_up_the_end
         .output();
     match probe {
         Ok(probe) if probe.status.success() => {}
-        why => return println!("skipped: no mount namespace can be had here ({why:?})"),
+        why => return left_out("a look-up that hangs", format_args!("{why:?}")),
     }
     world.configure(&[Job::new("shop", &due)]);
     let config = world.config();
