@@ -100,6 +100,8 @@ async fn soaked_in_faults_and_kills_the_archive_ends_up_as_the_truth() {
     let mut ends = stop_again_and_again(&world, minutes, &mut dice);
     let lasted = begun.elapsed();
     let journal = world.service.journal();
+    let archived = loads.iter().map(|load| world.folders(load.name).len());
+    let archived: Vec<usize> = archived.collect();
 
     world.service.set_faults(FaultPlan::none());
     let asks = (1..=MOST_ASKS).find(|_| world.once().code == Some(0));
@@ -121,7 +123,8 @@ async fn soaked_in_faults_and_kills_the_archive_ends_up_as_the_truth() {
 
     eprintln!(
         "\nsoaked for {:.1} min, killed {}, terminated {} (at most {:.1} s), restarted {}\n\
-         {} windows, {} records, {} revisions; everything was had after {} further `once`\n\
+         {} windows, {} records, {} revisions; {archived:?} folders of the jobs were there when \
+         the faults ceased, everything was had after {} further `once`\n\
          collector: {} folders seen and copied, {} walks, {} folders read again\n{}",
         lasted.as_secs_f64() / 60.0,
         ends.killed,
@@ -135,13 +138,18 @@ async fn soaked_in_faults_and_kills_the_archive_ends_up_as_the_truth() {
         collected.folders,
         collected.walks,
         collected.read_again,
-        spoilt(&journal),
+        table_of_spoilt(&journal),
     );
     eprintln!("violations: {}", ends.violations.len());
     assert!(ends.violations.is_empty(), "{:#?}", ends.violations);
     assert_eq!(collected.folders, totals.windows + totals.revisions);
     if minutes.is_none() {
         assert!(totals.revisions > 0, "no log came late");
+    } else {
+        // Or a long one would show nothing.
+        assert!(ends.killed > 0);
+        assert!(spoilt(&journal).count() * 4 > journal.len());
+        assert!(archived.iter().all(|&folders| folders > 0), "{archived:?}");
     }
 }
 
@@ -285,10 +293,15 @@ fn is_chained(ledger: &[u8]) -> bool {
         })
 }
 
+/// What was done to answers.
+fn spoilt(journal: &[Entry]) -> impl Iterator<Item = &Fault> {
+    journal.iter().filter_map(|entry| entry.fault.as_ref())
+}
+
 /// How many requests there were, and what was spoilt of their answers.
-fn spoilt(journal: &[Entry]) -> String {
+fn table_of_spoilt(journal: &[Entry]) -> String {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for fault in journal.iter().filter_map(|entry| entry.fault.as_ref()) {
+    for fault in spoilt(journal) {
         let kind = match fault {
             Fault::Status { http, .. } => format!("Status {http}"),
             other => {

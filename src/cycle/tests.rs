@@ -16,6 +16,8 @@ use crate::durable::Step;
 use crate::elsa::client::Deadlines;
 use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
 
+mod stopped;
+
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 

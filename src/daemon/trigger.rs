@@ -136,15 +136,34 @@ async fn schedule(wakes: &[Wakes], offset_seconds: i32) -> Result<JobScheduler, 
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    use jiff::tz::TimeZone;
+    use jiff::Timestamp;
+    use jiff::civil::Time;
+    use jiff::tz::{Offset, TimeZone};
     use tokio::time::timeout;
 
     use super::*;
     use crate::domain::plan::tests::job;
+    use crate::domain::schedule::Schedule;
 
     const DAY_MS: i64 = 86_400_000;
+    /// Zones whose clocks change, with what is odd about them.
+    const ZONES: [&str; 4] = [
+        "America/New_York",
+        // Half an hour of summer time.
+        "Australia/Lord_Howe",
+        // A quarter of an hour off everybody else, and changing the other way round.
+        "Pacific/Chatham",
+        // A day without midnight.
+        "Asia/Beirut",
+    ];
     /// 2026-01-01 UTC.
     const BEGIN: Ms = Ms(1_767_225_600_000);
+
+    /// Its next two changes: into summer time and out of it.
+    fn changes(zone: &Zone) -> [Ms; 2] {
+        let mut changes = zone.tz().following(BEGIN.timestamp());
+        [(); 2].map(|()| changes.next().unwrap().timestamp().into())
+    }
 
     struct Watched {
         time: Arc<AtomicI64>,
@@ -154,14 +173,22 @@ mod tests {
 
     impl Watched {
         async fn at(time: Ms, zone: &Zone) -> Self {
+            Self::with("0 3 * * *", time, zone).await
+        }
+
+        async fn with(schedule: &str, time: Ms, zone: &Zone) -> Self {
             let time = Arc::new(AtomicI64::new(time.0));
             let clock = Clock::new({
                 let time = Arc::clone(&time);
                 move || Ms(time.load(Ordering::Relaxed))
             });
             let wake = Arc::new(Notify::new());
+            let job = Job {
+                schedule: Schedule::parse(schedule).unwrap(),
+                ..job()
+            };
             let wakes = vec![Wakes {
-                job: job(),
+                job,
                 wake: Arc::clone(&wake),
             }];
             let triggers = Triggers::start(wakes, zone.clone(), clock).await.unwrap();
@@ -177,6 +204,22 @@ mod tests {
             self.time.store(time.0, Ordering::Relaxed);
             let _ = timeout(3 * POLL, self.triggers.follow_clock()).await;
             timeout(POLL, self.wake.notified()).await.is_ok()
+        }
+
+        /// The time of day, at an offset, at which the scheduler will fire next.
+        async fn fires_at(&mut self, offset_seconds: i32) -> Time {
+            let now = || Timestamp::now().as_second();
+            let offset = Offset::from_seconds(offset_seconds).unwrap();
+            loop {
+                // Told in whole seconds from now on.
+                let before = now();
+                let left = self.triggers.scheduler.time_till_next_job().await;
+                if now() == before {
+                    let left = left.unwrap().unwrap().as_secs();
+                    let next = Timestamp::from_second(before + left.cast_signed()).unwrap();
+                    return offset.to_datetime(next).time();
+                }
+            }
         }
 
         /// The same, where the clock is set to `time` while it is watched.
@@ -198,19 +241,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn when_the_local_clock_changes_schedules_follow_and_every_job_looks_once() {
-        for name in [
-            "America/New_York",
-            // Half an hour of summer time.
-            "Australia/Lord_Howe",
-            // A quarter of an hour off everybody else, and changing the other way round.
-            "Pacific/Chatham",
-            // A day without midnight.
-            "Asia/Beirut",
-        ] {
+        for name in ZONES {
             let zone = Zone::new(TimeZone::get(name).unwrap());
-            // Into summer time and out of it.
-            for change in zone.tz().following(BEGIN.timestamp()).take(2) {
-                let at = Ms::from(change.timestamp());
+            for at in changes(&zone) {
                 let before = zone.offset_seconds(at.plus(-1));
                 let mut watched = Watched::at(at.plus(-1), &zone).await;
                 assert!(!watched.is_woken_after(at.plus(-1)).await, "{name}");
@@ -218,6 +251,28 @@ mod tests {
                 assert!(watched.is_woken_after(at).await, "{name}");
                 assert_ne!(watched.triggers.offset_seconds, before, "{name}");
                 assert!(!watched.is_woken_after(at.plus(5000)).await, "{name}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_change_schedules_fire_at_the_same_local_time_as_before() {
+        for name in ZONES {
+            let zone = Zone::new(TimeZone::get(name).unwrap());
+            for at in changes(&zone) {
+                let [before, after] = [-1, DAY_MS].map(|ms| zone.offset_seconds(at.plus(ms)));
+                // A time that the change skips or brings twice.
+                let odd_ms = (i64::from(before) + i64::from(after)) * 500;
+                let odd = Offset::UTC.to_datetime(at.plus(odd_ms).timestamp()).time();
+                for time in [Time::constant(3, 0, 0, 0), odd] {
+                    let schedule = format!("{} {} * * *", time.minute(), time.hour());
+                    let mut watched = Watched::with(&schedule, at.plus(-1), &zone).await;
+                    assert_eq!(watched.fires_at(before).await, time, "{name}");
+                    // One look, which stands for a time that is skipped. One that comes twice comes
+                    // at either offset.
+                    assert!(watched.is_woken_after(at).await, "{name}");
+                    assert_eq!(watched.fires_at(after).await, time, "{name}");
+                }
             }
         }
     }
