@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Shared, broken};
 use crate::archive::manifest::Part;
 use crate::domain::job::Job;
+use crate::domain::retry::Remedy;
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::split::resolve::{Pace, resolve};
@@ -41,6 +42,8 @@ pub enum NotCollected {
     TooSlow(String),
     /// The others would fail alike.
     Job(String),
+    /// The same, and it took a request to find out.
+    Unserved(Remedy, String),
     /// The program is being stopped.
     Stopped,
 }
@@ -138,7 +141,7 @@ pub async fn collect(
             let error = match error {
                 // Not even a small span was answered: it is not the window's size.
                 NotCollected::TooSlow(message) if !collecting.answered => {
-                    NotCollected::Job(message)
+                    NotCollected::Unserved(Remedy::Time, message)
                 }
                 error => error,
             };

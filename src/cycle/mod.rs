@@ -10,6 +10,7 @@ mod pass;
 mod patience;
 mod publishing;
 mod recheck;
+mod standstill;
 mod stock;
 mod work;
 
@@ -24,7 +25,7 @@ use crate::clock::Clock;
 use crate::domain::job::Job;
 use crate::domain::limits::Limits;
 use crate::domain::retry::Policy;
-use crate::domain::span::Span;
+use crate::domain::span::{Ms, Span};
 use crate::domain::split::resolve::Pace;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
@@ -32,6 +33,7 @@ use crate::ledger::{Ledger, LedgerError};
 use collect::NotCollected;
 pub use outcome::Outcome;
 pub use pass::Pass;
+use standstill::Standstill;
 
 /// Tells how a job's cycle goes on, for a progress bar.
 pub trait Watch: Send + Sync {
@@ -73,6 +75,10 @@ pub struct JobRunner {
     strays: Vec<Stray>,
     /// How long a span the service can answer, as far as the windows so far have shown.
     pace: Pace,
+    /// When the service was asked what time it is because our clock was ahead, by our clock.
+    time_asked: Option<Ms>,
+    /// The failure of all windows since which none was archived.
+    standstill: Option<Standstill>,
     /// Whether the archive may hold a folder that the ledger lacks.
     look_for_folders: bool,
 }
@@ -100,6 +106,8 @@ impl JobRunner {
             watch,
             strays,
             pace: Pace::default(),
+            time_asked: None,
+            standstill: None,
             look_for_folders,
         })
     }

@@ -9,9 +9,12 @@ use super::{JobRunner, Outcome};
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
-use crate::domain::retry::{LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS};
+use crate::domain::retry::{LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS, is_over};
 use crate::domain::span::{Ms, Span};
 use crate::ledger::line::Failed;
+
+/// How long the service is not asked again what time it is, while our clock is ahead of its.
+const TIME_PAUSE_MS: i64 = 60_000;
 
 /// How a cycle goes about its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +47,6 @@ impl Pass {
     };
 }
 
-/// Whether a pause that ends at `next` is over; one that is longer than any was begun by a clock
-/// that was ahead.
-fn is_over(next: Option<Ms>, now: Ms, longest_ms: i64) -> bool {
-    next.is_none_or(|next| next <= now || next.0.saturating_sub(now.0) > longest_ms)
-}
-
 impl JobRunner {
     /// Archives the windows that `planned` names, and rechecks those that are due for it.
     pub async fn cycle(
@@ -69,11 +66,16 @@ impl JobRunner {
             self.note_standstill(&planned, message, &mut outcome);
             return outcome;
         }
-        let now = self.time_of_both_clocks(&planned, stop).await;
         if let Err(error) = self.ledger.take_acknowledgement() {
             // Not worth stopping for: it says only that somebody knows.
             tracing::warn!(job = %self.job.name, "{error}");
         }
+        if pass.patient
+            && let Some(why) = self.why_it_stands_still()
+        {
+            return self.what_stands_still(&planned, pass, why);
+        }
+        let now = self.time_of_both_clocks(&planned, stop).await;
         let mut due = planned(now, &self.ledger.replay().coverage, &self.job);
         if let Err(message) = self.close_what_is_lost(now, &mut due, stop).await {
             tracing::error!(job = %self.job.name, "{message}");
@@ -92,6 +94,11 @@ impl JobRunner {
             rechecks.retain(|&window| {
                 is_over(replay.next_recheck(window), now, LONGEST_RECHECK_PAUSE_MS)
             });
+        }
+        if self.stands_still() {
+            // What was taken for the job's failure may be one window's.
+            due.sort_by_key(|&window| replay.next_try(window));
+            rechecks.sort_by_key(|&window| replay.next_recheck(window));
         }
         // What is missing comes first: it is what the service may forget.
         let archive = due.into_iter().map(Work::Archive);
@@ -136,13 +143,14 @@ impl JobRunner {
     /// service is asked what time it is: it may have been our clock that was ahead, which is right
     /// by now, and nothing might be asked for ever after.
     async fn time_of_both_clocks(
-        &self,
+        &mut self,
         planned: &impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
         stop: &CancellationToken,
     ) -> Ms {
         let (ours, both) = (self.shared.clock.now(), self.client.now());
-        if both == ours {
-            return ours;
+        let again = self.time_asked.map(|asked| asked.plus(TIME_PAUSE_MS));
+        if both == ours || !is_over(again, ours, TIME_PAUSE_MS) {
+            return both;
         }
         let due = |now: Ms| planned(now, &self.ledger.replay().coverage, &self.job);
         let known = due(both);
@@ -150,6 +158,7 @@ impl JobRunner {
             return both;
         };
         let asked = self.ask_the_time(window, stop).await;
+        self.time_asked = Some(ours);
         let now = asked.and_then(Result::ok).unwrap_or(both);
         if now < window.to().plus(self.job.settle_ms) {
             tracing::warn!(
@@ -163,7 +172,7 @@ impl JobRunner {
         now
     }
 
-    fn unknown_losses(&self) -> u64 {
+    pub(super) fn unknown_losses(&self) -> u64 {
         let unknown = |(span, known): &(Span, bool)| !known && span.to() > self.job.since;
         let lost = self.ledger.replay().lost();
         lost.iter().filter(|lost| unknown(lost)).count() as u64

@@ -76,8 +76,8 @@ impl Collecting<'_> {
                 return Err(NotCollected::Rejected(error.to_string()));
             }
             Decision::GiveUpWindow => return Err(NotCollected::Window(error.to_string())),
-            Decision::GiveUpJob | Decision::WrongKey => {
-                return Err(NotCollected::Job(error.to_string()));
+            Decision::GiveUpJob(remedy) => {
+                return Err(NotCollected::Unserved(remedy, error.to_string()));
             }
         };
         let wait = Duration::from_millis(wait_ms.try_into().unwrap_or(0));

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::JobRunner;
 use crate::archive::adopt::{Known, Stray, adopt};
 use crate::domain::plan::out_of_reach;
-use crate::domain::retry::Failure;
+use crate::domain::retry::{Failure, Remedy};
 use crate::domain::span::{Ms, Span};
 use crate::elsa::answer::CallError;
 use crate::elsa::request::Request;
@@ -62,13 +62,16 @@ impl JobRunner {
     /// Asks the service what time it is, which any answer about `window` tells; `None` when the
     /// program is being stopped.
     pub(super) async fn ask_the_time(
-        &self,
+        &mut self,
         window: Span,
         stop: &CancellationToken,
     ) -> Option<Result<Ms, CallError>> {
         let request = Request::new(&self.job, window).for_at_most(1);
         match stop.run_until_cancelled(self.client.ask(&request)).await? {
-            Err(error) if !error.failure.is_answer() => Some(Err(error)),
+            Err(error) if !error.failure.is_answer() => {
+                self.stand_still(Remedy::Time, &error.message);
+                Some(Err(error))
+            }
             _ if !self.client.is_dated() => Some(Err(CallError::new(
                 Failure::Passing,
                 "its answer does not say what time it is".to_owned(),

@@ -127,7 +127,7 @@ impl JobRunner {
                         tracing::warn!(
                             job = %self.job.name,
                             left,
-                            "the job's other windows are left for the next cycle: {message}"
+                            "the job's other windows are left for a later cycle: {message}"
                         );
                     }
                     outcome.error = Some(message);
@@ -243,6 +243,7 @@ impl JobRunner {
             self.look_for_folders = true;
             NotCollected::Job(error.to_string())
         })?;
+        self.standstill = None;
         match (work, archived) {
             (Work::Archive(_), Some(archived)) => outcome.archived(&archived),
             (_, archived) => outcome.rechecked(archived.as_ref()),
@@ -262,6 +263,10 @@ impl JobRunner {
             | NotCollected::TooSlow(message)
             | NotCollected::Rejected(message) => (message, false),
             NotCollected::Job(message) => (message, true),
+            NotCollected::Unserved(remedy, message) => {
+                self.stand_still(remedy, &message);
+                (message, true)
+            }
         };
         let window = work.window();
         outcome.error = Some(message.clone());

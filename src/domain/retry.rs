@@ -52,6 +52,27 @@ impl Failure {
     }
 }
 
+/// What may end a failure that all windows of a job share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Time: a network comes back, a service recovers.
+    Time,
+    /// Somebody, who corrects a key or grants a permission.
+    Somebody,
+}
+
+impl Remedy {
+    /// The longest pause between two looks at the job, in milliseconds.
+    #[must_use]
+    pub const fn longest_pause_ms(self) -> i64 {
+        match self {
+            // What is back again has to be noticed soon.
+            Self::Time => 4 * 60_000,
+            Self::Somebody => LONGEST_PAUSE_MS,
+        }
+    }
+}
+
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -72,9 +93,7 @@ pub enum Decision {
     /// Leave this window for a later cycle and go on with the next one.
     GiveUpWindow,
     /// Leave the rest of this job for a later cycle: its other windows would fail alike.
-    GiveUpJob,
-    /// As [`Self::GiveUpJob`], and it is the key that somebody has to look at.
-    WrongKey,
+    GiveUpJob(Remedy),
 }
 
 /// How often and how patiently one span is asked for within a cycle.
@@ -112,17 +131,17 @@ impl Policy {
     pub fn next(self, failure: Failure, attempt: u32, jitter: f64) -> Decision {
         let last = attempt >= self.attempts;
         match failure {
-            Failure::WrongKey => Decision::WrongKey,
-            Failure::Refused | Failure::Local => Decision::GiveUpJob,
+            Failure::WrongKey | Failure::Refused => Decision::GiveUpJob(Remedy::Somebody),
+            Failure::Local => Decision::GiveUpJob(Remedy::Time),
             Failure::Rejected | Failure::NoRoom => Decision::GiveUpWindow,
             // A skew is measured against the clock that signed, so each one is news; a service
             // whose own clocks disagree must not keep us busy for ever.
-            Failure::ClockSkew { .. } if last => Decision::WrongKey,
+            Failure::ClockSkew { .. } if last => Decision::GiveUpJob(Remedy::Somebody),
             Failure::ClockSkew { skew_ms } => Decision::RetryNow { skew_ms },
             Failure::Unreachable | Failure::Throttled { .. } | Failure::QuotaExceeded { .. }
                 if last =>
             {
-                Decision::GiveUpJob
+                Decision::GiveUpJob(Remedy::Time)
             }
             // Once may be chance; time spent is often size.
             Failure::TooSlow if attempt >= 2 || last => Decision::AskForLess,
@@ -190,6 +209,20 @@ pub fn next_recheck(failures: u32, failed_at: Ms) -> Ms {
     failed_at.plus(growing_pause(failures, LONGEST_RECHECK_PAUSE_MS))
 }
 
+/// The same for a whole job of which `failures` cycles in a row were ended by a failure that all its
+/// windows share: up to what its remedy allows.
+#[must_use]
+pub fn next_look(remedy: Remedy, failures: u32, failed_at: Ms) -> Ms {
+    failed_at.plus(growing_pause(failures, remedy.longest_pause_ms()))
+}
+
+/// Whether a pause that ends at `next` is over; one that is longer than any was begun by a clock
+/// that was ahead.
+#[must_use]
+pub fn is_over(next: Option<Ms>, now: Ms, longest_ms: i64) -> bool {
+    next.is_none_or(|next| next <= now || next.0.saturating_sub(now.0) > longest_ms)
+}
+
 fn growing_pause(failures: u32, longest_ms: i64) -> i64 {
     const FIRST_MS: i64 = 60_000;
     let doublings = failures.saturating_sub(1).min(20);
@@ -237,11 +270,9 @@ mod tests {
             Decision::GiveUpWindow
         );
         let throttled = Failure::Throttled { wait_ms: None };
-        assert_eq!(POLICY.next(throttled, 4, 0.5), Decision::GiveUpJob);
-        assert_eq!(
-            POLICY.next(Failure::Unreachable, 4, 0.5),
-            Decision::GiveUpJob
-        );
+        let ended = Decision::GiveUpJob(Remedy::Time);
+        assert_eq!(POLICY.next(throttled, 4, 0.5), ended);
+        assert_eq!(POLICY.next(Failure::Unreachable, 4, 0.5), ended);
     }
 
     #[test]
@@ -283,9 +314,10 @@ mod tests {
             POLICY.next(skewed, 1, 0.0),
             Decision::RetryNow { skew_ms: -400_000 }
         );
-        assert_eq!(POLICY.next(skewed, 4, 0.0), Decision::WrongKey);
-        assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), Decision::WrongKey);
-        assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), Decision::GiveUpJob);
+        let for_somebody = Decision::GiveUpJob(Remedy::Somebody);
+        assert_eq!(POLICY.next(skewed, 4, 0.0), for_somebody);
+        assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), for_somebody);
+        assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), for_somebody);
         assert_eq!(
             POLICY.next(Failure::Rejected, 1, 0.0),
             Decision::GiveUpWindow
@@ -304,5 +336,26 @@ mod tests {
             next_recheck(u32::MAX, Ms(5)).0,
             LONGEST_RECHECK_PAUSE_MS + 5
         );
+    }
+
+    #[test]
+    fn a_job_that_needs_somebody_is_left_alone_for_longer_than_one_that_needs_time() {
+        let minutes = |remedy| {
+            let next = |failures| next_look(remedy, failures, Ms(0)).0 / 60_000;
+            (1..9).map(next).collect::<Vec<_>>()
+        };
+        assert_eq!(minutes(Remedy::Time), [1, 2, 4, 4, 4, 4, 4, 4]);
+        assert_eq!(minutes(Remedy::Somebody), [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(next_look(Remedy::Somebody, u32::MAX, Ms(5)).0, 3_600_005);
+    }
+
+    #[test]
+    fn a_pause_is_over_at_its_end_and_where_it_began_in_the_future() {
+        assert!(is_over(None, Ms(0), 60));
+        assert!(is_over(Some(Ms(100)), Ms(100), 60));
+        assert!(!is_over(Some(Ms(100)), Ms(99), 60));
+        assert!(!is_over(Some(Ms(100)), Ms(40), 60));
+        assert!(is_over(Some(Ms(100)), Ms(39), 60));
+        assert!(is_over(Some(Ms(i64::MAX)), Ms(i64::MIN), 60));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use elsa_archiver::clock::Clock;
 use elsa_archiver::domain::account::{Account, Endpoint};
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
-use elsa_archiver::domain::retry::{Decision, Failure, Policy};
+use elsa_archiver::domain::retry::{Decision, Failure, Policy, Remedy};
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::secret::{Keys, Secret};
 use elsa_archiver::domain::span::{Ms, Span};
@@ -131,7 +131,7 @@ pub fn assert_followed(failure: Failure) {
     );
     let expected = match failure {
         Failure::Passing | Failure::BadAnswer => later && last == Decision::GiveUpWindow,
-        Failure::Unreachable => later && last == Decision::GiveUpJob,
+        Failure::Unreachable => later && last == Decision::GiveUpJob(Remedy::Time),
         Failure::TooSlow => later && last == Decision::AskForLess,
         _ => panic!("{failure:?} is no failure of the network"),
     };
