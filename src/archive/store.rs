@@ -121,10 +121,11 @@ impl Store {
     /// # Errors
     /// When they don't, or the file system does not say.
     pub fn check_space(&self, announced: u64) -> Result<(), NoSpace> {
-        let free = free_bytes(&self.root).map_err(|source| NoSpace::Unknown {
-            root: self.root.clone(),
-            source,
-        })?;
+        let free =
+            off_the_runtime(|| free_bytes(&self.root)).map_err(|source| NoSpace::Unknown {
+                root: self.root.clone(),
+                source,
+            })?;
         let needed = self.min_free_space.saturating_add(announced);
         if free < needed {
             let mib = |bytes: u64| bytes >> 20;

@@ -52,12 +52,14 @@ pub enum UnpackError {
     /// This machine's disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// There is not enough free space.
-    #[error(transparent)]
-    NoSpace(#[from] NoSpace),
-    /// There is not enough for what the zip declares.
-    #[error("the zip does not fit: {0}")]
-    NoRoom(NoSpace),
+    /// There is not enough free space for what the zip declares.
+    #[error("the zip does not fit: {why}")]
+    NoRoom {
+        /// Bytes that it declares.
+        declared: u64,
+        /// What is free.
+        why: NoSpace,
+    },
     /// The zip can't be read again.
     #[error("can't read the answer that was just written: {0}")]
     Unreadable(io::Error),
@@ -162,10 +164,8 @@ impl Unpacking<'_> {
         let zip = File::open(zip).map_err(UnpackError::Unreadable)?;
         let mut archive = whole::open(zip, &self.limits)?;
         let declared = whole::check(&mut archive, &self.limits)?;
-        self.store.check_space(0)?;
-        self.store
-            .check_space(declared)
-            .map_err(UnpackError::NoRoom)?;
+        let no_room = |why| UnpackError::NoRoom { declared, why };
+        self.store.check_space(declared).map_err(no_room)?;
 
         let mut names = Names::default();
         let mut folders = Folders::default();
@@ -249,7 +249,8 @@ impl Unpacking<'_> {
             size.and(bytes, packed).check(&self.limits)?;
             if bytes - looked_at >= LOOK_BYTES {
                 looked_at = bytes;
-                self.store.check_space(0)?;
+                let no_room = |why| UnpackError::NoRoom { declared, why };
+                self.store.check_space(0).map_err(no_room)?;
             }
             if stop() {
                 return Err(UnpackError::Stopped);

@@ -19,7 +19,7 @@ use crate::digest::Hasher;
 use crate::domain::job::Job;
 use crate::domain::retry::Failure;
 use crate::domain::span::{Ms, Span};
-use crate::durable::Step;
+use crate::durable::{DiskError, Output, Step};
 use crate::elsa::answer::CallError;
 use crate::elsa::client::{Answer, Client, MOST_BYTES, ZIP_STATUS};
 use crate::elsa::request::Request;
@@ -109,7 +109,7 @@ pub async fn attempt(
             let told = keep_aside(shared, place, refusal).await;
             return Err(Missed::Failed(CallError::new(Failure::BadAnswer, told)));
         }
-        Err(error) => return Err(missed(&error, &place.zip, client)),
+        Err(error) => return Err(missed(&error, place, zip.bytes, client)),
     };
     // It names a file of the zip's.
     unpacked.uncountable = unpacked.uncountable.map(|why| client.fit_to_show(&why));
@@ -141,6 +141,13 @@ async fn download(
     shared: &Shared,
     place: &Place,
 ) -> Result<Zip, Missed> {
+    // First of all: what could not be put anywhere is not asked for.
+    let opened = spawn_blocking({
+        let (store, path) = (shared.store.clone(), place.zip.clone());
+        move || open(&store, &path)
+    });
+    let out = opened.await.map_err(|error| within(&error))?;
+    let out = out.map_err(|error| local(&error))?;
     let mut answer = client.ask(request).await?;
     if let Some(bytes) = answer.announced() {
         if bytes > MOST_BYTES {
@@ -151,11 +158,11 @@ async fn download(
         shared
             .store
             .check_space(bytes)
-            .map_err(|error| no_room(&error))?;
+            .map_err(|error| no_room(&error, bytes))?;
     }
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
-    let (store, path) = (shared.store.clone(), place.zip.clone());
-    let writing = spawn_blocking(move || write(&store, &path, waiting));
+    let store = shared.store.clone();
+    let writing = spawn_blocking(move || write(&store, out, waiting));
     let sent = send(&mut answer, pieces).await;
     // The connection is free for others while this zip is unpacked.
     drop(answer);
@@ -174,24 +181,29 @@ async fn send(answer: &mut Answer<'_>, pieces: mpsc::Sender<Vec<u8>>) -> Result<
     Ok(())
 }
 
-fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Result<Zip, Missed> {
+fn open(store: &Store, path: &Path) -> Result<Output, DiskError> {
     if let Some(above) = path.parent() {
-        store
-            .disk()
-            .make_folders(Step::StageFolder, above)
-            .map_err(|error| local(&error))?;
+        store.disk().make_folders(Step::StageFolder, above)?;
     }
-    let mut out = store
-        .disk()
-        .create(Step::StageZip, path)
-        .map_err(|error| local(&error))?;
+    store.disk().create(Step::StageZip, path)
+}
+
+fn write(
+    store: &Store,
+    mut out: Output,
+    mut waiting: mpsc::Receiver<Vec<u8>>,
+) -> Result<Zip, Missed> {
     let mut hasher = Hasher::default();
     let (mut bytes, mut looked_at) = (0u64, 0u64);
     while let Some(piece) = waiting.blocking_recv() {
         bytes += piece.len() as u64;
         if bytes - looked_at >= LOOK_BYTES {
             looked_at = bytes;
-            store.check_space(0).map_err(|error| local(&error))?;
+            // How much more is to come, nobody has said.
+            let needs = bytes + LOOK_BYTES;
+            store
+                .check_space(0)
+                .map_err(|error| no_room(&error, needs))?;
         }
         out.write(&piece).map_err(|error| local(&error))?;
         hasher.update(&piece);
@@ -202,12 +214,12 @@ fn write(store: &Store, path: &Path, mut waiting: mpsc::Receiver<Vec<u8>>) -> Re
     })
 }
 
-fn missed(error: &UnpackError, zip: &Path, client: &Client) -> Missed {
+fn missed(error: &UnpackError, place: &Place, zip_bytes: u64, client: &Client) -> Missed {
     match error {
         UnpackError::Stopped => Missed::Stopped,
-        UnpackError::NoRoom(_) => no_room(error),
+        UnpackError::NoRoom { declared, .. } => no_room(error, zip_bytes.saturating_add(*declared)),
         UnpackError::Unreadable(_) => {
-            let what = format!("{}: {error}", zip.display());
+            let what = format!("{}: {error}", place.zip.display());
             Missed::Failed(CallError::new(Failure::Local, what))
         }
         // It may name a file of the zip's.
@@ -222,8 +234,8 @@ fn local(error: &dyn std::error::Error) -> Missed {
     Missed::Failed(CallError::new(Failure::Local, error.to_string()))
 }
 
-fn no_room(error: &dyn std::error::Error) -> Missed {
-    Missed::Failed(CallError::new(Failure::NoRoom, error.to_string()))
+fn no_room(error: &dyn std::error::Error, bytes: u64) -> Missed {
+    Missed::Failed(CallError::new(Failure::NoRoom { bytes }, error.to_string()))
 }
 
 fn within(error: &tokio::task::JoinError) -> Missed {

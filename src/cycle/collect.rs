@@ -44,13 +44,33 @@ pub enum NotCollected {
     Job(String),
     /// The same, and it took a request to find out.
     Unserved(Remedy, String),
+    /// This machine's disk is to blame: another try is worth it as soon as there is space.
+    Disk {
+        /// Why, for the operator.
+        message: String,
+        /// How many bytes have to be free beyond `min_free_space`, as far as that is known.
+        needs_bytes: u64,
+        /// Whether the others would fail alike.
+        whole_job: bool,
+    },
     /// The program is being stopped.
     Stopped,
 }
 
+impl NotCollected {
+    /// The disk fails, for all of the job's windows.
+    pub fn disk(error: &dyn std::error::Error) -> Self {
+        Self::Disk {
+            message: error.to_string(),
+            needs_bytes: 0,
+            whole_job: true,
+        }
+    }
+}
+
 impl From<DiskError> for NotCollected {
     fn from(error: DiskError) -> Self {
-        Self::Job(error.to_string())
+        Self::disk(&error)
     }
 }
 
@@ -98,7 +118,7 @@ pub async fn collect(
     shared
         .store
         .check_space(0)
-        .map_err(|error| NotCollected::Job(error.to_string()))?;
+        .map_err(|error| NotCollected::disk(&error))?;
     let staged = shared.store.staging(&job.name, window);
     let answers = staged.with_extension("answers");
     let mut collecting = Collecting {
@@ -194,6 +214,13 @@ pub(super) struct Collecting<'a> {
 impl Collecting<'_> {
     pub(super) fn folder(&self, answer: usize) -> PathBuf {
         self.answers.join(format!("{answer:04}"))
+    }
+
+    /// Bytes of the answers that lie unpacked below `.staging`.
+    pub(super) fn staged_bytes(&self) -> u64 {
+        let kept = self.kept.iter().map(|(_, part)| part);
+        let files = kept.chain(self.open.values()).flat_map(|part| &part.files);
+        files.fold(0, |sum, file| sum.saturating_add(file.bytes))
     }
 
     /// Puts the parts that are kept into `staged`, in order of time.

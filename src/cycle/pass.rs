@@ -9,8 +9,9 @@ use super::{JobRunner, Outcome};
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
-use crate::domain::retry::{LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS, is_over};
+use crate::domain::retry::is_over;
 use crate::domain::span::{Ms, Span};
+use crate::ledger::failures::Task;
 use crate::ledger::line::Failed;
 
 /// How long the service is not asked again what time it is, while our clock is ahead of its.
@@ -90,15 +91,17 @@ impl JobRunner {
         outcome.left = due.len() as u64;
         outcome.unchecked = rechecks.len() as u64;
         if pass.patient {
-            due.retain(|&window| is_over(replay.next_try(window), now, LONGEST_PAUSE_MS));
-            rechecks.retain(|&window| {
-                is_over(replay.next_recheck(window), now, LONGEST_RECHECK_PAUSE_MS)
-            });
+            due = self.worth_a_try(Task::Archive, due, now);
+            rechecks = self.worth_a_try(Task::Recheck, rechecks, now);
         }
         if self.stands_still() {
             // What was taken for the job's failure may be one window's.
-            due.sort_by_key(|&window| replay.next_try(window));
-            rechecks.sort_by_key(|&window| replay.next_recheck(window));
+            for (task, windows) in [(Task::Archive, &mut due), (Task::Recheck, &mut rechecks)] {
+                windows.sort_by_key(|&window| {
+                    let known = replay.failures_of(task, window);
+                    known.map(|known| known.next(task))
+                });
+            }
         }
         // What is missing comes first: it is what the service may forget.
         let archive = due.into_iter().map(Work::Archive);
@@ -109,6 +112,21 @@ impl JobRunner {
         let works = archive.chain(recheck).collect();
         self.work(works, pass, stop, &mut outcome).await;
         outcome
+    }
+
+    /// Those of `windows` that are worth a try now. What failed for this machine's disk is as soon
+    /// as there is space, whatever its pause; but after the others, since it may fail again and end
+    /// the cycle.
+    fn worth_a_try(&self, task: Task, windows: Vec<Span>, now: Ms) -> Vec<Span> {
+        let known = |window| self.ledger.replay().failures_of(task, window);
+        let (paused, mut worth): (Vec<Span>, Vec<Span>) = windows
+            .into_iter()
+            .partition(|&window| known(window).is_some_and(|known| known.is_paused(task, now)));
+        worth.extend(paused.into_iter().filter(|&window| {
+            let needs = known(window).and_then(|known| known.needs_bytes);
+            needs.is_some_and(|bytes| self.shared.store.check_space(bytes).is_ok())
+        }));
+        worth
     }
 
     /// Nothing is archived while folders can't be looked at. The oldest due window's failure says so
@@ -126,11 +144,14 @@ impl JobRunner {
         // What is lost shows as such, and not as a failure.
         let mut missing = due.into_iter().filter(|&due| !replay.is_known_lost(due));
         if let Some(span) = missing.next()
-            && is_over(replay.next_try(span), now, LONGEST_PAUSE_MS)
+            && replay
+                .failures_of(Task::Archive, span)
+                .is_none_or(|known| !known.is_paused(Task::Archive, now))
         {
             let failed = Failed {
                 span,
                 message: message.clone(),
+                needs_bytes: Some(0),
             };
             if let Err(error) = self.ledger.record_failure(failed) {
                 tracing::error!(job = %self.job.name, "{error}");

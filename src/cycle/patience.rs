@@ -75,6 +75,16 @@ impl Collecting<'_> {
             Decision::GiveUpWindow if error.failure == Failure::Rejected => {
                 return Err(NotCollected::Rejected(error.to_string()));
             }
+            Decision::GiveUpWindow if let Failure::NoRoom { bytes } = error.failure => {
+                return Err(NotCollected::Disk {
+                    message: error.to_string(),
+                    needs_bytes: self.staged_bytes().saturating_add(bytes),
+                    whole_job: false,
+                });
+            }
+            Decision::GiveUpJob(_) if error.failure == Failure::Local => {
+                return Err(NotCollected::disk(error));
+            }
             Decision::GiveUpWindow => return Err(NotCollected::Window(error.to_string())),
             Decision::GiveUpJob(remedy) => {
                 return Err(NotCollected::Unserved(remedy, error.to_string()));

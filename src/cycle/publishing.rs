@@ -41,7 +41,7 @@ impl JobRunner {
                 return NotCollected::Window(error.to_string());
             }
             self.look_for_folders = true;
-            NotCollected::Job(error.to_string())
+            NotCollected::disk(&error)
         });
         self.clean(collected.staged).await;
         let published = published?;

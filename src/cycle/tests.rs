@@ -16,6 +16,7 @@ use crate::durable::Step;
 use crate::elsa::client::Deadlines;
 use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
 
+mod disk;
 mod standstill;
 mod stopped;
 

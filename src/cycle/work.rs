@@ -17,6 +17,7 @@ use crate::domain::recheck::Asked;
 use crate::domain::span::Span;
 use crate::domain::split::foresight::is_trial;
 use crate::domain::split::resolve::Pace;
+use crate::ledger::failures::Task;
 use crate::ledger::line::Failed;
 
 /// One window to collect.
@@ -30,6 +31,13 @@ impl Work {
     const fn window(self) -> Span {
         match self {
             Self::Archive(window) | Self::Recheck(window, _) => window,
+        }
+    }
+
+    const fn task(self) -> Task {
+        match self {
+            Self::Archive(_) => Task::Archive,
+            Self::Recheck(..) => Task::Recheck,
         }
     }
 }
@@ -63,7 +71,8 @@ impl JobRunner {
     fn has_news(&self) -> bool {
         let (now, replay) = (self.client.now(), self.ledger.replay());
         let due = plan(now, &replay.closed(reach(now, &self.job)), &self.job);
-        due.iter().any(|&window| replay.next_try(window).is_none())
+        due.iter()
+            .any(|&window| replay.failures_of(Task::Archive, window).is_none())
     }
 
     /// Does `works`, the first of them alone.
@@ -147,7 +156,11 @@ impl JobRunner {
                 .map_err(|error| NotCollected::Job(error.to_string())),
         };
         let before = match self.blocking_stray(work.window()) {
-            Some(message) => Err(NotCollected::Window(message)),
+            Some(message) => Err(NotCollected::Disk {
+                message,
+                needs_bytes: 0,
+                whole_job: false,
+            }),
             None => before,
         };
         let (job, client) = (Arc::clone(&self.job), Arc::clone(&self.client));
@@ -241,7 +254,7 @@ impl JobRunner {
             // A folder may be there without its line: nothing may be published on top before it
             // is adopted.
             self.look_for_folders = true;
-            NotCollected::Job(error.to_string())
+            NotCollected::disk(&error)
         })?;
         self.standstill = None;
         match (work, archived) {
@@ -251,12 +264,19 @@ impl JobRunner {
         Ok(())
     }
 
+    /// Whether the ledger says so already, and not so long ago that it is worth another line.
+    fn says_already(&self, task: Task, failed: &Failed) -> bool {
+        let known = self.ledger.replay().failures_of(task, failed.span);
+        known.is_some_and(|known| known.says(failed) && known.is_paused(task, self.client.now()))
+    }
+
     fn fail(
         &mut self,
         work: Work,
         not_collected: NotCollected,
         outcome: &mut Outcome,
     ) -> Result<(), End> {
+        let mut needs = None;
         let (message, whole_job) = match not_collected {
             NotCollected::Stopped => return Err(End::Stopped),
             NotCollected::Window(message)
@@ -267,22 +287,32 @@ impl JobRunner {
                 self.stand_still(remedy, &message);
                 (message, true)
             }
+            NotCollected::Disk {
+                message,
+                needs_bytes,
+                whole_job,
+            } => {
+                needs = Some(needs_bytes);
+                (message, whole_job)
+            }
         };
         let window = work.window();
         outcome.error = Some(message.clone());
         let failed = Failed {
             span: window,
             message: message.clone(),
+            needs_bytes: needs,
         };
+        let not_done = match work {
+            Work::Archive(_) => "not archived",
+            Work::Recheck(..) => "not rechecked",
+        };
+        tracing::error!(job = %self.job.name, window = %window, "{not_done}: {message}");
         let recorded = match work {
-            Work::Archive(_) => {
-                tracing::error!(job = %self.job.name, window = %window, "not archived: {message}");
-                self.ledger.record_failure(failed)
-            }
-            Work::Recheck(..) => {
-                tracing::error!(job = %self.job.name, window = %window, "not rechecked: {message}");
-                self.ledger.record_recheck_failure(failed)
-            }
+            // Tried at each cycle, it is not to fill the ledger: that may be what is left of a disk.
+            _ if needs.is_some() && self.says_already(work.task(), &failed) => Ok(()),
+            Work::Archive(_) => self.ledger.record_failure(failed),
+            Work::Recheck(..) => self.ledger.record_recheck_failure(failed),
         };
         if let Err(error) = recorded {
             tracing::error!(job = %self.job.name, "{error}");

@@ -35,8 +35,11 @@ pub enum Failure {
     Rejected,
     /// Whatever the job asks for is refused until somebody changes something.
     Refused,
-    /// What the answer announces does not fit the disk.
-    NoRoom,
+    /// The answer does not fit the disk, on which there was space before it came.
+    NoRoom {
+        /// How many bytes it takes, as far as that is known.
+        bytes: u64,
+    },
     /// A fault of this machine: disk full, permission, no such folder.
     Local,
 }
@@ -133,7 +136,7 @@ impl Policy {
         match failure {
             Failure::WrongKey | Failure::Refused => Decision::GiveUpJob(Remedy::Somebody),
             Failure::Local => Decision::GiveUpJob(Remedy::Time),
-            Failure::Rejected | Failure::NoRoom => Decision::GiveUpWindow,
+            Failure::Rejected | Failure::NoRoom { .. } => Decision::GiveUpWindow,
             // A skew is measured against the clock that signed, so each one is news; a service
             // whose own clocks disagree must not keep us busy for ever.
             Failure::ClockSkew { .. } if last => Decision::GiveUpJob(Remedy::Somebody),
@@ -322,6 +325,14 @@ mod tests {
             POLICY.next(Failure::Rejected, 1, 0.0),
             Decision::GiveUpWindow
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_the_disk_is_left_and_a_disk_that_fails_ends_the_job_s_cycle() {
+        let too_much = Failure::NoRoom { bytes: 1 };
+        assert_eq!(POLICY.next(too_much, 1, 0.0), Decision::GiveUpWindow);
+        let for_time = Decision::GiveUpJob(Remedy::Time);
+        assert_eq!(POLICY.next(Failure::Local, 1, 0.0), for_time);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::replay::{Failures, Replay};
+use super::failures::Failures;
+use super::replay::Replay;
 use crate::digest::Digest;
 use crate::domain::recheck::{Asked, Lateness};
 use crate::domain::span::{Ms, Span};
@@ -22,7 +23,7 @@ use crate::durable::{Disk, DiskError};
 pub const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -51,15 +52,22 @@ struct Stored {
     lateness: (u64, u64, u64, i64, i64),
 }
 
-/// A window, how often it failed, when last, and why.
-type StoredFailures = (Ms, Ms, u32, Ms, String);
+/// A window, how often it failed, when last, why, and what it needs.
+type StoredFailures = (Ms, Ms, u32, Ms, String, Option<u64>);
 
 fn stored(failures: &BTreeMap<Span, Failures>) -> Vec<StoredFailures> {
     failures
         .iter()
         .map(|(span, known)| {
-            let message = known.message.clone();
-            (span.from(), span.to(), known.times, known.last, message)
+            let (message, needs) = (known.message.clone(), known.needs_bytes);
+            (
+                span.from(),
+                span.to(),
+                known.times,
+                known.last,
+                message,
+                needs,
+            )
         })
         .collect()
 }
@@ -67,11 +75,12 @@ fn stored(failures: &BTreeMap<Span, Failures>) -> Vec<StoredFailures> {
 fn restored(stored: Vec<StoredFailures>) -> Option<BTreeMap<Span, Failures>> {
     stored
         .into_iter()
-        .map(|(from, to, times, last, message)| {
+        .map(|(from, to, times, last, message, needs_bytes)| {
             let failures = Failures {
                 times,
                 last,
                 message,
+                needs_bytes,
             };
             Some((Span::new(from, to)?, failures))
         })

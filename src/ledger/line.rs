@@ -35,6 +35,9 @@ pub struct Failed {
     pub span: Span,
     /// The reason, for the operator.
     pub message: String,
+    /// Where it was this machine's disk and not the service: how many bytes must be free beyond
+    /// `min_free_space` for another try to be worth it.
+    pub needs_bytes: Option<u64>,
 }
 
 /// A line with its place in the chain.
@@ -75,6 +78,8 @@ struct Fields<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     message: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    needs_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     supersedes: Option<Box<Supersedes>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_ms: Option<i64>,
@@ -111,6 +116,7 @@ impl Line {
             folder: None,
             manifest_sha256: None,
             message: None,
+            needs_bytes: None,
             supersedes: None,
             asked_ms: None,
         };
@@ -127,6 +133,7 @@ impl Line {
             Event::Failed(failed) => {
                 fields.event = FAILED.into();
                 fields.message = Some(failed.message.as_str().into());
+                fields.needs_bytes = failed.needs_bytes;
             }
             Event::Lost(_) => fields.event = LOST.into(),
             Event::Acknowledged(_) => fields.event = ACKNOWLEDGED.into(),
@@ -134,6 +141,7 @@ impl Line {
             Event::RecheckFailed(failed) => {
                 fields.event = RECHECK_FAILED.into();
                 fields.message = Some(failed.message.as_str().into());
+                fields.needs_bytes = failed.needs_bytes;
             }
         }
         serde_json::to_string(&fields)
@@ -170,6 +178,7 @@ impl Line {
             FAILED => Event::Failed(Failed {
                 span,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
+                needs_bytes: fields.needs_bytes,
             }),
             LOST => Event::Lost(span),
             ACKNOWLEDGED => Event::Acknowledged(span),
@@ -177,6 +186,7 @@ impl Line {
             RECHECK_FAILED => Event::RecheckFailed(Failed {
                 span,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
+                needs_bytes: fields.needs_bytes,
             }),
             other => {
                 return Err(format!(

@@ -4,6 +4,7 @@
 
 pub mod acknowledgement;
 mod checkpoint;
+pub mod failures;
 pub mod line;
 pub mod lock;
 pub mod replay;

@@ -6,14 +6,14 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use super::line::{Event, Failed, Line};
+use super::failures::{Failures, Task};
+use super::line::{Event, Line};
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
-use crate::domain::retry::{next_recheck, next_try};
 use crate::domain::span::{Ms, Span};
 use crate::domain::split::Status;
 use crate::domain::split::foresight::Foresight;
@@ -36,26 +36,6 @@ pub enum Damage {
         /// What is wrong with it.
         what: String,
     },
-}
-
-/// How a window has failed so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failures {
-    pub times: u32,
-    pub last: Ms,
-    pub message: String,
-}
-
-impl Failures {
-    fn note(known: &mut BTreeMap<Span, Self>, failed: &Failed, at: Ms) {
-        let times = known.get(&failed.span).map_or(0, |known| known.times);
-        let failures = Self {
-            times: times.saturating_add(1),
-            last: at,
-            message: failed.message.clone(),
-        };
-        known.insert(failed.span, failures);
-    }
 }
 
 /// What the lines of a ledger show.
@@ -293,20 +273,13 @@ impl Replay {
         closed
     }
 
-    /// When a window that failed before is worth another try; `None` when it never failed.
+    /// How a window has failed; `None` when it never did, or was made good.
     #[must_use]
-    pub fn next_try(&self, window: Span) -> Option<Ms> {
-        self.failures
-            .get(&window)
-            .map(|known| next_try(known.times, known.last))
-    }
-
-    /// The same for the recheck of a window.
-    #[must_use]
-    pub fn next_recheck(&self, window: Span) -> Option<Ms> {
-        self.recheck_failures
-            .get(&window)
-            .map(|known| next_recheck(known.times, known.last))
+    pub fn failures_of(&self, task: Task, window: Span) -> Option<&Failures> {
+        match task {
+            Task::Archive => self.failures.get(&window),
+            Task::Recheck => self.recheck_failures.get(&window),
+        }
     }
 
     fn damaged(&self, what: String) -> Damage {

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::failures::Task;
 use super::*;
 use crate::archive::adopt::{Known, adopt};
 use crate::archive::publish::tests::{published, revised, span};
@@ -90,6 +91,7 @@ fn a_ledger_reads_back_what_was_recorded() {
     let failed = Failed {
         span: span(3 * HOUR, 4 * HOUR),
         message: "no".into(),
+        needs_bytes: Some(7),
     };
     ledger.record_failure(failed).unwrap();
     let shown = ledger.replay().clone();
@@ -171,6 +173,7 @@ fn a_full_disk_is_recorded_in_the_space_that_was_set_aside() {
     let failed = Failed {
         span: span(0, HOUR),
         message: "no space left".into(),
+        needs_bytes: None,
     };
     ledger.record_failure(failed).unwrap();
     assert!(!reserve.exists());
@@ -195,6 +198,7 @@ fn without_a_reserve_left_a_full_disk_is_an_error_that_says_so() {
     let failed = Failed {
         span: span(0, HOUR),
         message: "no".into(),
+        needs_bytes: None,
     };
     let error = ledger.record_failure(failed).unwrap_err().to_string();
     assert!(error.contains("free some space"), "{error}");
@@ -228,6 +232,7 @@ fn a_checkpoint_counts_only_while_the_ledger_holds_its_line() {
     let failed = Failed {
         span: span(3 * HOUR, 4 * HOUR),
         message: "no".into(),
+        needs_bytes: Some(7),
     };
     ledger.record_failure(failed).unwrap();
     checkpoint::save(&world.path(), ledger.replay(), &world.disk).unwrap();
@@ -290,6 +295,7 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     let failed = || Failed {
         span: window,
         message: "the gateway said no".into(),
+        needs_bytes: None,
     };
     ledger.record_recheck_failure(failed()).unwrap();
     ledger.record_recheck_failure(failed()).unwrap();
@@ -305,13 +311,15 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
         replay.last_error(now, &job).unwrap(),
         ("the gateway said no", Ms(9 * HOUR))
     );
-    assert_eq!(replay.next_recheck(window), Some(Ms(9 * HOUR + 120_000)));
-    assert_eq!(replay.next_try(window), None);
+    let known = replay.failures_of(Task::Recheck, window).unwrap();
+    assert!(known.is_paused(Task::Recheck, Ms(9 * HOUR + 119_999)));
+    assert!(!known.is_paused(Task::Recheck, Ms(9 * HOUR + 120_000)));
+    assert_eq!(replay.failures_of(Task::Archive, window), None);
     checkpoint::save(&world.path(), replay, &world.disk).unwrap();
     let glanced = Ledger::glance(world.dir.path(), &world.job).unwrap();
     assert_eq!(&glanced, replay);
     ledger.record_unchanged(window).unwrap();
     assert_eq!(ledger.replay().last_error(now, &job), None);
-    assert_eq!(ledger.replay().next_recheck(window), None);
+    assert_eq!(ledger.replay().failures_of(Task::Recheck, window), None);
     assert_eq!(ledger.replay().lateness.rechecked, 1);
 }

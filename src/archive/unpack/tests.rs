@@ -274,7 +274,7 @@ fn a_full_disk_and_a_stop_are_told_apart_from_a_bad_zip() {
     world.store = Store::new(world.dir.path().into(), u64::MAX / 2, Disk::default());
     assert!(matches!(
         World { ..world }.unpack(&zip).unwrap_err(),
-        UnpackError::NoSpace(_)
+        UnpackError::NoRoom { declared: 2, .. }
     ));
 }
 

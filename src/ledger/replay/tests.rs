@@ -21,6 +21,7 @@ fn failed(from: i64, to: i64) -> Event {
     Event::Failed(Failed {
         span: Span::new(Ms(from), Ms(to)).unwrap(),
         message: "the gateway said no".into(),
+        needs_bytes: None,
     })
 }
 

@@ -1,0 +1,70 @@
+//! Cycles on a disk that fails, while the clock stands still: no pause is ever over.
+
+use super::*;
+
+/// A gate that refuses to stage zips whose path `refuses` names, while `broken`.
+fn refusing(
+    broken: &Arc<AtomicBool>,
+    refuses: impl Fn(&str) -> bool + Send + Sync + 'static,
+) -> Disk {
+    let broken = Arc::clone(broken);
+    Disk::gated(move |step, path| {
+        let refused = step == Step::StageZip && refuses(path.to_str().unwrap());
+        match refused && broken.load(Ordering::Relaxed) {
+            true => Err(rustix::io::Errno::NOSPC.into()),
+            false => Ok(()),
+        }
+    })
+}
+
+#[tokio::test]
+async fn what_failed_for_the_disk_is_made_good_once_it_works_and_asked_for_no_sooner() {
+    let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
+    let broken = Arc::new(AtomicBool::new(true));
+    rig.disk = refusing(&broken, |_| true);
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    for _ in 0..5 {
+        let outcome = pass(&mut runner).await;
+        assert_eq!((outcome.archived, outcome.left), (0, 2));
+        assert!(outcome.error.is_some());
+    }
+    // What could not be put anywhere was not asked for, and what the ledger says was said once of
+    // each window.
+    assert_eq!(rig.service.journal().len(), 0);
+    assert_eq!(runner.ledger().replay().lines, 2);
+    // The program is started anew meanwhile: that changes nothing.
+    drop(runner);
+    broken.store(false, Ordering::Relaxed);
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 2);
+    assert_eq!(rig.service.journal().len(), 2);
+}
+
+#[tokio::test]
+async fn a_window_for_which_the_disk_always_fails_holds_no_other_up() {
+    let mut rig = Rig::at(4 * HOUR + HOUR / 2).await;
+    let broken = Arc::new(AtomicBool::new(true));
+    rig.disk = refusing(&broken, |path| path.contains(&format!("/{BEGIN}-")));
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert_eq!(pass(&mut runner).await.archived, 0);
+    // The others come first now.
+    assert_eq!(pass(&mut runner).await.archived, 3);
+    assert_eq!(pass(&mut runner).await.left, 1);
+    assert_eq!(runner.ledger().replay().lines, 4);
+    broken.store(false, Ordering::Relaxed);
+    assert!(pass(&mut runner).await.is_complete());
+    assert_eq!(hours(&runner), 4);
+}
+
+#[tokio::test]
+async fn what_the_service_refused_waits_for_its_pause_however_much_space_there_is() {
+    let rig = Rig::at(HOUR + HOUR / 2).await;
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    rig.service.set_faults(FaultPlan::always(Fault::Html200));
+    assert_eq!(pass(&mut runner).await.left, 1);
+    rig.service.set_faults(FaultPlan::none());
+    assert_eq!(pass(&mut runner).await.left, 1);
+    rig.set_clocks(HOUR + HOUR / 2 + 60_000, HOUR + HOUR / 2 + 60_000);
+    assert!(pass(&mut runner).await.is_complete());
+}
