@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::call::Disks;
 use crate::harness::until;
+pub use crate::harness::{own_namespace, sh};
 
 /// A kind of disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -226,32 +227,4 @@ pub fn can_mount() -> Result<(), String> {
         "" => "mkfs.xfs and xfs_io are missing".to_owned(),
         _ => why,
     })
-}
-
-/// Gives this thread a mount namespace of its own: nothing that it mounts is seen elsewhere, or
-/// outlives it.
-pub fn own_namespace() -> Result<(), String> {
-    use nix::sched::{CloneFlags, unshare};
-    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)
-        .map_err(|error| format!("no mount namespace of its own: {error}"))?;
-    match Command::new("mount")
-        .args(["--make-rprivate", "/"])
-        .status()
-    {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err("mounts can't be made private".into()),
-    }
-}
-
-#[track_caller]
-pub fn sh(command: &[&str]) {
-    let ran = Command::new(command[0])
-        .args(&command[1..])
-        .output()
-        .unwrap();
-    assert!(
-        ran.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
 }

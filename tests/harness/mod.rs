@@ -15,6 +15,7 @@ mod archive;
 mod due;
 mod keys;
 mod missing;
+mod mounts;
 mod process;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use archive::{Folder, Found};
 pub use due::{Due, LOGS_A_WINDOW};
 pub use keys::Keys;
 pub use missing::{left_out, tell};
+pub use mounts::{own_namespace, sh};
 pub use process::{Ran, Running, command, until};
 
 /// The canaries: they must turn up nowhere but in the two files that hold them.
