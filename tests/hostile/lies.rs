@@ -82,7 +82,7 @@ impl Ground {
             differs("another-checksum-in-its-header", "mismatch", |h| h.crc ^= 1),
             refused(
                 "escape-sequence-in-a-complaint",
-                "flag mismatch for ' [31ma.json'",
+                r"flag mismatch for '\u{1b}[31ma.json'",
                 Zip::of([coloured]),
             ),
             refused(

@@ -13,7 +13,7 @@ use zip::result::ZipError;
 use super::UnpackError;
 use crate::archive::directory;
 use crate::domain::limits::Limits;
-use crate::printable::printable;
+use crate::printable;
 
 /// A zip whose directory was read.
 pub(super) type Archive = ZipArchive<BufReader<Metered>>;
@@ -98,8 +98,8 @@ fn check_entries(entries: u64, limits: &Limits) -> Result<(), UnpackError> {
 pub(super) fn damaged(error: ZipError) -> UnpackError {
     match error {
         ZipError::Io(error) => unreadable(error),
-        // It may repeat a name.
-        other => UnpackError::Damaged(printable(&other.to_string())),
+        // It may repeat a name, which is cut only once there is no key in it.
+        other => UnpackError::Damaged(printable::whole(&other.to_string())),
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn unreadable(error: io::Error) -> UnpackError {
     if error.raw_os_error().is_some() {
         UnpackError::Unreadable(error)
     } else {
-        UnpackError::Damaged(printable(&error.to_string()))
+        UnpackError::Damaged(printable::whole(&error.to_string()))
     }
 }
 
