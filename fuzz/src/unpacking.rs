@@ -90,7 +90,8 @@ pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
         Err(error) => {
             // A fault of this machine is none of the zip's, and no finding of its.
             assert!(error.is_refusal(), "{error}");
-            assert_printable(&error.to_string(), 500);
+            // It may hold a name of the zip's, of up to 64 KiB, which is cut where it is shown.
+            assert_printable(&error.to_string(), 11 * 65_536);
             Err(error)
         }
     }
