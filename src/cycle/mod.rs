@@ -4,6 +4,7 @@
 
 mod asking;
 mod attempt;
+mod choice;
 mod collect;
 mod outcome;
 mod pass;
@@ -79,6 +80,8 @@ pub struct JobRunner {
     time_asked: Option<Ms>,
     /// The failure of all windows since which none was archived.
     standstill: Option<Standstill>,
+    /// Whether anything was looked for since the program was started.
+    has_begun: bool,
     /// Whether the archive may hold a folder that the ledger lacks.
     look_for_folders: bool,
 }
@@ -108,6 +111,7 @@ impl JobRunner {
             pace: Pace::default(),
             time_asked: None,
             standstill: None,
+            has_begun: false,
             look_for_folders,
         })
     }

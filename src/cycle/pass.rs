@@ -2,9 +2,10 @@
 //! time it is, what is due, what is lost, and what is due for a recheck. Carries *Self-healing* and
 //! *Candid*.
 
+use std::collections::BTreeSet;
+
 use tokio_util::sync::CancellationToken;
 
-use super::work::Work;
 use super::{JobRunner, Outcome};
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
@@ -83,50 +84,41 @@ impl JobRunner {
             outcome.error = Some(message);
         }
         outcome.lost = self.unknown_losses();
-        let replay = self.ledger.replay();
-        let mut rechecks = match pass.rechecks {
-            true => replay.recheckable.due(now, &self.job),
+        let rechecks = match pass.rechecks {
+            true => self.due_rechecks(now),
             false => Vec::new(),
         };
         outcome.left = due.len() as u64;
         outcome.unchecked = rechecks.len() as u64;
-        if pass.patient {
-            due = self.worth_a_try(Task::Archive, due, now);
-            rechecks = self.worth_a_try(Task::Recheck, rechecks, now);
-        }
-        if self.stands_still() {
-            // What was taken for the job's failure may be one window's.
-            for (task, windows) in [(Task::Archive, &mut due), (Task::Recheck, &mut rechecks)] {
-                windows.sort_by_key(|&window| {
-                    let known = replay.failures_of(task, window);
-                    known.map(|known| known.next(task))
-                });
-            }
-        }
-        // What is missing comes first: it is what the service may forget.
-        let archive = due.into_iter().map(Work::Archive);
-        let recheck = rechecks.into_iter().filter_map(|window| {
-            let asked = replay.recheckable.asked(window)?;
-            Some(Work::Recheck(window, asked))
-        });
-        let works = archive.chain(recheck).collect();
-        self.work(works, pass, stop, &mut outcome).await;
+        self.work_off(due, rechecks, pass, stop, &mut outcome).await;
         outcome
     }
 
-    /// Those of `windows` that are worth a try now. What failed for this machine's disk is as soon
-    /// as there is space, whatever its pause; but after the others, since it may fail again and end
-    /// the cycle.
-    fn worth_a_try(&self, task: Task, windows: Vec<Span>, now: Ms) -> Vec<Span> {
-        let known = |window| self.ledger.replay().failures_of(task, window);
-        let (paused, mut worth): (Vec<Span>, Vec<Span>) = windows
-            .into_iter()
-            .partition(|&window| known(window).is_some_and(|known| known.is_paused(task, now)));
-        worth.extend(paused.into_iter().filter(|&window| {
-            let needs = known(window).and_then(|known| known.needs_bytes);
-            needs.is_some_and(|bytes| self.shared.store.check_space(bytes).is_ok())
-        }));
-        worth
+    /// Does what is worth a try of what is due.
+    async fn work_off(
+        &mut self,
+        mut due: Vec<Span>,
+        mut rechecks: Vec<Span>,
+        pass: Pass,
+        stop: &CancellationToken,
+        outcome: &mut Outcome,
+    ) {
+        // After a start, too: it may be how somebody has mended something.
+        let stood_still = !std::mem::replace(&mut self.has_begun, true) || self.stands_still();
+        let mut works = self.works(&due, &rechecks, pass.patient);
+        if works.is_empty() && stood_still {
+            // One is enough to see whether it is over.
+            works.extend(self.next_in_turn(&due, &rechecks));
+        }
+        let tried: BTreeSet<Span> = works.iter().map(|work| work.window()).collect();
+        self.work(works, pass, stop, outcome).await;
+        if pass.patient && stood_still && !self.stands_still() && outcome.archived > 0 {
+            // The pauses of the others were the job's failure's.
+            due.retain(|window| !tried.contains(window));
+            rechecks.retain(|window| !tried.contains(window));
+            let works = self.works(&due, &rechecks, false);
+            self.work(works, pass, stop, outcome).await;
+        }
     }
 
     /// Nothing is archived while folders can't be looked at. The oldest due window's failure says so
@@ -140,13 +132,14 @@ impl JobRunner {
         let (now, replay) = (self.client.now(), self.ledger.replay());
         let closed = replay.closed(reach(now, &self.job));
         let due = planned(now, &closed, &self.job);
+        let ours = self.shared.clock.now();
         outcome.left = (due.len() as u64).max(1);
         // What is lost shows as such, and not as a failure.
         let mut missing = due.into_iter().filter(|&due| !replay.is_known_lost(due));
         if let Some(span) = missing.next()
             && replay
                 .failures_of(Task::Archive, span)
-                .is_none_or(|known| !known.is_paused(Task::Archive, now))
+                .is_none_or(|known| !known.is_paused(Task::Archive, ours))
         {
             let failed = Failed {
                 span,

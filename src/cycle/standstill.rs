@@ -61,7 +61,7 @@ impl JobRunner {
         let (now, replay) = (self.client.now(), self.ledger.replay());
         let closed = replay.closed(reach(now, &self.job));
         let unchecked = match pass.rechecks {
-            true => replay.recheckable.due(now, &self.job).len(),
+            true => self.due_rechecks(now).len(),
             false => 0,
         };
         Outcome {

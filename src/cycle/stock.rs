@@ -62,16 +62,13 @@ impl JobRunner {
     /// Asks the service what time it is, which any answer about `window` tells; `None` when the
     /// program is being stopped.
     pub(super) async fn ask_the_time(
-        &mut self,
+        &self,
         window: Span,
         stop: &CancellationToken,
     ) -> Option<Result<Ms, CallError>> {
         let request = Request::new(&self.job, window).for_at_most(1);
         match stop.run_until_cancelled(self.client.ask(&request)).await? {
-            Err(error) if !error.failure.is_answer() => {
-                self.stand_still(Remedy::Time, &error.message);
-                Some(Err(error))
-            }
+            Err(error) if !error.failure.is_answer() => Some(Err(error)),
             _ if !self.client.is_dated() => Some(Err(CallError::new(
                 Failure::Passing,
                 "its answer does not say what time it is".to_owned(),
@@ -103,6 +100,9 @@ impl JobRunner {
             match self.ask_the_time(oldest, stop).await {
                 None => return Ok(()),
                 Some(Err(error)) => {
+                    if !error.failure.is_answer() {
+                        self.stand_still(Remedy::Time, &error.message);
+                    }
                     return Err(format!(
                         "windows seem to be lost, but the service does not tell the time: {error}"
                     ));

@@ -32,6 +32,7 @@ pub(crate) struct Rig {
     dir: tempfile::TempDir,
     ours: Arc<AtomicI64>,
     disk: Disk,
+    recheck_ms: Option<i64>,
 }
 
 impl Rig {
@@ -54,6 +55,7 @@ impl Rig {
             dir: tempfile::tempdir().unwrap(),
             ours: Arc::default(),
             disk: Disk::default(),
+            recheck_ms: None,
         };
         rig.set_clocks(now, now);
         rig
@@ -75,6 +77,7 @@ impl Rig {
     pub(crate) fn runner(&self, watch: Arc<dyn Watch>, deadlines: Deadlines) -> JobRunner {
         let job = Job {
             since: Ms(BEGIN),
+            recheck_ms: self.recheck_ms,
             ..job()
         };
         let account = Account {

@@ -28,7 +28,7 @@ pub(super) enum Work {
 }
 
 impl Work {
-    const fn window(self) -> Span {
+    pub(super) const fn window(self) -> Span {
         match self {
             Self::Archive(window) | Self::Recheck(window, _) => window,
         }
@@ -99,8 +99,8 @@ impl JobRunner {
                 && let Some(work) = works.pop_front()
             {
                 if matches!(work, Work::Recheck(..)) && pass.patient && self.has_news() {
-                    works.clear();
-                    break;
+                    works.retain(|work| matches!(work, Work::Archive(_)));
+                    continue;
                 }
                 self.begin(work, &mut collecting, &halt);
             }
@@ -267,7 +267,9 @@ impl JobRunner {
     /// Whether the ledger says so already, and not so long ago that it is worth another line.
     fn says_already(&self, task: Task, failed: &Failed) -> bool {
         let known = self.ledger.replay().failures_of(task, failed.span);
-        known.is_some_and(|known| known.says(failed) && known.is_paused(task, self.client.now()))
+        known.is_some_and(|known| {
+            known.says(failed) && known.is_paused(task, self.shared.clock.now())
+        })
     }
 
     fn fail(
@@ -307,10 +309,19 @@ impl JobRunner {
             Work::Archive(_) => "not archived",
             Work::Recheck(..) => "not rechecked",
         };
-        tracing::error!(job = %self.job.name, window = %window, "{not_done}: {message}");
+        // Tried at each cycle, it is not to fill the log, nor the ledger: that may be what is left of a
+        // disk.
+        let is_known = needs.is_some() && self.says_already(work.task(), &failed);
+        match is_known {
+            true => {
+                tracing::debug!(job = %self.job.name, window = %window, "{not_done}: {message}")
+            }
+            false => {
+                tracing::error!(job = %self.job.name, window = %window, "{not_done}: {message}")
+            }
+        }
         let recorded = match work {
-            // Tried at each cycle, it is not to fill the ledger: that may be what is left of a disk.
-            _ if needs.is_some() && self.says_already(work.task(), &failed) => Ok(()),
+            _ if is_known => Ok(()),
             Work::Archive(_) => self.ledger.record_failure(failed),
             Work::Recheck(..) => self.ledger.record_recheck_failure(failed),
         };

@@ -139,7 +139,7 @@ impl Policy {
             Failure::Rejected | Failure::NoRoom { .. } => Decision::GiveUpWindow,
             // A skew is measured against the clock that signed, so each one is news; a service
             // whose own clocks disagree must not keep us busy for ever.
-            Failure::ClockSkew { .. } if last => Decision::GiveUpJob(Remedy::Somebody),
+            Failure::ClockSkew { .. } if last => Decision::GiveUpJob(Remedy::Time),
             Failure::ClockSkew { skew_ms } => Decision::RetryNow { skew_ms },
             Failure::Unreachable | Failure::Throttled { .. } | Failure::QuotaExceeded { .. }
                 if last =>
@@ -318,7 +318,10 @@ mod tests {
             Decision::RetryNow { skew_ms: -400_000 }
         );
         let for_somebody = Decision::GiveUpJob(Remedy::Somebody);
-        assert_eq!(POLICY.next(skewed, 4, 0.0), for_somebody);
+        assert_eq!(
+            POLICY.next(skewed, 4, 0.0),
+            Decision::GiveUpJob(Remedy::Time)
+        );
         assert_eq!(POLICY.next(Failure::WrongKey, 1, 0.0), for_somebody);
         assert_eq!(POLICY.next(Failure::Refused, 1, 0.0), for_somebody);
         assert_eq!(

@@ -52,9 +52,36 @@ async fn a_window_for_which_the_disk_always_fails_holds_no_other_up() {
     assert_eq!(pass(&mut runner).await.archived, 3);
     assert_eq!(pass(&mut runner).await.left, 1);
     assert_eq!(runner.ledger().replay().lines, 4);
+    // So it is when its pause has long been over, and for a program that was just started.
+    for (hours, how) in [(6, Pass::DAEMON), (8, Pass::ONCE)] {
+        drop(runner);
+        rig.set_clocks(hours * HOUR + HOUR / 2, hours * HOUR + HOUR / 2);
+        runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+        let outcome = runner.cycle(plan, how, &CancellationToken::new()).await;
+        assert_eq!((outcome.archived, outcome.left), (2, 1));
+    }
     broken.store(false, Ordering::Relaxed);
     assert!(pass(&mut runner).await.is_complete());
-    assert_eq!(hours(&runner), 4);
+    assert_eq!(hours(&runner), 8);
+}
+
+#[tokio::test]
+async fn a_window_for_which_the_disk_always_fails_keeps_no_recheck_waiting() {
+    let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
+    rig.recheck_ms = Some(HOUR + HOUR);
+    let broken = Arc::new(AtomicBool::new(true));
+    rig.disk = refusing(&broken, |path| {
+        path.contains(&format!("/{}-", BEGIN + 3 * HOUR))
+    });
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert_eq!(pass(&mut runner).await.archived, 2);
+    rig.set_clocks(4 * HOUR + HOUR / 2, 4 * HOUR + HOUR / 2);
+    let unchecked: Vec<u64> = [pass(&mut runner).await, pass(&mut runner).await]
+        .iter()
+        .map(|outcome| outcome.unchecked)
+        .collect();
+    // The window that never failed before comes first, and ends the cycle; then it comes last.
+    assert_eq!(unchecked, [2, 0]);
 }
 
 #[tokio::test]

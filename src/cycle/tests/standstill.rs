@@ -1,6 +1,8 @@
 //! What fails for all windows is asked for less and less often, however often the schedule fires.
 
 use super::*;
+use crate::domain::retry::Remedy;
+use crate::ledger::line::Failed;
 
 const MINUTE: i64 = 60_000;
 
@@ -121,4 +123,73 @@ async fn while_our_clock_is_ahead_the_service_is_asked_for_the_time_once_a_minut
     }
     assert_eq!(rig.service.journal().len(), 5);
     assert_eq!(hours(&runner), 2);
+}
+
+/// A job whose only window is in the longest of its pauses.
+async fn paused(hours: i64) -> (Rig, JobRunner) {
+    let rig = Rig::at(hours * HOUR + HOUR / 2).await;
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    for hour in 0..hours {
+        let begin = BEGIN + hour * HOUR;
+        for _ in 0..9 {
+            let failed = Failed {
+                span: Span::new(Ms(begin), Ms(begin + HOUR)).unwrap(),
+                message: "no".into(),
+                needs_bytes: None,
+            };
+            runner.ledger.record_failure(failed).unwrap();
+        }
+    }
+    (rig, runner)
+}
+
+#[tokio::test]
+async fn what_ends_for_all_windows_is_noticed_soon_however_long_their_own_pauses_are() {
+    let (rig, mut runner) = paused(2).await;
+    runner.has_begun = true;
+    runner.stand_still(Remedy::Time, "unreachable");
+    assert_eq!(pass(&mut runner).await.left, 2);
+    assert_eq!(rig.service.journal().len(), 0);
+    let later = 2 * HOUR + HOUR / 2 + MINUTE;
+    rig.set_clocks(later, later);
+    assert_eq!(pass(&mut runner).await.archived, 2);
+}
+
+#[tokio::test]
+async fn a_start_tries_at_least_one_window_and_all_where_that_succeeds() {
+    let (rig, runner) = paused(3).await;
+    drop(runner);
+    rig.service
+        .set_faults(FaultPlan::script([refused(401, "200")]));
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert_eq!(pass(&mut runner).await.left, 3);
+    assert_eq!(rig.service.journal().len(), 1);
+    drop(runner);
+    // The key was corrected.
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert_eq!(pass(&mut runner).await.archived, 3);
+}
+
+#[tokio::test]
+async fn while_our_clock_is_ahead_pauses_hold_and_a_recheck_is_done_once() {
+    let mut rig = Rig::at(HOUR + HOUR / 2).await;
+    rig.recheck_ms = Some(HOUR);
+    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    assert_eq!(pass(&mut runner).await.archived, 1);
+    for (hours, fault, archived) in [
+        (2, FaultPlan::none(), 1),
+        (3, FaultPlan::always(Fault::Html200), 0),
+    ] {
+        rig.service.set_faults(fault);
+        let now = hours * HOUR + HOUR / 2;
+        rig.set_clocks(9 * HOUR + now, now);
+        assert_eq!(pass(&mut runner).await.archived, archived);
+        // The cycle that finds out how far ahead it is does not do everything.
+        pass(&mut runner).await;
+        rig.service.clear_journal();
+        for _ in 0..5 {
+            assert_eq!(pass(&mut runner).await.unchecked, 0);
+        }
+        assert_eq!(rig.service.journal().len(), 0, "at {hours}");
+    }
 }
