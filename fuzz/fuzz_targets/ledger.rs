@@ -5,6 +5,7 @@
 
 use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::span::Ms;
+use elsa_archiver::ledger::failures::Task;
 use elsa_archiver::ledger::line::{Event, Line};
 use elsa_archiver::ledger::replay::{Damage, Replay};
 use elsa_archiver_fuzz::printable::assert_printable;
@@ -43,8 +44,10 @@ fn ask(replay: &Replay, lines: &[Line]) {
             Event::Archived(archived) => assert!(replay.coverage.covers(archived.span)),
             Event::Lost(span) => assert!(replay.is_known_lost(*span)),
             Event::Failed(failed) | Event::RecheckFailed(failed) => {
-                let _ = replay.next_try(failed.span);
-                let _ = replay.next_recheck(failed.span);
+                for task in [Task::Archive, Task::Recheck] {
+                    let known = replay.failures_of(task, failed.span);
+                    let _ = known.map(|known| (known.next(task), known.is_paused(task, now)));
+                }
             }
             Event::Acknowledged(_) | Event::Rechecked(_) => {}
         }
