@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 /// Tells the time of day; a test hands in its own.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Ms + Send + Sync>);
+pub struct Clock(Arc<dyn Fn() -> UtcMs + Send + Sync>);
 
 impl Clock {
     /// The machine's clock.
@@ -17,13 +17,13 @@ impl Clock {
     }
 
     /// A clock that shows what `now` returns, in UTC milliseconds.
-    pub fn new(now: impl Fn() -> Ms + Send + Sync + 'static) -> Self {
+    pub fn new(now: impl Fn() -> UtcMs + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
     /// Now, in UTC milliseconds.
     #[must_use]
-    pub fn now(&self) -> Ms {
+    pub fn now(&self) -> UtcMs {
         (self.0)()
     }
 }

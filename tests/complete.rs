@@ -4,7 +4,7 @@
 mod harness;
 
 use elsa_archiver::domain::job::ToBound;
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver::simulator::{
     Clock, CsvLayout, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Order, Project, Settings,
     TimeStyle,
@@ -157,7 +157,7 @@ async fn more_in_one_millisecond_than_the_cap_is_kept_said_and_not_asked_for_for
     let due = Due::hours(2);
     let burst = due.since().plus(1_234_567);
     let times = (0..900).map(|at| due.since().plus(at * 4000));
-    let times: Vec<Ms> = times.chain([burst; 5000]).collect();
+    let times: Vec<UtcMs> = times.chain([burst; 5000]).collect();
     let world = World::of([Project::from_times(
         &project_key("shop"),
         PROJECT_ID,
@@ -323,7 +323,7 @@ async fn a_backfill_goes_on_beside_a_window_that_hangs_and_later_where_it_was_st
     running.wait().exits(1);
     world.run(&backfill).exits(0);
     world.assert_archived("shop", &due.windows);
-    let asked: Vec<Option<Ms>> = world
+    let asked: Vec<Option<UtcMs>> = world
         .requests("shop")
         .iter()
         .map(|entry| entry.from)

@@ -6,12 +6,12 @@ mod harness;
 
 use std::fs;
 
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::simulator::{Fault, FaultPlan, Project, Settings};
 use harness::{Due, Folder, Job, World};
 
 /// Far beyond any log's time, and before it.
-const EVERYTHING: Ms = Ms(1 << 45);
+const EVERYTHING: UtcMs = UtcMs(1 << 45);
 
 /// A job whose windows are all due for a recheck by now.
 fn job(due: &Due) -> Job {

@@ -25,7 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use elsa_archiver::digest::Digest;
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use elsa_archiver::simulator::{Entry, Fault, FaultPlan, Settings};
 use serde_json::Value;
@@ -36,7 +36,7 @@ use harness::{Folder, Ran, World, project_key};
 use service::{Load, Size, dialect, faults, loads};
 
 /// Far beyond the time at which any log can be found.
-const EVERYTHING: Ms = Ms(1 << 45);
+const EVERYTHING: UtcMs = UtcMs(1 << 45);
 
 /// How often the short soak stops the daemon, one time in four in good order.
 const SHORT_ROUNDS: u64 = 4;

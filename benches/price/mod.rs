@@ -22,7 +22,7 @@ use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::secret::{Keys, Secret};
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::domain::window::{WindowSize, Zone};
 use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::{Client, Deadlines};
@@ -292,8 +292,8 @@ fn store(dir: &Path) -> Store {
 }
 
 /// A midnight long ago, the same in every run.
-const fn begin() -> Ms {
-    Ms(20_000 * 24 * HOUR_MS)
+const fn begin() -> UtcMs {
+    UtcMs(20_000 * 24 * HOUR_MS)
 }
 
 fn span(at_ms: i64, length_ms: i64) -> Span {

@@ -4,7 +4,7 @@
 
 use elsa_archiver::domain::retry::Failure;
 use elsa_archiver::domain::secret::{Keys, Secret};
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver::elsa::answer::{Refusal, classify};
 use elsa_archiver_fuzz::printable::assert_printable;
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +30,7 @@ fuzz_target!(|answer: &[u8]| {
         date: header(date),
         body,
         keys: &keys,
-        now: Ms(1_795_000_000_000),
+        now: UtcMs(1_795_000_000_000),
     });
     // 200 characters of foreign text, of four bytes at most, and our own words.
     assert_printable(&error.message, 200 * 4 + 250);

@@ -3,11 +3,11 @@
 #![no_main]
 
 use elsa_archiver::config::Config;
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver_fuzz::printable::assert_printable;
 use libfuzzer_sys::fuzz_target;
 
-const NOW: Ms = Ms(1_795_000_000_000);
+const NOW: UtcMs = UtcMs(1_795_000_000_000);
 
 fuzz_target!(|text: &str| {
     match Config::parse(text, NOW) {

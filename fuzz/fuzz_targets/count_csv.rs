@@ -5,7 +5,7 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem, log_time};
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver_fuzz::counting::{count, count_expecting};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,7 +20,7 @@ fn read(file: &[u8]) -> (ByteRecord, Result<Vec<ByteRecord>, csv::Error>) {
     (header, records)
 }
 
-fn time(header: &ByteRecord, record: &ByteRecord) -> Option<Ms> {
+fn time(header: &ByteRecord, record: &ByteRecord) -> Option<UtcMs> {
     let column = header
         .iter()
         .rposition(|name| name == LOG_TIME.as_bytes())?;

@@ -4,7 +4,7 @@
 #![no_main]
 
 use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem, log_time};
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver_fuzz::counting::{count, count_expecting};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
@@ -30,7 +30,7 @@ fn records(file: &[u8]) -> Option<Vec<&RawValue>> {
 
 /// The time of a record as serde_json reads it. `None` where the two may differ: in escapes, which
 /// we compare as they are written, in long fields, and in numbers that it rounds or refuses.
-fn time(record: &RawValue) -> Option<Option<Ms>> {
+fn time(record: &RawValue) -> Option<Option<UtcMs>> {
     if record.get().contains('\\') {
         return None;
     }

@@ -4,7 +4,7 @@
 #![no_main]
 
 use elsa_archiver::digest::Digest;
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver::ledger::failures::Task;
 use elsa_archiver::ledger::line::{Event, Line};
 use elsa_archiver::ledger::replay::{Damage, Replay};
@@ -31,11 +31,11 @@ fn read(ledger: &[u8]) -> Result<Replay, Damage> {
 }
 
 fn ask(replay: &Replay, lines: &[Line]) {
-    let now = Ms(1_795_000_000_000);
+    let now = UtcMs(1_795_000_000_000);
     for (lost, _) in replay.lost() {
         assert!(replay.is_known_lost(lost) && !replay.coverage.covers(lost));
     }
-    for reach in [None, Some(now), Some(Ms(i64::MIN)), Some(Ms(i64::MAX))] {
+    for reach in [None, Some(now), Some(UtcMs(i64::MIN)), Some(UtcMs(i64::MAX))] {
         let closed = replay.closed(reach);
         assert!(replay.coverage.spans().all(|span| closed.covers(span)));
     }

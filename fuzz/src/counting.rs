@@ -1,12 +1,12 @@
 //! Counts one file whole, byte by byte and in uneven chunks, which must make no difference.
 
 use elsa_archiver::archive::count::{Counter, Kind, Uncountable};
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 
 use crate::printable::assert_printable;
 
 /// The times in order, and the number of records or the fault.
-pub type Counted = (Vec<Option<Ms>>, Result<u64, Uncountable>);
+pub type Counted = (Vec<Option<UtcMs>>, Result<u64, Uncountable>);
 
 /// Counts `file`, whose records must show the field `expected`.
 pub fn count_expecting(kind: Kind, file: &[u8], expected: &str) -> Counted {

@@ -10,7 +10,7 @@ use elsa_archiver::archive::unpack::{UnpackError, Unpacked, Unpacking};
 use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::job::Format;
 use elsa_archiver::domain::limits::Limits;
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{UtcMs, Span};
 use elsa_archiver::durable::Disk;
 
 use crate::printable::assert_printable;
@@ -56,7 +56,7 @@ pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
     let unpacking = Unpacking {
         store: &store,
         folder: &part,
-        span: Span::new(Ms(0), Ms(1000)).expect("a span"),
+        span: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
         format: Format::Json,
         include_fields: &[],
         limits: LIMITS,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::domain::job::{Format, Job, ToBound};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::{FolderName, Zone};
 use crate::printable::printable;
@@ -97,13 +97,13 @@ impl Window {
     /// The bounds as a span; `None` when the manifest is wrong.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
-        Span::new(Ms(self.from_ms), Ms(self.to_ms))
+        Span::new(UtcMs(self.from_ms), UtcMs(self.to_ms))
     }
 }
 
 /// An instant in RFC 3339 with the zone's offset.
 #[must_use]
-pub fn local_time(instant: Ms, zone: &Zone) -> String {
+pub fn local_time(instant: UtcMs, zone: &Zone) -> String {
     let timestamp = instant.timestamp();
     let offset: Offset = zone.tz().to_offset(timestamp);
     DateTimePrinter::new().timestamp_with_offset_to_string(&timestamp, offset)
@@ -232,9 +232,13 @@ impl Manifest {
 
     /// When the first of its answers had come; `None` when the manifest does not say so readably.
     #[must_use]
-    pub fn asked(&self) -> Option<Ms> {
+    pub fn asked(&self) -> Option<UtcMs> {
         let received = |part: &Part| part.received_at.parse::<jiff::Timestamp>().ok();
-        self.parts.iter().filter_map(received).min().map(Ms::from)
+        self.parts
+            .iter()
+            .filter_map(received)
+            .min()
+            .map(UtcMs::from)
     }
 
     /// Every unpacked file of every part.

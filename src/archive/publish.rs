@@ -12,7 +12,7 @@ use super::manifest::{MANIFEST, Manifest, Supersedes};
 use super::plain_file::MOST_TEXT;
 use super::store::Store;
 use crate::digest::Digest;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::durable::{DiskError, Step};
 
@@ -37,7 +37,7 @@ pub struct Archived {
     /// The folder that it takes the place of, where the window was archived before.
     pub supersedes: Option<Box<Supersedes>>,
     /// When the service was asked, where that is not about when this was recorded.
-    pub asked: Option<Ms>,
+    pub asked: Option<UtcMs>,
 }
 
 /// The proof that a window's folder is whole, durable and in place.

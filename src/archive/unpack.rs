@@ -19,7 +19,7 @@ use super::store::{NoSpace, Store};
 use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::Format;
 use crate::domain::limits::Limits;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::sample::Sampler;
 use crate::durable::{DiskError, Step};
 use whole::{Metered, damaged};
@@ -221,8 +221,8 @@ impl Unpacking<'_> {
         let mut hasher = Hasher::default();
         let kind = Kind::of(&path, self.format);
         let mut counter = Counter::new(kind, expected_field(kind, self.include_fields));
-        let (mut first, mut last) = (None::<Ms>, None::<Ms>);
-        let mut see = |time: Option<Ms>| {
+        let (mut first, mut last) = (None::<UtcMs>, None::<UtcMs>);
+        let mut see = |time: Option<UtcMs>| {
             if let Some(time) = time {
                 match self.span.contains(time) {
                     true => seen.inside.add(time),

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::cycle::{Pass, Watch};
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::plan::plan;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::ledger::Ledger;
 use crate::simulator::{KeyPair, Project, Settings, Simulator};
 
@@ -31,7 +31,7 @@ const DAYS: i64 = 2;
 /// Runs the demo in `dir`, or in a new temporary folder.
 pub fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop> {
     let dir = prepare(dir)?;
-    let begin = Ms((context.clock.now().0.div_euclid(HOUR_MS) - DAYS * 24) * HOUR_MS);
+    let begin = UtcMs((context.clock.now().0.div_euclid(HOUR_MS) - DAYS * 24) * HOUR_MS);
     Context::block_on(async {
         let settings = Settings {
             projects: world(begin),
@@ -102,7 +102,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
 }
 
 /// A busy project, one with a rush in the middle of the day, and one that never says a word.
-fn world(begin: Ms) -> Vec<Project> {
+fn world(begin: UtcMs) -> Vec<Project> {
     let whole = Span::new(begin, begin.plus((DAYS * 24 + 1) * HOUR_MS));
     let busy =
         |key: &str, id, seed, count| whole.map(|span| Project::uniform(key, id, seed, span, count));
@@ -136,7 +136,7 @@ fn prepare(dir: Option<&Path>) -> Result<PathBuf, Stop> {
     }
 }
 
-fn write_config(dir: &Path, endpoint: &str, since: Ms) -> std::io::Result<PathBuf> {
+fn write_config(dir: &Path, endpoint: &str, since: UtcMs) -> std::io::Result<PathBuf> {
     let keys = KeyPair::default();
     for (name, key) in [
         ("access-key", &keys.access_key),

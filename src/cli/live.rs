@@ -12,7 +12,7 @@ use crate::domain::bound::{Doubt, Probe, Shown, Sightings, judge, places_to_look
 use crate::domain::job::{Job, ToBound};
 use crate::domain::limits::Limits;
 use crate::domain::retry::Failure;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::durable::{Disk, DiskError, Step};
 use crate::elsa::answer::CallError;
 use crate::elsa::client::Client;
@@ -35,7 +35,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn new(now: Ms) -> io::Result<Self> {
+    pub fn new(now: UtcMs) -> io::Result<Self> {
         let name = format!("elsa-archiver-check-{}-{}", std::process::id(), now.0);
         let path = std::env::temp_dir().join(name);
         // Fails where something is already, so nobody else's folder is ever used.
@@ -69,7 +69,7 @@ impl Live<'_> {
     ///
     /// # Errors
     /// When the service does not answer.
-    pub async fn find_out(&self, now: Ms) -> Result<Finding, CallError> {
+    pub async fn find_out(&self, now: UtcMs) -> Result<Finding, CallError> {
         let known = match self.known_record(now).await? {
             Ok(known) => known,
             Err(why) => return Ok(Err(why)),
@@ -80,7 +80,7 @@ impl Live<'_> {
         })
     }
 
-    async fn sightings(&self, known: Ms) -> Result<Sightings, CallError> {
+    async fn sightings(&self, known: UtcMs) -> Result<Sightings, CallError> {
         Ok(Sightings {
             up_to: self.shown(Probe::UpTo, known).await?,
             alone: self.shown(Probe::Alone, known).await?,
@@ -89,7 +89,7 @@ impl Live<'_> {
     }
 
     /// The time of some record.
-    async fn known_record(&self, now: Ms) -> Result<Result<Ms, String>, CallError> {
+    async fn known_record(&self, now: UtcMs) -> Result<Result<UtcMs, String>, CallError> {
         let mut not_found = None;
         let mut answered = false;
         let places = places_to_look(self.job, now);
@@ -132,7 +132,7 @@ impl Live<'_> {
         }
     }
 
-    async fn shown(&self, probe: Probe, known: Ms) -> Result<Shown, CallError> {
+    async fn shown(&self, probe: Probe, known: UtcMs) -> Result<Shown, CallError> {
         let (from, to) = probe.bounds(known);
         let request = Request::between(self.job, from, to).for_at_most(PROBE_RECORDS);
         let watched = Span::new(known, known.plus(1)).ok_or_else(clock_at_its_end)?;

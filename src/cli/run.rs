@@ -15,7 +15,7 @@ use crate::daemon;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, windows_in};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 /// The daemon.
 pub fn run(context: &Context<'_>) -> Result<(), Stop> {
@@ -67,7 +67,7 @@ pub fn backfill(
         context,
         &config,
         &jobs,
-        move |now: Ms, coverage: &Coverage, job: &Job| {
+        move |now: UtcMs, coverage: &Coverage, job: &Job| {
             let mut due = windows_in(now, coverage, job, span);
             if newest_first {
                 due.reverse();
@@ -82,7 +82,7 @@ fn archive(
     context: &Context<'_>,
     config: &Config,
     jobs: &[Job],
-    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
+    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
     pass: Pass,
 ) -> Result<(), Stop> {
     let watch: Arc<dyn Watch> = Bars::new(context.terminal);
@@ -112,7 +112,7 @@ fn archive(
 /// One cycle of each job, side by side. The accounts' bounds keep them apart.
 pub async fn all_once(
     runners: Vec<JobRunner>,
-    plan: impl Fn(Ms, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
+    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
     pass: Pass,
     stop: &CancellationToken,
 ) -> Vec<(String, Outcome)> {

@@ -15,7 +15,7 @@ use crate::archive::verify::Bounds;
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
@@ -158,7 +158,7 @@ pub fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>
 
 impl JobStatus {
     /// `known_until`: what was lost before is known, though the ledger does not say so yet.
-    fn of(job: &Job, replay: &Replay, known_until: Option<Ms>, now: Ms) -> Self {
+    fn of(job: &Job, replay: &Replay, known_until: Option<UtcMs>, now: UtcMs) -> Self {
         let closed = replay.closed(reach(now, job));
         let due = plan(now, &closed, job);
         let gaps = closed.gaps(job.since);
@@ -205,7 +205,7 @@ impl JobStatus {
     }
 
     /// A job whose ledger says nothing: nothing is claimed of it.
-    fn unreadable(job: &Job, error: &LedgerError, now: Ms) -> Self {
+    fn unreadable(job: &Job, error: &LedgerError, now: UtcMs) -> Self {
         let error = Failure {
             at: local_time(now, &job.zone),
             message: error.to_string(),
@@ -227,7 +227,7 @@ impl JobStatus {
     }
 
     fn listing(&self, job: &Job) -> String {
-        let local = |ms: i64| local_time(Ms(ms), &job.zone);
+        let local = |ms: i64| local_time(UtcMs(ms), &job.zone);
         let verdict = match (job.enabled, self.is_well()) {
             (false, _) => "not enabled",
             (true, true) => "ok",
@@ -285,7 +285,7 @@ impl JobStatus {
 }
 
 impl Late {
-    fn of(job: &Job, replay: &Replay, now: Ms) -> Option<Self> {
+    fn of(job: &Job, replay: &Replay, now: UtcMs) -> Option<Self> {
         let due = replay.recheckable.due(now, job).len() as u64;
         let seen = replay.lateness;
         (due > 0 || seen.rechecked > 0).then_some(Self {
@@ -320,6 +320,6 @@ impl Late {
 }
 
 /// When something happened, nobody needs to the millisecond.
-fn whole_seconds(at: Ms) -> Ms {
-    Ms(at.0.div_euclid(1000) * 1000)
+fn whole_seconds(at: UtcMs) -> UtcMs {
+    UtcMs(at.0.div_euclid(1000) * 1000)
 }

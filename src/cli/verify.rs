@@ -13,7 +13,7 @@ use crate::archive::publish::Archived;
 use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
 use crate::config::Config;
 use crate::domain::job::Job;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::durable::Disk;
 use crate::ledger::Ledger;
 use crate::ledger::line::Event;
@@ -149,8 +149,8 @@ fn listing(report: &JobReport) -> String {
     for gap in &report.gaps {
         text += &format!(
             "  gap: nothing is archived from {} to {}\n",
-            Ms(gap.from_ms),
-            Ms(gap.to_ms)
+            UtcMs(gap.from_ms),
+            UtcMs(gap.to_ms)
         );
     }
     for folder in &report.truncated {

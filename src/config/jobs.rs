@@ -12,7 +12,7 @@ use super::units::show_duration;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use crate::domain::recheck::LONGEST_MS;
 use crate::domain::schedule::Schedule;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::domain::window::{WindowSize, Zone};
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
@@ -64,7 +64,7 @@ const DEFAULT_WINDOW: WindowSize = match WindowSize::from_ms(HOUR_MS) {
 /// What reading a job needs to know of the rest.
 pub(super) struct Context<'a> {
     pub zone: &'a Zone,
-    pub now: Ms,
+    pub now: UtcMs,
     /// The names of all accounts, also of those in which something is wrong; `None` when there
     /// may be more, on lines that are not TOML.
     pub accounts: Option<&'a BTreeSet<String>>,
@@ -165,7 +165,7 @@ fn named<'t>(table: Table<'t>) -> Table<'t> {
 #[derive(Clone)]
 struct Settings {
     account: AccountName,
-    since: Option<Ms>,
+    since: Option<UtcMs>,
     schedule: Schedule,
     window: WindowSize,
     settle_ms: i64,

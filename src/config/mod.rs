@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use crate::domain::job::{AccountName, Job};
 use crate::domain::limits::Limits;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::domain::window::Zone;
 
 mod accounts;
@@ -124,7 +124,7 @@ impl Config {
     /// When the file can't be read or is larger than 1 MiB, and with every problem of [`parse`].
     ///
     /// [`parse`]: Self::parse
-    pub fn load(path: &Path, now: Ms) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, now: UtcMs) -> Result<Self, ConfigError> {
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
@@ -158,7 +158,7 @@ impl Config {
     ///
     /// # Errors
     /// With all problems at once, in the order of their lines.
-    pub fn parse(text: &str, now: Ms) -> Result<Self, Problems> {
+    pub fn parse(text: &str, now: UtcMs) -> Result<Self, Problems> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut report = Report::new(text, &errors);
         let root = Table::new(root.get_ref(), String::new(), 0);
@@ -169,7 +169,7 @@ impl Config {
     }
 }
 
-fn read(root: &Table<'_>, now: Ms, report: &mut Report) -> Option<Config> {
+fn read(root: &Table<'_>, now: UtcMs, report: &mut Report) -> Option<Config> {
     root.refuse_unknown(&KEYS, report);
     let archive = archive(root, report);
     let state_dir = state_dir(root, report);

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 
 use super::problem::quote;
 use super::table::kind;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::domain::window::Zone;
 
 const FORMS: &str = "use a date like \"2026-11-01\" (its start in archive.timezone), or RFC 3339 \
@@ -13,7 +13,7 @@ const FORMS: &str = "use a date like \"2026-11-01\" (its start in archive.timezo
 
 /// Reads `since` from a string or from TOML's own date and time: an instant before `now`, not
 /// before 1970 (the service counts from there) and in whole milliseconds.
-pub(super) fn since(value: &DeValue<'_>, zone: &Zone, now: Ms) -> Result<Ms, String> {
+pub(super) fn since(value: &DeValue<'_>, zone: &Zone, now: UtcMs) -> Result<UtcMs, String> {
     let text = match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Datetime(datetime) => datetime.to_string(),
@@ -25,7 +25,7 @@ pub(super) fn since(value: &DeValue<'_>, zone: &Zone, now: Ms) -> Result<Ms, Str
         }
     };
     let instant = instant(&text, zone).map_err(|why| format!("{} {why}", quote(&text)))?;
-    if instant < Ms(0) {
+    if instant < UtcMs(0) {
         return Err(format!(
             "{} is before 1970; the service has no such logs",
             quote(&text)
@@ -44,7 +44,7 @@ pub(super) fn since(value: &DeValue<'_>, zone: &Zone, now: Ms) -> Result<Ms, Str
 ///
 /// # Errors
 /// Says what is wrong with it, to follow the text itself.
-pub fn instant(text: &str, zone: &Zone) -> Result<Ms, String> {
+pub fn instant(text: &str, zone: &Zone) -> Result<UtcMs, String> {
     // The library's own reading of a date accepts a whole date and time, and drops the time.
     if text.len() == "YYYY-MM-DD".len()
         && let Ok(date) = text.parse::<civil::Date>()

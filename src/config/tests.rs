@@ -11,7 +11,7 @@ use crate::domain::window::WindowSize;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-fn now() -> Ms {
+fn now() -> UtcMs {
     "2026-11-22T00:00:00Z"
         .parse::<jiff::Timestamp>()
         .unwrap()

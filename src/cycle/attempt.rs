@@ -18,7 +18,7 @@ use crate::archive::unpack::{UnpackError, Unpacked, Unpacking};
 use crate::digest::Hasher;
 use crate::domain::job::Job;
 use crate::domain::retry::Failure;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::durable::{DiskError, Output, Step};
 use crate::elsa::answer::CallError;
 use crate::elsa::client::{Answer, Client, MOST_BYTES, ZIP_STATUS};
@@ -55,7 +55,7 @@ pub struct Answered {
     /// What it became.
     pub unpacked: Unpacked,
     /// When it had come in full.
-    pub received_at: Ms,
+    pub received_at: UtcMs,
 }
 
 /// Asks once for `span`.

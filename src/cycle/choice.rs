@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 
 use super::JobRunner;
 use super::work::Work;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::ledger::failures::Task;
 
 impl JobRunner {
     /// The windows that are due for a recheck, where no clock says that it is too early: `now` is
     /// the earlier of both.
-    pub(super) fn due_rechecks(&self, now: Ms) -> Vec<Span> {
+    pub(super) fn due_rechecks(&self, now: UtcMs) -> Vec<Span> {
         // The ledger's times are by our clock.
         let ours = self.shared.clock.now();
         let after_ms = self.job.recheck_ms.unwrap_or(0);

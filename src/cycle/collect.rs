@@ -13,7 +13,7 @@ use super::{Shared, broken};
 use crate::archive::manifest::Part;
 use crate::domain::job::Job;
 use crate::domain::retry::Remedy;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::resolve::{Pace, resolve};
 use crate::durable::{DiskError, Step};
@@ -95,9 +95,9 @@ pub struct Asking {
     /// The window.
     pub window: Span,
     /// How many records are expected in it.
-    pub foreseen: Option<u64>,
+    pub estimate: Option<u64>,
     /// Before when, by either clock, it is not to be asked for.
-    pub settled_at: Ms,
+    pub settled_at: UtcMs,
 }
 
 /// Collects a window, and learns of how long a span the service can answer. Whatever the outcome,
@@ -112,7 +112,7 @@ pub async fn collect(
 ) -> Result<Collected, NotCollected> {
     let Asking {
         window,
-        foreseen,
+        estimate,
         settled_at,
     } = asking;
     shared
@@ -136,7 +136,7 @@ pub async fn collect(
     };
     collecting.clear(&staged).await?;
     let mut learnt = *pace;
-    let resolved = resolve(&mut collecting, window, job.limit, foreseen, &mut learnt).await;
+    let resolved = resolve(&mut collecting, window, job.limit, estimate, &mut learnt).await;
     if collecting.answered {
         // Otherwise it may be down, whatever the length.
         *pace = learnt;
@@ -176,7 +176,7 @@ pub async fn collect(
 
 /// Parts that began beyond the service's retention by the time they had come may lack what it had
 /// forgotten. Returns whether there are any.
-fn doubt_what_may_be_forgotten(parts: &mut [Part], job: &Job, now: Ms) -> bool {
+fn doubt_what_may_be_forgotten(parts: &mut [Part], job: &Job, now: UtcMs) -> bool {
     let Some(keeps) = job.retention_ms else {
         return false;
     };
@@ -208,7 +208,7 @@ pub(super) struct Collecting<'a> {
     pub(super) kept: Vec<(usize, Part)>,
     pub(super) doubt: Option<String>,
     /// When the window has settled.
-    pub(super) settled_at: Ms,
+    pub(super) settled_at: UtcMs,
 }
 
 impl Collecting<'_> {

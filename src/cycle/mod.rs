@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::domain::job::Job;
 use crate::domain::limits::Limits;
 use crate::domain::retry::Policy;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::resolve::Pace;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
@@ -77,7 +77,7 @@ pub struct JobRunner {
     /// How long a span the service can answer, as far as the windows so far have shown.
     pace: Pace,
     /// When the service was asked what time it is because our clock was ahead, by our clock.
-    time_asked: Option<Ms>,
+    time_asked: Option<UtcMs>,
     /// The failure of all windows since which none was archived.
     standstill: Option<Standstill>,
     /// Whether anything was looked for since the program was started.

@@ -11,7 +11,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
 use crate::domain::retry::is_over;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::ledger::failures::Task;
 use crate::ledger::line::Failed;
 
@@ -53,7 +53,7 @@ impl JobRunner {
     /// Archives the windows that `planned` names, and rechecks those that are due for it.
     pub async fn cycle(
         &mut self,
-        planned: impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
+        planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span>,
         pass: Pass,
         stop: &CancellationToken,
     ) -> Outcome {
@@ -125,7 +125,7 @@ impl JobRunner {
     /// in `status`, as often as that window would be tried.
     fn note_standstill(
         &mut self,
-        planned: &impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
+        planned: &impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span>,
         message: String,
         outcome: &mut Outcome,
     ) {
@@ -158,15 +158,15 @@ impl JobRunner {
     /// by now, and nothing might be asked for ever after.
     async fn time_of_both_clocks(
         &mut self,
-        planned: &impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
+        planned: &impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span>,
         stop: &CancellationToken,
-    ) -> Ms {
+    ) -> UtcMs {
         let (ours, both) = (self.shared.clock.now(), self.client.now());
         let again = self.time_asked.map(|asked| asked.plus(TIME_PAUSE_MS));
         if both == ours || !is_over(again, ours, TIME_PAUSE_MS) {
             return both;
         }
-        let due = |now: Ms| planned(now, &self.ledger.replay().coverage, &self.job);
+        let due = |now: UtcMs| planned(now, &self.ledger.replay().coverage, &self.job);
         let known = due(both);
         let Some(window) = due(ours).into_iter().find(|due| !known.contains(due)) else {
             return both;

@@ -8,7 +8,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
 use crate::domain::retry::{Remedy, is_over, next_look};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 /// How a job has come to stand still.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Standstill {
     /// How often in a row.
     times: u32,
     /// When last, by our clock.
-    last: Ms,
+    last: UtcMs,
     message: String,
 }
 
@@ -54,7 +54,7 @@ impl JobRunner {
     /// What a cycle comes to in which nothing is asked for.
     pub(super) fn what_stands_still(
         &self,
-        planned: &impl Fn(Ms, &Coverage, &Job) -> Vec<Span>,
+        planned: &impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span>,
         pass: Pass,
         why: String,
     ) -> Outcome {

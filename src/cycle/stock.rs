@@ -10,7 +10,7 @@ use super::JobRunner;
 use crate::archive::adopt::{Known, Stray, adopt};
 use crate::domain::plan::out_of_reach;
 use crate::domain::retry::{Failure, Remedy};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::elsa::answer::CallError;
 use crate::elsa::request::Request;
 use crate::ledger::Ledger;
@@ -65,7 +65,7 @@ impl JobRunner {
         &self,
         window: Span,
         stop: &CancellationToken,
-    ) -> Option<Result<Ms, CallError>> {
+    ) -> Option<Result<UtcMs, CallError>> {
         let request = Request::new(&self.job, window).for_at_most(1);
         match stop.run_until_cancelled(self.client.ask(&request)).await? {
             Err(error) if !error.failure.is_answer() => Some(Err(error)),
@@ -82,7 +82,7 @@ impl JobRunner {
     /// again.
     pub(super) async fn close_what_is_lost(
         &mut self,
-        now: Ms,
+        now: UtcMs,
         due: &mut Vec<Span>,
         stop: &CancellationToken,
     ) -> Result<(), String> {
@@ -131,7 +131,7 @@ impl JobRunner {
     }
 
     /// Says when what is not archived will be out of reach, in the second half of the time.
-    fn warn_of_deadline(&self, now: Ms, oldest: Span) {
+    fn warn_of_deadline(&self, now: UtcMs, oldest: Span) {
         let Some(keeps) = self.job.retention_ms else {
             return;
         };

@@ -11,7 +11,7 @@ use super::*;
 use crate::domain::account::{Account, Endpoint};
 use crate::domain::plan::{plan, tests::job};
 use crate::domain::secret::{Keys, Secret};
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::durable::Step;
 use crate::elsa::client::Deadlines;
 use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
@@ -39,7 +39,7 @@ impl Rig {
     /// With a log each minute of two days from [`BEGIN`] on, and both clocks at that instant plus
     /// `now` milliseconds.
     pub(crate) async fn at(now: i64) -> Self {
-        let minutes = (0..2 * 24 * 60).map(|minute| Ms(BEGIN + minute * 60_000));
+        let minutes = (0..2 * 24 * 60).map(|minute| UtcMs(BEGIN + minute * 60_000));
         let job = job();
         let settings = Settings {
             projects: vec![Project::from_times(
@@ -64,19 +64,19 @@ impl Rig {
     /// Sets our clock and the service's, in milliseconds after [`BEGIN`].
     fn set_clocks(&self, ours: i64, theirs: i64) {
         self.ours.store(BEGIN + ours, Ordering::Relaxed);
-        let theirs = Ms(BEGIN + theirs);
+        let theirs = UtcMs(BEGIN + theirs);
         self.service.set_clock(simulator::Clock::Frozen(theirs));
     }
 
     pub(crate) fn clock(&self) -> Clock {
         let ours = Arc::clone(&self.ours);
-        Clock::new(move || Ms(ours.load(Ordering::Relaxed)))
+        Clock::new(move || UtcMs(ours.load(Ordering::Relaxed)))
     }
 
     /// The job's runner as after a start of the program.
     pub(crate) fn runner(&self, watch: Arc<dyn Watch>, deadlines: Deadlines) -> JobRunner {
         let job = Job {
-            since: Ms(BEGIN),
+            since: UtcMs(BEGIN),
             recheck_ms: self.recheck_ms,
             ..job()
         };
@@ -120,8 +120,8 @@ async fn pass(runner: &mut JobRunner) -> Outcome {
 fn hours(runner: &JobRunner) -> i64 {
     let replay = runner.ledger().replay();
     assert_eq!(replay.records as i64 % 60, 0);
-    assert_eq!(replay.coverage.gaps(Ms(BEGIN)), []);
-    let hours = (replay.coverage.covered_until(Ms(BEGIN)).0 - BEGIN) / HOUR;
+    assert_eq!(replay.coverage.gaps(UtcMs(BEGIN)), []);
+    let hours = (replay.coverage.covered_until(UtcMs(BEGIN)).0 - BEGIN) / HOUR;
     // Nothing is archived twice, or before its logs had come.
     assert_eq!(replay.records as i64, hours * 60);
     hours
@@ -152,7 +152,7 @@ async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due()
     let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
     // Its first window is blocked, and so is due in every cycle without a request.
     runner.strays.push(Stray {
-        span: Span::new(Ms(BEGIN), Ms(BEGIN + HOUR)).unwrap(),
+        span: Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap(),
         folder: "shop/foreign".into(),
         why: "it is foreign".into(),
     });
@@ -233,7 +233,7 @@ async fn a_service_that_answers_nothing_in_time_ends_the_cycle() {
     assert!(
         asked
             .iter()
-            .all(|entry| entry.from < Some(Ms(BEGIN + HOUR)))
+            .all(|entry| entry.from < Some(UtcMs(BEGIN + HOUR)))
     );
     assert!(asked.len() <= 2 * 9, "{}", asked.len());
 }
@@ -252,7 +252,7 @@ async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     });
     let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
     // What was lost before says nothing of why the job stands still now.
-    let lost = Span::new(Ms(BEGIN), Ms(BEGIN + HOUR)).unwrap();
+    let lost = Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap();
     runner.ledger.record_lost(lost).unwrap();
     for _ in 0..3 {
         let outcome = pass(&mut runner).await;
@@ -260,7 +260,7 @@ async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     }
     let replay = runner.ledger().replay();
     let (message, _) = replay
-        .last_error(Ms(BEGIN + 3 * HOUR), runner.job())
+        .last_error(UtcMs(BEGIN + 3 * HOUR), runner.job())
         .unwrap();
     assert!(message.starts_with("can't read "), "{message}");
     // Once, and not at each look.
@@ -271,7 +271,10 @@ async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     assert!(pass(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 2);
     let replay = runner.ledger().replay();
-    assert_eq!(replay.last_error(Ms(BEGIN + 3 * HOUR), runner.job()), None);
+    assert_eq!(
+        replay.last_error(UtcMs(BEGIN + 3 * HOUR), runner.job()),
+        None
+    );
 }
 
 #[tokio::test]

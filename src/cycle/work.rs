@@ -15,7 +15,7 @@ use crate::archive::publish::{Archived, Published};
 use crate::domain::plan::{plan, reach};
 use crate::domain::recheck::Asked;
 use crate::domain::span::Span;
-use crate::domain::split::foresight::is_trial;
+use crate::domain::split::estimate::is_trial;
 use crate::domain::split::resolve::Pace;
 use crate::ledger::failures::Task;
 use crate::ledger::line::Failed;
@@ -147,7 +147,7 @@ impl JobRunner {
 
     fn begin(&self, work: Work, collecting: &mut JoinSet<Ended>, stop: &CancellationToken) {
         let before = match work {
-            Work::Archive(window) => Ok((None, self.foreseen(window))),
+            Work::Archive(window) => Ok((None, self.estimate(window))),
             Work::Recheck(window, asked) => self
                 .ledger
                 .archived_at(window, asked.line)
@@ -174,13 +174,13 @@ impl JobRunner {
         collecting.spawn(async move {
             let mut pace = began;
             let collect = async {
-                let (before, foreseen) = before?;
+                let (before, estimate) = before?;
                 if let Some(before) = &before {
                     Self::check_project(Arc::clone(&shared), Arc::clone(&job), before).await?;
                 }
                 let asked = Asking {
                     window,
-                    foreseen,
+                    estimate,
                     settled_at,
                 };
                 let collected =
@@ -202,12 +202,12 @@ impl JobRunner {
     /// How many records are expected of `window`. While the service seems to cut answers below what
     /// is asked for, some windows are asked for as if nothing were expected, that is whole: more
     /// records than that show that it does not, or no longer.
-    fn foreseen(&self, window: Span) -> Option<u64> {
+    fn estimate(&self, window: Span) -> Option<u64> {
         let has_hidden_cap = self.client.hidden_cap() < u64::from(self.job.count);
         if has_hidden_cap && is_trial(window) {
             return None;
         }
-        self.ledger.replay().foresight.records_in(window)
+        self.ledger.replay().estimator.records_in(window)
     }
 
     async fn throw_away(&self, done: Result<Done, NotCollected>) -> Result<Done, NotCollected> {

@@ -18,7 +18,7 @@ use tokio_cron_scheduler::{Job as ScheduledJob, JobScheduler, JobSchedulerError}
 
 use crate::clock::Clock;
 use crate::domain::job::Job;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::domain::window::Zone;
 
 /// How often the zone's offset and the machine's clock are looked at.
@@ -111,7 +111,7 @@ impl Triggers {
 }
 
 /// How much further than `passed` the clock has gone, in milliseconds; negative when less far.
-fn jump(before: Ms, now: Ms, passed: Duration) -> i64 {
+fn jump(before: UtcMs, now: UtcMs, passed: Duration) -> i64 {
     let passed = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
     now.0.saturating_sub(before.0).saturating_sub(passed)
 }
@@ -157,10 +157,10 @@ mod tests {
         "Asia/Beirut",
     ];
     /// 2026-01-01 UTC.
-    const BEGIN: Ms = Ms(1_767_225_600_000);
+    const BEGIN: UtcMs = UtcMs(1_767_225_600_000);
 
     /// Its next two changes: into summer time and out of it.
-    fn changes(zone: &Zone) -> [Ms; 2] {
+    fn changes(zone: &Zone) -> [UtcMs; 2] {
         let mut changes = zone.tz().following(BEGIN.timestamp());
         [(); 2].map(|()| changes.next().unwrap().timestamp().into())
     }
@@ -172,15 +172,15 @@ mod tests {
     }
 
     impl Watched {
-        async fn at(time: Ms, zone: &Zone) -> Self {
+        async fn at(time: UtcMs, zone: &Zone) -> Self {
             Self::with("0 3 * * *", time, zone).await
         }
 
-        async fn with(schedule: &str, time: Ms, zone: &Zone) -> Self {
+        async fn with(schedule: &str, time: UtcMs, zone: &Zone) -> Self {
             let time = Arc::new(AtomicI64::new(time.0));
             let clock = Clock::new({
                 let time = Arc::clone(&time);
-                move || Ms(time.load(Ordering::Relaxed))
+                move || UtcMs(time.load(Ordering::Relaxed))
             });
             let wake = Arc::new(Notify::new());
             let job = Job {
@@ -200,7 +200,7 @@ mod tests {
         }
 
         /// Watches while the clock goes on from `time` as time does; whether the job was woken.
-        async fn is_woken_after(&mut self, time: Ms) -> bool {
+        async fn is_woken_after(&mut self, time: UtcMs) -> bool {
             self.time.store(time.0, Ordering::Relaxed);
             let _ = timeout(3 * POLL, self.triggers.follow_clock()).await;
             timeout(POLL, self.wake.notified()).await.is_ok()
@@ -223,7 +223,7 @@ mod tests {
         }
 
         /// The same, where the clock is set to `time` while it is watched.
-        async fn is_woken_when_set_to(&mut self, time: Ms) -> bool {
+        async fn is_woken_when_set_to(&mut self, time: UtcMs) -> bool {
             let clock = Arc::clone(&self.time);
             let set = async {
                 tokio::time::sleep(POLL + POLL / 2).await;

@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::job::{Job, ToBound};
-use super::span::{Ms, Span};
+use super::span::{Span, UtcMs};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -14,7 +14,7 @@ const REACH_MS: i64 = 30 * DAY_MS;
 /// Where to look for a record of `job`, the cheapest first: the last settled hour, the last settled
 /// day, and everything back to `since` or to what the service has forgotten.
 #[must_use]
-pub fn places_to_look(job: &Job, now: Ms) -> Vec<Span> {
+pub fn places_to_look(job: &Job, now: UtcMs) -> Vec<Span> {
     let settled = now.plus(-job.settle_ms);
     let kept = now.plus(-job.retention_ms.unwrap_or(REACH_MS));
     // A job that has only begun still asks for an hour: a record before `since` will do.
@@ -42,7 +42,7 @@ pub enum Probe {
 impl Probe {
     /// The `from` and `to` of the request.
     #[must_use]
-    pub const fn bounds(self, known: Ms) -> (Ms, Ms) {
+    pub const fn bounds(self, known: UtcMs) -> (UtcMs, UtcMs) {
         match self {
             Self::UpTo => (known.plus(-1), known),
             Self::Alone => (known, known),
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_record_is_looked_for_in_an_hour_a_day_and_all_that_may_be_there() {
-        let now = Ms(100 * DAY_MS);
+        let now = UtcMs(100 * DAY_MS);
         let job = Job {
             settle_ms: 1000,
             ..crate::domain::plan::tests::job()
@@ -140,7 +140,7 @@ mod tests {
         };
         assert_eq!(looks(&kept_a_week), [hour, day, 93 * DAY_MS]);
         let since_half_a_day = Job {
-            since: Ms(now.0 - DAY_MS / 2),
+            since: UtcMs(now.0 - DAY_MS / 2),
             ..job.clone()
         };
         assert_eq!(looks(&since_half_a_day), [hour, now.0 - DAY_MS / 2]);

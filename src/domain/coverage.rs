@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::span::{Ms, Span};
+use super::span::{Span, UtcMs};
 
 /// A set of instants, kept as disjoint spans that do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// from -> to.
-    spans: BTreeMap<Ms, Ms>,
+    spans: BTreeMap<UtcMs, UtcMs>,
 }
 
 impl Coverage {
@@ -51,7 +51,7 @@ impl Coverage {
 
     /// Whether `instant` is in.
     #[must_use]
-    pub fn contains(&self, instant: Ms) -> bool {
+    pub fn contains(&self, instant: UtcMs) -> bool {
         self.spans
             .range(..=instant)
             .next_back()
@@ -76,14 +76,14 @@ impl Coverage {
 
     /// First instant after everything that is in; `None` when nothing is.
     #[must_use]
-    pub fn end(&self) -> Option<Ms> {
+    pub fn end(&self) -> Option<UtcMs> {
         self.spans.last_key_value().map(|(_, &to)| to)
     }
 
     /// End of the span that is in without a gap from `since` on; `since` itself when the instant
     /// `since` is not in.
     #[must_use]
-    pub fn covered_until(&self, since: Ms) -> Ms {
+    pub fn covered_until(&self, since: UtcMs) -> UtcMs {
         match self.spans.range(..=since).next_back() {
             Some((_, &end)) => end.max(since),
             None => since,
@@ -92,7 +92,7 @@ impl Coverage {
 
     /// The gaps: what is missing between `since` and the newest instant that is in.
     #[must_use]
-    pub fn gaps(&self, since: Ms) -> Vec<Span> {
+    pub fn gaps(&self, since: UtcMs) -> Vec<Span> {
         match self.end().and_then(|end| Span::new(since, end)) {
             Some(known) => self.missing_in(known),
             None => Vec::new(),
@@ -106,7 +106,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn span(from: i64, to: i64) -> Span {
-        Span::new(Ms(from), Ms(to)).unwrap()
+        Span::new(UtcMs(from), UtcMs(to)).unwrap()
     }
 
     #[test]
@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn gaps_end_at_the_newest_covered_instant() {
         let mut coverage = Coverage::new();
-        assert_eq!(coverage.gaps(Ms(0)), []);
+        assert_eq!(coverage.gaps(UtcMs(0)), []);
         coverage.add(span(20, 30));
-        assert_eq!(coverage.gaps(Ms(5)), [span(5, 20)]);
-        assert_eq!(coverage.covered_until(Ms(5)), Ms(5));
-        assert_eq!(coverage.covered_until(Ms(25)), Ms(30));
-        assert_eq!(coverage.gaps(Ms(40)), []);
-        assert_eq!(coverage.covered_until(Ms(40)), Ms(40));
+        assert_eq!(coverage.gaps(UtcMs(5)), [span(5, 20)]);
+        assert_eq!(coverage.covered_until(UtcMs(5)), UtcMs(5));
+        assert_eq!(coverage.covered_until(UtcMs(25)), UtcMs(30));
+        assert_eq!(coverage.gaps(UtcMs(40)), []);
+        assert_eq!(coverage.covered_until(UtcMs(40)), UtcMs(40));
     }
 
     proptest! {
@@ -145,7 +145,7 @@ mod tests {
                 model[from as usize..(from + len) as usize].fill(true);
             }
             for instant in 0..80 {
-                prop_assert_eq!(coverage.contains(Ms(instant)), model[instant as usize]);
+                prop_assert_eq!(coverage.contains(UtcMs(instant)), model[instant as usize]);
             }
             let asked = span(asked.0, asked.0 + asked.1);
             let mut missing = [false; 120];
@@ -159,7 +159,7 @@ mod tests {
             }
             prop_assert_eq!(coverage.covers(asked), coverage.missing_in(asked).is_empty());
 
-            let until = coverage.covered_until(Ms(since)).0;
+            let until = coverage.covered_until(UtcMs(since)).0;
             prop_assert!((since..until).all(|instant| model[instant as usize]));
             prop_assert!(!model.get(until as usize).copied().unwrap_or(false));
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
-use super::span::{Ms, Span};
+use super::span::{Span, UtcMs};
 use super::window::{WindowSize, Zone};
 
 /// One table of the config, one ELSA project.
@@ -20,7 +20,7 @@ pub struct Job {
     /// The project's number.
     pub project_id: i64,
     /// The first instant to archive.
-    pub since: Ms,
+    pub since: UtcMs,
     /// The zone whose civil boundaries cut its windows.
     pub zone: Zone,
     /// How far apart the boundaries are.
@@ -141,7 +141,7 @@ impl ToBound {
     /// The value of `to` that makes the service answer exactly `span`: the one place where our
     /// half-open spans meet its meaning.
     #[must_use]
-    pub const fn wire_to(self, span: Span) -> Ms {
+    pub const fn wire_to(self, span: Span) -> UtcMs {
         match self {
             Self::Inclusive => span.to().plus(-1),
             Self::Exclusive => span.to(),
@@ -176,8 +176,8 @@ mod tests {
 
     #[test]
     fn an_inclusive_to_names_the_last_millisecond_inside() {
-        let span = Span::new(Ms(1000), Ms(2000)).unwrap();
-        assert_eq!(ToBound::Inclusive.wire_to(span), Ms(1999));
-        assert_eq!(ToBound::Exclusive.wire_to(span), Ms(2000));
+        let span = Span::new(UtcMs(1000), UtcMs(2000)).unwrap();
+        assert_eq!(ToBound::Inclusive.wire_to(span), UtcMs(1999));
+        assert_eq!(ToBound::Exclusive.wire_to(span), UtcMs(2000));
     }
 }

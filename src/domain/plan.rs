@@ -3,7 +3,7 @@
 
 use super::coverage::Coverage;
 use super::job::Job;
-use super::span::{Ms, Span};
+use super::span::{Span, UtcMs};
 use super::window::Windows;
 
 /// The windows of `job` that are due at `now`, oldest first, because the service forgets the
@@ -12,22 +12,22 @@ use super::window::Windows;
 /// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
 /// once `settle` has passed since its end. A job that is not enabled has nothing due.
 #[must_use]
-pub fn plan(now: Ms, coverage: &Coverage, job: &Job) -> Vec<Span> {
-    let since = Span::new(job.since, Ms(i64::MAX)).filter(|_| job.enabled);
+pub fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Span> {
+    let since = Span::new(job.since, UtcMs(i64::MAX)).filter(|_| job.enabled);
     since.map_or_else(Vec::new, |since| windows_in(now, coverage, job, since))
 }
 
 /// The instant before which the service has forgotten everything at `now`; `None` when the job
 /// does not say how long it keeps logs.
 #[must_use]
-pub fn reach(now: Ms, job: &Job) -> Option<Ms> {
+pub fn reach(now: UtcMs, job: &Job) -> Option<UtcMs> {
     job.retention_ms.map(|keeps| now.plus(-keeps))
 }
 
 /// Those of the windows `due`, oldest first, that the service has forgotten at `now`, as far as
 /// `retention` is known; windows that touch are one span.
 #[must_use]
-pub fn out_of_reach(now: Ms, job: &Job, due: &[Span]) -> Vec<Span> {
+pub fn out_of_reach(now: UtcMs, job: &Job, due: &[Span]) -> Vec<Span> {
     let Some(edge) = reach(now, job) else {
         return Vec::new();
     };
@@ -41,7 +41,7 @@ pub fn out_of_reach(now: Ms, job: &Job, due: &[Span]) -> Vec<Span> {
 /// The windows of `job` inside `span` that have settled at `now` and that coverage lacks, oldest
 /// first; the first and the last are clipped where the span cuts them.
 #[must_use]
-pub fn windows_in(now: Ms, coverage: &Coverage, job: &Job, span: Span) -> Vec<Span> {
+pub fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Span> {
     let settled = now.plus(-job.settle_ms);
     let mut due = Vec::new();
     for missing in coverage.missing_in(span) {
@@ -74,7 +74,7 @@ pub(crate) mod tests {
             account: AccountName("default".into()),
             project_key: "Pb_shop".into(),
             project_id: 1,
-            since: Ms(0),
+            since: UtcMs(0),
             zone: Zone::utc(),
             window: WindowSize::from_ms(HOUR).unwrap(),
             settle_ms: 600_000,
@@ -91,14 +91,17 @@ pub(crate) mod tests {
     }
 
     fn span(from: i64, to: i64) -> Span {
-        Span::new(Ms(from), Ms(to)).unwrap()
+        Span::new(UtcMs(from), UtcMs(to)).unwrap()
     }
 
     #[test]
     fn a_window_is_due_when_it_has_settled_and_not_a_millisecond_before() {
         let settled = HOUR + 600_000;
-        assert_eq!(plan(Ms(settled - 1), &Coverage::new(), &job()), []);
-        assert_eq!(plan(Ms(settled), &Coverage::new(), &job()), [span(0, HOUR)]);
+        assert_eq!(plan(UtcMs(settled - 1), &Coverage::new(), &job()), []);
+        assert_eq!(
+            plan(UtcMs(settled), &Coverage::new(), &job()),
+            [span(0, HOUR)]
+        );
     }
 
     #[test]
@@ -106,7 +109,7 @@ pub(crate) mod tests {
         let mut coverage = Coverage::new();
         coverage.add(span(0, HOUR));
         coverage.add(span(2 * HOUR, 5 * HOUR));
-        let now = Ms(5 * HOUR + 600_000);
+        let now = UtcMs(5 * HOUR + 600_000);
         assert_eq!(plan(now, &coverage, &job()), [span(HOUR, 2 * HOUR)]);
     }
 
@@ -114,7 +117,7 @@ pub(crate) mod tests {
     fn a_window_that_is_covered_in_part_is_due_for_the_rest() {
         let mut coverage = Coverage::new();
         coverage.add(span(HOUR / 2, HOUR + 1000));
-        let now = Ms(2 * HOUR + 600_000);
+        let now = UtcMs(2 * HOUR + 600_000);
         assert_eq!(
             plan(now, &coverage, &job()),
             [span(0, HOUR / 2), span(HOUR + 1000, 2 * HOUR)]
@@ -130,24 +133,24 @@ pub(crate) mod tests {
         let due: Vec<Span> = (0..6)
             .map(|hour| span(hour * HOUR, (hour + 1) * HOUR))
             .collect();
-        let now = Ms(13 * HOUR + 1);
+        let now = UtcMs(13 * HOUR + 1);
         assert_eq!(out_of_reach(now, &keeps, &due), [span(0, 3 * HOUR)]);
-        assert_eq!(out_of_reach(Ms(10 * HOUR), &keeps, &due), []);
+        assert_eq!(out_of_reach(UtcMs(10 * HOUR), &keeps, &due), []);
         assert_eq!(out_of_reach(now, &job(), &due), []);
     }
 
     #[test]
     fn a_clock_before_since_and_a_disabled_job_have_nothing_due() {
         let late = Job {
-            since: Ms(10 * HOUR),
+            since: UtcMs(10 * HOUR),
             ..job()
         };
-        assert_eq!(plan(Ms(5 * HOUR), &Coverage::new(), &late), []);
+        assert_eq!(plan(UtcMs(5 * HOUR), &Coverage::new(), &late), []);
         let off = Job {
             enabled: false,
             ..job()
         };
-        assert_eq!(plan(Ms(5 * HOUR), &Coverage::new(), &off), []);
+        assert_eq!(plan(UtcMs(5 * HOUR), &Coverage::new(), &off), []);
     }
 
     proptest! {
@@ -158,8 +161,8 @@ pub(crate) mod tests {
             now in 0i64..60,
             since in 0i64..(20 * HOUR),
         ) {
-            let job = Job { since: Ms(since), ..job() };
-            let now = Ms(now * HOUR + 600_000);
+            let job = Job { since: UtcMs(since), ..job() };
+            let now = UtcMs(now * HOUR + 600_000);
             let mut coverage = Coverage::new();
             for (from, minutes) in covered {
                 coverage.add(span(from * HOUR, from * HOUR + minutes * 60_000));
@@ -173,7 +176,7 @@ pub(crate) mod tests {
             prop_assert_eq!(plan(now, &coverage, &job), vec![]);
             // Between `since` and the last settled boundary nothing is missing.
             let settled = (now.0 - job.settle_ms).div_euclid(HOUR) * HOUR;
-            if let Some(known) = Span::new(job.since, Ms(settled)) {
+            if let Some(known) = Span::new(job.since, UtcMs(settled)) {
                 prop_assert_eq!(coverage.missing_in(known), vec![]);
             }
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::job::Job;
 use super::plan::reach;
-use super::span::{Ms, Span};
+use super::span::{Span, UtcMs};
 use super::split::Status;
 
 /// The longest that a recheck can be put off, in milliseconds: 30 days, as long as the service
@@ -24,7 +24,7 @@ const REMEMBERED_MS: i64 = LONGEST_MS + DUE_FOR_MS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// When.
-    pub at: Ms,
+    pub at: UtcMs,
     /// Where in the ledger the line is that archived it: the byte at which it begins.
     pub line: u64,
 }
@@ -52,7 +52,7 @@ impl Recheckable {
     }
 
     /// Takes in that `window` was asked for again and holds what it held.
-    pub fn unchanged(&mut self, window: Span, at: Ms) {
+    pub fn unchanged(&mut self, window: Span, at: UtcMs) {
         if let Some(asked) = self.windows.get_mut(&window) {
             asked.at = at;
         }
@@ -67,7 +67,7 @@ impl Recheckable {
     /// The windows of `job` that are due for a recheck at `now`, oldest first: those that were not
     /// asked for since `recheck` after their end, and that the service still keeps.
     #[must_use]
-    pub fn due(&self, now: Ms, job: &Job) -> Vec<Span> {
+    pub fn due(&self, now: UtcMs, job: &Job) -> Vec<Span> {
         self.windows
             .keys()
             .copied()
@@ -77,7 +77,7 @@ impl Recheckable {
 
     /// Whether a window is among them.
     #[must_use]
-    pub fn is_due(&self, window: Span, now: Ms, job: &Job) -> bool {
+    pub fn is_due(&self, window: Span, now: UtcMs, job: &Job) -> bool {
         let Some(after_ms) = job.recheck_ms.filter(|_| job.enabled) else {
             return false;
         };
@@ -149,14 +149,14 @@ pub struct Lateness {
 impl Lateness {
     /// Takes in a recheck of `window` that found `more` records at `found` than there had been at
     /// `asked`; 0 when it found none.
-    pub fn note(&mut self, window: Span, asked: Ms, found: Ms, more: u64) {
+    pub fn note(&mut self, window: Span, asked: UtcMs, found: UtcMs, more: u64) {
         self.rechecked += 1;
         if more == 0 {
             return;
         }
         self.changed += 1;
         self.records = self.records.saturating_add(more);
-        let after_end = |at: Ms| at.0.saturating_sub(window.to().0);
+        let after_end = |at: UtcMs| at.0.saturating_sub(window.to().0);
         self.over_ms = self.over_ms.max(after_end(asked));
         self.until_ms = self.until_ms.max(after_end(found));
     }
@@ -170,7 +170,7 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn span(from: i64, to: i64) -> Span {
-        Span::new(Ms(from), Ms(to)).unwrap()
+        Span::new(UtcMs(from), UtcMs(to)).unwrap()
     }
 
     fn daily() -> Job {
@@ -185,7 +185,7 @@ mod tests {
         let mut known = Recheckable::default();
         let window = span(0, HOUR);
         let asked = Asked {
-            at: Ms(HOUR + 600_000),
+            at: UtcMs(HOUR + 600_000),
             line: 0,
         };
         known.archived(window, asked);
@@ -195,29 +195,29 @@ mod tests {
     #[test]
     fn a_window_is_due_for_a_recheck_once_and_not_a_millisecond_before() {
         let (mut known, window) = one_window();
-        assert_eq!(known.due(Ms(25 * HOUR - 1), &daily()), []);
-        assert_eq!(known.due(Ms(25 * HOUR), &daily()), [window]);
-        assert_eq!(known.due(Ms(25 * HOUR), &job()), []);
-        known.unchanged(window, Ms(25 * HOUR));
-        assert_eq!(known.due(Ms(100 * HOUR), &daily()), []);
+        assert_eq!(known.due(UtcMs(25 * HOUR - 1), &daily()), []);
+        assert_eq!(known.due(UtcMs(25 * HOUR), &daily()), [window]);
+        assert_eq!(known.due(UtcMs(25 * HOUR), &job()), []);
+        known.unchanged(window, UtcMs(25 * HOUR));
+        assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
     }
 
     #[test]
     fn what_was_archived_late_or_revised_is_not_asked_for_again() {
         let (mut known, window) = one_window();
         let asked = Asked {
-            at: Ms(25 * HOUR),
+            at: UtcMs(25 * HOUR),
             line: 7,
         };
         known.archived(window, asked);
-        assert_eq!(known.due(Ms(100 * HOUR), &daily()), []);
+        assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
         assert_eq!(known.asked(window), Some(asked));
         // A longer `recheck` makes it due once more, for a revision of the revision.
         let later = Job {
             recheck_ms: Some(72 * HOUR),
             ..job()
         };
-        assert_eq!(known.due(Ms(100 * HOUR), &later), [window]);
+        assert_eq!(known.due(UtcMs(100 * HOUR), &later), [window]);
     }
 
     #[test]
@@ -227,19 +227,19 @@ mod tests {
             retention_ms: Some(30 * HOUR),
             ..daily()
         };
-        assert_eq!(known.due(Ms(30 * HOUR), &keeps), [window]);
-        assert_eq!(known.due(Ms(30 * HOUR + 1), &keeps), []);
+        assert_eq!(known.due(UtcMs(30 * HOUR), &keeps), [window]);
+        assert_eq!(known.due(UtcMs(30 * HOUR + 1), &keeps), []);
     }
 
     #[test]
     fn a_recheck_that_could_not_be_had_is_due_for_a_week_and_not_for_ever() {
         let (known, window) = one_window();
-        let last = Ms(25 * HOUR + DUE_FOR_MS - 1);
+        let last = UtcMs(25 * HOUR + DUE_FOR_MS - 1);
         assert_eq!(known.due(last, &daily()), [window]);
         assert_eq!(known.due(last.plus(1), &daily()), []);
         // Moving `since` past it is a way out, as it is for what is missing.
         let moved = Job {
-            since: Ms(HOUR),
+            since: UtcMs(HOUR),
             ..daily()
         };
         assert_eq!(known.due(last, &moved), []);
@@ -249,13 +249,13 @@ mod tests {
     fn an_ask_that_a_wrong_clock_has_dated_is_none() {
         let (mut known, window) = one_window();
         let asked = Asked {
-            at: Ms(500 * HOUR),
+            at: UtcMs(500 * HOUR),
             line: 0,
         };
         known.archived(window, asked);
-        assert_eq!(known.due(Ms(30 * HOUR), &daily()), [window]);
-        known.unchanged(window, Ms(30 * HOUR));
-        assert_eq!(known.due(Ms(31 * HOUR), &daily()), []);
+        assert_eq!(known.due(UtcMs(30 * HOUR), &daily()), [window]);
+        known.unchanged(window, UtcMs(30 * HOUR));
+        assert_eq!(known.due(UtcMs(31 * HOUR), &daily()), []);
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(known.windows().count(), 37 * 24 + 1);
         // What is backfilled from long ago never comes in.
         let asked = Asked {
-            at: Ms(10_000 * HOUR),
+            at: UtcMs(10_000 * HOUR),
             line: 0,
         };
         known.archived(span(0, HOUR), asked);
@@ -311,10 +311,10 @@ mod tests {
     fn the_largest_lateness_lies_between_two_asks() {
         let mut lateness = Lateness::default();
         let window = span(0, HOUR);
-        lateness.note(window, Ms(HOUR + 10), Ms(25 * HOUR), 0);
+        lateness.note(window, UtcMs(HOUR + 10), UtcMs(25 * HOUR), 0);
         assert_eq!((lateness.rechecked, lateness.changed), (1, 0));
-        lateness.note(window, Ms(HOUR + 10), Ms(25 * HOUR), 3);
-        lateness.note(window, Ms(HOUR + 99), Ms(2 * HOUR), 4);
+        lateness.note(window, UtcMs(HOUR + 10), UtcMs(25 * HOUR), 3);
+        lateness.note(window, UtcMs(HOUR + 99), UtcMs(2 * HOUR), 4);
         assert_eq!((lateness.changed, lateness.records), (2, 7));
         assert_eq!((lateness.over_ms, lateness.until_ms), (99, 24 * HOUR));
     }

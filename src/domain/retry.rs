@@ -1,6 +1,6 @@
 //! What to do after a failed attempt, as data: the table of `ELSA-API.md` made into decisions.
 
-use super::span::Ms;
+use super::span::UtcMs;
 
 /// What a failed attempt means, whatever its wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,27 +202,27 @@ pub const LONGEST_RECHECK_PAUSE_MS: i64 = 24 * 3_600_000;
 /// When a window that has failed in `failures` cycles (1 or more), the last time at `failed_at`,
 /// is worth another try: growing pauses, from a minute to an hour.
 #[must_use]
-pub fn next_try(failures: u32, failed_at: Ms) -> Ms {
+pub fn next_try(failures: u32, failed_at: UtcMs) -> UtcMs {
     failed_at.plus(growing_pause(failures, LONGEST_PAUSE_MS))
 }
 
 /// The same for a recheck, of which nothing is about to be lost: up to a day.
 #[must_use]
-pub fn next_recheck(failures: u32, failed_at: Ms) -> Ms {
+pub fn next_recheck(failures: u32, failed_at: UtcMs) -> UtcMs {
     failed_at.plus(growing_pause(failures, LONGEST_RECHECK_PAUSE_MS))
 }
 
 /// The same for a whole job of which `failures` cycles in a row were ended by a failure that all its
 /// windows share: up to what its remedy allows.
 #[must_use]
-pub fn next_look(remedy: Remedy, failures: u32, failed_at: Ms) -> Ms {
+pub fn next_look(remedy: Remedy, failures: u32, failed_at: UtcMs) -> UtcMs {
     failed_at.plus(growing_pause(failures, remedy.longest_pause_ms()))
 }
 
 /// Whether a pause that ends at `next` is over; one that is longer than any was begun by a clock
 /// that was ahead.
 #[must_use]
-pub fn is_over(next: Option<Ms>, now: Ms, longest_ms: i64) -> bool {
+pub fn is_over(next: Option<UtcMs>, now: UtcMs, longest_ms: i64) -> bool {
     next.is_none_or(|next| next <= now || next.0.saturating_sub(now.0) > longest_ms)
 }
 
@@ -341,13 +341,13 @@ mod tests {
     #[test]
     fn a_window_that_keeps_failing_is_tried_at_least_once_an_hour() {
         let minutes: Vec<i64> = (1..9)
-            .map(|failures| next_try(failures, Ms(0)).0 / 60_000)
+            .map(|failures| next_try(failures, UtcMs(0)).0 / 60_000)
             .collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(next_try(u32::MAX, Ms(5)).0, 3_600_005);
-        assert_eq!(next_recheck(9, Ms(0)).0, 256 * 60_000);
+        assert_eq!(next_try(u32::MAX, UtcMs(5)).0, 3_600_005);
+        assert_eq!(next_recheck(9, UtcMs(0)).0, 256 * 60_000);
         assert_eq!(
-            next_recheck(u32::MAX, Ms(5)).0,
+            next_recheck(u32::MAX, UtcMs(5)).0,
             LONGEST_RECHECK_PAUSE_MS + 5
         );
     }
@@ -355,21 +355,21 @@ mod tests {
     #[test]
     fn a_job_that_needs_somebody_is_left_alone_for_longer_than_one_that_needs_time() {
         let minutes = |remedy| {
-            let next = |failures| next_look(remedy, failures, Ms(0)).0 / 60_000;
+            let next = |failures| next_look(remedy, failures, UtcMs(0)).0 / 60_000;
             (1..9).map(next).collect::<Vec<_>>()
         };
         assert_eq!(minutes(Remedy::Time), [1, 2, 4, 4, 4, 4, 4, 4]);
         assert_eq!(minutes(Remedy::Somebody), [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(next_look(Remedy::Somebody, u32::MAX, Ms(5)).0, 3_600_005);
+        assert_eq!(next_look(Remedy::Somebody, u32::MAX, UtcMs(5)).0, 3_600_005);
     }
 
     #[test]
     fn a_pause_is_over_at_its_end_and_where_it_began_in_the_future() {
-        assert!(is_over(None, Ms(0), 60));
-        assert!(is_over(Some(Ms(100)), Ms(100), 60));
-        assert!(!is_over(Some(Ms(100)), Ms(99), 60));
-        assert!(!is_over(Some(Ms(100)), Ms(40), 60));
-        assert!(is_over(Some(Ms(100)), Ms(39), 60));
-        assert!(is_over(Some(Ms(i64::MAX)), Ms(i64::MIN), 60));
+        assert!(is_over(None, UtcMs(0), 60));
+        assert!(is_over(Some(UtcMs(100)), UtcMs(100), 60));
+        assert!(!is_over(Some(UtcMs(100)), UtcMs(99), 60));
+        assert!(!is_over(Some(UtcMs(100)), UtcMs(40), 60));
+        assert!(is_over(Some(UtcMs(100)), UtcMs(39), 60));
+        assert!(is_over(Some(UtcMs(i64::MAX)), UtcMs(i64::MIN), 60));
     }
 }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// An instant, in UTC milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Ms(pub i64);
+pub struct UtcMs(pub i64);
 
-impl Ms {
+impl UtcMs {
     /// This instant moved by `ms` milliseconds; saturates at the ends of the range.
     #[must_use]
     pub const fn plus(self, ms: i64) -> Self {
@@ -29,7 +29,7 @@ impl Ms {
     }
 }
 
-impl From<jiff::Timestamp> for Ms {
+impl From<jiff::Timestamp> for UtcMs {
     /// Rounds down to the millisecond.
     fn from(timestamp: jiff::Timestamp) -> Self {
         Self(timestamp.as_nanosecond().div_euclid(1_000_000) as i64)
@@ -37,7 +37,7 @@ impl From<jiff::Timestamp> for Ms {
 }
 
 /// RFC 3339 in UTC, with as many fractional digits as needed.
-impl fmt::Display for Ms {
+impl fmt::Display for UtcMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.timestamp())
     }
@@ -46,14 +46,14 @@ impl fmt::Display for Ms {
 /// A span `[from, to)` of UTC milliseconds that holds at least one millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    from: Ms,
-    to: Ms,
+    from: UtcMs,
+    to: UtcMs,
 }
 
 impl Span {
     /// The span `[from, to)`; `None` when it would be empty or reversed.
     #[must_use]
-    pub const fn new(from: Ms, to: Ms) -> Option<Self> {
+    pub const fn new(from: UtcMs, to: UtcMs) -> Option<Self> {
         if from.0 < to.0 {
             Some(Self { from, to })
         } else {
@@ -63,13 +63,13 @@ impl Span {
 
     /// First instant inside.
     #[must_use]
-    pub const fn from(self) -> Ms {
+    pub const fn from(self) -> UtcMs {
         self.from
     }
 
     /// First instant after.
     #[must_use]
-    pub const fn to(self) -> Ms {
+    pub const fn to(self) -> UtcMs {
         self.to
     }
 
@@ -81,7 +81,7 @@ impl Span {
 
     /// Whether `instant` lies in `[from, to)`.
     #[must_use]
-    pub fn contains(self, instant: Ms) -> bool {
+    pub fn contains(self, instant: UtcMs) -> bool {
         self.from <= instant && instant < self.to
     }
 
@@ -110,21 +110,21 @@ mod tests {
 
     #[test]
     fn an_empty_or_reversed_span_does_not_exist() {
-        assert_eq!(Span::new(Ms(5), Ms(5)), None);
-        assert_eq!(Span::new(Ms(6), Ms(5)), None);
-        assert_eq!(Span::new(Ms(5), Ms(6)).map(Span::len_ms), Some(1));
+        assert_eq!(Span::new(UtcMs(5), UtcMs(5)), None);
+        assert_eq!(Span::new(UtcMs(6), UtcMs(5)), None);
+        assert_eq!(Span::new(UtcMs(5), UtcMs(6)).map(Span::len_ms), Some(1));
     }
 
     #[test]
     fn a_span_holds_its_start_and_not_its_end() {
-        let span = Span::new(Ms(10), Ms(20)).unwrap();
-        assert!(span.contains(Ms(10)) && span.contains(Ms(19)));
-        assert!(!span.contains(Ms(9)) && !span.contains(Ms(20)));
+        let span = Span::new(UtcMs(10), UtcMs(20)).unwrap();
+        assert!(span.contains(UtcMs(10)) && span.contains(UtcMs(19)));
+        assert!(!span.contains(UtcMs(9)) && !span.contains(UtcMs(20)));
     }
 
     #[test]
     fn a_timestamp_before_the_epoch_rounds_down() {
         let just_before = jiff::Timestamp::from_nanosecond(-1).unwrap();
-        assert_eq!(Ms::from(just_before), Ms(-1));
+        assert_eq!(UtcMs::from(just_before), UtcMs(-1));
     }
 }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use jiff::civil;
 use jiff::tz::{Offset, TimeZone};
 
-use super::span::{Ms, Span};
+use super::span::{Span, UtcMs};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -71,7 +71,7 @@ impl Zone {
 
     /// Seconds east of UTC in force at `instant`.
     #[must_use]
-    pub fn offset_seconds(&self, instant: Ms) -> i32 {
+    pub fn offset_seconds(&self, instant: UtcMs) -> i32 {
         self.tz.to_offset(instant.timestamp()).seconds()
     }
 
@@ -79,7 +79,7 @@ impl Zone {
     ///
     /// # Errors
     /// When the instant is outside the years -9999 to 9999.
-    pub fn start_of(&self, date: civil::Date) -> Result<Ms, jiff::Error> {
+    pub fn start_of(&self, date: civil::Date) -> Result<UtcMs, jiff::Error> {
         Ok(date.to_zoned(self.tz.clone())?.timestamp().into())
     }
 }
@@ -95,13 +95,13 @@ impl fmt::Display for Zone {
 pub struct Windows<'a> {
     zone: &'a Zone,
     size: WindowSize,
-    at: Ms,
+    at: UtcMs,
 }
 
 impl<'a> Windows<'a> {
     /// Windows from `from` on. The first one starts at `from` itself, also between boundaries.
     #[must_use]
-    pub const fn starting(zone: &'a Zone, size: WindowSize, from: Ms) -> Self {
+    pub const fn starting(zone: &'a Zone, size: WindowSize, from: UtcMs) -> Self {
         Self {
             zone,
             size,
@@ -122,7 +122,7 @@ impl Iterator for Windows<'_> {
 
 /// The first boundary later than `instant`; `None` at the end of the calendar.
 #[must_use]
-pub fn boundary_after(zone: &Zone, size: WindowSize, instant: Ms) -> Option<Ms> {
+pub fn boundary_after(zone: &Zone, size: WindowSize, instant: UtcMs) -> Option<UtcMs> {
     if size == WindowSize::DAY {
         return next_midnight(zone, instant);
     }
@@ -130,11 +130,11 @@ pub fn boundary_after(zone: &Zone, size: WindowSize, instant: Ms) -> Option<Ms> 
     let offset_ms = i64::from(zone.offset_seconds(instant)) * 1000;
     let local = instant.0.checked_add(offset_ms)?;
     let next_local = local.checked_add(size.ms() - local.rem_euclid(size.ms()))?;
-    let candidate = Ms(next_local.checked_sub(offset_ms)?);
+    let candidate = UtcMs(next_local.checked_sub(offset_ms)?);
     // Every change of offset up to the candidate is looked at, not only the next one: zones have
     // had several within a window.
     for change in zone.tz.following(timestamp) {
-        let at = Ms::from(change.timestamp());
+        let at = UtcMs::from(change.timestamp());
         if at > candidate {
             break;
         }
@@ -156,7 +156,7 @@ pub fn boundary_after(zone: &Zone, size: WindowSize, instant: Ms) -> Option<Ms> 
     (candidate > instant).then_some(candidate)
 }
 
-fn next_midnight(zone: &Zone, instant: Ms) -> Option<Ms> {
+fn next_midnight(zone: &Zone, instant: UtcMs) -> Option<UtcMs> {
     let mut date = instant.timestamp().to_zoned(zone.tz.clone()).date();
     // A midnight that came twice has its first instant before `instant`; a date that a zone left
     // out starts at the same instant as the one after it.
@@ -249,7 +249,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn at(instant: Ms, zone: &Zone) -> Self {
+    fn at(instant: UtcMs, zone: &Zone) -> Self {
         let timestamp = instant.timestamp();
         let offset = zone.tz.to_offset(timestamp);
         Self {
@@ -258,8 +258,8 @@ impl Stamp {
         }
     }
 
-    fn instant(&self) -> Option<Ms> {
-        self.offset.to_timestamp(self.local).ok().map(Ms::from)
+    fn instant(&self) -> Option<UtcMs> {
+        self.offset.to_timestamp(self.local).ok().map(UtcMs::from)
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::foreign::{blot, quote};
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 /// A failed attempt: what it means, and what the operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Refusal<'a> {
     /// The beginning of the body.
     pub body: &'a [u8],
     /// The clock by which the attempt was signed.
-    pub now: Ms,
+    pub now: UtcMs,
     /// The keys that signed it, which the message must not show should the body echo them.
     pub keys: &'a Keys,
 }
@@ -149,9 +149,9 @@ fn wait_ms(retry_after: &str, refusal: Refusal<'_>) -> Option<i64> {
 }
 
 /// Reads a date of HTTP (RFC 9110, 5.6.7).
-pub(super) fn http_date(text: &str) -> Option<Ms> {
+pub(super) fn http_date(text: &str) -> Option<UtcMs> {
     let read: Result<Timestamp, _> = DateTimeParser::new().parse_timestamp(text.trim());
-    read.ok().map(Ms::from)
+    read.ok().map(UtcMs::from)
 }
 
 /// What the body tells.

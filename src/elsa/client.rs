@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::printable;
 
 pub use incoming::{Answer, MOST_BYTES, ZIP_STATUS};
@@ -169,7 +169,7 @@ impl Client {
     /// The earlier of our clock and the service's, as far as its last answer's `Date` tells: no
     /// window may end after it, or its logs would not have come yet.
     #[must_use]
-    pub fn now(&self) -> Ms {
+    pub fn now(&self) -> UtcMs {
         self.clock
             .now()
             .plus(self.behind_ms.load(Ordering::Relaxed))

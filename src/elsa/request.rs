@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::job::Job;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 /// What one download asks for, as `ELSA-API.md` names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +30,7 @@ impl<'a> Request<'a> {
 
     /// Asks with this very `from` and `to`, whatever the service means by them.
     #[must_use]
-    pub fn between(job: &'a Job, from: Ms, to: Ms) -> Self {
+    pub fn between(job: &'a Job, from: UtcMs, to: UtcMs) -> Self {
         Self {
             project_key: &job.project_key,
             project_id: job.project_id,

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{LedgerError, unreadable};
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::durable::{Disk, DiskError, Step, off_the_runtime};
 
 /// Where the word of a ledger's job is left.
@@ -21,7 +21,7 @@ pub fn path(ledger: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn leave(ledger: &Path, until: Ms, disk: &Disk) -> Result<(), DiskError> {
+pub fn leave(ledger: &Path, until: UtcMs, disk: &Disk) -> Result<(), DiskError> {
     let path = path(ledger);
     disk.step(Step::LeaveWord, &path, || {
         let new = path.with_extension("acknowledged.new");
@@ -36,10 +36,10 @@ pub fn leave(ledger: &Path, until: Ms, disk: &Disk) -> Result<(), DiskError> {
 ///
 /// # Errors
 /// When it is there and can't be read.
-pub fn read(ledger: &Path) -> Result<Option<Ms>, LedgerError> {
+pub fn read(ledger: &Path) -> Result<Option<UtcMs>, LedgerError> {
     let path = path(ledger);
     match off_the_runtime(|| fs::read_to_string(&path)) {
-        Ok(text) => Ok(text.trim().parse().ok().map(Ms)),
+        Ok(text) => Ok(text.trim().parse().ok().map(UtcMs)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path, error)),
     }
@@ -54,7 +54,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ledger = dir.path().join("shop.ledger.jsonl");
         assert_eq!(read(&ledger).unwrap(), None);
-        for until in [Ms(7), Ms(8)] {
+        for until in [UtcMs(7), UtcMs(8)] {
             leave(&ledger, until, &Disk::default()).unwrap();
             assert_eq!(read(&ledger).unwrap(), Some(until));
             let mode = fs::metadata(path(&ledger)).unwrap().permissions().mode();

@@ -16,7 +16,7 @@ use super::failures::Failures;
 use super::replay::Replay;
 use crate::digest::Digest;
 use crate::domain::recheck::{Asked, Lateness};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::durable::{Disk, DiskError};
 
 /// Lines between two checkpoints; as many are read in a few milliseconds.
@@ -30,15 +30,15 @@ const SCHEMA: u32 = 3;
 #[serde(deny_unknown_fields)]
 struct Stored {
     schema: u32,
-    coverage: Vec<(Ms, Ms)>,
-    lost: Vec<(Ms, Ms)>,
-    acknowledged: Vec<(Ms, Ms)>,
+    coverage: Vec<(UtcMs, UtcMs)>,
+    lost: Vec<(UtcMs, UtcMs)>,
+    acknowledged: Vec<(UtcMs, UtcMs)>,
     truncated: u64,
     unproven: u64,
     records: u64,
     bytes: u64,
-    last_success: Option<(Ms, Ms, Ms)>,
-    recent: Vec<(Ms, Ms, u64)>,
+    last_success: Option<(UtcMs, UtcMs, UtcMs)>,
+    recent: Vec<(UtcMs, UtcMs, u64)>,
     last_manifest: Option<Digest>,
     lines: u64,
     end: u64,
@@ -47,13 +47,13 @@ struct Stored {
     failures: Vec<StoredFailures>,
     recheck_failures: Vec<StoredFailures>,
     /// Each with when it was asked for last, and where its line begins.
-    recheckable: Vec<(Ms, Ms, Ms, u64)>,
-    revisions: Vec<(Ms, Ms, u32)>,
+    recheckable: Vec<(UtcMs, UtcMs, UtcMs, u64)>,
+    revisions: Vec<(UtcMs, UtcMs, u32)>,
     lateness: (u64, u64, u64, i64, i64),
 }
 
 /// A window, how often it failed, when last, why, and what it needs.
-type StoredFailures = (Ms, Ms, u32, Ms, String, Option<u64>);
+type StoredFailures = (UtcMs, UtcMs, u32, UtcMs, String, Option<u64>);
 
 fn stored(failures: &BTreeMap<Span, Failures>) -> Vec<StoredFailures> {
     failures
@@ -110,7 +110,7 @@ pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError
             .last_success
             .map(|(span, at)| (span.from(), span.to(), at)),
         recent: replay
-            .foresight
+            .estimator
             .recent()
             .iter()
             .map(|&(span, records)| (span.from(), span.to(), records))
@@ -200,7 +200,7 @@ impl Stored {
             replay.last_success = Some((Span::new(from, to)?, at));
         }
         for (from, to, records) in self.recent {
-            replay.foresight.note(Span::new(from, to)?, records);
+            replay.estimator.note(Span::new(from, to)?, records);
         }
         for (from, to, at, line) in self.recheckable {
             replay

@@ -7,7 +7,7 @@ use super::line::Failed;
 use crate::domain::retry::{
     LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS, is_over, next_recheck, next_try,
 };
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 /// What is done about a window, and may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Failures {
     /// How often.
     pub(super) times: u32,
     /// When last.
-    pub(super) last: Ms,
+    pub(super) last: UtcMs,
     /// Why, the last time.
     pub(super) message: String,
     /// As [`Failed::needs_bytes`], the last time.
@@ -32,7 +32,7 @@ pub struct Failures {
 }
 
 impl Failures {
-    pub(super) fn note(known: &mut BTreeMap<Span, Self>, failed: &Failed, at: Ms) {
+    pub(super) fn note(known: &mut BTreeMap<Span, Self>, failed: &Failed, at: UtcMs) {
         let times = known.get(&failed.span).map_or(0, |known| known.times);
         let failures = Self {
             times: times.saturating_add(1),
@@ -45,7 +45,7 @@ impl Failures {
 
     /// When `task` is worth another try.
     #[must_use]
-    pub fn next(&self, task: Task) -> Ms {
+    pub fn next(&self, task: Task) -> UtcMs {
         match task {
             Task::Archive => next_try(self.times, self.last),
             Task::Recheck => next_recheck(self.times, self.last),
@@ -54,7 +54,7 @@ impl Failures {
 
     /// Whether the pause after `task` has failed is not over at `now`.
     #[must_use]
-    pub fn is_paused(&self, task: Task, now: Ms) -> bool {
+    pub fn is_paused(&self, task: Task, now: UtcMs) -> bool {
         let longest_ms = match task {
             Task::Archive => LONGEST_PAUSE_MS,
             Task::Recheck => LONGEST_RECHECK_PAUSE_MS,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::printable::printable;
 
@@ -46,7 +46,7 @@ pub struct Line {
     /// 1 for the first line, then one more each.
     pub seq: u64,
     /// When it was written.
-    pub at: Ms,
+    pub at: UtcMs,
     /// What it says.
     pub event: Event,
     /// Digest of the line before (without its newline); `None` on the first.
@@ -160,7 +160,7 @@ impl Line {
             .at
             .parse()
             .map_err(|_| "its field `at` is no RFC 3339 time".to_owned())?;
-        let span = Span::new(Ms(fields.from_ms), Ms(fields.to_ms))
+        let span = Span::new(UtcMs(fields.from_ms), UtcMs(fields.to_ms))
             .ok_or("its window ends before it begins")?;
         let event = match &*fields.event {
             ARCHIVED => Event::Archived(Archived {
@@ -173,7 +173,7 @@ impl Line {
                     .manifest_sha256
                     .ok_or("it has no `manifest_sha256`")?,
                 supersedes: fields.supersedes,
-                asked: fields.asked_ms.map(Ms),
+                asked: fields.asked_ms.map(UtcMs),
             }),
             FAILED => Event::Failed(Failed {
                 span,
@@ -212,9 +212,9 @@ mod tests {
     fn an_archived_line_has_the_fields_of_the_contract() {
         let line = Line {
             seq: 7,
-            at: Ms(1_795_000_000_123),
+            at: UtcMs(1_795_000_000_123),
             event: Event::Archived(Archived {
-                span: Span::new(Ms(0), Ms(3_600_000)).unwrap(),
+                span: Span::new(UtcMs(0), UtcMs(3_600_000)).unwrap(),
                 status: Status::Complete,
                 records: Some(12),
                 bytes: 3400,

@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::archive::publish::{Archived, Published};
 use crate::clock::Clock;
 use crate::domain::job::JobName;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
 use line::{Event, Failed, Line};
 use replay::{Damage, Replay};
@@ -243,7 +243,7 @@ impl Ledger {
     /// When it can't be written, or their word can't be read.
     pub fn take_acknowledgement(&mut self) -> Result<(), LedgerError> {
         if let Some(until) = acknowledgement::read(&self.path)?
-            && let Some(span) = Span::new(Ms(i64::MIN), until)
+            && let Some(span) = Span::new(UtcMs(i64::MIN), until)
         {
             self.append(Event::Acknowledged(span))?;
             self.disk.remove(&acknowledgement::path(&self.path))?;

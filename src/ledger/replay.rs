@@ -14,9 +14,9 @@ use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
-use crate::domain::split::foresight::Foresight;
+use crate::domain::split::estimate::Estimator;
 use crate::domain::window::FolderName;
 
 /// Longest line that is read, in bytes; what this program writes stays far below.
@@ -62,9 +62,9 @@ pub struct Replay {
     /// The newest revision of each window that was published anew.
     pub revisions: BTreeMap<Span, u32>,
     /// The window archived last, and when; not one that was published anew.
-    pub last_success: Option<(Span, Ms)>,
+    pub last_success: Option<(Span, UtcMs)>,
     /// What the windows archived last held.
-    pub foresight: Foresight,
+    pub estimator: Estimator,
     /// Digest of the manifest published last.
     pub last_manifest: Option<Digest>,
     /// Lines read.
@@ -155,7 +155,7 @@ impl Replay {
         Ok(())
     }
 
-    fn archived(&mut self, archived: &Archived, at: Ms) {
+    fn archived(&mut self, archived: &Archived, at: UtcMs) {
         let window = archived.span;
         self.coverage.add(window);
         if !self.failures.is_empty() {
@@ -166,7 +166,7 @@ impl Replay {
             None => {
                 self.last_success = Some((window, at));
                 if let Some(records) = archived.records {
-                    self.foresight.note(window, records);
+                    self.estimator.note(window, records);
                 }
             }
         }
@@ -202,7 +202,7 @@ impl Replay {
             .records
             .zip(before.records)
             .map_or(0, |(now, before)| now.saturating_sub(before));
-        let (asked, found) = (Ms(before.asked_ms), Ms(before.found_ms));
+        let (asked, found) = (UtcMs(before.asked_ms), UtcMs(before.found_ms));
         self.lateness.note(archived.span, asked, found, more);
         self.recheck_failures.remove(&archived.span);
     }
@@ -217,7 +217,7 @@ impl Replay {
 
     /// The line that would continue the chain.
     #[must_use]
-    pub fn next_line(&self, at: Ms, event: Event) -> Line {
+    pub fn next_line(&self, at: UtcMs, event: Event) -> Line {
         Line {
             seq: self.lines + 1,
             at,
@@ -229,7 +229,7 @@ impl Replay {
     /// The last failure of a window of `job` after `since`, or of a recheck that is due at `now`,
     /// which nothing has made good, and when it happened.
     #[must_use]
-    pub fn last_error(&self, now: Ms, job: &Job) -> Option<(&str, Ms)> {
+    pub fn last_error(&self, now: UtcMs, job: &Job) -> Option<(&str, UtcMs)> {
         let missing = self.failures.iter().filter(|&(&span, _)| {
             span.to() > job.since && !self.coverage.covers(span) && !self.lost.covers(span)
         });
@@ -260,9 +260,9 @@ impl Replay {
     /// What need not be asked for: what is archived, and what was lost and ends before `reach`,
     /// before which the service keeps nothing; `None` when that is not known.
     #[must_use]
-    pub fn closed(&self, reach: Option<Ms>) -> Coverage {
+    pub fn closed(&self, reach: Option<UtcMs>) -> Coverage {
         let mut closed = self.coverage.clone();
-        let beyond = reach.and_then(|reach| Span::new(Ms(i64::MIN), reach));
+        let beyond = reach.and_then(|reach| Span::new(UtcMs(i64::MIN), reach));
         for span in self
             .lost
             .spans()

@@ -10,7 +10,7 @@ use crate::archive::adopt::{Known, adopt};
 use crate::archive::publish::tests::{published, revised, span};
 use crate::archive::store::Store;
 use crate::domain::job::Job;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 mod adoption;
 
@@ -41,7 +41,7 @@ impl World {
 
     fn open(&self) -> Ledger {
         // Soon enough after the windows that they may still be rechecked.
-        let clock = Clock::new(|| Ms(9 * HOUR));
+        let clock = Clock::new(|| UtcMs(9 * HOUR));
         Ledger::open(self.dir.path(), &self.job, &self.disk, &clock).unwrap()
     }
 
@@ -300,20 +300,20 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     ledger.record_recheck_failure(failed()).unwrap();
     ledger.record_recheck_failure(failed()).unwrap();
     let replay = ledger.replay();
-    let now = Ms(9 * HOUR);
+    let now = UtcMs(9 * HOUR);
     let job = Job {
         recheck_ms: Some(HOUR),
         ..crate::domain::plan::tests::job()
     };
     // Once it is not due any more, it fails no more.
-    assert_eq!(replay.last_error(Ms(900 * HOUR), &job), None);
+    assert_eq!(replay.last_error(UtcMs(900 * HOUR), &job), None);
     assert_eq!(
         replay.last_error(now, &job).unwrap(),
-        ("the gateway said no", Ms(9 * HOUR))
+        ("the gateway said no", UtcMs(9 * HOUR))
     );
     let known = replay.failures_of(Task::Recheck, window).unwrap();
-    assert!(known.is_paused(Task::Recheck, Ms(9 * HOUR + 119_999)));
-    assert!(!known.is_paused(Task::Recheck, Ms(9 * HOUR + 120_000)));
+    assert!(known.is_paused(Task::Recheck, UtcMs(9 * HOUR + 119_999)));
+    assert!(!known.is_paused(Task::Recheck, UtcMs(9 * HOUR + 120_000)));
     assert_eq!(replay.failures_of(Task::Archive, window), None);
     checkpoint::save(&world.path(), replay, &world.disk).unwrap();
     let glanced = Ledger::glance(world.dir.path(), &world.job).unwrap();

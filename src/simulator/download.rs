@@ -11,7 +11,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::domain::job::{Format, ToBound};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 use super::dialect::{CsvLayout, Dialect, EmptyAnswer, JsonLayout, Order};
 use super::gateway::Download;
@@ -33,7 +33,7 @@ pub(super) fn select(
     project: &Project,
     download: &Download,
     dialect: &Dialect,
-    visible_at: Ms,
+    visible_at: UtcMs,
 ) -> Vec<u64> {
     let found = project.found(download.from, download.to, dialect.to_bound);
     let mut seqs: Vec<u64> = found

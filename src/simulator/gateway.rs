@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::domain::job::Format;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::elsa::signature::{
     ACCESS_KEY_HEADER, DOWNLOAD_PATH, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign,
 };
@@ -65,8 +65,8 @@ impl Refusal {
 /// A request for a download that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Download {
-    pub(super) from: Ms,
-    pub(super) to: Ms,
+    pub(super) from: UtcMs,
+    pub(super) to: UtcMs,
     pub(super) format: Format,
     pub(super) limit: u32,
     pub(super) count: u32,
@@ -90,7 +90,7 @@ struct Wire {
 /// project is returned by its place among `projects`.
 pub(super) fn admit(
     request: &Incoming,
-    now: Ms,
+    now: UtcMs,
     keys: &[KeyPair],
     projects: &[Project],
     entry: &mut Entry,
@@ -123,14 +123,14 @@ pub(super) fn admit(
 
 fn authenticate<'k>(
     request: &Incoming,
-    now: Ms,
+    now: UtcMs,
     keys: &'k [KeyPair],
     entry: &mut Entry,
 ) -> Result<&'k KeyPair, Refusal> {
     let refused = Refusal::unauthenticated;
     entry.access_key = request.header(ACCESS_KEY_HEADER).map(str::to_owned);
     let timestamp = request.header(TIMESTAMP_HEADER).map(str::parse::<i64>);
-    entry.signed_at = timestamp.and_then(Result::ok).map(Ms);
+    entry.signed_at = timestamp.and_then(Result::ok).map(UtcMs);
 
     let access_key = entry.access_key.as_deref();
     let account = keys
@@ -156,12 +156,12 @@ fn authenticate<'k>(
 
 impl Wire {
     /// Applies the defaults and checks the ranges.
-    fn download(self, now: Ms) -> Result<Download, Refusal> {
+    fn download(self, now: UtcMs) -> Result<Download, Refusal> {
         let refuse = |detail: &str| Err(Refusal::bad_request(detail));
         if !(1..=MAX_PROJECT_KEY).contains(&self.project_key.chars().count()) {
             return refuse("projectKey has 1 to 53 characters");
         }
-        let to = self.to.map_or(now, Ms);
+        let to = self.to.map_or(now, UtcMs);
         // The pages don't say what a reversed span is; here it is a mistake that shows.
         if self.from > to.0 {
             return refuse("from is later than to");
@@ -178,7 +178,7 @@ impl Wire {
             return refuse("count is 1 to 200000");
         };
         Ok(Download {
-            from: Ms(self.from),
+            from: UtcMs(self.from),
             to,
             format,
             limit,

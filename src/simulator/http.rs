@@ -6,7 +6,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 use super::gateway::Refusal;
 
@@ -129,7 +129,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Incoming, usize)>, Refusal>
 }
 
 /// The head of an answer, up to and including its empty line.
-pub(super) fn head(status: u16, date: Ms, headers: &[(&str, String)]) -> Vec<u8> {
+pub(super) fn head(status: u16, date: UtcMs, headers: &[(&str, String)]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status:03} {}\r\n", reason(status));
     let date = jiff::fmt::rfc2822::DateTimePrinter::new()
         .timestamp_to_rfc9110_string(&date.timestamp())

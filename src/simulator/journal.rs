@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 use super::fault::Fault;
 
@@ -19,7 +19,7 @@ const KEPT: usize = 1 << 16;
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// When it had arrived whole, by the simulator's clock.
-    pub arrived: Ms,
+    pub arrived: UtcMs,
     /// The same by a clock that never jumps.
     pub arrived_at: Instant,
     /// When its last byte was about to be sent, or nothing more was going to be; `None` while it
@@ -28,13 +28,13 @@ pub struct Entry {
     /// Header: who asked.
     pub access_key: Option<String>,
     /// Header: when the request was signed, UTC milliseconds.
-    pub signed_at: Option<Ms>,
+    pub signed_at: Option<UtcMs>,
     /// Body: the project.
     pub project_key: Option<String>,
     /// Body: start of the span.
-    pub from: Option<Ms>,
+    pub from: Option<UtcMs>,
     /// Body: end of the span, or the moment of arrival when it was left out.
-    pub to: Option<Ms>,
+    pub to: Option<UtcMs>,
     /// Body: most records, 100,000 when it was left out.
     pub count: Option<u32>,
     /// Body: page size, 100 when it was left out.
@@ -52,7 +52,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn arrived(now: Ms) -> Self {
+    pub(super) fn arrived(now: UtcMs) -> Self {
         Self {
             arrived: now,
             arrived_at: Instant::now(),
@@ -130,17 +130,17 @@ mod tests {
     fn the_newest_entries_are_kept_and_changes_to_others_go_nowhere() {
         let journal = Journal::default();
         for at in 0..=KEPT as u64 {
-            assert_eq!(journal.push(Entry::arrived(Ms(at.cast_signed()))), at);
+            assert_eq!(journal.push(Entry::arrived(UtcMs(at.cast_signed()))), at);
         }
         journal.update(0, |entry| entry.records = 7);
         journal.update(1, |entry| entry.records = 8);
         let entries = journal.entries();
         assert_eq!(entries.len(), KEPT);
-        assert_eq!((entries[0].arrived, entries[0].records), (Ms(1), 8));
+        assert_eq!((entries[0].arrived, entries[0].records), (UtcMs(1), 8));
         assert!(entries[1..].iter().all(|entry| entry.records == 0));
 
         journal.clear();
-        let next = journal.push(Entry::arrived(Ms(5)));
+        let next = journal.push(Entry::arrived(UtcMs(5)));
         journal.update(next - 1, |entry| entry.records = 9);
         assert_eq!(journal.entries().len(), 1);
         assert_eq!(journal.entries()[0].records, 0);

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 pub use dialect::{
     CsvLayout, Dialect, EmptyAnswer, Framing, JsonLayout, Newline, Order, TimeStyle,
@@ -49,15 +49,15 @@ pub enum Clock {
     /// The machine's clock, moved by this many milliseconds.
     Skewed(i64),
     /// A clock that stands still.
-    Frozen(Ms),
+    Frozen(UtcMs),
 }
 
 impl Clock {
     /// What it shows.
     #[must_use]
-    pub fn now(self) -> Ms {
+    pub fn now(self) -> UtcMs {
         match self {
-            Self::Skewed(by_ms) => Ms::from(jiff::Timestamp::now()).plus(by_ms),
+            Self::Skewed(by_ms) => UtcMs::from(jiff::Timestamp::now()).plus(by_ms),
             Self::Frozen(at) => at,
         }
     }
@@ -78,7 +78,7 @@ pub struct Settings {
     /// What goes wrong.
     pub faults: FaultPlan,
     /// The instant that decides which records are indexed, in place of the clock.
-    pub visible_at: Option<Ms>,
+    pub visible_at: Option<UtcMs>,
 }
 
 impl Default for Settings {
@@ -139,7 +139,7 @@ impl Simulator {
 
     /// What time it is here.
     #[must_use]
-    pub fn now(&self) -> Ms {
+    pub fn now(&self) -> UtcMs {
         self.state.now()
     }
 
@@ -154,7 +154,7 @@ impl Simulator {
     }
 
     /// Sets the instant that decides which records are indexed; `None` for the clock's.
-    pub fn set_visible_at(&self, visible_at: Option<Ms>) {
+    pub fn set_visible_at(&self, visible_at: Option<UtcMs>) {
         self.state.live().visible_at = visible_at;
     }
 

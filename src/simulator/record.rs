@@ -3,7 +3,7 @@
 //! Bodies hold what has broken readers of logs before: newlines of every kind, quotes, commas,
 //! braces, Korean, JSON inside a string, backslashes, control characters, and nothing at all.
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 use super::noise::{self, Noise};
 use super::world::Project;
@@ -75,9 +75,9 @@ pub struct Record {
     /// Its number, unique in its project.
     pub seq: u64,
     /// When the service took it in.
-    pub log_time: Ms,
+    pub log_time: UtcMs,
     /// When the service was sent it, up to a fifth of a second before.
-    pub send_time: Ms,
+    pub send_time: UtcMs,
     /// The project's key.
     pub project_name: String,
     /// Version of the program that logged it.
@@ -96,7 +96,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Text(&'a str),
-    Time(Ms),
+    Time(UtcMs),
     Number(u64),
 }
 

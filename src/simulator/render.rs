@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use jiff::tz::Offset;
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 use super::dialect::{Newline, TimeStyle};
 use super::record::{FIELDS, Record, Value};
@@ -94,7 +94,7 @@ impl Rendering {
         out.extend_from_slice(newline.bytes());
     }
 
-    fn instant(&self, at: Ms) -> String {
+    fn instant(&self, at: UtcMs) -> String {
         match self.time {
             TimeStyle::Number | TimeStyle::Decimal => at.0.to_string(),
             TimeStyle::Rfc3339 { offset_seconds } => {

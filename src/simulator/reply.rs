@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 use super::dialect::Framing;
 use super::download::Zip;
@@ -234,7 +234,7 @@ impl Delivery {
     pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
         mut self,
         stream: &mut S,
-        now: Ms,
+        now: UtcMs,
         keep_alive: bool,
         ticket: &Ticket<'_>,
     ) -> io::Result<Ending> {
@@ -289,7 +289,7 @@ impl Delivery {
         Ok(Ending::Close)
     }
 
-    fn head(&mut self, now: Ms, keep_alive: bool) -> Vec<u8> {
+    fn head(&mut self, now: UtcMs, keep_alive: bool) -> Vec<u8> {
         let mut headers = std::mem::take(&mut self.reply.headers);
         headers.push(match self.promised {
             Some(length) => ("Content-Length", length.to_string()),

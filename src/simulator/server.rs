@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 use super::fault::Fault;
 use super::gateway::{self, Download, Refusal};
@@ -80,7 +80,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     state: &Arc<State>,
     admitted: Result<(usize, Download), Refusal>,
-    now: Ms,
+    now: UtcMs,
     keep_alive: bool,
     ticket: &Ticket<'_>,
 ) -> io::Result<Ending> {

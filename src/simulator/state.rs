@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 use super::dialect::{Dialect, EmptyAnswer};
 use super::download;
@@ -36,7 +36,7 @@ pub(super) struct State {
 pub(super) struct Live {
     pub(super) clock: Clock,
     pub(super) faults: FaultPlan,
-    pub(super) visible_at: Option<Ms>,
+    pub(super) visible_at: Option<UtcMs>,
 }
 
 impl State {
@@ -60,7 +60,7 @@ impl State {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn now(&self) -> Ms {
+    pub(super) fn now(&self) -> UtcMs {
         self.live().clock.now()
     }
 
@@ -77,7 +77,7 @@ impl State {
         place: usize,
         download: Download,
         made_up: bool,
-        now: Ms,
+        now: UtcMs,
     ) -> Reply {
         let visible_at = self.live().visible_at.unwrap_or(now);
         let state = Arc::clone(self);

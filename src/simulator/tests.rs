@@ -12,10 +12,10 @@ use crate::domain::span::Span;
 use client::{Answer, Client};
 
 /// An hour of records...
-const FROM: Ms = Ms(1_700_000_000_000);
-const TO: Ms = Ms(FROM.0 + 3_600_000);
+const FROM: UtcMs = UtcMs(1_700_000_000_000);
+const TO: UtcMs = UtcMs(FROM.0 + 3_600_000);
 /// ... and a clock that stands still an hour later, so that no test depends on the machine's.
-const NOW: Ms = Ms(TO.0 + 3_600_000);
+const NOW: UtcMs = UtcMs(TO.0 + 3_600_000);
 
 const KEY: &str = "P0001_shop";
 const ID: i64 = 16706;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 use super::world::Project;
 
@@ -19,7 +19,7 @@ pub struct Truth {
     /// The record's number, unique in its project.
     pub seq: u64,
     /// When it was logged.
-    pub log_time: Ms,
+    pub log_time: UtcMs,
 }
 
 /// The numbers of the records of `project` in `span`, ascending.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::domain::job::ToBound;
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 use super::noise::{self, Noise};
 use super::truth::Truth;
@@ -54,7 +54,7 @@ impl Project {
 
     /// One record for each of `times`, in any order and repeated at will.
     #[must_use]
-    pub fn from_times(key: &str, id: i64, seed: u64, times: Vec<Ms>) -> Self {
+    pub fn from_times(key: &str, id: i64, seed: u64, times: Vec<UtcMs>) -> Self {
         let mut times: Vec<i64> = times.into_iter().map(|time| time.0).collect();
         times.sort_unstable();
         Self {
@@ -69,7 +69,7 @@ impl Project {
 
     /// Adds `count` records in the `width_ms` milliseconds (at least 1) from `at` on.
     #[must_use]
-    pub fn with_spike(mut self, at: Ms, count: usize, width_ms: i64) -> Self {
+    pub fn with_spike(mut self, at: UtcMs, count: usize, width_ms: i64) -> Self {
         let seed = noise::at(self.seed, self.times.len() as u64);
         if let Some(span) = Span::new(at, at.plus(width_ms.max(1))) {
             self.times
@@ -133,7 +133,7 @@ impl Project {
 
     /// The instant from which the service can find a record; `None` when there is no such record.
     #[must_use]
-    pub fn indexed_at(&self, seq: u64) -> Option<Ms> {
+    pub fn indexed_at(&self, seq: u64) -> Option<UtcMs> {
         let log_time = self.log_time(usize::try_from(seq).ok()?)?;
         let is_late = |late: &Late| {
             noise::at(self.seed ^ LATE_STREAM, seq).checked_rem(late.one_in) == Some(0)
@@ -142,12 +142,12 @@ impl Project {
         Some(log_time.plus(by_ms))
     }
 
-    pub(super) fn log_time(&self, index: usize) -> Option<Ms> {
-        self.times.get(index).copied().map(Ms)
+    pub(super) fn log_time(&self, index: usize) -> Option<UtcMs> {
+        self.times.get(index).copied().map(UtcMs)
     }
 
     /// The places of the records from `from` to `to`, where `from` <= `to`.
-    pub(super) fn found(&self, from: Ms, to: Ms, to_bound: ToBound) -> Range<usize> {
+    pub(super) fn found(&self, from: UtcMs, to: UtcMs, to_bound: ToBound) -> Range<usize> {
         let start = self.times.partition_point(|&time| time < from.0);
         let end = self.times.partition_point(|&time| match to_bound {
             ToBound::Inclusive => time <= to.0,
@@ -157,7 +157,7 @@ impl Project {
     }
 }
 
-fn random_times(seed: u64, span: Span, count: usize) -> Vec<Ms> {
+fn random_times(seed: u64, span: Span, count: usize) -> Vec<UtcMs> {
     let mut noise = Noise::new(seed);
     let length = span.len_ms().unsigned_abs();
     (0..count)

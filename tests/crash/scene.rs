@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use elsa_archiver::domain::job::JobName;
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::ledger::Ledger;
 use elsa_archiver::simulator::FaultPlan;
 use serde_json::Value;
@@ -64,7 +64,7 @@ const LATE: &str = "shop";
 const COUNT: &str = "8";
 
 /// Far beyond the time at which any log can be found.
-const EVERYTHING: Ms = Ms(1 << 45);
+const EVERYTHING: UtcMs = UtcMs(1 << 45);
 
 /// A world on a disk of a kind, laid out anew for each case.
 pub struct Scene {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub struct Found {
     /// Its number in its project.
     pub seq: u64,
     /// Its time.
-    pub log_time: Ms,
+    pub log_time: UtcMs,
     /// Its text; empty when only other fields were asked for.
     pub body: String,
 }
@@ -50,7 +50,7 @@ impl World {
     fn folder(&self, path: &Path) -> Folder {
         let json = fs::read(path.join("manifest.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&json).unwrap();
-        let bound = |name: &str| Ms(manifest["window"][name].as_i64().unwrap());
+        let bound = |name: &str| UtcMs(manifest["window"][name].as_i64().unwrap());
         Folder {
             path: path.to_owned(),
             name: path
@@ -208,8 +208,8 @@ fn in_csv(path: &Path) -> Vec<Found> {
 
 fn found(seq: &str, log_time: &str, body: String) -> Found {
     let log_time = match log_time.parse() {
-        Ok(ms) => Ms(ms),
-        Err(_) => Ms::from(log_time.parse::<jiff::Timestamp>().unwrap()),
+        Ok(ms) => UtcMs(ms),
+        Err(_) => UtcMs::from(log_time.parse::<jiff::Timestamp>().unwrap()),
     };
     Found {
         seq: seq.parse().unwrap(),

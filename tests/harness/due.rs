@@ -1,7 +1,7 @@
 //! Which windows are due: whole hours, with the settled instant in the middle of one, so that
 //! none becomes due while a test runs.
 
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::simulator::Project;
 
 use super::{PROJECT_ID, project_key};
@@ -69,7 +69,7 @@ impl Due {
     }
 
     /// The first instant of the oldest window.
-    pub fn since(&self) -> Ms {
+    pub fn since(&self) -> UtcMs {
         self.windows[0].from()
     }
 
@@ -109,5 +109,5 @@ impl Due {
 pub const LOGS_A_WINDOW: usize = 13;
 
 fn span(from: i64, length: i64) -> Span {
-    Span::new(Ms(from), Ms(from + length)).unwrap()
+    Span::new(UtcMs(from), UtcMs(from + length)).unwrap()
 }

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use elsa_archiver::digest::Digest;
-use elsa_archiver::domain::span::Ms;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver::simulator::{Entry, KeyPair, Permitted, Project, Settings, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -205,7 +205,7 @@ impl World {
         let mut older = String::new();
         for line in fs::read_to_string(self.ledger(job)).unwrap().lines() {
             let fields: Value = serde_json::from_str(line).unwrap();
-            let settled = Ms(fields["to_ms"].as_i64().unwrap() + due.settle_s * 1000);
+            let settled = UtcMs(fields["to_ms"].as_i64().unwrap() + due.settle_s * 1000);
             let at = fields["at"].as_str().unwrap();
             let mut line = line.replacen(at, &settled.to_string(), 1);
             if let (Some(old), Some(new)) = (fields["prev"].as_str(), previous) {

@@ -10,7 +10,7 @@ use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use elsa_archiver::domain::retry::{Decision, Failure, Policy, Remedy};
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::secret::{Keys, Secret};
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::domain::window::{WindowSize, Zone};
 use elsa_archiver::elsa::answer::CallError;
 use elsa_archiver::elsa::client::{Client, Deadlines};
@@ -23,7 +23,7 @@ use super::authority;
 
 const HOUR_MS: i64 = 3_600_000;
 /// A midnight long ago: whatever begins here has settled.
-pub const BEGIN: Ms = Ms(20_000 * 24 * HOUR_MS);
+pub const BEGIN: UtcMs = UtcMs(20_000 * 24 * HOUR_MS);
 
 /// The hours from [`BEGIN`] on.
 pub fn hour(number: i64) -> Span {

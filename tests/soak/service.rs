@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use elsa_archiver::domain::job::ToBound;
-use elsa_archiver::domain::span::{Ms, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::simulator::{
     CsvLayout, Dialect, Fault, Framing, JsonLayout, Newline, Order, Project,
 };
@@ -53,7 +53,7 @@ pub fn loads(size: Size, dialect: &Dialect, dice: &mut Dice) -> Vec<Load> {
     ];
     jobs.into_iter()
         .map(|(name, backlog, future, a_minute, format)| {
-            let minute = |at: i64| Ms(start + at * MINUTE_MS);
+            let minute = |at: i64| UtcMs(start + at * MINUTE_MS);
             let window = |at| Span::new(minute(at), minute(at + 1)).unwrap();
             let due = Due {
                 windows: (-backlog..0).map(window).collect(),
@@ -93,7 +93,7 @@ pub fn loads(size: Size, dialect: &Dialect, dice: &mut Dice) -> Vec<Load> {
 
 /// About so many logs in a minute, the first and the last millisecond among them; in some minutes
 /// none at all, and in some most of them within a second.
-fn logged(minute: Span, about: u64, dice: &mut Dice) -> Vec<Ms> {
+fn logged(minute: Span, about: u64, dice: &mut Dice) -> Vec<UtcMs> {
     let (count, within) = match dice.below(10) {
         0 => return Vec::new(),
         1 => (about, 1000),

@@ -10,7 +10,7 @@ use csv_core::{ReadFieldResult, Reader};
 
 use super::log_time::Snippet;
 use super::{LOG_TIME, Problem, Uncountable};
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 /// How much of a field is unquoted at a time, in bytes.
 const OUTPUT: usize = 4096;
@@ -65,7 +65,7 @@ impl Scanner {
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        each: &mut dyn FnMut(Option<Ms>),
+        each: &mut dyn FnMut(Option<UtcMs>),
     ) -> Result<(), Uncountable> {
         while let Some(&first) = bytes.first() {
             let taken = if self.line.is_none() && matches!(first, b'\r' | b'\n') {
@@ -82,7 +82,10 @@ impl Scanner {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, each: &mut dyn FnMut(Option<Ms>)) -> Result<u64, Uncountable> {
+    pub(super) fn finish(
+        &mut self,
+        each: &mut dyn FnMut(Option<UtcMs>),
+    ) -> Result<u64, Uncountable> {
         if self.line.is_some() {
             // A line break ends a last line that has none, unless it is inside quotes.
             self.field(b"\n", each)?;
@@ -113,7 +116,7 @@ impl Scanner {
     fn field(
         &mut self,
         bytes: &[u8],
-        each: &mut dyn FnMut(Option<Ms>),
+        each: &mut dyn FnMut(Option<UtcMs>),
     ) -> Result<usize, Uncountable> {
         let line = self.line.get_or_insert(Line {
             start: self.offset,
@@ -140,7 +143,7 @@ impl Scanner {
         Ok(taken)
     }
 
-    fn end_line(&mut self, each: &mut dyn FnMut(Option<Ms>)) -> Result<(), Uncountable> {
+    fn end_line(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Result<(), Uncountable> {
         let Some(Line { start, fields }) = self.line.take() else {
             return Ok(());
         };

@@ -13,7 +13,7 @@
 use self::number::Digits;
 use super::log_time::Snippet;
 use super::{LOG_TIME, Problem, Uncountable};
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 mod number;
 
@@ -101,7 +101,7 @@ impl Scanner {
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        each: &mut dyn FnMut(Option<Ms>),
+        each: &mut dyn FnMut(Option<UtcMs>),
     ) -> Result<(), Uncountable> {
         while let Some(&byte) = bytes.first() {
             let taken = self
@@ -137,7 +137,7 @@ impl Scanner {
         &mut self,
         byte: u8,
         bytes: &[u8],
-        each: &mut dyn FnMut(Option<Ms>),
+        each: &mut dyn FnMut(Option<UtcMs>),
     ) -> Result<usize, Problem> {
         self.next = match self.next {
             Next::Text(role) => return self.text(role, bytes),
@@ -260,7 +260,7 @@ impl Scanner {
         Ok(())
     }
 
-    fn end(&mut self, each: &mut dyn FnMut(Option<Ms>)) -> Next {
+    fn end(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Next {
         if self.depth == self.record_depth {
             self.records += 1;
             each(self.time.time());

@@ -1,10 +1,10 @@
 //! Reads a record's `logTime`, whose way of writing is unknown beforehand (`ELSA-API.md`,
 //! *Unknown*). *Suspicious*: what is not certain is no time at all.
 
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 /// The last millisecond of the year 9999, the last one that four digits can write.
-const LAST: Ms = Ms(253_402_300_799_999);
+const LAST: UtcMs = UtcMs(253_402_300_799_999);
 
 /// The instant that a `logTime` means; `None` when that is not certain.
 ///
@@ -13,15 +13,15 @@ const LAST: Ms = Ms(253_402_300_799_999);
 /// offset is in an unknown zone; a number is never taken for seconds. The instant is in the
 /// years 1970 to 9999, UTC.
 #[must_use]
-pub fn parse(text: &str) -> Option<Ms> {
+pub fn parse(text: &str) -> Option<UtcMs> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let instant = if is_integer {
-        Ms(text.parse().ok()?)
+        UtcMs(text.parse().ok()?)
     } else {
         text.parse::<jiff::Timestamp>().ok()?.into()
     };
-    (Ms(0) <= instant && instant <= LAST).then_some(instant)
+    (UtcMs(0) <= instant && instant <= LAST).then_some(instant)
 }
 
 /// Most bytes of a field that are kept: a date with nanoseconds, an offset and a zone's name
@@ -66,7 +66,7 @@ impl Snippet {
     }
 
     /// The field read as a time.
-    pub(super) fn time(&self) -> Option<Ms> {
+    pub(super) fn time(&self) -> Option<UtcMs> {
         parse(str::from_utf8(self.bytes()?).ok()?)
     }
 }
@@ -84,7 +84,7 @@ mod tests {
             ("1763737200", 1_763_737_200),
             ("253402300799999", 253_402_300_799_999),
         ] {
-            assert_eq!(parse(text), Some(Ms(ms)), "{text}");
+            assert_eq!(parse(text), Some(UtcMs(ms)), "{text}");
         }
         for wrong in [
             "",
@@ -151,7 +151,7 @@ mod tests {
         let mut field = Snippet::new();
         field.push(&[b'0'; KEPT - 1]);
         field.push(b"7");
-        assert_eq!(field.time(), Some(Ms(7)));
+        assert_eq!(field.time(), Some(UtcMs(7)));
         field.push(b"1");
         assert_eq!(field.bytes(), None);
         let (whole, other) = ("0".repeat(KEPT - 1) + "71", "0".repeat(KEPT) + "71");
@@ -161,7 +161,7 @@ mod tests {
         field.clear();
         field.push(b"12");
         field.push(b"34");
-        assert_eq!(field.time(), Some(Ms(1234)));
+        assert_eq!(field.time(), Some(UtcMs(1234)));
         assert!(field.is("1234") && !field.is("123") && !field.is(""));
     }
 }

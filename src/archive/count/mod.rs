@@ -9,7 +9,7 @@
 use thiserror::Error;
 
 use crate::domain::job::Format;
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 
 mod csv;
 mod json;
@@ -157,7 +157,7 @@ impl Counter {
 
     /// Takes the file's next bytes and calls `each` once for every record that they complete,
     /// with its time where it can be read. After the first fault the rest is ignored.
-    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Option<Ms>)) {
+    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Option<UtcMs>)) {
         while let Some(expected) = BOM.get(self.bom_seen) {
             let Some((first, rest)) = bytes.split_first() else {
                 return;
@@ -181,7 +181,7 @@ impl Counter {
     /// # Errors
     /// The first thing that makes the count uncertain. Of the file's records any number may have
     /// been told by then.
-    pub fn finish(mut self, each: &mut dyn FnMut(Option<Ms>)) -> Result<u64, Uncountable> {
+    pub fn finish(mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Result<u64, Uncountable> {
         self.start_without_bom(each);
         let counted = match (self.fault, &mut self.scanner) {
             (Some(fault), _) => Err(fault),
@@ -195,14 +195,14 @@ impl Counter {
     }
 
     /// Shows the scanner what looked like a byte-order mark and was not.
-    fn start_without_bom(&mut self, each: &mut dyn FnMut(Option<Ms>)) {
+    fn start_without_bom(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) {
         let seen = std::mem::replace(&mut self.bom_seen, BOM.len());
         if seen < BOM.len() {
             self.scan(&BOM[..seen], each);
         }
     }
 
-    fn scan(&mut self, bytes: &[u8], each: &mut dyn FnMut(Option<Ms>)) {
+    fn scan(&mut self, bytes: &[u8], each: &mut dyn FnMut(Option<UtcMs>)) {
         if self.fault.is_none() {
             let scanned = match &mut self.scanner {
                 Scanner::Json(json) => json.feed(bytes, each),

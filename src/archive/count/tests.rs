@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// What came of counting: the times in order, and the number of records or the fault.
-pub(super) type Counted = (Vec<Option<Ms>>, Result<u64, Uncountable>);
+pub(super) type Counted = (Vec<Option<UtcMs>>, Result<u64, Uncountable>);
 
 pub(super) fn count_chunks<'a>(kind: Kind, chunks: impl IntoIterator<Item = &'a [u8]>) -> Counted {
     count_expecting(kind, None, chunks)
@@ -91,7 +91,7 @@ fn one_byte_order_mark_is_no_content_and_part_of_one_is() {
     }
     // A second one is a character of the header's first name.
     let (times, _) = count(Kind::Csv, [BOM, b"logTime\n1\n"].concat());
-    assert_eq!(times, [Some(Ms(1))]);
+    assert_eq!(times, [Some(UtcMs(1))]);
     let (times, _) = count(Kind::Csv, [BOM, BOM, b"logTime\n1\n"].concat());
     assert_eq!(times, [None]);
     assert_eq!(count(Kind::Csv, b"\xEF\xBB\nx\n").1, Ok(1));
@@ -126,7 +126,7 @@ fn records_before_a_fault_are_told_and_none_after_it() {
             b"{\"logTime\":4}",
         ],
     );
-    assert_eq!(times, [Some(Ms(1)), Some(Ms(2))]);
+    assert_eq!(times, [Some(UtcMs(1)), Some(UtcMs(2))]);
     assert_eq!(result.unwrap_err().offset, 26);
 }
 

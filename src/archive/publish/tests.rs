@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::archive::manifest::{self, DataFile, Part, Request, Window, Zip};
 use crate::domain::job::{Format, JobName, ToBound};
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::domain::window::{FolderName, Zone};
 use crate::durable::Disk;
 
 const DATA: &[u8] = b"[{\"logTime\":1}]";
 
 pub(crate) fn span(from: i64, to: i64) -> Span {
-    Span::new(Ms(from), Ms(to)).unwrap()
+    Span::new(UtcMs(from), UtcMs(to)).unwrap()
 }
 
 /// The manifest of a window with one part and one file.

@@ -34,7 +34,7 @@ impl World {
         let unpacking = Unpacking {
             store: &self.store,
             folder: &folder,
-            span: Span::new(Ms(0), Ms(1000)).unwrap(),
+            span: Span::new(UtcMs(0), UtcMs(1000)).unwrap(),
             format: Format::Json,
             include_fields: &[],
             limits: self.limits,

@@ -133,7 +133,7 @@ async fn paused(hours: i64) -> (Rig, JobRunner) {
         let begin = BEGIN + hour * HOUR;
         for _ in 0..9 {
             let failed = Failed {
-                span: Span::new(Ms(begin), Ms(begin + HOUR)).unwrap(),
+                span: Span::new(UtcMs(begin), UtcMs(begin + HOUR)).unwrap(),
                 message: "no".into(),
                 needs_bytes: None,
             };

@@ -1,13 +1,13 @@
 //! What an answer is worth, and how a span is cut when it is worth too little. Carries
 //! *Complete*: an answer that may have been cut at a cap is never success.
 
-pub mod foresight;
+pub mod estimate;
 pub mod resolve;
 pub mod sample;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 /// What is known of an archived span. The worst of its parts is a window's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub enum Status {
 /// nothing is split.
 #[must_use]
 pub fn halve(span: Span) -> Option<(Span, Span)> {
-    let middle = Ms(span.from().0 + span.len_ms() / 2);
+    let middle = UtcMs(span.from().0 + span.len_ms() / 2);
     Some((
         Span::new(span.from(), middle)?,
         Span::new(middle, span.to())?,
@@ -44,10 +44,10 @@ mod tests {
 
     #[test]
     fn halves_make_up_the_whole_down_to_one_millisecond() {
-        let span = Span::new(Ms(10), Ms(13)).unwrap();
+        let span = Span::new(UtcMs(10), UtcMs(13)).unwrap();
         let (first, second) = halve(span).unwrap();
         assert_eq!((first.from(), second.to()), (span.from(), span.to()));
         assert_eq!(first.to(), second.from());
-        assert_eq!(halve(Span::new(Ms(10), Ms(11)).unwrap()), None);
+        assert_eq!(halve(Span::new(UtcMs(10), UtcMs(11)).unwrap()), None);
     }
 }

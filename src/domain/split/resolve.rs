@@ -33,7 +33,7 @@ pub use pace::Pace;
 
 use super::sample::Sample;
 use super::{Status, halve};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 /// A probe that holds at most this much more than the capped answer had there was not thinned.
 const EXACT: f64 = 1.1;
@@ -89,7 +89,7 @@ pub trait Ask: Send {
     fn note_budget(&mut self, span: Span);
 }
 
-/// Resolves `window`. `limit` is the service's page size; `foreseen` is how many records are
+/// Resolves `window`. `limit` is the service's page size; `estimate` is how many records are
 /// expected, by the windows before, and `pace` what was learnt from them; it learns on, also where
 /// this ends in an error.
 ///
@@ -99,10 +99,10 @@ pub async fn resolve<A: Ask>(
     ask: &mut A,
     window: Span,
     limit: u32,
-    foreseen: Option<u64>,
+    estimate: Option<u64>,
     pace: &mut Pace,
 ) -> Result<(), A::Error> {
-    resolve_within(Budget::new(window), ask, window, limit, foreseen, pace).await
+    resolve_within(Budget::new(window), ask, window, limit, estimate, pace).await
 }
 
 async fn resolve_within<A: Ask>(
@@ -110,7 +110,7 @@ async fn resolve_within<A: Ask>(
     ask: &mut A,
     window: Span,
     limit: u32,
-    foreseen: Option<u64>,
+    estimate: Option<u64>,
     pace: &mut Pace,
 ) -> Result<(), A::Error> {
     let mut resolver = Resolver {
@@ -121,7 +121,7 @@ async fn resolve_within<A: Ask>(
         largest: 0,
         unsure: 0,
     };
-    let expected = match foreseen {
+    let expected = match estimate {
         Some(records) => Expected::even(records as f64 / window.len_ms() as f64),
         None => Expected::Unknown,
     };
@@ -317,7 +317,7 @@ fn probe(sample: &Sample, span: Span) -> Option<Span> {
     let from = sample.quantile(PROBE.0)?;
     let to = sample.quantile(PROBE.1)?.max(from.plus(1));
     let longest = (span.len_ms() / 2).max(1);
-    Span::new(from, Ms(to.0.min(from.plus(longest).0)))?.intersection(span)
+    Span::new(from, UtcMs(to.0.min(from.plus(longest).0)))?.intersection(span)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A bounded sample of the times in an answer: where its records lie, whatever their order.
 
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 
 /// Most times that are kept; cuts are as fine as one part in so many.
 const MOST: usize = 4096;
@@ -8,7 +8,7 @@ const MOST: usize = 4096;
 /// Collects a sample while records stream by; memory is bounded.
 #[derive(Clone, Debug, Default)]
 pub struct Sampler {
-    kept: Vec<Ms>,
+    kept: Vec<UtcMs>,
     /// Every so many-th time is kept, less one.
     skip: u64,
     seen: u64,
@@ -16,7 +16,7 @@ pub struct Sampler {
 
 impl Sampler {
     /// Takes the next record's time in.
-    pub fn add(&mut self, time: Ms) {
+    pub fn add(&mut self, time: UtcMs) {
         let stride = self.skip + 1;
         if self.seen.is_multiple_of(stride) {
             if self.kept.len() == MOST {
@@ -51,7 +51,7 @@ impl Sampler {
 /// Times of an answer's records, each standing for as many of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
-    times: Vec<Ms>,
+    times: Vec<UtcMs>,
     weight: f64,
 }
 
@@ -65,7 +65,7 @@ impl Sample {
         }
     }
 
-    fn slice(&self, span: Span) -> &[Ms] {
+    fn slice(&self, span: Span) -> &[UtcMs] {
         let from = self.times.partition_point(|&time| time < span.from());
         let to = self.times.partition_point(|&time| time < span.to());
         &self.times[from..to]
@@ -85,7 +85,7 @@ impl Sample {
 
     /// The time below which the share `q` (0 to 1) of the records lies.
     #[must_use]
-    pub fn quantile(&self, q: f64) -> Option<Ms> {
+    pub fn quantile(&self, q: f64) -> Option<UtcMs> {
         let at = (self.times.len() as f64 * q) as usize;
         self.times
             .get(at.min(self.times.len().checked_sub(1)?))
@@ -98,12 +98,12 @@ mod tests {
     use super::*;
 
     fn span(from: i64, to: i64) -> Span {
-        Span::new(Ms(from), Ms(to)).unwrap()
+        Span::new(UtcMs(from), UtcMs(to)).unwrap()
     }
 
     fn sample(times: impl IntoIterator<Item = i64>) -> Sample {
         let mut sampler = Sampler::default();
-        times.into_iter().for_each(|time| sampler.add(Ms(time)));
+        times.into_iter().for_each(|time| sampler.add(UtcMs(time)));
         sampler.finish()
     }
 
@@ -112,7 +112,7 @@ mod tests {
         let sample = sample([5, 1, 3, 3]);
         assert_eq!(sample.extent(), Some(span(1, 6)));
         assert_eq!(sample.records_in(span(3, 4)), 2.0);
-        assert_eq!(sample.quantile(0.5), Some(Ms(3)));
+        assert_eq!(sample.quantile(0.5), Some(UtcMs(3)));
         assert_eq!(sample.within(span(2, 9)).extent(), Some(span(3, 6)));
         assert_eq!(Sample::default().quantile(0.5), None);
     }

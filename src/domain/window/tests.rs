@@ -9,7 +9,7 @@ fn zone(name: &str) -> Zone {
     Zone::new(TimeZone::get(name).unwrap())
 }
 
-fn ms(text: &str) -> Ms {
+fn ms(text: &str) -> UtcMs {
     text.parse::<jiff::Timestamp>().unwrap().into()
 }
 
@@ -253,13 +253,13 @@ fn any_size() -> impl Strategy<Value = WindowSize> {
 }
 
 /// An instant between 1900 and 2100, or close to a change of the zone's offset.
-fn instant_near_a_change(zone: &Zone, raw: i64, near: bool) -> Ms {
+fn instant_near_a_change(zone: &Zone, raw: i64, near: bool) -> UtcMs {
     if !near {
-        return Ms(raw);
+        return UtcMs(raw);
     }
-    let change = zone.tz().following(Ms(raw).timestamp()).next();
-    change.map_or(Ms(raw), |change| {
-        Ms::from(change.timestamp()).plus(-(raw.rem_euclid(DAY_MS)))
+    let change = zone.tz().following(UtcMs(raw).timestamp()).next();
+    change.map_or(UtcMs(raw), |change| {
+        UtcMs::from(change.timestamp()).plus(-(raw.rem_euclid(DAY_MS)))
     })
 }
 
@@ -295,10 +295,10 @@ proptest! {
         later in 0i64..DAY_MS,
     ) {
         let from = instant_near_a_change(&zone, raw, near);
-        let first: Vec<Ms> =
+        let first: Vec<UtcMs> =
             Windows::starting(&zone, size, from).take(80).map(|span| span.to()).collect();
         let start = from.plus(later.min(first[39].0 - from.0));
-        let second: Vec<Ms> =
+        let second: Vec<UtcMs> =
             Windows::starting(&zone, size, start).take(10).map(|span| span.to()).collect();
         let skipped = first.iter().position(|&boundary| boundary > start).unwrap();
         prop_assert_eq!(&second[..], &first[skipped..skipped + 10]);
@@ -314,7 +314,7 @@ proptest! {
         near in any::<bool>(),
     ) {
         let from = instant_near_a_change(&zone, raw, near);
-        let local = |instant: Ms, at: Ms| at.0 + i64::from(zone.offset_seconds(instant)) * 1000;
+        let local = |instant: UtcMs, at: UtcMs| at.0 + i64::from(zone.offset_seconds(instant)) * 1000;
         for span in Windows::starting(&zone, size, from).take(40) {
             let at = span.to();
             let after = local(at, at);

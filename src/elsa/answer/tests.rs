@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::secret::Secret;
 
-const NOW: Ms = Ms(1_795_000_000_000);
+const NOW: UtcMs = UtcMs(1_795_000_000_000);
 
 static NO_KEYS: Keys = Keys {
     access_key: Secret::new(String::new()),

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Client, chain};
 use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT_MS};
-use crate::domain::span::Ms;
+use crate::domain::span::UtcMs;
 use crate::elsa::answer::{CallError, Refusal, classify};
 use crate::elsa::foreign::blot;
 use crate::elsa::limiter::Slot;
@@ -143,7 +143,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Reads what there is of an answer that is no zip, and what it means.
-    pub(super) async fn refusal(mut self, now: Ms) -> CallError {
+    pub(super) async fn refusal(mut self, now: UtcMs) -> CallError {
         // What it says of itself counts even if its body breaks off, or comes too slowly.
         let _ = timeout(self.client.deadlines.idle, self.peek()).await;
         self.peeked.truncate(ERROR_BYTES);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 fn archived(from: i64, to: i64) -> Event {
     Event::Archived(Archived {
-        span: Span::new(Ms(from), Ms(to)).unwrap(),
+        span: Span::new(UtcMs(from), UtcMs(to)).unwrap(),
         status: Status::Complete,
         records: Some(3),
         bytes: 100,
@@ -19,7 +19,7 @@ fn archived(from: i64, to: i64) -> Event {
 
 fn failed(from: i64, to: i64) -> Event {
     Event::Failed(Failed {
-        span: Span::new(Ms(from), Ms(to)).unwrap(),
+        span: Span::new(UtcMs(from), UtcMs(to)).unwrap(),
         message: "the gateway said no".into(),
         needs_bytes: None,
     })
@@ -29,7 +29,7 @@ fn write(events: impl IntoIterator<Item = Event>) -> String {
     let mut replay = Replay::default();
     let mut text = String::new();
     for event in events {
-        let line = replay.next_line(Ms(1_795_000_000_000), event);
+        let line = replay.next_line(UtcMs(1_795_000_000_000), event);
         let json = line.to_json().unwrap();
         replay.take(&line, json.as_bytes()).unwrap();
         text.push_str(&json);
@@ -44,7 +44,7 @@ fn read(bytes: &[u8]) -> Result<Replay, Damage> {
 
 fn since(from: i64) -> Job {
     Job {
-        since: Ms(from),
+        since: UtcMs(from),
         ..crate::domain::plan::tests::job()
     }
 }
@@ -53,19 +53,19 @@ fn since(from: i64) -> Job {
 fn a_failure_is_the_last_error_until_its_window_is_archived() {
     let replay = read(write([failed(0, 10), archived(10, 20)]).as_bytes()).unwrap();
     assert_eq!(
-        replay.last_error(Ms(0), &since(0)).unwrap().0,
+        replay.last_error(UtcMs(0), &since(0)).unwrap().0,
         "the gateway said no"
     );
     // Moving `since` past it is a way out.
-    assert_eq!(replay.last_error(Ms(0), &since(10)), None);
-    assert_eq!(replay.coverage.gaps(Ms(0)).len(), 1);
+    assert_eq!(replay.last_error(UtcMs(0), &since(10)), None);
+    assert_eq!(replay.coverage.gaps(UtcMs(0)).len(), 1);
     let replay = read(write([failed(0, 10), archived(0, 10)]).as_bytes()).unwrap();
-    assert_eq!(replay.last_error(Ms(0), &since(0)), None);
+    assert_eq!(replay.last_error(UtcMs(0), &since(0)), None);
     let both = [failed(0, 10), failed(10, 20), archived(10, 20)];
     assert!(
         read(write(both).as_bytes())
             .unwrap()
-            .last_error(Ms(0), &since(0))
+            .last_error(UtcMs(0), &since(0))
             .is_some()
     );
 }

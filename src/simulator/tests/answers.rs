@@ -67,13 +67,15 @@ async fn seqs(simulator: &Simulator, body: &Value) -> Vec<u64> {
 }
 
 /// The instant that a record's `logTime` tells, however it is written.
-pub(super) fn instant(time: &Value) -> Ms {
+pub(super) fn instant(time: &Value) -> UtcMs {
     if let Some(ms) = time.as_i64() {
-        return Ms(ms);
+        return UtcMs(ms);
     }
     let text = time.as_str().unwrap();
-    text.parse()
-        .map_or_else(|_| Ms::from(text.parse::<jiff::Timestamp>().unwrap()), Ms)
+    text.parse().map_or_else(
+        |_| UtcMs::from(text.parse::<jiff::Timestamp>().unwrap()),
+        UtcMs,
+    )
 }
 
 #[tokio::test]
@@ -307,7 +309,7 @@ async fn a_late_record_is_told_once_it_is_indexed() {
     assert_eq!(seqs(&simulator, &ask()).await.len(), 200 - missing.len());
     simulator.set_visible_at(Some(first));
     assert!(seqs(&simulator, &ask()).await.len() > 200 - missing.len());
-    simulator.set_visible_at(Some(Ms(i64::MAX)));
+    simulator.set_visible_at(Some(UtcMs(i64::MAX)));
     assert_eq!(seqs(&simulator, &ask()).await.len(), 200);
 }
 

@@ -94,9 +94,9 @@ async fn a_skewed_clock_runs_with_the_machines() {
     let simulator = speaking(shop(5), Dialect::default()).await;
     let day_ms = 24 * 3_600_000;
     simulator.set_clock(Clock::Skewed(-day_ms));
-    let before = Ms::from(jiff::Timestamp::now());
+    let before = UtcMs::from(jiff::Timestamp::now());
     let seen = simulator.now();
-    let after = Ms::from(jiff::Timestamp::now());
+    let after = UtcMs::from(jiff::Timestamp::now());
     assert!(before <= seen.plus(day_ms) && seen.plus(day_ms) <= after);
 }
 

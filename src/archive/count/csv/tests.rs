@@ -98,7 +98,7 @@ fn what_cannot_be_told_apart_ends_the_count() {
 
 #[test]
 fn the_time_is_in_the_column_that_the_header_names() {
-    let ms = |ms| Some(Ms(ms));
+    let ms = |ms| Some(UtcMs(ms));
     for (text, times) in [
         ("logTime,b\n1,2\n3,4\n", vec![ms(1), ms(3)]),
         ("b,\"logTime\"\r\n2,\"1\"\r\n4,3", vec![ms(1), ms(3)]),
@@ -122,7 +122,7 @@ fn long_fields_and_many_fields_are_counted() {
         "{},logTime\n\"{long}\",7\n\"{long}\",\"{long}\"\n",
         "n".repeat(100_000)
     );
-    assert_eq!(count(text), (vec![Some(Ms(7)), None], Ok(2)));
+    assert_eq!(count(text), (vec![Some(UtcMs(7)), None], Ok(2)));
     let wide = ",".repeat(100_000);
     assert_eq!(count(format!("{wide}\n{wide}\n")).1, Ok(1));
 }
@@ -161,7 +161,7 @@ proptest! {
             writer.write_record(row).unwrap();
         }
         let bytes = writer.into_inner().unwrap();
-        let times: Vec<Option<Ms>> =
+        let times: Vec<Option<UtcMs>> =
             rows.iter().map(|row| super::super::log_time::parse(&row[time_column])).collect();
         let records = times.len() as u64;
         prop_assert_eq!(count(&bytes), (times, Ok(records)), "{:?}", bytes);

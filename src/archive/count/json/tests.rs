@@ -83,11 +83,11 @@ fn the_time_is_the_records_own_and_the_last_one() {
         (r#"{"logTime":"2026-11-22\t00:00:00Z"}"#, None),
         ("{}", None),
     ] {
-        let time = time.map(Ms);
+        let time = time.map(UtcMs);
         assert_eq!(count(record).0, [time], "{record}");
         let known = r#"{"logTime":7}"#;
         let list = count(format!("[{known},{record},{known}]")).0;
-        assert_eq!(list, [Some(Ms(7)), time, Some(Ms(7))], "{record}");
+        assert_eq!(list, [Some(UtcMs(7)), time, Some(UtcMs(7))], "{record}");
     }
     let long = format!(r#"{{"logTime":"{}1"}}"#, "0".repeat(100_000));
     assert_eq!(count(long), (vec![None], Ok(1)));

@@ -109,10 +109,10 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::span::Ms;
+    use crate::domain::span::UtcMs;
 
     fn span(len_ms: i64) -> Span {
-        Span::new(Ms(0), Ms(len_ms)).unwrap()
+        Span::new(UtcMs(0), UtcMs(len_ms)).unwrap()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! mention is found.
 
 use super::{Answer, Ask, Resolver, Resolving, complete};
-use crate::domain::span::{Ms, Span};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::sample::Sample;
 use crate::domain::split::{Status, halve};
 
@@ -88,7 +88,7 @@ impl<A: Ask> Resolver<'_, A> {
 /// Cuts a span so that both sides hold about as many records, or in the middle where that is not
 /// known; `None` when it is a single millisecond.
 fn halve_by(sample: &Sample, span: Span) -> Option<(Span, Span)> {
-    let sides = |at: Ms| Some((Span::new(span.from(), at)?, Span::new(at, span.to())?));
+    let sides = |at: UtcMs| Some((Span::new(span.from(), at)?, Span::new(at, span.to())?));
     sample
         .within(span)
         .quantile(0.5)

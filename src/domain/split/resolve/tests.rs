@@ -13,7 +13,7 @@ const HOUR: i64 = 3_600_000;
 const ORDERS: [Order; 3] = [Order::Ascending, Order::Descending, Order::Shuffled];
 
 fn hour() -> Span {
-    Span::new(Ms(0), Ms(HOUR)).unwrap()
+    Span::new(UtcMs(0), UtcMs(HOUR)).unwrap()
 }
 
 fn even(count: i64) -> Vec<i64> {
@@ -31,7 +31,7 @@ fn an_hour_below_the_cap_takes_one_request() {
 }
 
 #[test]
-fn a_steady_dense_hour_costs_little_more_than_the_least_once_it_is_foreseen() {
+fn a_steady_dense_hour_costs_little_more_than_the_least_once_it_is_estimated() {
     for order in ORDERS {
         let mut cold = Service::new(even(21_500), order, 2000);
         cold.resolve(hour(), None).unwrap();
@@ -169,7 +169,7 @@ fn clumps() -> impl Strategy<Value = Vec<i64>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Any distribution, order, cap, page size and foresight.
+    /// Any distribution, order, cap, page size and estimate.
     ///
     /// The bound: a capped answer holds at least `cap` records, and spans nest at most
     /// log2(window) deep, since what a capped span is cut into is at most half as long. So there
@@ -186,13 +186,13 @@ proptest! {
         count in 1u64..4000,
         limit in prop::sample::select(vec![1, 10, 1000]),
         pages in prop::option::of(1u64..4),
-        foreseen in prop::option::of(0u64..100_000),
+        estimate in prop::option::of(0u64..100_000),
         readable in any::<bool>(),
     ) {
         let records = times.len() as u64;
         let hidden = pages.map(|pages| pages * u64::from(limit));
         let mut service = Service { hidden, limit, readable, ..Service::new(times, order, count) };
-        service.resolve(hour(), foreseen).unwrap();
+        service.resolve(hour(), estimate).unwrap();
         if service.stopped.is_some() {
             prop_assert!(service.crowded() > 100, "an honest service was stopped");
             service.check_cover(hour());
@@ -200,7 +200,7 @@ proptest! {
             service.check(hour());
         }
         let cap = count.min(hidden.unwrap_or(u64::MAX));
-        let thin = foreseen.unwrap_or(0) / count + 1;
+        let thin = estimate.unwrap_or(0) / count + 1;
         let capped = (records / cap + 1) * 22;
         prop_assert!(service.asked <= 3 * (12 * capped + thin), "{} requests", service.asked);
     }

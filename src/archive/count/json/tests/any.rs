@@ -33,7 +33,7 @@ fn object(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<Stri
 }
 
 /// Records, some with a time.
-fn records() -> impl Strategy<Value = Vec<(Map<String, Value>, Option<Ms>)>> {
+fn records() -> impl Strategy<Value = Vec<(Map<String, Value>, Option<UtcMs>)>> {
     let time = proptest::option::of((0..253_402_300_800_000_i64, 0..3));
     let record = (object(value()), time).prop_map(|(mut record, time)| {
         record.remove("logTime");
@@ -43,10 +43,10 @@ fn records() -> impl Strategy<Value = Vec<(Map<String, Value>, Option<Ms>)>> {
             let written = match writing {
                 0 => Value::from(ms),
                 1 => Value::from(ms.to_string()),
-                _ => Value::from(Ms(ms).to_string()),
+                _ => Value::from(UtcMs(ms).to_string()),
             };
             record.insert("logTime".to_owned(), written);
-            return (record, Some(Ms(ms)));
+            return (record, Some(UtcMs(ms)));
         }
         (record, None)
     });

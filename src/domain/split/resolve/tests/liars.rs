@@ -16,7 +16,7 @@ fn truncated(service: &Service) -> usize {
 #[test]
 fn a_service_that_is_always_full_is_stopped_and_what_it_answered_is_kept() {
     for readable in [true, false] {
-        for foreseen in [None, Some(21_000)] {
+        for estimate in [None, Some(21_000)] {
             // Also where it takes a doubt to see that it is full.
             for hidden in [None, Some(1000)] {
                 let mut liar = Service {
@@ -25,7 +25,7 @@ fn a_service_that_is_always_full_is_stopped_and_what_it_answered_is_kept() {
                     hidden,
                     ..Service::new(Vec::new(), Order::Shuffled, 2000)
                 };
-                liar.resolve(hour(), foreseen).unwrap();
+                liar.resolve(hour(), estimate).unwrap();
                 liar.check_cover(hour());
                 assert!(liar.stopped.is_some(), "silent");
                 assert_eq!(truncated(&liar), liar.kept.len());
@@ -37,7 +37,7 @@ fn a_service_that_is_always_full_is_stopped_and_what_it_answered_is_kept() {
 
 #[test]
 fn a_window_with_every_millisecond_over_the_cap_comes_to_an_end() {
-    let window = Span::new(Ms(0), Ms(100_000)).unwrap();
+    let window = Span::new(UtcMs(0), UtcMs(100_000)).unwrap();
     let times: Vec<i64> = (0..300_000).map(|at| at / 3).collect();
     for order in ORDERS {
         for readable in [true, false] {
@@ -78,12 +78,12 @@ fn any_number_of_records_at_each_ask_comes_to_an_end_and_is_told() {
 fn an_honest_window_of_two_hundred_caps_is_split_completely() {
     for order in ORDERS {
         for readable in [true, false] {
-            for foreseen in [None, Some(1000), Some(20_000)] {
+            for estimate in [None, Some(1000), Some(20_000)] {
                 let mut service = Service {
                     readable,
                     ..Service::new(even(20_000), order, 100)
                 };
-                service.resolve(hour(), foreseen).unwrap();
+                service.resolve(hour(), estimate).unwrap();
                 service.check(hour());
                 assert_eq!(truncated(&service), 0);
             }
@@ -115,7 +115,7 @@ fn thirty_spikes_in_one_window_are_all_found_and_cut() {
 
 #[test]
 fn milliseconds_that_are_all_just_below_the_cap_are_asked_for_one_by_one() {
-    let window = Span::new(Ms(0), Ms(2000)).unwrap();
+    let window = Span::new(UtcMs(0), UtcMs(2000)).unwrap();
     let times: Vec<i64> = (0..2000 * 49).map(|at| at / 49).collect();
     for order in ORDERS {
         for readable in [true, false] {

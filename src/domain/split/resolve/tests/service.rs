@@ -81,23 +81,23 @@ impl Service {
     }
 
     fn truth(&self, span: Span) -> &[i64] {
-        let at = |ms: Ms| self.times.partition_point(|&time| time < ms.0);
+        let at = |ms: UtcMs| self.times.partition_point(|&time| time < ms.0);
         &self.times[at(span.from())..at(span.to())]
     }
 
     pub(super) fn resolve(
         &mut self,
         window: Span,
-        foreseen: Option<u64>,
+        estimate: Option<u64>,
     ) -> Result<(), &'static str> {
-        self.resolve_at(&mut Pace::default(), window, foreseen)
+        self.resolve_at(&mut Pace::default(), window, estimate)
     }
 
     pub(super) fn resolve_at(
         &mut self,
         pace: &mut Pace,
         window: Span,
-        foreseen: Option<u64>,
+        estimate: Option<u64>,
     ) -> Result<(), &'static str> {
         // What an honest service needs at most, and nothing to spare.
         let budget = Budget::exact(Budget::most_within_each_other(window));
@@ -107,7 +107,7 @@ impl Service {
             Budget::new(window)
         };
         let limit = self.limit;
-        done(resolve_within(budget, self, window, limit, foreseen, pace))
+        done(resolve_within(budget, self, window, limit, estimate, pace))
     }
 
     /// Milliseconds that hold as many records as the service hands out at once, or more.
@@ -215,7 +215,7 @@ impl Ask for Service {
             times
                 .into_iter()
                 .filter(|_| self.readable)
-                .for_each(|time| sampler.add(Ms(time)));
+                .for_each(|time| sampler.add(UtcMs(time)));
             let id = self.asked as usize;
             self.handed_out += records;
             self.open.insert(id, (span, records));

@@ -25,11 +25,11 @@ pub const fn is_trial(window: Span) -> bool {
 
 /// The windows archived last, with their records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Foresight {
+pub struct Estimator {
     recent: Vec<(Span, u64)>,
 }
 
-impl Foresight {
+impl Estimator {
     /// Takes a window in that has been archived with so many records.
     pub fn note(&mut self, window: Span, records: u64) {
         if self.recent.len() == WINDOWS {
@@ -57,10 +57,10 @@ impl Foresight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::span::Ms;
+    use crate::domain::span::UtcMs;
 
     fn span(from: i64, to: i64) -> Span {
-        Span::new(Ms(from), Ms(to)).unwrap()
+        Span::new(UtcMs(from), UtcMs(to)).unwrap()
     }
 
     #[test]
@@ -71,21 +71,21 @@ mod tests {
 
     #[test]
     fn a_density_that_rises_is_expected_to_go_on_rising() {
-        let mut foresight = Foresight::default();
-        foresight.note(span(0, 10), 100);
-        assert_eq!(foresight.records_in(span(10, 20)), Some(100));
-        foresight.note(span(10, 20), 130);
-        assert_eq!(foresight.records_in(span(20, 30)), Some(160));
+        let mut estimator = Estimator::default();
+        estimator.note(span(0, 10), 100);
+        assert_eq!(estimator.records_in(span(10, 20)), Some(100));
+        estimator.note(span(10, 20), 130);
+        assert_eq!(estimator.records_in(span(20, 30)), Some(160));
     }
 
     #[test]
     fn the_denser_of_the_last_two_windows_counts_for_each_millisecond() {
-        let mut foresight = Foresight::default();
-        assert_eq!(foresight.records_in(span(0, 10)), None);
-        foresight.note(span(0, 10), 1000);
-        foresight.note(span(10, 20), 50);
-        assert_eq!(foresight.records_in(span(20, 25)), Some(500));
-        foresight.note(span(20, 30), 10);
-        assert_eq!(foresight.records_in(span(30, 40)), Some(50));
+        let mut estimator = Estimator::default();
+        assert_eq!(estimator.records_in(span(0, 10)), None);
+        estimator.note(span(0, 10), 1000);
+        estimator.note(span(10, 20), 50);
+        assert_eq!(estimator.records_in(span(20, 25)), Some(500));
+        estimator.note(span(20, 30), 10);
+        assert_eq!(estimator.records_in(span(30, 40)), Some(50));
     }
 }
