@@ -22,12 +22,12 @@ pub struct Found {
     /// Folders that continue the chain, in its order.
     pub adopted: Vec<Published>,
     /// Folders that do not: their spans, their paths relative to the root, and why.
-    pub strays: Vec<Stray>,
+    pub unrecorded: Vec<UnrecordedFolder>,
 }
 
 /// A folder that the ledger lacks and that can't be adopted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
+pub struct UnrecordedFolder {
     /// The window that its name says.
     pub span: Span,
     /// Relative to the root.
@@ -77,9 +77,9 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
             continue;
         }
         let span = named.span;
-        let stray = |folder, why| Stray { span, folder, why };
+        let unrecorded = |folder, why| UnrecordedFolder { span, folder, why };
         match read(store, &folder, job, named)? {
-            Err(why) => found.strays.push(stray(folder, why)),
+            Err(why) => found.unrecorded.push(unrecorded(folder, why)),
             Ok((manifest, sha256)) => {
                 let previous = manifest.previous;
                 let candidate = Candidate {
@@ -90,7 +90,7 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
                 };
                 if let Some(rival) = by_previous.insert(previous, candidate) {
                     let why = "another folder follows the same manifest".into();
-                    found.strays.push(Stray {
+                    found.unrecorded.push(UnrecordedFolder {
                         span: rival.named.span,
                         folder: rival.folder,
                         why,
@@ -134,13 +134,13 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
         )?);
     }
     found
-        .strays
-        .extend(by_previous.into_values().map(|left| Stray {
+        .unrecorded
+        .extend(by_previous.into_values().map(|left| UnrecordedFolder {
             span: left.named.span,
             folder: left.folder,
             why: "it does not continue the chain of manifests where the ledger ends".into(),
         }));
-    found.strays.sort_by_key(|stray| stray.span);
+    found.unrecorded.sort_by_key(|unrecorded| unrecorded.span);
     Ok(found)
 }
 
@@ -148,7 +148,7 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
 /// the folder can't be adopted.
 ///
 /// # Errors
-/// When the disk fails in a way that may pass. Such a folder must not count as a stray: the job
+/// When the disk fails in a way that may pass. Such a folder must not count as unrecorded: the job
 /// would go on without it, and its chain past it for good.
 fn read(
     store: &Store,

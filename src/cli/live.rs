@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use crate::archive::count::LOG_TIME;
 use crate::archive::store::Store;
 use crate::archive::unpack::{Unpacked, Unpacking};
-use crate::domain::bound::{Doubt, Probe, Shown, Sightings, judge, places_to_look};
+use crate::domain::bound::{Inconclusive, Probe, Shown, Sightings, judge, places_to_look};
 use crate::domain::job::{Job, ToBound};
 use crate::domain::limits::Limits;
 use crate::domain::retry::Failure;
@@ -75,7 +75,7 @@ impl Live<'_> {
             Err(why) => return Ok(Err(why)),
         };
         Ok(match self.sightings(known).await {
-            Ok(sightings) => judge(sightings).map_err(|doubt| doubt.to_string()),
+            Ok(sightings) => judge(sightings).map_err(|why| why.to_string()),
             Err(error) => Err(error.to_string()),
         })
     }
@@ -113,7 +113,9 @@ impl Live<'_> {
             return Ok(match (unpacked.uncountable, extent) {
                 (Some(why), _) => Err(why),
                 (None, Some(extent)) => Ok(extent.from()),
-                (None, None) if unpacked.seen.outside > 0 => Err(Doubt::Stray.to_string()),
+                (None, None) if unpacked.seen.outside > 0 => {
+                    Err(Inconclusive::OutsideSpan.to_string())
+                }
                 (None, None) => Err(self.why_without_time()),
             });
         }
@@ -152,7 +154,7 @@ impl Live<'_> {
         let mut files = unpacked.files.iter();
         Ok(Shown {
             known: unpacked.seen.inside.finish().extent().is_some(),
-            stray: files.any(|file| {
+            outside: files.any(|file| {
                 file.first_ms.is_some_and(|first| first < from.0)
                     || file.last_ms.is_some_and(|last| last > to.0)
             }),

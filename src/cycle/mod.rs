@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinError;
 
-use crate::archive::adopt::Stray;
+use crate::archive::adopt::UnrecordedFolder;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::clock::Clock;
@@ -73,7 +73,7 @@ pub struct JobRunner {
     shared: Arc<Shared>,
     watch: Arc<dyn Watch>,
     /// Folders that the ledger lacks and that can't be adopted: their spans are blocked.
-    strays: Vec<Stray>,
+    unrecorded: Vec<UnrecordedFolder>,
     /// How long a span the service can answer, as far as the windows so far have shown.
     pace: Pace,
     /// When the service was asked what time it is because our clock was ahead, by our clock.
@@ -100,14 +100,14 @@ impl JobRunner {
         watch: Arc<dyn Watch>,
     ) -> Result<Self, LedgerError> {
         let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
-        let (strays, look_for_folders) = (Vec::new(), true);
+        let (unrecorded, look_for_folders) = (Vec::new(), true);
         Ok(Self {
             job,
             client,
             ledger,
             shared,
             watch,
-            strays,
+            unrecorded,
             pace: Pace::default(),
             time_asked: None,
             standstill: None,

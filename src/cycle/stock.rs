@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::JobRunner;
-use crate::archive::adopt::{Known, Stray, adopt};
+use crate::archive::adopt::{Known, UnrecordedFolder, adopt};
 use crate::domain::plan::out_of_reach;
 use crate::domain::retry::{Failure, Remedy};
 use crate::domain::span::{Span, UtcMs};
@@ -45,18 +45,19 @@ impl JobRunner {
                 "adopted a folder that was published but not in the ledger"
             );
         }
-        for stray in &found.strays {
-            tracing::error!(job = %self.job.name, "{}", in_the_way(stray));
+        for unrecorded in &found.unrecorded {
+            tracing::error!(job = %self.job.name, "{}", in_the_way(unrecorded));
         }
-        self.strays = found.strays;
+        self.unrecorded = found.unrecorded;
         // Strays are looked at again: somebody may move them away.
-        self.look_for_folders = !self.strays.is_empty();
+        self.look_for_folders = !self.unrecorded.is_empty();
         Ok(())
     }
 
-    pub(super) fn blocking_stray(&self, window: Span) -> Option<String> {
-        let blocks = |stray: &&Stray| stray.span.intersection(window).is_some();
-        self.strays.iter().find(blocks).map(in_the_way)
+    pub(super) fn blocking_folder(&self, window: Span) -> Option<String> {
+        let blocks =
+            |unrecorded: &&UnrecordedFolder| unrecorded.span.intersection(window).is_some();
+        self.unrecorded.iter().find(blocks).map(in_the_way)
     }
 
     /// Asks the service what time it is, which any answer about `window` tells; `None` when the
@@ -147,10 +148,10 @@ impl JobRunner {
     }
 }
 
-fn in_the_way(stray: &Stray) -> String {
+fn in_the_way(unrecorded: &UnrecordedFolder) -> String {
     format!(
         "{} is in the way: the ledger lacks it and it can't be adopted ({}); move it away, the \
          next cycle makes good",
-        stray.folder, stray.why
+        unrecorded.folder, unrecorded.why
     )
 }

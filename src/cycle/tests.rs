@@ -151,7 +151,7 @@ async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due()
     let rig = Rig::at(2 * HOUR + HOUR / 2).await;
     let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
     // Its first window is blocked, and so is due in every cycle without a request.
-    runner.strays.push(Stray {
+    runner.unrecorded.push(UnrecordedFolder {
         span: Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap(),
         folder: "shop/foreign".into(),
         why: "it is foreign".into(),

@@ -155,7 +155,7 @@ impl JobRunner {
                 .map(|(records, before)| (Some(before), records))
                 .map_err(|error| NotCollected::Job(error.to_string())),
         };
-        let before = match self.blocking_stray(work.window()) {
+        let before = match self.blocking_folder(work.window()) {
             Some(message) => Err(NotCollected::Disk {
                 message,
                 needs_bytes: 0,

@@ -57,7 +57,7 @@ pub struct Shown {
     /// Whether a record at the known millisecond was in it.
     pub known: bool,
     /// Whether one before `from` or after `to` was.
-    pub stray: bool,
+    pub outside: bool,
     /// Whether it held as many records as it was asked for.
     pub full: bool,
 }
@@ -75,10 +75,10 @@ pub struct Sightings {
 
 /// Why the answers don't show whether `to` is inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Doubt {
+pub enum Inconclusive {
     /// Spans are not kept to.
     #[error("the service answers records outside the span that was asked for")]
-    Stray,
+    OutsideSpan,
     /// The record is not where its time says.
     #[error(
         "asked from the very millisecond of a record on, the service does not answer it; its \
@@ -100,19 +100,19 @@ pub enum Doubt {
 ///
 /// # Errors
 /// When the answers could have come about with either meaning.
-pub fn judge(seen: Sightings) -> Result<ToBound, Doubt> {
+pub fn judge(seen: Sightings) -> Result<ToBound, Inconclusive> {
     let all = [seen.up_to, seen.alone, seen.from];
-    if all.iter().any(|shown| shown.stray) {
-        return Err(Doubt::Stray);
+    if all.iter().any(|shown| shown.outside) {
+        return Err(Inconclusive::OutsideSpan);
     }
     if all.iter().any(|shown| shown.full && !shown.known) {
-        return Err(Doubt::Cut);
+        return Err(Inconclusive::Cut);
     }
     match (seen.from.known, seen.up_to.known, seen.alone.known) {
-        (false, ..) => Err(Doubt::NotAtItsTime),
+        (false, ..) => Err(Inconclusive::NotAtItsTime),
         (true, true, true) => Ok(ToBound::Inclusive),
         (true, false, false) => Ok(ToBound::Exclusive),
-        (true, ..) => Err(Doubt::Contradiction),
+        (true, ..) => Err(Inconclusive::Contradiction),
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
 
     const KNOWN: Shown = Shown {
         known: true,
-        stray: false,
+        outside: false,
         full: false,
     };
     const NOTHING: Shown = Shown {
@@ -158,7 +158,7 @@ mod tests {
         ..KNOWN
     };
 
-    fn judged(up_to: Shown, alone: Shown, from: Shown) -> Result<ToBound, Doubt> {
+    fn judged(up_to: Shown, alone: Shown, from: Shown) -> Result<ToBound, Inconclusive> {
         judge(Sightings { up_to, alone, from })
     }
 
@@ -180,22 +180,22 @@ mod tests {
             full: true,
             ..NOTHING
         };
-        let stray = Shown {
-            stray: true,
+        let outside = Shown {
+            outside: true,
             ..KNOWN
         };
-        for (up_to, alone, from, doubt) in [
-            (NOTHING, NOTHING, NOTHING, Doubt::NotAtItsTime),
-            (KNOWN, KNOWN, NOTHING, Doubt::NotAtItsTime),
-            (KNOWN, NOTHING, KNOWN, Doubt::Contradiction),
-            (NOTHING, KNOWN, KNOWN, Doubt::Contradiction),
-            (cut, NOTHING, KNOWN, Doubt::Cut),
-            (NOTHING, cut, KNOWN, Doubt::Cut),
-            (KNOWN, KNOWN, cut, Doubt::Cut),
-            (stray, KNOWN, KNOWN, Doubt::Stray),
-            (NOTHING, NOTHING, stray, Doubt::Stray),
+        for (up_to, alone, from, reason) in [
+            (NOTHING, NOTHING, NOTHING, Inconclusive::NotAtItsTime),
+            (KNOWN, KNOWN, NOTHING, Inconclusive::NotAtItsTime),
+            (KNOWN, NOTHING, KNOWN, Inconclusive::Contradiction),
+            (NOTHING, KNOWN, KNOWN, Inconclusive::Contradiction),
+            (cut, NOTHING, KNOWN, Inconclusive::Cut),
+            (NOTHING, cut, KNOWN, Inconclusive::Cut),
+            (KNOWN, KNOWN, cut, Inconclusive::Cut),
+            (outside, KNOWN, KNOWN, Inconclusive::OutsideSpan),
+            (NOTHING, NOTHING, outside, Inconclusive::OutsideSpan),
         ] {
-            assert_eq!(judged(up_to, alone, from), Err(doubt));
+            assert_eq!(judged(up_to, alone, from), Err(reason));
         }
     }
 }

@@ -79,7 +79,11 @@ impl World {
         for published in found.adopted {
             ledger.record(published).unwrap();
         }
-        found.strays.into_iter().map(|stray| stray.why).collect()
+        found
+            .unrecorded
+            .into_iter()
+            .map(|unrecorded| unrecorded.why)
+            .collect()
     }
 }
 
