@@ -15,7 +15,7 @@ use crate::domain::job::Job;
 use crate::domain::retry::Remedy;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
-use crate::domain::split::resolve::{Pace, resolve};
+use crate::domain::split::resolve::{SpanLimit, resolve};
 use crate::durable::{DiskError, Step};
 use crate::elsa::answer::CallError;
 use crate::elsa::client::Client;
@@ -107,7 +107,7 @@ pub async fn collect(
     client: &Client,
     shared: &Arc<Shared>,
     asking: Asking,
-    pace: &mut Pace,
+    span_limit: &mut SpanLimit,
     stop: &CancellationToken,
 ) -> Result<Collected, NotCollected> {
     let Asking {
@@ -135,11 +135,11 @@ pub async fn collect(
         settled_at,
     };
     collecting.clear(&staged).await?;
-    let mut learnt = *pace;
+    let mut learnt = *span_limit;
     let resolved = resolve(&mut collecting, window, job.limit, estimate, &mut learnt).await;
     if collecting.answered {
         // Otherwise it may be down, whatever the length.
-        *pace = learnt;
+        *span_limit = learnt;
     }
     let placed = match resolved {
         Ok(()) => collecting.place(&staged).await,

@@ -27,7 +27,7 @@ use crate::domain::job::Job;
 use crate::domain::limits::Limits;
 use crate::domain::retry::Policy;
 use crate::domain::span::{Span, UtcMs};
-use crate::domain::split::resolve::Pace;
+use crate::domain::split::resolve::SpanLimit;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
 use crate::ledger::{Ledger, LedgerError};
@@ -75,7 +75,7 @@ pub struct JobRunner {
     /// Folders that the ledger lacks and that can't be adopted: their spans are blocked.
     unrecorded: Vec<UnrecordedFolder>,
     /// How long a span the service can answer, as far as the windows so far have shown.
-    pace: Pace,
+    span_limit: SpanLimit,
     /// When the service was asked what time it is because our clock was ahead, by our clock.
     time_asked: Option<UtcMs>,
     /// The failure of all windows since which none was archived.
@@ -108,7 +108,7 @@ impl JobRunner {
             shared,
             watch,
             unrecorded,
-            pace: Pace::default(),
+            span_limit: SpanLimit::default(),
             time_asked: None,
             standstill: None,
             has_begun: false,

@@ -16,7 +16,7 @@ use crate::domain::plan::{plan, reach};
 use crate::domain::recheck::Asked;
 use crate::domain::span::Span;
 use crate::domain::split::estimate::is_trial;
-use crate::domain::split::resolve::Pace;
+use crate::domain::split::resolve::SpanLimit;
 use crate::ledger::failures::Task;
 use crate::ledger::line::Failed;
 
@@ -47,7 +47,7 @@ struct Ended {
     work: Work,
     done: Result<Done, NotCollected>,
     /// What was known of how long a span the service can answer, and what is known now.
-    paces: (Pace, Pace),
+    span_limits: (SpanLimit, SpanLimit),
 }
 
 /// What was collected.
@@ -109,8 +109,8 @@ impl JobRunner {
             };
             let ended = match done {
                 Ok(ended) => {
-                    let (began, learnt) = ended.paces;
-                    self.pace.learn(began, learnt);
+                    let (began, learnt) = ended.span_limits;
+                    self.span_limit.learn(began, learnt);
                     let (work, mut done) = (ended.work, ended.done);
                     if halted {
                         // A folder may be there of which the ledger knows nothing yet.
@@ -165,14 +165,14 @@ impl JobRunner {
         };
         let (job, client) = (Arc::clone(&self.job), Arc::clone(&self.client));
         let (shared, stop) = (Arc::clone(&self.shared), stop.clone());
-        let (window, began) = (work.window(), self.pace);
+        let (window, began) = (work.window(), self.span_limit);
         let after_ms = match work {
             Work::Archive(_) => None,
             Work::Recheck(..) => job.recheck_ms,
         };
         let settled_at = window.to().plus(after_ms.unwrap_or(job.settle_ms));
         collecting.spawn(async move {
-            let mut pace = began;
+            let mut span_limit = began;
             let collect = async {
                 let (before, estimate) = before?;
                 if let Some(before) = &before {
@@ -184,7 +184,7 @@ impl JobRunner {
                     settled_at,
                 };
                 let collected =
-                    collect::collect(&job, &client, &shared, asked, &mut pace, &stop).await?;
+                    collect::collect(&job, &client, &shared, asked, &mut span_limit, &stop).await?;
                 Ok(match before {
                     None => Done::Archive(collected),
                     Some(before) => Done::Recheck(before, collected),
@@ -194,7 +194,7 @@ impl JobRunner {
             Ended {
                 work,
                 done,
-                paces: (began, pace),
+                span_limits: (began, span_limit),
             }
         });
     }

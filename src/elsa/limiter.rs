@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep_until};
 pub struct Limiter {
     slots: Arc<Semaphore>,
     interval: Duration,
-    pace: Mutex<Pace>,
+    rate: Mutex<Rate>,
 }
 
 #[derive(Debug)]
-struct Pace {
+struct Rate {
     /// When the next request may begin.
     next: Instant,
     /// Before this nothing begins at all.
@@ -39,7 +39,7 @@ impl Limiter {
         Self {
             slots: Arc::new(Semaphore::new(max_in_flight.max(1) as usize)),
             interval,
-            pace: Mutex::new(Pace {
+            rate: Mutex::new(Rate {
                 next: now,
                 held_until: now,
             }),
@@ -48,7 +48,7 @@ impl Limiter {
 
     /// Waits until a request may begin, in the order of asking.
     pub async fn slot(&self) -> Slot {
-        // The semaphore is never closed; without a permit the pace alone would bound.
+        // The semaphore is never closed; without a permit the rate alone would bound.
         let permit = Arc::clone(&self.slots).acquire_owned().await.ok();
         let mut start = self.place_after(None);
         loop {
@@ -63,24 +63,24 @@ impl Limiter {
 
     /// Takes the next free instant, not before `earliest`.
     fn place_after(&self, earliest: Option<Instant>) -> Instant {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = pace.next.max(earliest.unwrap_or_else(Instant::now));
-        pace.next = start + self.interval;
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = rate.next.max(earliest.unwrap_or_else(Instant::now));
+        rate.next = start + self.interval;
         start
     }
 
     /// The end of a pause that is not over at `start`.
     fn held_beyond(&self, start: Instant) -> Option<Instant> {
-        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        (pace.held_until > start).then_some(pace.held_until)
+        let rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        (rate.held_until > start).then_some(rate.held_until)
     }
 
     /// Lets nothing begin for `wait`.
     pub fn hold(&self, wait: Duration) {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + wait;
-        pace.held_until = pace.held_until.max(until);
-        pace.next = pace.next.max(until);
+        rate.held_until = rate.held_until.max(until);
+        rate.next = rate.next.max(until);
     }
 }
 

@@ -18,18 +18,18 @@
 //!   practice two or three are. A service that is always full would be followed down to each single
 //!   millisecond all the same, so there is a budget (`budget.rs`) that an honest one can't use up:
 //!   after that nothing is cut any more, and what is capped is kept as it came, `truncated`.
-//! - What was too slow for the service is asked for in shorter spans from then on ([`Pace`]).
+//! - What was too slow for the service is asked for in shorter spans from then on ([`SpanLimit`]).
 
 mod budget;
 mod doubt;
 mod expected;
-mod pace;
+mod span_limit;
 
 use std::pin::Pin;
 
 use budget::Budget;
 use expected::{Expected, Side};
-pub use pace::Pace;
+pub use span_limit::SpanLimit;
 
 use super::sample::Sample;
 use super::{Status, halve};
@@ -90,7 +90,7 @@ pub trait Ask: Send {
 }
 
 /// Resolves `window`. `limit` is the service's page size; `estimate` is how many records are
-/// expected, by the windows before, and `pace` what was learnt from them; it learns on, also where
+/// expected, by the windows before, and `span_limit` what was learnt from them; it learns on, also where
 /// this ends in an error.
 ///
 /// # Errors
@@ -100,9 +100,17 @@ pub async fn resolve<A: Ask>(
     window: Span,
     limit: u32,
     estimate: Option<u64>,
-    pace: &mut Pace,
+    span_limit: &mut SpanLimit,
 ) -> Result<(), A::Error> {
-    resolve_within(Budget::new(window), ask, window, limit, estimate, pace).await
+    resolve_within(
+        Budget::new(window),
+        ask,
+        window,
+        limit,
+        estimate,
+        span_limit,
+    )
+    .await
 }
 
 async fn resolve_within<A: Ask>(
@@ -111,13 +119,13 @@ async fn resolve_within<A: Ask>(
     window: Span,
     limit: u32,
     estimate: Option<u64>,
-    pace: &mut Pace,
+    span_limit: &mut SpanLimit,
 ) -> Result<(), A::Error> {
     let mut resolver = Resolver {
         ask,
         limit: limit.into(),
         budget,
-        pace,
+        span_limit,
         largest: 0,
         unsure: 0,
     };
@@ -135,7 +143,7 @@ struct Resolver<'a, A> {
     ask: &'a mut A,
     limit: u64,
     budget: Budget,
-    pace: &'a mut Pace,
+    span_limit: &'a mut SpanLimit,
     /// The largest answer so far.
     largest: u64,
     /// Answers so far whose number is unknown or contradicts another: sums that hold them prove
@@ -161,13 +169,15 @@ impl<A: Ask> Resolver<'_, A> {
             if self.budget.is_spent() {
                 (expected, longest_ms) = (Expected::Unknown, i64::MAX);
             }
-            let longest_ms = longest_ms.min(self.pace.longest_ms());
+            let longest_ms = longest_ms.min(self.span_limit.longest_ms());
             let piece = expected.piece(left, side, self.ask.cap(), longest_ms);
             let answer = match self.ask.ask(piece).await {
-                Err(error) if A::may_be_too_big(&error) && self.pace.shorten(piece) => continue,
+                Err(error) if A::may_be_too_big(&error) && self.span_limit.shorten(piece) => {
+                    continue;
+                }
                 answer => answer?,
             };
-            self.pace.answered(piece);
+            self.span_limit.answered(piece);
             let records = self.judge(piece, answer).await?;
             total += records;
             expected = expected.after(piece, records);

@@ -90,12 +90,12 @@ impl Service {
         window: Span,
         estimate: Option<u64>,
     ) -> Result<(), &'static str> {
-        self.resolve_at(&mut Pace::default(), window, estimate)
+        self.resolve_at(&mut SpanLimit::default(), window, estimate)
     }
 
     pub(super) fn resolve_at(
         &mut self,
-        pace: &mut Pace,
+        span_limit: &mut SpanLimit,
         window: Span,
         estimate: Option<u64>,
     ) -> Result<(), &'static str> {
@@ -107,7 +107,9 @@ impl Service {
             Budget::new(window)
         };
         let limit = self.limit;
-        done(resolve_within(budget, self, window, limit, estimate, pace))
+        done(resolve_within(
+            budget, self, window, limit, estimate, span_limit,
+        ))
     }
 
     /// Milliseconds that hold as many records as the service hands out at once, or more.

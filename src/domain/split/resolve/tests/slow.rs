@@ -23,55 +23,65 @@ fn a_span_that_takes_too_long_is_asked_for_in_smaller_ones_and_not_for_ever() {
 #[test]
 fn what_was_too_slow_once_is_not_tried_again_in_the_window_nor_in_the_next() {
     let mut first = slow(HOUR / 8);
-    let mut pace = Pace::default();
-    first.resolve_at(&mut pace, hour(), None).unwrap();
+    let mut span_limit = SpanLimit::default();
+    first.resolve_at(&mut span_limit, hour(), None).unwrap();
     first.check(hour());
     // The hour, a half, a quarter, and then each eighth.
     assert_eq!(first.asked, 3 + 8);
     let mut next = slow(HOUR / 8);
-    next.resolve_at(&mut pace, hour(), None).unwrap();
+    next.resolve_at(&mut span_limit, hour(), None).unwrap();
     next.check(hour());
     assert_eq!(next.asked, 8);
 }
 
 #[test]
 fn what_was_too_slow_in_a_window_that_failed_is_not_tried_again_either() {
-    let mut pace = Pace::default();
+    let mut span_limit = SpanLimit::default();
     let mut never = slow(0);
-    assert_eq!(never.resolve_at(&mut pace, hour(), None), Err("too slow"));
+    assert_eq!(
+        never.resolve_at(&mut span_limit, hour(), None),
+        Err("too slow")
+    );
     let asked = never.asked;
-    assert_eq!(never.resolve_at(&mut pace, hour(), None), Err("too slow"));
+    assert_eq!(
+        never.resolve_at(&mut span_limit, hour(), None),
+        Err("too slow")
+    );
     assert_eq!(never.asked, asked + 1);
 }
 
 #[test]
 fn of_windows_under_way_at_once_none_unlearns_what_another_has_learnt() {
     let of = |above_ms: i64| {
-        let mut pace = Pace::default();
-        slow(above_ms).resolve_at(&mut pace, hour(), None).unwrap();
-        pace
+        let mut span_limit = SpanLimit::default();
+        slow(above_ms)
+            .resolve_at(&mut span_limit, hour(), None)
+            .unwrap();
+        span_limit
     };
-    let (fast, slow, slower) = (Pace::default(), of(HOUR / 4), of(HOUR / 8));
+    let (fast, slow, slower) = (SpanLimit::default(), of(HOUR / 4), of(HOUR / 8));
     for [one, other] in [[fast, slow], [slow, fast]] {
-        let mut pace = fast;
-        pace.learn(fast, one);
-        pace.learn(fast, other);
-        assert_eq!(pace.longest_ms(), slow.longest_ms());
+        let mut span_limit = fast;
+        span_limit.learn(fast, one);
+        span_limit.learn(fast, other);
+        assert_eq!(span_limit.longest_ms(), slow.longest_ms());
     }
     // One after the other they also learn that it is fast again.
-    let mut pace = slower;
-    pace.learn(slower, slow);
-    assert_eq!(pace, slow);
+    let mut span_limit = slower;
+    span_limit.learn(slower, slow);
+    assert_eq!(span_limit, slow);
 }
 
 #[test]
 fn a_service_that_is_fast_again_is_asked_for_longer_spans_again() {
-    let mut pace = Pace::default();
-    slow(HOUR / 8).resolve_at(&mut pace, hour(), None).unwrap();
+    let mut span_limit = SpanLimit::default();
+    slow(HOUR / 8)
+        .resolve_at(&mut span_limit, hour(), None)
+        .unwrap();
     let mut asked = Vec::new();
     while asked.last() != Some(&1) {
         let mut fast = Service::new(even(1500), Order::Shuffled, 2000);
-        fast.resolve_at(&mut pace, hour(), None).unwrap();
+        fast.resolve_at(&mut span_limit, hour(), None).unwrap();
         fast.check(hour());
         asked.push(fast.asked);
     }

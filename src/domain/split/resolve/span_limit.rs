@@ -13,7 +13,7 @@ const ANSWERS: u32 = 16;
 
 /// The longest span that is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+pub struct SpanLimit {
     longest_ms: Option<i64>,
     /// Halvings since something was answered.
     halvings: u32,
@@ -21,7 +21,7 @@ pub struct Pace {
     answers: u32,
 }
 
-impl Pace {
+impl SpanLimit {
     /// The longest span to ask for, in milliseconds.
     pub(super) fn longest_ms(&self) -> i64 {
         self.longest_ms.unwrap_or(i64::MAX)
