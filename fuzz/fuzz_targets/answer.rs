@@ -5,7 +5,7 @@
 use elsa_archiver::domain::retry::Failure;
 use elsa_archiver::domain::secret::{Keys, Secret};
 use elsa_archiver::domain::span::UtcMs;
-use elsa_archiver::elsa::answer::{Refusal, classify};
+use elsa_archiver::elsa::error_response::{ErrorResponse, classify};
 use elsa_archiver_fuzz::printable::assert_printable;
 use libfuzzer_sys::fuzz_target;
 
@@ -24,7 +24,7 @@ fuzz_target!(|answer: &[u8]| {
         access_key: Secret::new(ACCESS_KEY.into()),
         secret_key: Secret::new(SECRET_KEY.into()),
     };
-    let error = classify(Refusal {
+    let error = classify(ErrorResponse {
         status: status.unwrap_or(200),
         retry_after: header(retry_after),
         date: header(date),
@@ -32,7 +32,7 @@ fuzz_target!(|answer: &[u8]| {
         keys: &keys,
         now: UtcMs(1_795_000_000_000),
     });
-    // 200 characters of foreign text, of four bytes at most, and our own words.
+    // 200 characters of text from outside, of four bytes at most, and our own words.
     assert_printable(&error.message, 200 * 4 + 250);
     assert!(!error.message.contains(ACCESS_KEY), "{}", error.message);
     assert!(!error.message.contains(SECRET_KEY), "{}", error.message);

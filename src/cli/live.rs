@@ -14,8 +14,8 @@ use crate::domain::limits::Limits;
 use crate::domain::retry::Failure;
 use crate::domain::span::{Span, UtcMs};
 use crate::durable::{Disk, DiskError, Step};
-use crate::elsa::answer::CallError;
 use crate::elsa::client::Client;
+use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 
 /// Records that are asked for to find one.

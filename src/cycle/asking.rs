@@ -41,7 +41,7 @@ impl Ask for Collecting<'_> {
                  they came. `elsa-archiver check --live` says whether to_bound is right"
             );
             let what = format!("{outside} records lie outside the span that was asked for");
-            self.doubt = self.doubt.take().or(Some(what));
+            self.unproven_reason = self.unproven_reason.take().or(Some(what));
         }
         let records = unpacked.records;
         if let Some(records) = records.filter(|&records| records > self.job.count.into()) {
@@ -53,7 +53,7 @@ impl Ask for Collecting<'_> {
                 "the answer holds more records than were asked for"
             );
         }
-        self.doubt = self.doubt.take().or(unpacked.uncountable);
+        self.unproven_reason = self.unproven_reason.take().or(unpacked.uncountable);
         let part = Part {
             from_ms: span.from().0,
             to_ms: span.to().0,
@@ -114,11 +114,11 @@ impl Ask for Collecting<'_> {
         self.client.forget_hidden_cap();
     }
 
-    fn note_fickle(&mut self, span: Span, first: u64, second: u64) {
+    fn note_contradiction(&mut self, span: Span, first: u64, second: u64) {
         let what =
             format!("the service counts {first} records in {span}, then {second} in its parts");
         tracing::error!(job = %self.job.name, "{what}");
-        self.doubt = Some(what);
+        self.unproven_reason = Some(what);
         for (_, part) in &mut self.kept {
             if span.from().0 <= part.from_ms && part.to_ms <= span.to().0 {
                 part.status = part.status.max(Status::Unproven);
@@ -126,14 +126,14 @@ impl Ask for Collecting<'_> {
         }
     }
 
-    fn note_budget(&mut self, span: Span) {
+    fn note_overflow(&mut self, span: Span) {
         let what = format!(
             "after {} requests the service still fills its answers, the last one for {span}; the \
              rest of the window is not asked for in smaller spans",
             self.asked
         );
         tracing::error!(job = %self.job.name, "{what}");
-        self.doubt = Some(what);
+        self.unproven_reason = Some(what);
     }
 }
 
@@ -156,8 +156,8 @@ impl Collecting<'_> {
             files: Vec::new(),
         };
         self.open.insert(id, part);
-        self.doubt = self
-            .doubt
+        self.unproven_reason = self
+            .unproven_reason
             .take()
             .or(Some(format!("a part of it was refused: {message}")));
         Answer {

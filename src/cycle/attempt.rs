@@ -20,8 +20,8 @@ use crate::domain::job::Job;
 use crate::domain::retry::Failure;
 use crate::domain::span::{Span, UtcMs};
 use crate::durable::{DiskError, Output, Step};
-use crate::elsa::answer::CallError;
-use crate::elsa::client::{Answer, Client, MOST_BYTES, ZIP_STATUS};
+use crate::elsa::client::{Client, Download, MOST_BYTES, ZIP_STATUS};
+use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 
 /// Pieces of the answer that may wait for the disk; hyper's are at most some 400 KiB each.
@@ -171,7 +171,7 @@ async fn download(
     written
 }
 
-async fn send(answer: &mut Answer<'_>, pieces: mpsc::Sender<Vec<u8>>) -> Result<(), CallError> {
+async fn send(answer: &mut Download<'_>, pieces: mpsc::Sender<Vec<u8>>) -> Result<(), CallError> {
     while let Some(piece) = answer.chunk().await? {
         if pieces.send(piece).await.is_err() {
             // The writer has failed and says why itself.

@@ -17,8 +17,8 @@ use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::resolve::{SpanLimit, resolve};
 use crate::durable::{DiskError, Step};
-use crate::elsa::answer::CallError;
 use crate::elsa::client::Client;
+use crate::elsa::error_response::CallError;
 
 /// A window that lies below `.staging`, its data durable.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Collected {
     /// Its parts, in order of time.
     pub parts: Vec<Part>,
     /// Why the records of some file can't be counted, or its number is not believed.
-    pub doubt: Option<String>,
+    pub unproven_reason: Option<String>,
 }
 
 /// Why a window was not collected, and what that means for the job's other windows.
@@ -131,7 +131,7 @@ pub async fn collect(
         answered: false,
         open: BTreeMap::new(),
         kept: Vec::new(),
-        doubt: None,
+        unproven_reason: None,
         settled_at,
     };
     collecting.clear(&staged).await?;
@@ -147,14 +147,15 @@ pub async fn collect(
     };
     match placed {
         Ok(mut parts) => {
-            let mut doubt = collecting.doubt;
+            let mut unproven_reason = collecting.unproven_reason;
             if doubt_what_may_be_forgotten(&mut parts, job, client.now()) {
-                doubt = Some("the service may have forgotten its beginning already".into());
+                unproven_reason =
+                    Some("the service may have forgotten its beginning already".into());
             }
             Ok(Collected {
                 staged,
                 parts,
-                doubt,
+                unproven_reason,
             })
         }
         Err(error) => {
@@ -206,7 +207,7 @@ pub(super) struct Collecting<'a> {
     /// Answers of which it is not known yet whether they are parts.
     pub(super) open: BTreeMap<usize, Part>,
     pub(super) kept: Vec<(usize, Part)>,
-    pub(super) doubt: Option<String>,
+    pub(super) unproven_reason: Option<String>,
     /// When the window has settled.
     pub(super) settled_at: UtcMs,
 }

@@ -10,7 +10,7 @@ use super::attempt::{self, Answered, Place};
 use super::collect::{Collecting, Missed, NotCollected};
 use crate::domain::retry::{Decision, Failure};
 use crate::domain::span::Span;
-use crate::elsa::answer::CallError;
+use crate::elsa::error_response::CallError;
 
 impl Collecting<'_> {
     /// Asks until there is an answer that could be unpacked, or until asking is pointless. Returns

@@ -31,7 +31,12 @@ impl JobRunner {
             })?,
         };
         let manifest = self.manifest(window, &collected, supersedes);
-        report_status(&self.job, window, &manifest, collected.doubt.as_deref());
+        report_status(
+            &self.job,
+            window,
+            &manifest,
+            collected.unproven_reason.as_deref(),
+        );
         let (shared, staged) = (Arc::clone(&self.shared), collected.staged.clone());
         let published =
             spawn_blocking(move || publish(&shared.store, &staged, folder, window, &manifest));
@@ -106,7 +111,7 @@ impl Collected {
     }
 }
 
-fn report_status(job: &Job, window: Span, manifest: &Manifest, doubt: Option<&str>) {
+fn report_status(job: &Job, window: Span, manifest: &Manifest, unproven_reason: Option<&str>) {
     match manifest.status {
         Status::Complete => {}
         Status::Truncated => tracing::error!(
@@ -114,13 +119,13 @@ fn report_status(job: &Job, window: Span, manifest: &Manifest, doubt: Option<&st
             window = %window,
             records = manifest.records,
             "truncated: {}; logs may be missing",
-            why_truncated(&manifest.parts).or(doubt).unwrap_or("no reason is known")
+            why_truncated(&manifest.parts).or(unproven_reason).unwrap_or("no reason is known")
         ),
         Status::Unproven => tracing::error!(
             job = %job.name,
             window = %window,
             "unproven: what the window holds is not certain: {}",
-            doubt.unwrap_or("no reason is known")
+            unproven_reason.unwrap_or("no reason is known")
         ),
     }
 }

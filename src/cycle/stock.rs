@@ -11,7 +11,7 @@ use crate::archive::adopt::{Known, UnrecordedFolder, adopt};
 use crate::domain::plan::out_of_reach;
 use crate::domain::retry::{Failure, Remedy};
 use crate::domain::span::{Span, UtcMs};
-use crate::elsa::answer::CallError;
+use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 use crate::ledger::Ledger;
 

@@ -153,8 +153,8 @@ async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due()
     // Its first window is blocked, and so is due in every cycle without a request.
     runner.unrecorded.push(UnrecordedFolder {
         span: Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap(),
-        folder: "shop/foreign".into(),
-        why: "it is foreign".into(),
+        folder: "shop/unknown".into(),
+        why: "it is unknown".into(),
     });
     runner.look_for_folders = false;
     assert_eq!(pass(&mut runner).await.archived, 1);

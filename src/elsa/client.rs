@@ -1,7 +1,7 @@
 //! The client of one account: signs, sends, and streams the answer, with a deadline on every
 //! phase. It never retries; what a failure means it says, what to do about it the caller decides.
 
-mod incoming;
+mod download;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use reqwest::redirect;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
-use super::answer::{CallError, http_date};
-use super::foreign::{blot, quote};
+use super::error_response::{CallError, http_date};
 use super::limiter::Limiter;
 use super::network::Network;
+use super::redact::{quote, redact};
 use super::request::Request;
 use super::signature::{
     ACCESS_KEY_HEADER, DOWNLOAD_PATH, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign,
@@ -27,7 +27,7 @@ use crate::domain::secret::Keys;
 use crate::domain::span::UtcMs;
 use crate::printable;
 
-pub use incoming::{Answer, MOST_BYTES, ZIP_STATUS};
+pub use download::{Download, MOST_BYTES, ZIP_STATUS};
 
 /// How long each phase of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -221,20 +221,22 @@ impl Client {
     /// of this account.
     #[must_use]
     pub fn fit_to_show(&self, text: &str) -> String {
-        quote(&blot(text, &self.keys)).trim_matches('"').to_owned()
+        quote(&redact(text, &self.keys))
+            .trim_matches('"')
+            .to_owned()
     }
 
     /// As [`Client::fit_to_show`], uncut: what a path of ours leads to, say, and what is wrong there.
     #[must_use]
     pub fn without_keys(&self, text: &str) -> String {
-        printable::whole(&blot(text, &self.keys))
+        printable::whole(&redact(text, &self.keys))
     }
 
     /// Makes one attempt, signed afresh, as soon as the account's bounds allow.
     ///
     /// # Errors
     /// When no answer comes, or one that does not begin like a zip.
-    pub async fn ask(&self, request: &Request<'_>) -> Result<Answer<'_>, CallError> {
+    pub async fn ask(&self, request: &Request<'_>) -> Result<Download<'_>, CallError> {
         let slot = self.limiter.slot().await;
         let begun = Instant::now();
         let skew_ms = self.skew_ms.load(Ordering::Relaxed);
@@ -264,7 +266,7 @@ impl Client {
             Ok(Err(error)) => return Err(self.no_answer(&error)),
             Err(_) => return Err(self.too_slow("no answer", until_head)),
         };
-        let mut answer = Answer::new(self, response, begun, slot);
+        let mut answer = Download::new(self, response, begun, slot);
         self.note_date(answer.header(DATE));
         if answer.begins_like_a_zip().await? {
             return Ok(answer);
@@ -344,6 +346,6 @@ fn chain(error: &(dyn std::error::Error + 'static), keys: Option<&Keys>) -> Stri
     }
     let told = told.join(": ");
     // Before anything cuts the text, or half a key would be left.
-    let told = keys.map_or_else(|| told.clone(), |keys| blot(&told, keys));
+    let told = keys.map_or_else(|| told.clone(), |keys| redact(&told, keys));
     quote(&told).trim_matches('"').to_owned()
 }

@@ -1,10 +1,10 @@
 //! The service: what is sent to ELSA and how its answers are understood (`ELSA-API.md`). Carries
 //! *Suspicious* and, with the limiter, *Bounded*.
 
-pub mod answer;
 pub mod client;
-pub mod foreign;
+pub mod error_response;
 pub mod limiter;
 pub mod network;
+pub mod redact;
 pub mod request;
 pub mod signature;

@@ -34,7 +34,7 @@ pub struct Difference {
     /// Had to be there and were not.
     pub missing: Vec<u64>,
     /// Were there and should not have been.
-    pub foreign: Vec<u64>,
+    pub unknown: Vec<u64>,
     /// Were there more than once.
     pub repeated: Vec<u64>,
 }
@@ -51,7 +51,7 @@ impl Difference {
         for seq in found {
             match times_found.get_mut(&seq) {
                 Some(times) => *times += 1,
-                None => difference.foreign.push(seq),
+                None => difference.unknown.push(seq),
             }
         }
         for (seq, times) in times_found {
@@ -62,7 +62,7 @@ impl Difference {
             }
         }
         difference.missing.sort_unstable();
-        difference.foreign.sort_unstable();
+        difference.unknown.sort_unstable();
         difference.repeated.sort_unstable();
         difference
     }
@@ -70,7 +70,7 @@ impl Difference {
     /// Whether what was found is exactly what had to be there.
     #[must_use]
     pub const fn is_none(&self) -> bool {
-        self.missing.is_empty() && self.foreign.is_empty() && self.repeated.is_empty()
+        self.missing.is_empty() && self.unknown.is_empty() && self.repeated.is_empty()
     }
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Difference {
         }
         let kinds = [
             ("missing", &self.missing),
-            ("foreign", &self.foreign),
+            ("unknown", &self.unknown),
             ("repeated", &self.repeated),
         ];
         let mut separator = "";
@@ -101,15 +101,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_names_what_is_missing_foreign_and_repeated() {
+    fn a_difference_names_what_is_missing_unknown_and_repeated() {
         let difference = Difference::between([1, 2, 3, 4], [4, 2, 9, 2]);
         assert_eq!(difference.missing, [1, 3]);
-        assert_eq!(difference.foreign, [9]);
+        assert_eq!(difference.unknown, [9]);
         assert_eq!(difference.repeated, [2]);
         assert!(Difference::between([1, 2], [2, 1]).is_none());
         assert_eq!(
             difference.to_string(),
-            "2 missing: [1, 3]; 1 foreign: [9]; 1 repeated: [2]"
+            "2 missing: [1, 3]; 1 unknown: [9]; 1 repeated: [2]"
         );
     }
 }

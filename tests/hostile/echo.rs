@@ -1,5 +1,5 @@
 //! A service that echoes the keys of whoever asks, in its errors and in the names of a zip. What
-//! is printed or written of it has a blot in their place, and [`World`] finds no trace of them.
+//! is printed or written of it has a redact in their place, and [`World`] finds no trace of them.
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
 

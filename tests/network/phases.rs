@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elsa_archiver::domain::retry::Failure;
-use elsa_archiver::elsa::answer::CallError;
+use elsa_archiver::elsa::error_response::CallError;
 use elsa_archiver::elsa::network::Network;
 use reqwest::dns::{Name, Resolve, Resolving};
 use tokio::sync::Notify;

@@ -16,19 +16,19 @@
 //!   in the first case, and by the density at the picture's edge in the second.
 //! - Every piece of a capped span is at most half as long, so at most 64 levels are possible; in
 //!   practice two or three are. A service that is always full would be followed down to each single
-//!   millisecond all the same, so there is a budget (`budget.rs`) that an honest one can't use up:
+//!   millisecond all the same, so there is a guard (`overflow_guard.rs`) that an honest one can't use up:
 //!   after that nothing is cut any more, and what is capped is kept as it came, `truncated`.
 //! - What was too slow for the service is asked for in shorter spans from then on ([`SpanLimit`]).
 
-mod budget;
-mod doubt;
 mod expected;
+mod overflow_guard;
+mod recount;
 mod span_limit;
 
 use std::pin::Pin;
 
-use budget::Budget;
 use expected::{Expected, Side};
+use overflow_guard::OverflowGuard;
 pub use span_limit::SpanLimit;
 
 use super::sample::Sample;
@@ -82,11 +82,11 @@ pub trait Ask: Send {
 
     /// The service has counted `first` records in a span, and then `second` in its parts: what is
     /// kept of it is [`Status::Unproven`] at best.
-    fn note_fickle(&mut self, span: Span, first: u64, second: u64);
+    fn note_contradiction(&mut self, span: Span, first: u64, second: u64);
 
     /// The service has filled its answers too often without gain, the last time for `span`. What is
     /// left of the window is asked for in as few spans as possible, and kept as it comes.
-    fn note_budget(&mut self, span: Span);
+    fn note_overflow(&mut self, span: Span);
 }
 
 /// Resolves `window`. `limit` is the service's page size; `estimate` is how many records are
@@ -103,7 +103,7 @@ pub async fn resolve<A: Ask>(
     span_limit: &mut SpanLimit,
 ) -> Result<(), A::Error> {
     resolve_within(
-        Budget::new(window),
+        OverflowGuard::new(window),
         ask,
         window,
         limit,
@@ -114,7 +114,7 @@ pub async fn resolve<A: Ask>(
 }
 
 async fn resolve_within<A: Ask>(
-    budget: Budget,
+    guard: OverflowGuard,
     ask: &mut A,
     window: Span,
     limit: u32,
@@ -124,7 +124,7 @@ async fn resolve_within<A: Ask>(
     let mut resolver = Resolver {
         ask,
         limit: limit.into(),
-        budget,
+        guard,
         span_limit,
         largest: 0,
         unsure: 0,
@@ -142,7 +142,7 @@ async fn resolve_within<A: Ask>(
 struct Resolver<'a, A> {
     ask: &'a mut A,
     limit: u64,
-    budget: Budget,
+    guard: OverflowGuard,
     span_limit: &'a mut SpanLimit,
     /// The largest answer so far.
     largest: u64,
@@ -166,7 +166,7 @@ impl<A: Ask> Resolver<'_, A> {
         let mut total = 0.0;
         let mut rest = Some(span);
         while let Some(left) = rest {
-            if self.budget.is_spent() {
+            if self.guard.has_tripped() {
                 (expected, longest_ms) = (Expected::Unknown, i64::MAX);
             }
             let longest_ms = longest_ms.min(self.span_limit.longest_ms());
@@ -211,31 +211,31 @@ impl<A: Ask> Resolver<'_, A> {
             return self.capped(span, answer, records).await;
         }
         if records > 0 && records.is_multiple_of(self.limit) && !more_was_had {
-            return self.doubted(span, answer, records).await;
+            return self.recount(span, answer, records).await;
         }
         Ok(self.keep(complete(&answer), &answer, records))
     }
 
     fn keep(&mut self, status: Status, answer: &Answer, records: u64) -> f64 {
-        self.budget.keep(records);
+        self.guard.keep(records);
         self.ask.keep(answer.id, status);
         records as f64
     }
 
     /// Whether `span`, of which an answer held so many records, may be cut because of it.
     fn may_cut(&mut self, span: Span, records: u64) -> bool {
-        let said = self.budget.is_spent();
-        let may = self.budget.cut(span, records);
-        if self.budget.is_spent() && !said {
-            self.ask.note_budget(span);
+        let said = self.guard.has_tripped();
+        let may = self.guard.cut(span, records);
+        if self.guard.has_tripped() && !said {
+            self.ask.note_overflow(span);
         }
         may
     }
 
     fn contradicted(&mut self, span: Span, first: u64, second: u64) {
         self.unsure += 1;
-        self.budget.contradicted();
-        self.ask.note_fickle(span, first, second);
+        self.guard.contradicted();
+        self.ask.note_contradiction(span, first, second);
     }
 
     /// An answer that may have been cut.

@@ -178,7 +178,7 @@ proptest! {
     /// into thin ones, of which there are at most as many as there are changes of density that a
     /// piece can see, 4 on each side. Doubt adds two requests to an answer.
     ///
-    /// The budget is what the derivation allows, 23 cuts for an hour, and nothing to spare.
+    /// The guard is what the derivation allows, 23 cuts for an hour, and nothing to spare.
     #[test]
     fn the_parts_are_the_truth_and_requests_are_bounded(
         times in clumps(),
@@ -194,7 +194,7 @@ proptest! {
         let mut service = Service { hidden, limit, readable, ..Service::new(times, order, count) };
         service.resolve(hour(), estimate).unwrap();
         if service.stopped.is_some() {
-            prop_assert!(service.crowded() > 100, "an honest service was stopped");
+            prop_assert!(service.full_ms_left() > 100, "an honest service was stopped");
             service.check_cover(hour());
         } else {
             service.check(hour());

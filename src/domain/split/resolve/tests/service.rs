@@ -52,7 +52,7 @@ pub(super) struct Service {
     pub(super) kept: Vec<(Span, u64, Status)>,
     /// Where it was found to count differently.
     pub(super) contradictions: Vec<Span>,
-    /// Where the budget was used up.
+    /// Where the guard was used up.
     pub(super) stopped: Option<Span>,
 }
 
@@ -100,20 +100,20 @@ impl Service {
         estimate: Option<u64>,
     ) -> Result<(), &'static str> {
         // What an honest service needs at most, and nothing to spare.
-        let budget = Budget::exact(Budget::most_within_each_other(window));
-        let budget = if self.lie.is_none() {
-            budget
+        let guard = OverflowGuard::allowing(OverflowGuard::most_within_each_other(window));
+        let guard = if self.lie.is_none() {
+            guard
         } else {
-            Budget::new(window)
+            OverflowGuard::new(window)
         };
         let limit = self.limit;
         done(resolve_within(
-            budget, self, window, limit, estimate, span_limit,
+            guard, self, window, limit, estimate, span_limit,
         ))
     }
 
     /// Milliseconds that hold as many records as the service hands out at once, or more.
-    pub(super) fn crowded(&self) -> usize {
+    pub(super) fn full_ms_left(&self) -> usize {
         let cap = self.count.min(self.hidden.unwrap_or(u64::MAX));
         let same = self.times.chunk_by(|one, other| one == other);
         same.filter(|same| same.len() as u64 >= cap).count()
@@ -257,11 +257,11 @@ impl Ask for Service {
         self.learnt = None;
     }
 
-    fn note_fickle(&mut self, span: Span, _first: u64, _second: u64) {
+    fn note_contradiction(&mut self, span: Span, _first: u64, _second: u64) {
         self.contradictions.push(span);
     }
 
-    fn note_budget(&mut self, span: Span) {
+    fn note_overflow(&mut self, span: Span) {
         assert_eq!(self.stopped, None, "said twice");
         self.stopped = Some(span);
     }

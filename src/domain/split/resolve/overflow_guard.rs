@@ -18,7 +18,7 @@ use crate::domain::span::Span;
 
 /// How many milliseconds over the cap a window may have. Each costs a full answer and its place on
 /// the disk, and none can be had whole; at the default cap it takes 200,000 logs in a millisecond.
-const CROWDED: u32 = 100;
+const FULL_MILLISECONDS: u32 = 100;
 
 /// How often a service may count differently. Records may be forgotten while they are asked for, but
 /// that happens at one end of a window, and not again and again.
@@ -26,7 +26,7 @@ const CONTRADICTIONS: u32 = 3;
 
 /// The cuts that are left.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct OverflowGuard {
     /// Cuts without gain that are allowed.
     most: u32,
     left: u32,
@@ -35,28 +35,28 @@ pub(super) struct Budget {
     /// Records kept since then.
     kept: u64,
     /// Milliseconds over the cap that are left.
-    crowded: u32,
+    full_ms_left: u32,
     /// Contradictions before that of them which ends it.
-    contradictions: u32,
-    spent: bool,
+    contradictions_left: u32,
+    tripped: bool,
 }
 
-impl Budget {
+impl OverflowGuard {
     /// Of a window.
     pub(super) const fn new(window: Span) -> Self {
-        Self::exact(2 * Self::most_within_each_other(window))
+        Self::allowing(2 * Self::most_within_each_other(window))
     }
 
     /// With so many cuts without gain.
-    pub(super) const fn exact(most: u32) -> Self {
+    pub(super) const fn allowing(most: u32) -> Self {
         Self {
             most,
             left: most,
             promised: u64::MAX,
             kept: 0,
-            crowded: CROWDED,
-            contradictions: CONTRADICTIONS - 1,
-            spent: false,
+            full_ms_left: FULL_MILLISECONDS,
+            contradictions_left: CONTRADICTIONS - 1,
+            tripped: false,
         }
     }
 
@@ -71,14 +71,14 @@ impl Budget {
     pub(super) fn cut(&mut self, span: Span, records: u64) -> bool {
         if span.len_ms() == 1 {
             self.keep(records);
-            self.spent |= self.crowded == 0;
-            self.crowded = self.crowded.saturating_sub(1);
+            self.tripped |= self.full_ms_left == 0;
+            self.full_ms_left = self.full_ms_left.saturating_sub(1);
             return false;
         }
         self.promised = self.promised.min(records);
-        self.spent |= self.left == 0;
+        self.tripped |= self.left == 0;
         self.left = self.left.saturating_sub(1);
-        !self.spent
+        !self.tripped
     }
 
     /// So many records are kept.
@@ -93,16 +93,16 @@ impl Budget {
 
     /// The service has counted differently than before.
     pub(super) fn contradicted(&mut self) {
-        if self.contradictions == 0 {
+        if self.contradictions_left == 0 {
             self.left = 0;
             self.most = 0;
         }
-        self.contradictions = self.contradictions.saturating_sub(1);
+        self.contradictions_left = self.contradictions_left.saturating_sub(1);
     }
 
     /// Whether a cut was refused.
-    pub(super) const fn is_spent(&self) -> bool {
-        self.spent
+    pub(super) const fn has_tripped(&self) -> bool {
+        self.tripped
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn spans_within_each_other_are_halved_down_to_a_millisecond() {
-        let most = |len_ms| Budget::most_within_each_other(span(len_ms));
+        let most = |len_ms| OverflowGuard::most_within_each_other(span(len_ms));
         assert_eq!(
             [1, 2, 3, 4, 5, 3_600_000, 86_400_000].map(most),
             [1, 2, 3, 3, 4, 23, 28]
@@ -127,40 +127,40 @@ mod tests {
 
     #[test]
     fn what_a_cut_was_made_for_buys_the_next_ones() {
-        let mut budget = Budget::exact(2);
+        let mut guard = OverflowGuard::allowing(2);
         for _ in 0..1000 {
-            assert!(budget.cut(span(9), 10) && budget.cut(span(4), 8));
-            budget.keep(7);
-            budget.keep(1);
+            assert!(guard.cut(span(9), 10) && guard.cut(span(4), 8));
+            guard.keep(7);
+            guard.keep(1);
         }
-        assert!(budget.cut(span(9), 10) && budget.cut(span(4), 8));
-        budget.keep(7);
-        assert!(!budget.is_spent() && !budget.cut(span(2), 9));
+        assert!(guard.cut(span(9), 10) && guard.cut(span(4), 8));
+        guard.keep(7);
+        assert!(!guard.has_tripped() && !guard.cut(span(2), 9));
         // Nothing that comes later makes it good.
-        budget.keep(1000);
-        assert!(budget.is_spent() && !budget.cut(span(2), 1));
+        guard.keep(1000);
+        assert!(guard.has_tripped() && !guard.cut(span(2), 1));
     }
 
     #[test]
     fn more_than_a_hundred_milliseconds_over_the_cap_end_it() {
-        let mut budget = Budget::exact(2);
-        for _ in 0..CROWDED {
-            assert!(budget.cut(span(9), 5) && !budget.cut(span(1), 5));
+        let mut guard = OverflowGuard::allowing(2);
+        for _ in 0..FULL_MILLISECONDS {
+            assert!(guard.cut(span(9), 5) && !guard.cut(span(1), 5));
         }
-        assert!(budget.cut(span(9), 5) && !budget.is_spent());
-        assert!(!budget.cut(span(1), 5) && budget.is_spent());
+        assert!(guard.cut(span(9), 5) && !guard.has_tripped());
+        assert!(!guard.cut(span(1), 5) && guard.has_tripped());
     }
 
     #[test]
     fn the_third_contradiction_ends_it() {
-        let mut budget = Budget::exact(2);
+        let mut guard = OverflowGuard::allowing(2);
         for _ in 1..CONTRADICTIONS {
-            budget.contradicted();
-            assert!(budget.cut(span(9), 5));
-            budget.keep(5);
+            guard.contradicted();
+            assert!(guard.cut(span(9), 5));
+            guard.keep(5);
         }
-        budget.contradicted();
-        budget.keep(5);
-        assert!(!budget.cut(span(9), 5) && budget.is_spent());
+        guard.contradicted();
+        guard.keep(5);
+        assert!(!guard.cut(span(9), 5) && guard.has_tripped());
     }
 }

@@ -8,9 +8,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{Client, chain};
 use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT_MS};
 use crate::domain::span::UtcMs;
-use crate::elsa::answer::{CallError, Refusal, classify};
-use crate::elsa::foreign::blot;
+use crate::elsa::error_response::{CallError, ErrorResponse, classify};
 use crate::elsa::limiter::Slot;
+use crate::elsa::redact::redact;
 
 /// How long an account that asks too often waits at least: the shortest pause of the program's
 /// policy, until whoever asked has decided on a longer one.
@@ -27,7 +27,7 @@ const ZIP_BEGINNINGS: [&[u8; 4]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
 /// An answer that begins like a zip; its content is still on the way.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub struct Download<'a> {
     client: &'a Client,
     response: Response,
     /// What `Content-Length` says, in bytes; it is not believed.
@@ -39,7 +39,7 @@ pub struct Answer<'a> {
     _slot: Slot,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> Download<'a> {
     pub(super) fn new(client: &'a Client, response: Response, begun: Instant, slot: Slot) -> Self {
         Self {
             client,
@@ -148,8 +148,8 @@ impl<'a> Answer<'a> {
         let _ = timeout(self.client.deadlines.idle, self.peek()).await;
         self.peeked.truncate(ERROR_BYTES);
         // Before anything cuts the text, or half a key would be left.
-        let text = blot(&String::from_utf8_lossy(&self.peeked), &self.client.keys);
-        let error = classify(Refusal {
+        let text = redact(&String::from_utf8_lossy(&self.peeked), &self.client.keys);
+        let error = classify(ErrorResponse {
             status: self.response.status().as_u16(),
             retry_after: self.header(RETRY_AFTER),
             date: self.header(DATE),

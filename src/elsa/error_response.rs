@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
-use super::foreign::{blot, quote};
+use super::redact::{quote, redact};
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::UtcMs;
@@ -41,7 +41,7 @@ impl std::error::Error for CallError {}
 
 /// An answer that is no zip.
 #[derive(Clone, Copy, Debug)]
-pub struct Refusal<'a> {
+pub struct ErrorResponse<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The header `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
@@ -62,40 +62,44 @@ const SKEW_MS: i64 = 270_000;
 
 /// Reads what the answer means.
 #[must_use]
-pub fn classify(refusal: Refusal<'_>) -> CallError {
-    let mut told = Told::read(refusal.body);
+pub fn classify(response: ErrorResponse<'_>) -> CallError {
+    let mut body = ErrorBody::read(response.body);
     // After JSON's escapes are read, which would hide a key; before anything cuts the text, or half
     // a key would be left.
-    told.text = blot(&told.text, refusal.keys);
-    let failure = failure(refusal, &told);
-    let status = match (refusal.status, told.code) {
-        (200, None) if refusal.body.is_empty() => "the service answered 200 with no content".into(),
+    body.text = redact(&body.text, response.keys);
+    let failure = failure(response, &body);
+    let status = match (response.status, body.code) {
+        (200, None) if response.body.is_empty() => {
+            "the service answered 200 with no content".into()
+        }
         (200, None) => {
             format!(
                 "the service answered 200 with what is no zip: {}",
-                quote(&told.text)
+                quote(&body.text)
             )
         }
-        (status, None) if told.text.is_empty() => format!("the service answered {status}"),
-        (status, None) => format!("the service answered {status}: {}", quote(&told.text)),
+        (status, None) if body.text.is_empty() => format!("the service answered {status}"),
+        (status, None) => format!("the service answered {status}: {}", quote(&body.text)),
         (status, Some(code)) => {
             format!(
                 "the service answered {status}, error {code}: {}",
-                quote(&told.text)
+                quote(&body.text)
             )
         }
     };
     CallError::new(
         failure,
-        format!("{status}{}", advice(refusal.status, failure)),
+        format!("{status}{}", advice(response.status, failure)),
     )
 }
 
-fn failure(refusal: Refusal<'_>, told: &Told) -> Failure {
-    let wait_ms = refusal.retry_after.and_then(|text| wait_ms(text, refusal));
-    match (refusal.status, told.code) {
+fn failure(response: ErrorResponse<'_>, body: &ErrorBody) -> Failure {
+    let wait_ms = response
+        .retry_after
+        .and_then(|text| wait_ms(text, response));
+    match (response.status, body.code) {
         (401, Some(210)) | (200, Some(210)) => Failure::Refused,
-        (401, _) | (200, Some(200)) => match skew_ms(refusal) {
+        (401, _) | (200, Some(200)) => match skew_ms(response) {
             Some(skew_ms) => Failure::ClockSkew { skew_ms },
             None => Failure::WrongKey,
         },
@@ -132,19 +136,19 @@ fn advice(status: u16, failure: Failure) -> &'static str {
 }
 
 /// The service's clock minus ours, when they disagree so much that it explains a 401.
-fn skew_ms(refusal: Refusal<'_>) -> Option<i64> {
-    let skew_ms = http_date(refusal.date?)?.0.checked_sub(refusal.now.0)?;
+fn skew_ms(response: ErrorResponse<'_>) -> Option<i64> {
+    let skew_ms = http_date(response.date?)?.0.checked_sub(response.now.0)?;
     (skew_ms.unsigned_abs() >= SKEW_MS.unsigned_abs()).then_some(skew_ms)
 }
 
-fn wait_ms(retry_after: &str, refusal: Refusal<'_>) -> Option<i64> {
+fn wait_ms(retry_after: &str, response: ErrorResponse<'_>) -> Option<i64> {
     let text = retry_after.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit is a time that never comes; the policy bounds it.
         return Some(text.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1000));
     }
     // Both dates are of one clock, whatever ours shows.
-    let now = refusal.date.and_then(http_date).unwrap_or(refusal.now);
+    let now = response.date.and_then(http_date).unwrap_or(response.now);
     http_date(text).map(|until| until.0.saturating_sub(now.0).max(0))
 }
 
@@ -155,14 +159,14 @@ pub(super) fn http_date(text: &str) -> Option<UtcMs> {
 }
 
 /// What the body tells.
-struct Told {
+struct ErrorBody {
     /// The gateway's `errorCode`.
     code: Option<u32>,
     /// Its message, or the body's text.
     text: String,
 }
 
-impl Told {
+impl ErrorBody {
     fn read(body: &[u8]) -> Self {
         if let Ok(json) = serde_json::from_slice::<Value>(body) {
             let error = json.get("error").unwrap_or(&json);

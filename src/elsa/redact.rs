@@ -3,7 +3,7 @@
 
 use crate::domain::secret::{Keys, Secret};
 
-/// Most characters of foreign text that are shown.
+/// Most characters of text from outside that are shown.
 const LONGEST: usize = 200;
 /// What stands in place of a key.
 const BLOT: &str = "[key]";
@@ -42,10 +42,10 @@ fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `text` with both keys blotted out, should the service have echoed them: as they are or as JSON
+/// `text` with both keys redacted, should the service have echoed them: as they are or as JSON
 /// may escape them, also where the text was cut within one.
 #[must_use]
-pub fn blot(text: &str, keys: &Keys) -> String {
+pub fn redact(text: &str, keys: &Keys) -> String {
     let keys = [&keys.secret_key, &keys.access_key].map(Secret::expose);
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_comes_out_on_one_short_line() {
+    fn text_from_outside_comes_out_on_one_short_line() {
         assert_eq!(quote("a\r\n\x1b[31mred\x07 \"b\""), "\"a [31mred 'b'\"");
         assert_eq!(quote(""), "\"\"");
         assert_eq!(quote("권한이 없습니다"), "\"권한이 없습니다\"");
@@ -110,27 +110,27 @@ mod tests {
     }
 
     #[test]
-    fn an_echoed_key_is_blotted_out() {
+    fn an_echoed_key_is_redacted() {
         let keys = Keys {
             access_key: Secret::new("AKCANARY".into()),
             secret_key: Secret::new("SKCANARY".into()),
         };
         assert_eq!(
-            blot("no AKCANARY with SKCANARY", &keys),
+            redact("no AKCANARY with SKCANARY", &keys),
             "no [key] with [key]"
         );
         for cut in ["no AKCANARY with SKCANAR", "no AKCANARY with SKCA"] {
-            assert_eq!(blot(cut, &keys), "no [key] with [key]");
+            assert_eq!(redact(cut, &keys), "no [key] with [key]");
         }
-        assert_eq!(blot("SK and AKC", &keys), "SK and AKC");
+        assert_eq!(redact("SK and AKC", &keys), "SK and AKC");
         for written in [r"\u0041KCANARY.", r"A\u004b\u0043\u0041\u004e\u0041RY."] {
-            assert_eq!(blot(written, &keys), "[key].");
+            assert_eq!(redact(written, &keys), "[key].");
         }
         for cut in [r"\u0053KCA", r"SKCA\", r"SKCAN\u004", r"SKCAN\u0041"] {
-            assert_eq!(blot(cut, &keys), "[key]");
+            assert_eq!(redact(cut, &keys), "[key]");
         }
         for other in [r"\u0041K", r"AKCA\u004f", r"AKCA\u00e9", r"\u", "AKCAé"] {
-            assert_eq!(blot(other, &keys), other);
+            assert_eq!(redact(other, &keys), other);
         }
     }
 }

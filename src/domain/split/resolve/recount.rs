@@ -10,7 +10,7 @@ impl<A: Ask> Resolver<'_, A> {
     /// An answer of whole pages below the cap that was asked for: a cap that the service's pages
     /// don't mention would look like this, unless a larger answer was had. Two halves confirm it,
     /// or show the cap.
-    pub(super) async fn doubted(
+    pub(super) async fn recount(
         &mut self,
         span: Span,
         answer: Answer,

@@ -10,8 +10,8 @@ static NO_KEYS: Keys = Keys {
     secret_key: Secret::new(String::new()),
 };
 
-fn refusal(status: u16, body: &[u8]) -> Refusal<'_> {
-    Refusal {
+fn refusal(status: u16, body: &[u8]) -> ErrorResponse<'_> {
+    ErrorResponse {
         status,
         retry_after: None,
         date: None,
@@ -93,7 +93,7 @@ fn what_the_table_does_not_foresee_has_a_meaning_too() {
 #[test]
 fn retry_after_is_seconds_or_a_date() {
     let waits = |text: &str| {
-        let answer = Refusal {
+        let answer = ErrorResponse {
             retry_after: Some(text),
             ..refusal(429, b"")
         };
@@ -110,7 +110,7 @@ fn retry_after_is_seconds_or_a_date() {
     assert_eq!(waits("Wed, 18 Nov 2020 11:06:50 GMT"), Some(0));
     assert_eq!(waits("soon"), None);
     // By the service's clock, which is four minutes ahead of ours here.
-    let by_its_clock = Refusal {
+    let by_its_clock = ErrorResponse {
         retry_after: Some("Wed, 18 Nov 2026 11:10:50 GMT"),
         date: Some("Wed, 18 Nov 2026 11:10:40 GMT"),
         ..refusal(429, b"")
@@ -121,7 +121,7 @@ fn retry_after_is_seconds_or_a_date() {
             wait_ms: Some(10_000)
         }
     );
-    let answer = Refusal {
+    let answer = ErrorResponse {
         retry_after: Some("3"),
         ..refusal(503, b"")
     };
@@ -136,7 +136,7 @@ fn retry_after_is_seconds_or_a_date() {
 #[test]
 fn a_401_is_the_clock_s_fault_when_the_answer_s_date_says_so() {
     let dated = |date| {
-        classify(Refusal {
+        classify(ErrorResponse {
             date: Some(date),
             ..refusal(401, b"")
         })
@@ -170,7 +170,7 @@ fn a_message_is_one_line_and_says_what_to_do() {
 }
 
 #[test]
-fn a_key_is_blotted_out_however_json_writes_it() {
+fn a_key_is_redacted_however_json_writes_it() {
     let keys = Keys {
         access_key: Secret::new("AK/CANARY".into()),
         secret_key: Secret::new("SKCANARY".into()),
@@ -180,7 +180,7 @@ fn a_key_is_blotted_out_however_json_writes_it() {
         r#"{"error":{"errorCode":200,"message":"AK\/CANARY and \u0053KCANARY"}}"#,
         r#"{"error":{"errorCode":77,"more":["AK\/CANARY","\u0053KCANARY"]}}"#,
     ] {
-        let answer = Refusal {
+        let answer = ErrorResponse {
             keys: &keys,
             ..refusal(401, body.as_bytes())
         };
