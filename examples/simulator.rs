@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use clap::Parser;
-use elsa_archiver::domain::span::Span;
+use elsa_archiver::domain::span::{Millis, Span};
 use elsa_archiver::simulator::{
     Clock, Dialect, Fault, FaultPlan, KeyPair, Order, Project, Settings, Simulator,
 };
@@ -33,9 +33,13 @@ struct Options {
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     // Whole hours, so that the printed `since` is where the logs begin.
-    let now = Clock::Skewed(0).now();
-    let hour = now.plus(-now.0.rem_euclid(HOUR_MS));
-    let span = Span::new(hour.plus(-24 * HOUR_MS), hour.plus(24 * HOUR_MS)).ok_or("no time")?;
+    let now = Clock::Skewed(Millis::ZERO).now();
+    let hour = now.plus(Millis(-now.0.rem_euclid(HOUR_MS)));
+    let span = Span::new(
+        hour.plus(Millis(-24 * HOUR_MS)),
+        hour.plus(Millis(24 * HOUR_MS)),
+    )
+    .ok_or("no time")?;
     let count = options.per_hour.saturating_mul(48);
     let project = Project::uniform("P0001_demo", 1, 1, span, count);
     let faults = vec![

@@ -4,7 +4,7 @@
 mod harness;
 
 use elsa_archiver::domain::job::ToBound;
-use elsa_archiver::domain::span::Span;
+use elsa_archiver::domain::span::{Millis, Span};
 use elsa_archiver::simulator::{
     CsvLayout, Dialect, EmptyAnswer, Framing, JsonLayout, Newline, Order, Settings, TimeStyle,
 };
@@ -206,7 +206,7 @@ async fn the_fields_asked_for_and_no_others_are_archived() {
 async fn a_window_that_since_cuts_holds_what_was_logged_from_since_on() {
     let due = Due::hours(2);
     let world = World::of([due.project("shop")]).await;
-    let since = due.windows[0].from().plus(17 * 60_000);
+    let since = due.windows[0].from().plus(Millis(17 * 60_000));
     let job = Job::new("shop", &due).with("since", &format!("\"{since}\""));
     world.configure(&[job]);
     world.once().exits(0);

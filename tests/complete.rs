@@ -4,7 +4,7 @@
 mod harness;
 
 use elsa_archiver::domain::job::ToBound;
-use elsa_archiver::domain::span::UtcMs;
+use elsa_archiver::domain::span::{Millis, UtcMs};
 use elsa_archiver::simulator::{
     Clock, CsvLayout, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Order, Project, Settings,
     TimeStyle,
@@ -22,10 +22,10 @@ fn spiky(due: &Due) -> Project {
     let even = RECORDS - 21_000;
     Project::uniform(&project_key("shop"), PROJECT_ID, 7, due.whole(), even)
         .with_body_size(16)
-        .with_spike(begin.plus(HOUR - 20_000), 6_000, 40_000)
-        .with_spike(begin.plus(2 * HOUR), 1_500, 1)
-        .with_spike(begin.plus(3 * HOUR - 1), 1_500, 2)
-        .with_spike(begin.plus(HOUR + HOUR / 3), 12_000, 10_000)
+        .with_spike(begin.plus(Millis(HOUR - 20_000)), 6_000, Millis(40_000))
+        .with_spike(begin.plus(Millis(2 * HOUR)), 1_500, Millis(1))
+        .with_spike(begin.plus(Millis(3 * HOUR - 1)), 1_500, Millis(2))
+        .with_spike(begin.plus(Millis(HOUR + HOUR / 3)), 12_000, Millis(10_000))
 }
 
 /// Archives it through a cap of 2,000 in every record order and with both meanings of `to`.
@@ -155,8 +155,8 @@ async fn whole_pages_by_chance_are_asked_for_again_and_believed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_in_one_millisecond_than_the_cap_is_kept_said_and_not_asked_for_for_ever() {
     let due = Due::hours(2);
-    let burst = due.since().plus(1_234_567);
-    let times = (0..900).map(|at| due.since().plus(at * 4000));
+    let burst = due.since().plus(Millis(1_234_567));
+    let times = (0..900).map(|at| due.since().plus(Millis(at * 4000)));
     let times: Vec<UtcMs> = times.chain([burst; 5000]).collect();
     let world = World::of([Project::from_times(
         &project_key("shop"),
@@ -288,7 +288,7 @@ async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_k
 async fn a_clock_that_is_ahead_gives_nothing_up_for_lost() {
     let due = Due::hours(6);
     let world = World::of([due.project("shop")]).await;
-    world.service.set_clock(Clock::Skewed(-9_000_000));
+    world.service.set_clock(Clock::Skewed(Millis(-9_000_000)));
     let now = jiff::Timestamp::now().as_millisecond();
     let keeps = (now - due.windows[0].to().0) / 1000 - 60;
     let job = Job::new("shop", &due).with("retention", &format!("\"{keeps}s\""));
@@ -338,8 +338,9 @@ async fn a_backfill_goes_on_beside_a_window_that_hangs_and_later_where_it_was_st
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spike_is_kept_also_where_the_service_finds_nothing_beside_it() {
     let due = Due::hours(1);
-    let spike = due.since().plus(HOUR / 2);
-    let project = Project::silent(&project_key("shop"), PROJECT_ID).with_spike(spike, 9_000, 5_000);
+    let spike = due.since().plus(Millis(HOUR / 2));
+    let project =
+        Project::silent(&project_key("shop"), PROJECT_ID).with_spike(spike, 9_000, Millis(5_000));
     let world = World::start(Settings {
         projects: vec![project],
         dialect: Dialect {

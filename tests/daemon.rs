@@ -3,6 +3,7 @@
 
 mod harness;
 
+use elsa_archiver::domain::span::Millis;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ async fn a_window_is_archived_soon_after_it_settles_and_not_before() {
     assert_eq!(requests.len(), archived.len());
     for (request, window) in requests.iter().zip(&archived) {
         assert_eq!(request.from, Some(window.from()));
-        let settled = window.to().plus(due.settle_s * 1000);
+        let settled = window.to().plus(Millis(due.settle_s * 1000));
         assert!(request.arrived >= settled, "{request:?} before {settled}");
     }
 }

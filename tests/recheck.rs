@@ -6,7 +6,7 @@ mod harness;
 
 use std::fs;
 
-use elsa_archiver::domain::span::{Span, UtcMs};
+use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::{Fault, FaultPlan, Project, Settings};
 use harness::{Due, Folder, Job, World};
 
@@ -21,7 +21,7 @@ fn job(due: &Due) -> Job {
 
 /// Some of its logs come late, in some windows and not in others.
 fn project(due: &Due) -> Project {
-    due.project("shop").with_late(16, 1 << 40)
+    due.project("shop").with_late(16, Millis(1 << 40))
 }
 
 /// A world whose windows were archived as soon as they had settled, without the late logs.
@@ -193,7 +193,9 @@ async fn fewer_logs_than_before_are_not_believed_and_what_is_archived_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_project_s_logs_are_never_published_as_late_ones() {
     let due = Due::hours(1);
-    let other = due.project("other").with_spike(due.since(), 20, 1000);
+    let other = due
+        .project("other")
+        .with_spike(due.since(), 20, Millis(1000));
     let world = World::of([due.project("shop"), other]).await;
     world.configure(&[job(&due)]);
     world.once().exits(0);

@@ -22,7 +22,7 @@ use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::secret::{Keys, Secret};
-use elsa_archiver::domain::span::{Span, UtcMs};
+use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::domain::window::{WindowSize, Zone};
 use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::{Client, Deadlines};
@@ -92,7 +92,11 @@ impl World {
             Shape::Steady(caps) => uniform(cap * caps),
             Shape::Spike => (0..2).fold(uniform(cap / 10.0), |project, day| {
                 let middle = (day * self.hours + self.hours / 2) * HOUR_MS + HOUR_MS / 3;
-                project.with_spike(begin().plus(middle), 12 * COUNT as usize, 10_000)
+                project.with_spike(
+                    begin().plus(Millis(middle)),
+                    12 * COUNT as usize,
+                    Millis(10_000),
+                )
             }),
             Shape::Sawtooth => sawtooth(all),
             Shape::Silence => Project::silent(PROJECT, 1),
@@ -106,12 +110,13 @@ fn sawtooth(all: Span) -> Project {
     let tooth_ms = 6 * HOUR_MS;
     let records = 6 * 4 * COUNT as usize / 2;
     let mut times = Vec::new();
-    for tooth in 0..all.len_ms() / tooth_ms {
+    for tooth in 0..all.length().0 / tooth_ms {
         let span = span(tooth * tooth_ms, tooth_ms);
         let even = Project::uniform(PROJECT, 1, tooth.cast_unsigned(), span, records);
         times.extend(even.truth(span).map(|truth| {
             let share = (truth.log_time.0 - span.from().0) as f64 / tooth_ms as f64;
-            span.from().plus((share.sqrt() * tooth_ms as f64) as i64)
+            span.from()
+                .plus(Millis((share.sqrt() * tooth_ms as f64) as i64))
         }));
     }
     Project::from_times(PROJECT, 1, 7, times)
@@ -273,13 +278,13 @@ fn job(account: AccountName) -> Job {
         project_id: 1,
         since: begin(),
         zone: Zone::utc(),
-        window: WindowSize::from_ms(HOUR_MS).unwrap(),
-        settle_ms: 0,
+        window: WindowSize::new(Millis(HOUR_MS)).unwrap(),
+        settle: Millis::ZERO,
         schedule: Schedule::default(),
         format: Format::Json,
         include_fields: Vec::new(),
-        retention_ms: None,
-        recheck_ms: None,
+        retention: None,
+        recheck: None,
         to_bound: ToBound::Inclusive,
         count: COUNT,
         limit: LIMIT,
@@ -297,6 +302,6 @@ const fn begin() -> UtcMs {
 }
 
 fn span(at_ms: i64, length_ms: i64) -> Span {
-    let from = begin().plus(at_ms);
-    Span::new(from, from.plus(length_ms)).unwrap()
+    let from = begin().plus(Millis(at_ms));
+    Span::new(from, from.plus(Millis(length_ms))).unwrap()
 }

@@ -19,7 +19,7 @@ fuzz_target!(|text: &str| {
                 assert!(config.accounts.contains_key(&job.account));
                 assert!(config.jobs[..at].iter().all(|other| other.name != job.name));
                 assert!(job.since < NOW, "{}", job.since);
-                assert!(job.settle_ms >= 0 && job.count > 0 && job.limit > 0);
+                assert!(job.settle >= 0 && job.count > 0 && job.limit > 0);
             }
         }
         Err(problems) => {

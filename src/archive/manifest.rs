@@ -64,9 +64,9 @@ pub struct Supersedes {
     /// Bytes of its unpacked files.
     pub bytes: u64,
     /// When the service was asked for the window before, UTC milliseconds: what is new came later.
-    pub asked_ms: i64,
+    pub asked_ms: UtcMs,
     /// When what is new was found, UTC milliseconds.
-    pub found_ms: i64,
+    pub found_ms: UtcMs,
 }
 
 /// A window's bounds.
@@ -77,9 +77,9 @@ pub struct Window {
     /// First instant after, likewise.
     pub to: String,
     /// `from` in UTC milliseconds.
-    pub from_ms: i64,
+    pub from_ms: UtcMs,
     /// `to` in UTC milliseconds.
-    pub to_ms: i64,
+    pub to_ms: UtcMs,
 }
 
 impl Window {
@@ -89,15 +89,15 @@ impl Window {
         Self {
             from: local_time(span.from(), zone),
             to: local_time(span.to(), zone),
-            from_ms: span.from().0,
-            to_ms: span.to().0,
+            from_ms: span.from(),
+            to_ms: span.to(),
         }
     }
 
     /// The bounds as a span; `None` when the manifest is wrong.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
-        Span::new(UtcMs(self.from_ms), UtcMs(self.to_ms))
+        Span::new(self.from_ms, self.to_ms)
     }
 }
 
@@ -145,9 +145,9 @@ impl Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// First instant asked for, UTC milliseconds.
-    pub from_ms: i64,
+    pub from_ms: UtcMs,
     /// First instant after, UTC milliseconds.
-    pub to_ms: i64,
+    pub to_ms: UtcMs,
     /// What is known of it.
     pub status: Status,
     /// Its records; `None` when they can't be counted.
@@ -183,9 +183,9 @@ pub struct DataFile {
     /// Its records; `None` when they can't be counted.
     pub records: Option<u64>,
     /// Smallest `logTime` that could be read, UTC milliseconds.
-    pub first_ms: Option<i64>,
+    pub first_ms: Option<UtcMs>,
     /// Largest `logTime` that could be read, UTC milliseconds.
-    pub last_ms: Option<i64>,
+    pub last_ms: Option<UtcMs>,
 }
 
 impl Manifest {

@@ -15,6 +15,7 @@ use super::manifest::Zip;
 use super::store::{entries, free_bytes};
 use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::JobName;
+use crate::domain::span::UtcMs;
 use crate::durable::{Disk, DiskError, Step};
 
 /// The folder in the state directory.
@@ -56,9 +57,9 @@ pub struct Refusal {
     /// The project's number.
     pub project_id: i64,
     /// Start of the span that was asked for, in UTC milliseconds.
-    pub from_ms: i64,
+    pub from_ms: UtcMs,
     /// Its end, not included.
-    pub to_ms: i64,
+    pub to_ms: UtcMs,
     /// The gateway.
     pub endpoint: String,
     /// Its answer's status.
@@ -166,7 +167,7 @@ impl Quarantine {
             to_ms,
             ..
         } = refusal;
-        let stem = format!("{job}-{from_ms}-{to_ms}-{digits}");
+        let stem = format!("{job}-{}-{}-{digits}", from_ms.0, to_ms.0);
         let (reason, place) = (format!("{stem}.json"), format!("{stem}.zip"));
         // The reason first: a zip that can be seen has one.
         let written = self

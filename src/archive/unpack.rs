@@ -275,8 +275,8 @@ impl Unpacking<'_> {
             bytes,
             sha256: hasher.finish(),
             records: counted.ok(),
-            first_ms: first.map(|ms| ms.0),
-            last_ms: last.map(|ms| ms.0),
+            first_ms: first,
+            last_ms: last,
         };
         Ok((file, uncountable))
     }

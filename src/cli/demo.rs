@@ -21,17 +21,17 @@ use crate::config::Config;
 use crate::cycle::{Pass, Watch};
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::plan::plan;
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::ledger::Ledger;
 use crate::simulator::{KeyPair, Project, Settings, Simulator};
 
-const HOUR_MS: i64 = 3_600_000;
+const HOUR: Millis = Millis::from_hours(1);
 const DAYS: i64 = 2;
 
 /// Runs the demo in `dir`, or in a new temporary folder.
 pub fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop> {
     let dir = prepare(dir)?;
-    let begin = UtcMs((context.clock.now().0.div_euclid(HOUR_MS) - DAYS * 24) * HOUR_MS);
+    let begin = UtcMs((context.clock.now().0.div_euclid(HOUR.0) - DAYS * 24) * HOUR.0);
     Context::block_on(async {
         let settings = Settings {
             projects: world(begin),
@@ -103,12 +103,12 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
 
 /// A busy project, one with a rush in the middle of the day, and one that never says a word.
 fn world(begin: UtcMs) -> Vec<Project> {
-    let whole = Span::new(begin, begin.plus((DAYS * 24 + 1) * HOUR_MS));
+    let whole = Span::new(begin, begin.plus(HOUR.times(DAYS * 24 + 1)));
     let busy =
         |key: &str, id, seed, count| whole.map(|span| Project::uniform(key, id, seed, span, count));
     let shop = busy("Pdemo_shop-api", 101, 1, 60_000);
     let payments = busy("Pdemo_payments", 102, 2, 4_000)
-        .map(|quiet| quiet.with_spike(begin.plus(30 * HOUR_MS), 3_000, HOUR_MS / 2));
+        .map(|quiet| quiet.with_spike(begin.plus(HOUR.times(30)), 3_000, HOUR.part(0.5)));
     [
         shop,
         payments,

@@ -12,7 +12,7 @@ use crate::domain::bound::{Inconclusive, Probe, Shown, Sightings, judge, places_
 use crate::domain::job::{Job, ToBound};
 use crate::domain::limits::Limits;
 use crate::domain::retry::Failure;
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::durable::{Disk, DiskError, Step};
 use crate::elsa::client::Client;
 use crate::elsa::error_response::CallError;
@@ -137,7 +137,7 @@ impl Live<'_> {
     async fn shown(&self, probe: Probe, known: UtcMs) -> Result<Shown, CallError> {
         let (from, to) = probe.bounds(known);
         let request = Request::between(self.job, from, to).for_at_most(PROBE_RECORDS);
-        let watched = Span::new(known, known.plus(1)).ok_or_else(clock_at_its_end)?;
+        let watched = Span::new(known, known.plus(Millis(1))).ok_or_else(clock_at_its_end)?;
         let unpacked = match self.fetch(&request, watched).await {
             Ok(unpacked) => unpacked,
             // The project is known to exist: this is how the service says that nothing is there.
@@ -155,8 +155,8 @@ impl Live<'_> {
         Ok(Shown {
             known: unpacked.seen.inside.finish().extent().is_some(),
             outside: files.any(|file| {
-                file.first_ms.is_some_and(|first| first < from.0)
-                    || file.last_ms.is_some_and(|last| last > to.0)
+                file.first_ms.is_some_and(|first| first < from)
+                    || file.last_ms.is_some_and(|last| last > to)
             }),
             full: records >= u64::from(self.job.count.min(PROBE_RECORDS)),
         })

@@ -10,7 +10,7 @@ use super::status::replays;
 use crate::archive::manifest::local_time;
 use crate::domain::job::Job;
 use crate::domain::plan::{self, reach};
-use crate::domain::span::Span;
+use crate::domain::span::{Span, UtcMs};
 use crate::elsa::request::Request;
 
 /// Windows that a person is shown of each job; `--json` lists them all.
@@ -32,8 +32,8 @@ struct PlannedJob<'a> {
 
 #[derive(Serialize)]
 struct Due<'a> {
-    from_ms: i64,
-    to_ms: i64,
+    from_ms: UtcMs,
+    to_ms: UtcMs,
     request: Request<'a>,
 }
 
@@ -80,8 +80,8 @@ pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), S
 
 fn due_of(job: &Job, window: Span) -> Due<'_> {
     Due {
-        from_ms: window.from().0,
-        to_ms: window.to().0,
+        from_ms: window.from(),
+        to_ms: window.to(),
         request: Request::new(job, window),
     }
 }

@@ -1,5 +1,6 @@
 //! Results to stdout, and numbers that people can read.
 
+use crate::domain::span::Millis;
 use std::io::{self, Write as _};
 
 use serde::Serialize;
@@ -69,9 +70,9 @@ pub fn bytes(number: u64) -> String {
 
 /// A length of time in its two largest units, `23h 50m`.
 #[must_use]
-pub fn duration(ms: i64) -> String {
+pub fn duration(length: Millis) -> String {
     const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-    let mut seconds = ms.max(0) / 1000;
+    let mut seconds = length.as_secs().max(0);
     let mut words = Vec::new();
     for (unit, name) in UNITS {
         if seconds >= unit || (unit == 1 && words.is_empty()) {
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(count(1, "window"), "1 window");
         assert_eq!(count(1_234_567, "record"), "1,234,567 records");
         assert_eq!(grouped(999), "999");
-        let lengths = [0, 59_999, 3_600_000, 86_399_000, 90_061_000];
+        let lengths = [0, 59_999, 3_600_000, 86_399_000, 90_061_000].map(Millis);
         assert_eq!(
             lengths.map(duration),
             ["0s", "59s", "1h", "23h 59m", "1d 1h"]

@@ -15,7 +15,7 @@ use crate::archive::verify::Bounds;
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
@@ -29,8 +29,8 @@ struct Report {
 #[derive(Serialize)]
 struct JobStatus {
     name: String,
-    since_ms: i64,
-    covered_until_ms: i64,
+    since_ms: UtcMs,
+    covered_until_ms: UtcMs,
     gaps: Vec<Bounds>,
     due: u64,
     /// Left out while nothing is lost.
@@ -59,22 +59,22 @@ struct Late {
     changed: u64,
     records: u64,
     /// The latest log came so many milliseconds after its window's end; 0 when none was late.
-    over_ms: i64,
-    until_ms: i64,
+    over_ms: Millis,
+    until_ms: Millis,
 }
 
 /// A span that the service had forgotten before it was archived.
 #[derive(Serialize)]
 struct Lost {
-    from_ms: i64,
-    to_ms: i64,
+    from_ms: UtcMs,
+    to_ms: UtcMs,
     acknowledged: bool,
 }
 
 #[derive(Serialize)]
 struct Success {
-    from_ms: i64,
-    to_ms: i64,
+    from_ms: UtcMs,
+    to_ms: UtcMs,
     at: String,
 }
 
@@ -166,12 +166,12 @@ impl JobStatus {
         // What the service forgets first is the oldest that is not archived.
         let oldest = due.first().or(gaps.first()).map(|span| span.from());
         let deadline = oldest
-            .zip(job.retention_ms)
+            .zip(job.retention)
             .map(|(oldest, keeps)| oldest.plus(keeps));
         Self {
             name: job.name.to_string(),
-            since_ms: job.since.0,
-            covered_until_ms: covered_until.0,
+            since_ms: job.since,
+            covered_until_ms: covered_until,
             gaps: gaps.into_iter().map(Bounds::from).collect(),
             due: due.len() as u64,
             lost: replay
@@ -180,8 +180,8 @@ impl JobStatus {
                 .filter_map(|(span, acknowledged)| {
                     let after_since = Span::new(job.since.max(span.from()), span.to())?;
                     Some(Lost {
-                        from_ms: after_since.from().0,
-                        to_ms: after_since.to().0,
+                        from_ms: after_since.from(),
+                        to_ms: after_since.to(),
                         acknowledged: acknowledged || known_until.is_some_and(|at| span.to() <= at),
                     })
                 })
@@ -191,8 +191,8 @@ impl JobStatus {
             records: replay.records,
             bytes: replay.bytes,
             last_success: replay.last_success.map(|(span, at)| Success {
-                from_ms: span.from().0,
-                to_ms: span.to().0,
+                from_ms: span.from(),
+                to_ms: span.to(),
                 at: local_time(whole_seconds(at), &job.zone),
             }),
             last_error: replay.last_error(now, job).map(|(message, at)| Failure {
@@ -227,7 +227,7 @@ impl JobStatus {
     }
 
     fn listing(&self, job: &Job) -> String {
-        let local = |ms: i64| local_time(UtcMs(ms), &job.zone);
+        let local = |at: UtcMs| local_time(at, &job.zone);
         let verdict = match (job.enabled, self.is_well()) {
             (false, _) => "not enabled",
             (true, true) => "ok",
@@ -293,8 +293,8 @@ impl Late {
             rechecked: seen.rechecked,
             changed: seen.changed,
             records: seen.records,
-            over_ms: seen.over_ms,
-            until_ms: seen.until_ms,
+            over_ms: seen.over,
+            until_ms: seen.until,
         })
     }
 

@@ -13,7 +13,6 @@ use crate::archive::publish::Archived;
 use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
 use crate::config::Config;
 use crate::domain::job::Job;
-use crate::domain::span::UtcMs;
 use crate::durable::Disk;
 use crate::ledger::Ledger;
 use crate::ledger::line::Event;
@@ -149,8 +148,7 @@ fn listing(report: &JobReport) -> String {
     for gap in &report.gaps {
         text += &format!(
             "  gap: nothing is archived from {} to {}\n",
-            UtcMs(gap.from_ms),
-            UtcMs(gap.to_ms)
+            gap.from_ms, gap.to_ms
         );
     }
     for folder in &report.truncated {

@@ -10,8 +10,9 @@ use super::since::since;
 use super::table::{Table, boolean, choice, duration, integer, kind, string};
 use super::units::show_duration;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
-use crate::domain::recheck::LONGEST_MS;
+use crate::domain::recheck::LONGEST;
 use crate::domain::schedule::Schedule;
+use crate::domain::span::Millis;
 use crate::domain::span::UtcMs;
 use crate::domain::window::{WindowSize, Zone};
 
@@ -39,10 +40,6 @@ pub(super) const KEYS: [&str; 16] = [
 /// How many of [`KEYS`] can't stand in `[defaults]`.
 const OWN_KEYS: usize = 3;
 
-const MINUTE_MS: i64 = 60_000;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
-
 /// The service's own bounds (`ELSA-API.md`, *One call*).
 const MOST_COUNT: i64 = 200_000;
 const MOST_LIMIT: i64 = 1000;
@@ -50,13 +47,13 @@ const LONGEST_PROJECT_KEY: usize = 53;
 
 /// A log is late only by the service's own indexing; a month is far beyond that, and as long as
 /// the service keeps logs by default.
-const LONGEST_SETTLE_MS: i64 = 30 * DAY_MS;
+const LONGEST_SETTLE: Millis = Millis::from_days(30);
 
 /// What a recheck may come late by, since the schedule looks now and then and a day may have 25
 /// hours.
-const RECHECK_MARGIN_MS: i64 = 2 * HOUR_MS;
+const RECHECK_MARGIN: Millis = Millis::from_hours(2);
 
-const DEFAULT_WINDOW: WindowSize = match WindowSize::from_ms(HOUR_MS) {
+const DEFAULT_WINDOW: WindowSize = match WindowSize::new(Millis::from_hours(1)) {
     Some(hour) => hour,
     None => WindowSize::DAY,
 };
@@ -168,11 +165,11 @@ struct Settings {
     since: Option<UtcMs>,
     schedule: Schedule,
     window: WindowSize,
-    settle_ms: i64,
-    recheck_ms: Option<i64>,
+    settle: Millis,
+    recheck: Option<Millis>,
     format: Format,
     include_fields: Vec<String>,
-    retention_ms: Option<i64>,
+    retention: Option<Millis>,
     to_bound: ToBound,
     count: u32,
     limit: u32,
@@ -186,11 +183,11 @@ impl Settings {
             since: None,
             schedule: Schedule::default(),
             window: DEFAULT_WINDOW,
-            settle_ms: 10 * MINUTE_MS,
-            recheck_ms: None,
+            settle: Millis::from_mins(10),
+            recheck: None,
             format: Format::Json,
             include_fields: Vec::new(),
-            retention_ms: None,
+            retention: None,
             to_bound: ToBound::Inclusive,
             count: 200_000,
             limit: 1000,
@@ -208,10 +205,8 @@ impl Settings {
         });
         table.overlay("schedule", &mut self.schedule, report, schedule);
         let cuts = table.overlay("window", &mut self.window, report, window);
-        let settles = table.overlay("settle", &mut self.settle_ms, report, settle);
-        let rechecks = table.overlay("recheck", &mut self.recheck_ms, report, |value| {
-            recheck(value)
-        });
+        let settles = table.overlay("settle", &mut self.settle, report, settle);
+        let rechecks = table.overlay("recheck", &mut self.recheck, report, |value| recheck(value));
         table.overlay("format", &mut self.format, report, |value| {
             choice(value, &[("json", Format::Json), ("csv", Format::Csv)])
         });
@@ -221,7 +216,7 @@ impl Settings {
             report,
             include_fields,
         );
-        let retains = table.overlay("retention", &mut self.retention_ms, report, |value| {
+        let retains = table.overlay("retention", &mut self.retention, report, |value| {
             duration(value, "30d").map(Some)
         });
         table.overlay("to_bound", &mut self.to_bound, report, |value| {
@@ -241,15 +236,15 @@ impl Settings {
         });
         table.overlay("enabled", &mut self.enabled, report, boolean);
         // Only where this table says one of the two, so that what [defaults] says is judged once.
-        if let Some(retention_ms) = self.retention_ms
+        if let Some(retention) = self.retention
             && (retains || settles)
-            && retention_ms <= self.settle_ms
+            && retention <= self.settle
         {
             let message = format!(
                 "retention {} is not longer than settle {}: logs would be gone before they are \
                  asked for; give what the service's project is set to",
-                show_duration(retention_ms),
-                show_duration(self.settle_ms),
+                show_duration(retention),
+                show_duration(self.settle),
             );
             table.wrong(
                 if retains { "retention" } else { "settle" },
@@ -270,24 +265,24 @@ impl Settings {
 
     /// A recheck comes after the window was archived, and while the service still has it.
     fn judge_recheck(&self, table: &Table<'_>, key: &str, report: &mut Report) {
-        let Some(recheck_ms) = self.recheck_ms else {
+        let Some(recheck) = self.recheck else {
             return;
         };
-        let shown = show_duration(recheck_ms);
-        let message = if recheck_ms <= self.settle_ms {
+        let shown = show_duration(recheck);
+        let message = if recheck <= self.settle {
             format!(
                 "recheck {shown} is not longer than settle {}: the window would be asked for \
                  twice in a row",
-                show_duration(self.settle_ms)
+                show_duration(self.settle)
             )
-        } else if let Some(retention_ms) = self.retention_ms
-            && retention_ms < recheck_ms + self.window.ms() + RECHECK_MARGIN_MS
+        } else if let Some(retention) = self.retention
+            && retention < recheck.plus(self.window.length()).plus(RECHECK_MARGIN)
         {
             format!(
                 "recheck {shown} and the window {} are not at least 2h shorter than retention {}: \
                  the logs would be gone before they are asked for again",
-                show_duration(self.window.ms()),
-                show_duration(retention_ms)
+                show_duration(self.window.length()),
+                show_duration(retention)
             )
         } else {
             return;
@@ -305,12 +300,12 @@ impl Settings {
             since: self.since?,
             zone: zone.clone(),
             window: self.window,
-            settle_ms: self.settle_ms,
-            recheck_ms: self.recheck_ms,
+            settle: self.settle,
+            recheck: self.recheck,
             schedule: self.schedule,
             format: self.format,
             include_fields: self.include_fields,
-            retention_ms: self.retention_ms,
+            retention: self.retention,
             to_bound: self.to_bound,
             count: self.count,
             limit: self.limit,
@@ -355,7 +350,7 @@ fn schedule(value: &DeValue<'_>) -> Result<Schedule, String> {
 }
 
 fn window(value: &DeValue<'_>) -> Result<WindowSize, String> {
-    WindowSize::from_ms(duration(value, "1h")?).ok_or_else(|| {
+    WindowSize::new(duration(value, "1h")?).ok_or_else(|| {
         format!(
             "{} does not divide a day evenly; use 1m to 12h dividing a day evenly, or 1d",
             quote(value.as_str().unwrap_or_default())
@@ -363,30 +358,30 @@ fn window(value: &DeValue<'_>) -> Result<WindowSize, String> {
     })
 }
 
-fn settle(value: &DeValue<'_>) -> Result<i64, String> {
-    let ms = duration(value, "10m")?;
-    if ms > LONGEST_SETTLE_MS {
+fn settle(value: &DeValue<'_>) -> Result<Millis, String> {
+    let length = duration(value, "10m")?;
+    if length > LONGEST_SETTLE {
         return Err(format!(
             "{} is too long; use at most 30d",
-            show_duration(ms)
+            show_duration(length)
         ));
     }
-    Ok(ms)
+    Ok(length)
 }
 
-fn recheck(value: &DeValue<'_>) -> Result<Option<i64>, String> {
+fn recheck(value: &DeValue<'_>) -> Result<Option<Millis>, String> {
     if value.as_str() == Some("never") {
         return Ok(None);
     }
-    let ms = duration(value, "24h")?;
-    if ms > LONGEST_MS {
+    let length = duration(value, "24h")?;
+    if length > LONGEST {
         return Err(format!(
             "{} is too long; use at most {}",
-            show_duration(ms),
-            show_duration(LONGEST_MS)
+            show_duration(length),
+            show_duration(LONGEST)
         ));
     }
-    Ok(Some(ms))
+    Ok(Some(length))
 }
 
 fn include_fields(value: &DeValue<'_>) -> Result<Vec<String>, String> {

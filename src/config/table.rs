@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Report, nearest, quote, show_key};
 use super::units;
+use crate::domain::span::Millis;
 
 /// A table of the file.
 #[derive(Clone)]
@@ -235,7 +236,7 @@ pub(super) fn positive(value: &DeValue<'_>, most: f64) -> Result<f64, String> {
 }
 
 /// A duration in milliseconds, at least 0.
-pub(super) fn duration(value: &DeValue<'_>, example: &str) -> Result<i64, String> {
+pub(super) fn duration(value: &DeValue<'_>, example: &str) -> Result<Millis, String> {
     let text = string(value, example)?;
     units::parse_duration(text).ok_or_else(|| {
         format!(

@@ -2,6 +2,7 @@
 
 mod mistakes;
 
+use crate::domain::span::Millis;
 use proptest::prelude::*;
 
 use super::*;
@@ -68,13 +69,13 @@ fn the_example_means_what_the_contract_says() {
             .unwrap()
             .into(),
         zone: config.archive.zone.clone(),
-        window: WindowSize::from_ms(3_600_000).unwrap(),
-        settle_ms: 600_000,
-        recheck_ms: None,
+        window: WindowSize::new(Millis(3_600_000)).unwrap(),
+        settle: Millis(600_000),
+        recheck: None,
         schedule: Schedule::parse("0 */5 * * * *").unwrap(),
         format: Format::Json,
         include_fields: vec![],
-        retention_ms: Some(30 * 86_400_000),
+        retention: Some(Millis(30 * 86_400_000)),
         to_bound: ToBound::Inclusive,
         count: 200_000,
         limit: 1000,
@@ -115,7 +116,7 @@ fn what_is_left_out_has_the_example_s_value() {
     let given = &mut example.jobs[0];
     given.name = JobName::parse("a").unwrap();
     (given.project_key, given.project_id) = ("k".to_owned(), 1);
-    given.retention_ms = None;
+    given.retention = None;
     example.accounts.get_mut(&account("default")).unwrap().keys = KeySource::Ambient;
     assert_eq!(config, example);
 }
@@ -158,7 +159,7 @@ schedule = '0 3 * * *'
     );
     assert_eq!(one.since.to_string(), "2026-11-02T00:00:00Z");
     assert_eq!(
-        (two.window.ms(), two.enabled, two.project_id),
+        (two.window.length().0, two.enabled, two.project_id),
         (900_000, true, 16)
     );
     assert_eq!(two.since.to_string(), "2026-11-03T00:00:00Z");

@@ -1,14 +1,14 @@
 //! Durations and sizes as the config writes them: a whole number and one unit, like `90s`, `10m`,
 //! `1h`, `30d`, `512MiB`, `2GiB`.
 
-const SECOND_MS: i64 = 1000;
+use crate::domain::span::Millis;
 
 /// Longest unit first, so that a duration is shown in the longest one that fits it.
-const DURATIONS: [(&str, i64); 4] = [
-    ("d", 24 * 3600 * SECOND_MS),
-    ("h", 3600 * SECOND_MS),
-    ("m", 60 * SECOND_MS),
-    ("s", SECOND_MS),
+const DURATIONS: [(&str, Millis); 4] = [
+    ("d", Millis::from_days(1)),
+    ("h", Millis::from_hours(1)),
+    ("m", Millis::from_mins(1)),
+    ("s", Millis::from_secs(1)),
 ];
 
 /// `B` comes last: every other unit ends with it too.
@@ -20,12 +20,12 @@ const SIZES: [(&str, u64); 5] = [
     ("B", 1),
 ];
 
-/// A duration in milliseconds, at least 0; `None` unless it is digits and one of `s`, `m`, `h`,
+/// A duration, at least 0; `None` unless it is digits and one of `s`, `m`, `h`,
 /// `d`, and fits.
-pub(super) fn parse_duration(text: &str) -> Option<i64> {
-    DURATIONS.iter().find_map(|&(unit, ms)| {
+pub(super) fn parse_duration(text: &str) -> Option<Millis> {
+    DURATIONS.iter().find_map(|&(unit, length)| {
         let count = i64::try_from(digits(text.strip_suffix(unit)?)?).ok()?;
-        count.checked_mul(ms)
+        count.checked_mul(length.0).map(Millis)
     })
 }
 
@@ -37,13 +37,14 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
         .find_map(|&(unit, bytes)| digits(text.strip_suffix(unit)?)?.checked_mul(bytes))
 }
 
-/// A duration in the longest unit that it is a whole number of; `ms` is for display only.
-pub(super) fn show_duration(ms: i64) -> String {
+/// A duration in the longest unit that it is a whole number of.
+pub(super) fn show_duration(length: Millis) -> String {
+    let ms = length.0;
     let fits = DURATIONS
         .iter()
-        .find(|&&(_, unit_ms)| ms != 0 && ms % unit_ms == 0);
+        .find(|&&(_, unit_length)| ms != 0 && ms % unit_length.0 == 0);
     match fits {
-        Some((unit, unit_ms)) => format!("{}{unit}", ms / unit_ms),
+        Some((unit, unit_length)) => format!("{}{unit}", ms / unit_length.0),
         None if ms == 0 => "0s".to_owned(),
         None => format!("{ms}ms"),
     }
@@ -64,9 +65,9 @@ mod tests {
 
     #[test]
     fn a_quantity_is_digits_and_one_unit() {
-        assert_eq!(parse_duration("90s"), Some(90_000));
-        assert_eq!(parse_duration("0s"), Some(0));
-        assert_eq!(parse_duration("30d"), Some(2_592_000_000));
+        assert_eq!(parse_duration("90s"), Some(Millis(90_000)));
+        assert_eq!(parse_duration("0s"), Some(Millis(0)));
+        assert_eq!(parse_duration("30d"), Some(Millis(2_592_000_000)));
         assert_eq!(parse_size("512MiB"), Some(512 << 20));
         assert_eq!(parse_size("7B"), Some(7));
         for wrong in [
@@ -83,7 +84,7 @@ mod tests {
     fn a_quantity_too_large_to_count_is_refused() {
         assert_eq!(
             parse_duration("106751991167d"),
-            Some(9_223_372_036_828_800_000)
+            Some(Millis(9_223_372_036_828_800_000))
         );
         assert_eq!(parse_duration("106751991168d"), None);
         assert_eq!(parse_duration("99999999999999999999s"), None);
@@ -94,8 +95,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_duration_is_read_back_as_it_is_shown(seconds in 0i64..i64::MAX / 1000) {
-            let ms = seconds * 1000;
-            prop_assert_eq!(parse_duration(&show_duration(ms)), Some(ms));
+            let length = Millis::from_secs(seconds);
+            prop_assert_eq!(parse_duration(&show_duration(length)), Some(length));
         }
 
         #[test]
@@ -113,7 +114,7 @@ mod tests {
 
         #[test]
         fn any_duration_can_be_shown(ms in any::<i64>()) {
-            prop_assert!(!show_duration(ms).is_empty());
+            prop_assert!(!show_duration(Millis(ms)).is_empty());
         }
     }
 }

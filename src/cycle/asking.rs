@@ -55,8 +55,8 @@ impl Ask for Collecting<'_> {
         }
         self.unproven_reason = self.unproven_reason.take().or(unpacked.uncountable);
         let part = Part {
-            from_ms: span.from().0,
-            to_ms: span.to().0,
+            from_ms: span.from(),
+            to_ms: span.to(),
             status: Status::Unproven,
             records,
             attempts,
@@ -120,7 +120,7 @@ impl Ask for Collecting<'_> {
         tracing::error!(job = %self.job.name, "{what}");
         self.unproven_reason = Some(what);
         for (_, part) in &mut self.kept {
-            if span.from().0 <= part.from_ms && part.to_ms <= span.to().0 {
+            if span.from() <= part.from_ms && part.to_ms <= span.to() {
                 part.status = part.status.max(Status::Unproven);
             }
         }
@@ -143,8 +143,8 @@ impl Collecting<'_> {
     /// known of this one.
     fn rejected(&mut self, span: Span, id: usize, message: String) -> Answer {
         let part = Part {
-            from_ms: span.from().0,
-            to_ms: span.to().0,
+            from_ms: span.from(),
+            to_ms: span.to(),
             status: Status::Unproven,
             records: None,
             attempts: 1,

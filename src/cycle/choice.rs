@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::JobRunner;
 use super::work::Work;
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::ledger::failures::Task;
 
 impl JobRunner {
@@ -15,9 +15,9 @@ impl JobRunner {
     pub(super) fn due_rechecks(&self, now: UtcMs) -> Vec<Span> {
         // The ledger's times are by our clock.
         let ours = self.shared.clock.now();
-        let after_ms = self.job.recheck_ms.unwrap_or(0);
+        let after = self.job.recheck.unwrap_or(Millis::ZERO);
         let mut due = self.ledger.replay().recheckable.due(ours, &self.job);
-        due.retain(|window| window.to().plus(after_ms) <= now);
+        due.retain(|window| window.to().plus(after) <= now);
         due
     }
 

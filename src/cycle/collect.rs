@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, broken};
 use crate::archive::manifest::Part;
+use crate::domain::circuit_breaker::Remedy;
 use crate::domain::job::Job;
-use crate::domain::retry::Remedy;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::resolve::{SpanLimit, resolve};
@@ -178,13 +178,13 @@ pub async fn collect(
 /// Parts that began beyond the service's retention by the time they had come may lack what it had
 /// forgotten. Returns whether there are any.
 fn doubt_what_may_be_forgotten(parts: &mut [Part], job: &Job, now: UtcMs) -> bool {
-    let Some(keeps) = job.retention_ms else {
+    let Some(keeps) = job.retention else {
         return false;
     };
     let mut any = false;
     for part in parts
         .iter_mut()
-        .filter(|part| part.from_ms < now.0.saturating_sub(keeps))
+        .filter(|part| part.from_ms < now.minus(keeps))
     {
         part.status = part.status.max(Status::Unproven);
         any = true;

@@ -7,16 +7,16 @@ use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{JobRunner, Outcome};
+use crate::domain::backoff::is_over;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
-use crate::domain::retry::is_over;
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::ledger::failures::Task;
 use crate::ledger::line::Failed;
 
 /// How long the service is not asked again what time it is, while our clock is ahead of its.
-const TIME_PAUSE_MS: i64 = 60_000;
+const TIME_PAUSE: Millis = Millis::from_mins(1);
 
 /// How a cycle goes about its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,8 +162,8 @@ impl JobRunner {
         stop: &CancellationToken,
     ) -> UtcMs {
         let (ours, both) = (self.shared.clock.now(), self.client.now());
-        let again = self.time_asked.map(|asked| asked.plus(TIME_PAUSE_MS));
-        if both == ours || !is_over(again, ours, TIME_PAUSE_MS) {
+        let again = self.time_asked.map(|asked| asked.plus(TIME_PAUSE));
+        if both == ours || again.is_some_and(|again| !is_over(again, ours, TIME_PAUSE)) {
             return both;
         }
         let due = |now: UtcMs| planned(now, &self.ledger.replay().coverage, &self.job);
@@ -174,11 +174,11 @@ impl JobRunner {
         let asked = self.ask_the_time(window, stop).await;
         self.time_asked = Some(ours);
         let now = asked.and_then(Result::ok).unwrap_or(both);
-        if now < window.to().plus(self.job.settle_ms) {
+        if now < window.to().plus(self.job.settle) {
             tracing::warn!(
                 job = %self.job.name,
                 window = %window,
-                ahead_s = (ours.0 - now.0) / 1000,
+                ahead_s = ours.since(now).as_secs(),
                 "this machine's clock is ahead of the service's, by which the window has not \
                  settled yet; check NTP"
             );

@@ -1,8 +1,6 @@
 //! Asking for one span until it is answered: each failure is waited out as `domain::retry` decides,
 //! and leaves nothing below `.staging`.
 
-use std::time::Duration;
-
 use tokio::select;
 use tokio::time::sleep;
 
@@ -45,31 +43,31 @@ impl Collecting<'_> {
         error: &CallError,
         attempts: u32,
     ) -> Result<(), NotCollected> {
-        let wait_ms = match self.shared.policy.next(error.failure, attempts, jitter()) {
-            Decision::RetryNow { skew_ms } => {
+        let wait = match self.shared.policy.next(error.failure, attempts, jitter()) {
+            Decision::RetryNow { skew } => {
                 tracing::warn!(
                     job = %self.job.name,
-                    skew_s = skew_ms / 1000,
+                    skew_s = skew.as_secs(),
                     "{error}; the next attempt is signed by the service's clock"
                 );
-                self.client.correct_clock(skew_ms);
+                self.client.correct_clock(skew);
                 return Ok(());
             }
             Decision::RetryLater {
-                wait_ms,
+                wait,
                 whole_account,
             } => {
                 tracing::warn!(
                     job = %self.job.name,
                     span = %span,
                     attempt = attempts,
-                    wait_ms,
+                    wait_ms = wait.0,
                     "attempt failed, trying again: {error}"
                 );
                 if whole_account {
-                    self.client.hold(wait_ms);
+                    self.client.hold(wait);
                 }
-                wait_ms
+                wait
             }
             Decision::AskForLess => return Err(NotCollected::TooSlow(error.to_string())),
             Decision::GiveUpWindow if error.failure == Failure::Rejected => {
@@ -90,10 +88,9 @@ impl Collecting<'_> {
                 return Err(NotCollected::Unserved(remedy, error.to_string()));
             }
         };
-        let wait = Duration::from_millis(wait_ms.try_into().unwrap_or(0));
         select! {
             () = self.stop.cancelled() => Err(NotCollected::Stopped),
-            () = sleep(wait) => Ok(()),
+            () = sleep(wait.to_std()) => Ok(()),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::archive::publish::{PublishError, Published, publish};
 use crate::archive::store::Store;
 use crate::domain::job::Job;
 use crate::domain::recheck::Content;
-use crate::domain::span::Span;
+use crate::domain::span::{Millis, Span};
 use crate::domain::split::Status;
 use crate::domain::window::FolderName;
 
@@ -133,6 +133,6 @@ fn report_status(job: &Job, window: Span, manifest: &Manifest, unproven_reason: 
 fn why_truncated(parts: &[Part]) -> Option<&'static str> {
     let mut truncated = parts.iter().filter(|part| part.status == Status::Truncated);
     truncated
-        .all(|part| part.to_ms - part.from_ms == 1)
+        .all(|part| part.to_ms.since(part.from_ms) == Millis(1))
         .then_some("a single millisecond holds as many records as the service hands out at once")
 }

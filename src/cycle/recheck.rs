@@ -68,8 +68,8 @@ impl JobRunner {
             status: before.status,
             records: before.records,
             bytes: before.bytes,
-            asked_ms: asked.map_or(found, |asked| asked.at).0,
-            found_ms: found.0,
+            asked_ms: asked.map_or(found, |asked| asked.at),
+            found_ms: found,
         };
         self.publish(window, collected, Some(supersedes))
             .await

@@ -4,10 +4,10 @@
 //! memory alone: a restart is how a key is changed.
 
 use super::{JobRunner, Outcome, Pass};
+use crate::domain::circuit_breaker::Remedy;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
-use crate::domain::retry::{Remedy, is_over, next_look};
 use crate::domain::span::{Span, UtcMs};
 
 /// How a job has come to stand still.
@@ -45,10 +45,12 @@ impl JobRunner {
     /// The failure, while its pause is not over.
     pub(super) fn why_it_stands_still(&self) -> Option<String> {
         let known = self.standstill.as_ref()?;
-        let next = next_look(known.remedy, known.times, known.last);
-        let longest_ms = known.remedy.longest_pause_ms();
-        let is_over = is_over(Some(next), self.shared.clock.now(), longest_ms);
-        (!is_over).then(|| known.message.clone())
+        let now = self.shared.clock.now();
+        let is_paused = known
+            .remedy
+            .backoff()
+            .is_paused(known.times, known.last, now);
+        is_paused.then(|| known.message.clone())
     }
 
     /// What a cycle comes to in which nothing is asked for.

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::JobRunner;
 use crate::archive::adopt::{Known, UnrecordedFolder, adopt};
+use crate::domain::circuit_breaker::Remedy;
 use crate::domain::plan::out_of_reach;
-use crate::domain::retry::{Failure, Remedy};
+use crate::domain::retry::Failure;
 use crate::domain::span::{Span, UtcMs};
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
@@ -133,11 +134,11 @@ impl JobRunner {
 
     /// Says when what is not archived will be out of reach, in the second half of the time.
     fn warn_of_deadline(&self, now: UtcMs, oldest: Span) {
-        let Some(keeps) = self.job.retention_ms else {
+        let Some(keeps) = self.job.retention else {
             return;
         };
         let deadline = oldest.from().plus(keeps);
-        if deadline.0.saturating_sub(now.0) < keeps / 2 {
+        if deadline.since(now) < keeps.part(0.5) {
             tracing::warn!(
                 job = %self.job.name,
                 window = %oldest,

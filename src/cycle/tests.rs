@@ -11,7 +11,7 @@ use super::*;
 use crate::domain::account::{Account, Endpoint};
 use crate::domain::plan::{plan, tests::job};
 use crate::domain::secret::{Keys, Secret};
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 use crate::durable::Step;
 use crate::elsa::client::Deadlines;
 use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
@@ -32,7 +32,7 @@ pub(crate) struct Rig {
     dir: tempfile::TempDir,
     ours: Arc<AtomicI64>,
     disk: Disk,
-    recheck_ms: Option<i64>,
+    recheck: Option<Millis>,
 }
 
 impl Rig {
@@ -55,7 +55,7 @@ impl Rig {
             dir: tempfile::tempdir().unwrap(),
             ours: Arc::default(),
             disk: Disk::default(),
-            recheck_ms: None,
+            recheck: None,
         };
         rig.set_clocks(now, now);
         rig
@@ -77,7 +77,7 @@ impl Rig {
     pub(crate) fn runner(&self, watch: Arc<dyn Watch>, deadlines: Deadlines) -> JobRunner {
         let job = Job {
             since: UtcMs(BEGIN),
-            recheck_ms: self.recheck_ms,
+            recheck: self.recheck,
             ..job()
         };
         let account = Account {
@@ -101,7 +101,7 @@ impl Rig {
             quarantine: Quarantine::new(self.dir.path(), 0, Disk::default()),
             policy: Policy {
                 attempts: 3,
-                base_ms: 2,
+                base: Millis(2),
                 ..Policy::default()
             },
             limits: Limits::default(),

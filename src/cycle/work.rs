@@ -168,9 +168,9 @@ impl JobRunner {
         let (window, began) = (work.window(), self.span_limit);
         let after_ms = match work {
             Work::Archive(_) => None,
-            Work::Recheck(..) => job.recheck_ms,
+            Work::Recheck(..) => job.recheck,
         };
-        let settled_at = window.to().plus(after_ms.unwrap_or(job.settle_ms));
+        let settled_at = window.to().plus(after_ms.unwrap_or(job.settle));
         collecting.spawn(async move {
             let mut span_limit = began;
             let collect = async {

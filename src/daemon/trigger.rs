@@ -134,6 +134,7 @@ async fn schedule(wakes: &[Wakes], offset_seconds: i32) -> Result<JobScheduler, 
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::span::Millis;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use jiff::Timestamp;
@@ -244,13 +245,16 @@ mod tests {
         for name in ZONES {
             let zone = Zone::new(TimeZone::get(name).unwrap());
             for at in changes(&zone) {
-                let before = zone.offset_seconds(at.plus(-1));
-                let mut watched = Watched::at(at.plus(-1), &zone).await;
-                assert!(!watched.is_woken_after(at.plus(-1)).await, "{name}");
+                let before = zone.offset_seconds(at.plus(Millis(-1)));
+                let mut watched = Watched::at(at.plus(Millis(-1)), &zone).await;
+                assert!(!watched.is_woken_after(at.plus(Millis(-1))).await, "{name}");
                 assert_eq!(watched.triggers.offset_seconds, before, "{name}");
                 assert!(watched.is_woken_after(at).await, "{name}");
                 assert_ne!(watched.triggers.offset_seconds, before, "{name}");
-                assert!(!watched.is_woken_after(at.plus(5000)).await, "{name}");
+                assert!(
+                    !watched.is_woken_after(at.plus(Millis(5000))).await,
+                    "{name}"
+                );
             }
         }
     }
@@ -260,13 +264,16 @@ mod tests {
         for name in ZONES {
             let zone = Zone::new(TimeZone::get(name).unwrap());
             for at in changes(&zone) {
-                let [before, after] = [-1, DAY_MS].map(|ms| zone.offset_seconds(at.plus(ms)));
+                let [before, after] =
+                    [-1, DAY_MS].map(|ms| zone.offset_seconds(at.plus(Millis(ms))));
                 // A time that the change skips or brings twice.
                 let odd_ms = (i64::from(before) + i64::from(after)) * 500;
-                let odd = Offset::UTC.to_datetime(at.plus(odd_ms).timestamp()).time();
+                let odd = Offset::UTC
+                    .to_datetime(at.plus(Millis(odd_ms)).timestamp())
+                    .time();
                 for time in [Time::constant(3, 0, 0, 0), odd] {
                     let schedule = format!("{} {} * * *", time.minute(), time.hour());
-                    let mut watched = Watched::with(&schedule, at.plus(-1), &zone).await;
+                    let mut watched = Watched::with(&schedule, at.plus(Millis(-1)), &zone).await;
                     assert_eq!(watched.fires_at(before).await, time, "{name}");
                     // One look, which stands for a time that is skipped. One that comes twice comes
                     // at either offset.
@@ -283,11 +290,17 @@ mod tests {
             let mut watched = Watched::at(BEGIN, &Zone::utc()).await;
             assert!(!watched.is_woken_when_set_to(BEGIN).await);
             assert!(
-                watched.is_woken_when_set_to(BEGIN.plus(by_ms)).await,
+                watched
+                    .is_woken_when_set_to(BEGIN.plus(Millis(by_ms)))
+                    .await,
                 "{by_ms}"
             );
             // What NTP corrects bit by bit is none.
-            assert!(!watched.is_woken_when_set_to(BEGIN.plus(by_ms + 900)).await);
+            assert!(
+                !watched
+                    .is_woken_when_set_to(BEGIN.plus(Millis(by_ms + 900)))
+                    .await
+            );
         }
     }
 }

@@ -4,22 +4,22 @@
 use thiserror::Error;
 
 use super::job::{Job, ToBound};
-use super::span::{Span, UtcMs};
+use super::span::{Millis, Span, UtcMs};
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
+const HOUR: Millis = Millis::from_hours(1);
+const DAY: Millis = Millis::from_days(1);
 /// How far back a record is looked for where `retention` does not say.
-const REACH_MS: i64 = 30 * DAY_MS;
+const REACH: Millis = Millis::from_days(30);
 
 /// Where to look for a record of `job`, the cheapest first: the last settled hour, the last settled
 /// day, and everything back to `since` or to what the service has forgotten.
 #[must_use]
 pub fn places_to_look(job: &Job, now: UtcMs) -> Vec<Span> {
-    let settled = now.plus(-job.settle_ms);
-    let kept = now.plus(-job.retention_ms.unwrap_or(REACH_MS));
+    let settled = now.minus(job.settle);
+    let kept = now.minus(job.retention.unwrap_or(REACH));
     // A job that has only begun still asks for an hour: a record before `since` will do.
-    let floor = job.since.max(kept).min(settled.plus(-HOUR_MS));
-    let begins = [HOUR_MS, DAY_MS, i64::MAX].map(|length| settled.plus(-length).max(floor));
+    let floor = job.since.max(kept).min(settled.minus(HOUR));
+    let begins = [HOUR, DAY, Millis::MAX].map(|length| settled.minus(length).max(floor));
     let mut places: Vec<Span> = begins
         .into_iter()
         .filter_map(|begin| Span::new(begin, settled))
@@ -44,9 +44,9 @@ impl Probe {
     #[must_use]
     pub const fn bounds(self, known: UtcMs) -> (UtcMs, UtcMs) {
         match self {
-            Self::UpTo => (known.plus(-1), known),
+            Self::UpTo => (known.minus(Millis(1)), known),
             Self::Alone => (known, known),
-            Self::From => (known, known.plus(1)),
+            Self::From => (known, known.plus(Millis(1))),
         }
     }
 }
@@ -122,28 +122,32 @@ mod tests {
 
     #[test]
     fn a_record_is_looked_for_in_an_hour_a_day_and_all_that_may_be_there() {
-        let now = UtcMs(100 * DAY_MS);
+        let now = UtcMs(100 * DAY.0);
         let job = Job {
-            settle_ms: 1000,
+            settle: Millis(1000),
             ..crate::domain::plan::tests::job()
         };
         let looks = |job: &Job| -> Vec<i64> {
             let places = places_to_look(job, now);
-            assert!(places.iter().all(|place| place.to() == now.plus(-1000)));
+            assert!(
+                places
+                    .iter()
+                    .all(|place| place.to() == now.minus(Millis(1000)))
+            );
             places.into_iter().map(|place| place.from().0).collect()
         };
-        let (hour, day) = (now.0 - 1000 - HOUR_MS, now.0 - 1000 - DAY_MS);
-        assert_eq!(looks(&job), [hour, day, 70 * DAY_MS]);
+        let (hour, day) = (now.0 - 1000 - HOUR.0, now.0 - 1000 - DAY.0);
+        assert_eq!(looks(&job), [hour, day, 70 * DAY.0]);
         let kept_a_week = Job {
-            retention_ms: Some(7 * DAY_MS),
+            retention: Some(Millis::from_days(7)),
             ..job.clone()
         };
-        assert_eq!(looks(&kept_a_week), [hour, day, 93 * DAY_MS]);
+        assert_eq!(looks(&kept_a_week), [hour, day, 93 * DAY.0]);
         let since_half_a_day = Job {
-            since: UtcMs(now.0 - DAY_MS / 2),
+            since: UtcMs(now.0 - DAY.0 / 2),
             ..job.clone()
         };
-        assert_eq!(looks(&since_half_a_day), [hour, now.0 - DAY_MS / 2]);
+        assert_eq!(looks(&since_half_a_day), [hour, now.0 - DAY.0 / 2]);
         let just_begun = Job { since: now, ..job };
         assert_eq!(looks(&just_begun), [hour]);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
-use super::span::{Span, UtcMs};
+use super::span::{Millis, Span, UtcMs};
 use super::window::{WindowSize, Zone};
 
 /// One table of the config, one ELSA project.
@@ -25,19 +25,19 @@ pub struct Job {
     pub zone: Zone,
     /// How far apart the boundaries are.
     pub window: WindowSize,
-    /// How long after its end a window is left alone, in milliseconds, at least 0.
-    pub settle_ms: i64,
-    /// How long after its end an archived window is asked for once more, in milliseconds, longer
-    /// than `settle_ms` and at most [`LONGEST_MS`](super::recheck::LONGEST_MS); `None` for never.
-    pub recheck_ms: Option<i64>,
+    /// How long after its end a window is left alone, at least 0.
+    pub settle: Millis,
+    /// How long after its end an archived window is asked for once more, longer than
+    /// `settle` and at most [`LONGEST`](super::recheck::LONGEST); `None` for never.
+    pub recheck: Option<Millis>,
     /// When to look.
     pub schedule: Schedule,
     /// What the service is asked to write.
     pub format: Format,
     /// The fields to keep; empty for all.
     pub include_fields: Vec<String>,
-    /// How long the service keeps logs, in milliseconds, where the operator has said so.
-    pub retention_ms: Option<i64>,
+    /// How long the service keeps logs, where the operator has said so.
+    pub retention: Option<Millis>,
     /// What the service does with a log at exactly `to`.
     pub to_bound: ToBound,
     /// Most logs of one download, 1 to 200,000.
@@ -143,7 +143,7 @@ impl ToBound {
     #[must_use]
     pub const fn wire_to(self, span: Span) -> UtcMs {
         match self {
-            Self::Inclusive => span.to().plus(-1),
+            Self::Inclusive => span.to().minus(Millis(1)),
             Self::Exclusive => span.to(),
         }
     }

@@ -4,7 +4,9 @@
 //! worth is [`split::resolve`]'s, what to do after a failure is [`retry::Policy::next`]'s.
 
 pub mod account;
+pub mod backoff;
 pub mod bound;
+pub mod circuit_breaker;
 pub mod coverage;
 pub mod job;
 pub mod limits;

@@ -21,7 +21,7 @@ pub fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Span> {
 /// does not say how long it keeps logs.
 #[must_use]
 pub fn reach(now: UtcMs, job: &Job) -> Option<UtcMs> {
-    job.retention_ms.map(|keeps| now.plus(-keeps))
+    job.retention.map(|keeps| now.minus(keeps))
 }
 
 /// Those of the windows `due`, oldest first, that the service has forgotten at `now`, as far as
@@ -42,7 +42,7 @@ pub fn out_of_reach(now: UtcMs, job: &Job, due: &[Span]) -> Vec<Span> {
 /// first; the first and the last are clipped where the span cuts them.
 #[must_use]
 pub fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Span> {
-    let settled = now.plus(-job.settle_ms);
+    let settled = now.minus(job.settle);
     let mut due = Vec::new();
     for missing in coverage.missing_in(span) {
         for window in Windows::starting(&job.zone, job.window, missing.from()) {
@@ -63,6 +63,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::job::{AccountName, Format, JobName, ToBound};
     use crate::domain::schedule::Schedule;
+    use crate::domain::span::Millis;
     use crate::domain::window::{WindowSize, Zone};
     use proptest::prelude::*;
 
@@ -76,13 +77,13 @@ pub(crate) mod tests {
             project_id: 1,
             since: UtcMs(0),
             zone: Zone::utc(),
-            window: WindowSize::from_ms(HOUR).unwrap(),
-            settle_ms: 600_000,
+            window: WindowSize::new(Millis(HOUR)).unwrap(),
+            settle: Millis(600_000),
             schedule: Schedule::parse("*/5 * * * *").unwrap(),
             format: Format::Json,
             include_fields: Vec::new(),
-            retention_ms: None,
-            recheck_ms: None,
+            retention: None,
+            recheck: None,
             to_bound: ToBound::Inclusive,
             count: 200_000,
             limit: 1000,
@@ -127,7 +128,7 @@ pub(crate) mod tests {
     #[test]
     fn what_the_service_has_forgotten_is_out_of_reach_in_whole_windows() {
         let keeps = Job {
-            retention_ms: Some(10 * HOUR),
+            retention: Some(Millis(10 * HOUR)),
             ..job()
         };
         let due: Vec<Span> = (0..6)
@@ -170,12 +171,12 @@ pub(crate) mod tests {
             let due = plan(now, &coverage, &job);
             for window in &due {
                 prop_assert_eq!(coverage.missing_in(*window), vec![*window]);
-                prop_assert!(window.len_ms() <= HOUR);
+                prop_assert!(window.length().0 <= HOUR);
                 coverage.add(*window);
             }
             prop_assert_eq!(plan(now, &coverage, &job), vec![]);
             // Between `since` and the last settled boundary nothing is missing.
-            let settled = (now.0 - job.settle_ms).div_euclid(HOUR) * HOUR;
+            let settled = (now.0 - job.settle.0).div_euclid(HOUR) * HOUR;
             if let Some(known) = Span::new(job.since, UtcMs(settled)) {
                 prop_assert_eq!(coverage.missing_in(known), vec![]);
             }

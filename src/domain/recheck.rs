@@ -6,19 +6,19 @@ use std::collections::BTreeMap;
 
 use super::job::Job;
 use super::plan::reach;
-use super::span::{Span, UtcMs};
+use super::span::{Millis, Span, UtcMs};
 use super::split::Status;
 
-/// The longest that a recheck can be put off, in milliseconds: 30 days, as long as the service
+/// The longest that a recheck can be put off: 30 days, as long as the service
 /// keeps logs by default.
-pub const LONGEST_MS: i64 = 30 * 24 * 3_600_000;
+pub const LONGEST: Millis = Millis::from_days(30);
 
-/// How long a recheck that could not be had is still due, in milliseconds: a daemon that was down
+/// How long a recheck that could not be had is still due: a daemon that was down
 /// for a week makes its rechecks good, and one that begins to recheck does not ask for months.
-pub const DUE_FOR_MS: i64 = 7 * 24 * 3_600_000;
+pub const DUE_FOR: Millis = Millis::from_days(7);
 
-/// How long after its end a window is remembered, in milliseconds.
-const REMEMBERED_MS: i64 = LONGEST_MS + DUE_FOR_MS;
+/// How long after its end a window is remembered.
+const REMEMBERED: Millis = LONGEST.plus(DUE_FOR);
 
 /// A window as it was asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +40,11 @@ impl Recheckable {
     pub fn archived(&mut self, window: Span, asked: Asked) {
         // By the windows' own time: a clock that was ahead for a moment forgets nothing.
         while let Some(oldest) = self.windows.first_entry()
-            && oldest.key().to().plus(REMEMBERED_MS) < window.to()
+            && oldest.key().to().plus(REMEMBERED) < window.to()
         {
             oldest.remove();
         }
-        if asked.at < window.to().plus(LONGEST_MS) {
+        if asked.at < window.to().plus(LONGEST) {
             self.windows.insert(window, asked);
         } else {
             self.windows.remove(&window);
@@ -78,17 +78,17 @@ impl Recheckable {
     /// Whether a window is among them.
     #[must_use]
     pub fn is_due(&self, window: Span, now: UtcMs, job: &Job) -> bool {
-        let Some(after_ms) = job.recheck_ms.filter(|_| job.enabled) else {
+        let Some(after) = job.recheck.filter(|_| job.enabled) else {
             return false;
         };
         let Some(asked) = self.asked(window) else {
             return false;
         };
-        let due_at = window.to().plus(after_ms);
+        let due_at = window.to().plus(after);
         // An ask in the future was dated by a clock that was ahead: nothing is known of it.
         let was_asked = asked.at >= due_at && asked.at <= now;
         let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
-        let is_time = due_at <= now && now < due_at.plus(DUE_FOR_MS);
+        let is_time = due_at <= now && now < due_at.plus(DUE_FOR);
         !was_asked && is_time && is_kept && window.to() > job.since
     }
 
@@ -140,10 +140,10 @@ pub struct Lateness {
     pub changed: u64,
     /// By how many records, in all.
     pub records: u64,
-    /// Some log came later than so many milliseconds after its window's end.
-    pub over_ms: i64,
-    /// None is known to have come later than so many milliseconds after its window's end.
-    pub until_ms: i64,
+    /// Some log came later than this after its window's end.
+    pub over: Millis,
+    /// None is known to have come later than this after its window's end.
+    pub until: Millis,
 }
 
 impl Lateness {
@@ -156,9 +156,9 @@ impl Lateness {
         }
         self.changed += 1;
         self.records = self.records.saturating_add(more);
-        let after_end = |at: UtcMs| at.0.saturating_sub(window.to().0);
-        self.over_ms = self.over_ms.max(after_end(asked));
-        self.until_ms = self.until_ms.max(after_end(found));
+        let after_end = |at: UtcMs| at.since(window.to());
+        self.over = self.over.max(after_end(asked));
+        self.until = self.until.max(after_end(found));
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
 
     fn daily() -> Job {
         Job {
-            recheck_ms: Some(24 * HOUR),
+            recheck: Some(Millis(24 * HOUR)),
             ..job()
         }
     }
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(known.asked(window), Some(asked));
         // A longer `recheck` makes it due once more, for a revision of the revision.
         let later = Job {
-            recheck_ms: Some(72 * HOUR),
+            recheck: Some(Millis(72 * HOUR)),
             ..job()
         };
         assert_eq!(known.due(UtcMs(100 * HOUR), &later), [window]);
@@ -224,7 +224,7 @@ mod tests {
     fn what_the_service_has_begun_to_forget_is_not_rechecked() {
         let (known, window) = one_window();
         let keeps = Job {
-            retention_ms: Some(30 * HOUR),
+            retention: Some(Millis(30 * HOUR)),
             ..daily()
         };
         assert_eq!(known.due(UtcMs(30 * HOUR), &keeps), [window]);
@@ -234,9 +234,9 @@ mod tests {
     #[test]
     fn a_recheck_that_could_not_be_had_is_due_for_a_week_and_not_for_ever() {
         let (known, window) = one_window();
-        let last = UtcMs(25 * HOUR + DUE_FOR_MS - 1);
+        let last = UtcMs(25 * HOUR + DUE_FOR.0 - 1);
         assert_eq!(known.due(last, &daily()), [window]);
-        assert_eq!(known.due(last.plus(1), &daily()), []);
+        assert_eq!(known.due(last.plus(Millis(1)), &daily()), []);
         // Moving `since` past it is a way out, as it is for what is missing.
         let moved = Job {
             since: UtcMs(HOUR),
@@ -316,6 +316,9 @@ mod tests {
         lateness.note(window, UtcMs(HOUR + 10), UtcMs(25 * HOUR), 3);
         lateness.note(window, UtcMs(HOUR + 99), UtcMs(2 * HOUR), 4);
         assert_eq!((lateness.changed, lateness.records), (2, 7));
-        assert_eq!((lateness.over_ms, lateness.until_ms), (99, 24 * HOUR));
+        assert_eq!(
+            (lateness.over, lateness.until),
+            (Millis(99), Millis(24 * HOUR))
+        );
     }
 }

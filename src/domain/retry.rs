@@ -1,6 +1,7 @@
 //! What to do after a failed attempt, as data: the table of `ELSA-API.md` made into decisions.
 
-use super::span::UtcMs;
+use super::circuit_breaker::Remedy;
+use super::span::Millis;
 
 /// What a failed attempt means, whatever its wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,22 +12,22 @@ pub enum Failure {
     Unreachable,
     /// No answer in time; the span may be too big (504, errorCode 510, our own deadlines).
     TooSlow,
-    /// The account asks too often; how long it was told to wait, in milliseconds.
+    /// The account asks too often; how long it was told to wait.
     Throttled {
         /// From `Retry-After`, where it was given.
-        wait_ms: Option<i64>,
+        wait: Option<Millis>,
     },
-    /// The account's quota is used up; how long it was told to wait, in milliseconds.
+    /// The account's quota is used up; how long it was told to wait.
     QuotaExceeded {
         /// From `Retry-After`, where it was given.
-        wait_ms: Option<i64>,
+        wait: Option<Millis>,
     },
     /// The answer came whole but is not what was asked for: no zip, a damaged or hostile one.
     BadAnswer,
     /// The gateway refused the signature because the clocks disagree.
     ClockSkew {
-        /// The service's clock minus ours, in milliseconds.
-        skew_ms: i64,
+        /// The service's clock minus ours.
+        skew: Millis,
     },
     /// The gateway does not accept the key.
     WrongKey,
@@ -55,39 +56,18 @@ impl Failure {
     }
 }
 
-/// What may end a failure that all windows of a job share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// Time: a network comes back, a service recovers.
-    Time,
-    /// Somebody, who corrects a key or grants a permission.
-    Somebody,
-}
-
-impl Remedy {
-    /// The longest pause between two looks at the job, in milliseconds.
-    #[must_use]
-    pub const fn longest_pause_ms(self) -> i64 {
-        match self {
-            // What is back again has to be noticed soon.
-            Self::Time => 4 * 60_000,
-            Self::Somebody => LONGEST_PAUSE_MS,
-        }
-    }
-}
-
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Ask again at once; the next attempt is signed with a clock moved by `skew_ms`.
+    /// Ask again at once; the next attempt is signed with a clock moved by `skew`.
     RetryNow {
-        /// The service's clock minus ours, in milliseconds.
-        skew_ms: i64,
+        /// The service's clock minus ours.
+        skew: Millis,
     },
     /// Ask again after a pause.
     RetryLater {
         /// Milliseconds to wait.
-        wait_ms: i64,
+        wait: Millis,
         /// Whether every job of the account has to wait, not only this one.
         whole_account: bool,
     },
@@ -104,12 +84,12 @@ pub enum Decision {
 pub struct Policy {
     /// Most attempts, at least 1.
     pub attempts: u32,
-    /// Pause after the first failure, in milliseconds; it doubles with each further one.
-    pub base_ms: i64,
-    /// Longest pause, in milliseconds.
-    pub longest_ms: i64,
-    /// Pause after a quota was exceeded and no time was named, in milliseconds.
-    pub quota_ms: i64,
+    /// Pause after the first failure, ; it doubles with each further one.
+    pub base: Millis,
+    /// Longest pause.
+    pub longest: Millis,
+    /// Pause after a quota was exceeded and no time was named.
+    pub quota: Millis,
 }
 
 impl Default for Policy {
@@ -118,9 +98,9 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             attempts: 5,
-            base_ms: 1_000,
-            longest_ms: 30_000,
-            quota_ms: 60_000,
+            base: Millis::from_secs(1),
+            longest: Millis::from_secs(30),
+            quota: Millis::from_mins(1),
         }
     }
 }
@@ -129,18 +109,18 @@ impl Policy {
     /// Decides after `attempt` (1 for the first) has failed. `jitter` is a random number in
     /// [0, 1) that keeps many jobs from asking in step; a pause is between half of its nominal
     /// length and all of it. A time that the service named is never shortened, but made longer by
-    /// at most [`Policy::base_ms`].
+    /// at most [`Policy::base`].
     #[must_use]
     pub fn next(self, failure: Failure, attempt: u32, jitter: f64) -> Decision {
         let last = attempt >= self.attempts;
         match failure {
-            Failure::WrongKey | Failure::Refused => Decision::GiveUpJob(Remedy::Somebody),
+            Failure::WrongKey | Failure::Refused => Decision::GiveUpJob(Remedy::Operator),
             Failure::Local => Decision::GiveUpJob(Remedy::Time),
             Failure::Rejected | Failure::NoRoom { .. } => Decision::GiveUpWindow,
             // A skew is measured against the clock that signed, so each one is news; a service
             // whose own clocks disagree must not keep us busy for ever.
             Failure::ClockSkew { .. } if last => Decision::GiveUpJob(Remedy::Time),
-            Failure::ClockSkew { skew_ms } => Decision::RetryNow { skew_ms },
+            Failure::ClockSkew { skew } => Decision::RetryNow { skew },
             Failure::Unreachable | Failure::Throttled { .. } | Failure::QuotaExceeded { .. }
                 if last =>
             {
@@ -149,91 +129,42 @@ impl Policy {
             // Once may be chance; time spent is often size.
             Failure::TooSlow if attempt >= 2 || last => Decision::AskForLess,
             _ if last => Decision::GiveUpWindow,
-            Failure::Throttled { wait_ms } => Decision::RetryLater {
-                wait_ms: self.named_or(wait_ms, self.pause(attempt, jitter), jitter),
+            Failure::Throttled { wait } => Decision::RetryLater {
+                wait: self.named_or(wait, self.pause(attempt, jitter), jitter),
                 whole_account: true,
             },
-            Failure::QuotaExceeded { wait_ms } => Decision::RetryLater {
-                wait_ms: self.named_or(
-                    wait_ms,
-                    self.quota_ms + part_of(self.base_ms, jitter),
-                    jitter,
-                ),
+            Failure::QuotaExceeded { wait } => Decision::RetryLater {
+                wait: self.named_or(wait, self.quota.plus(self.base.part(jitter)), jitter),
                 whole_account: true,
             },
             Failure::Passing | Failure::Unreachable | Failure::TooSlow | Failure::BadAnswer => {
                 Decision::RetryLater {
-                    wait_ms: self.pause(attempt, jitter),
+                    wait: self.pause(attempt, jitter),
                     whole_account: false,
                 }
             }
         }
     }
 
-    fn pause(self, attempt: u32, jitter: f64) -> i64 {
+    fn pause(self, attempt: u32, jitter: f64) -> Millis {
         let doublings = attempt.saturating_sub(1).min(30);
-        let nominal = self
-            .base_ms
-            .saturating_mul(1 << doublings)
-            .min(self.longest_ms);
-        let half = nominal / 2;
-        half + part_of(half, jitter)
+        let nominal = self.base.times(1 << doublings).min(self.longest);
+        let half = Millis(nominal.0 / 2);
+        half.plus(half.part(jitter))
     }
 
-    /// The time that the service named, where it is longer than `own_ms`, and a bit: others that
-    /// were told the same must not come back at the same moment.
-    fn named_or(self, named_ms: Option<i64>, own_ms: i64, jitter: f64) -> i64 {
-        match named_ms.map(|ms| ms.min(LONGEST_NAMED_WAIT_MS)) {
-            Some(named_ms) if named_ms >= own_ms => named_ms + part_of(self.base_ms, jitter),
-            _ => own_ms,
+    /// The time that the service named, where it is longer than `own`, and a bit: others that were
+    /// told the same must not come back at the same moment.
+    fn named_or(self, named: Option<Millis>, own: Millis, jitter: f64) -> Millis {
+        match named.map(|named| named.min(LONGEST_NAMED_WAIT)) {
+            Some(named) if named >= own => named.plus(self.base.part(jitter)),
+            _ => own,
         }
     }
 }
 
-fn part_of(ms: i64, jitter: f64) -> i64 {
-    (ms as f64 * jitter.clamp(0.0, 1.0)) as i64
-}
-
-/// The longest pause between two tries of a window, in milliseconds.
-pub const LONGEST_PAUSE_MS: i64 = 3_600_000;
-/// The same for a recheck.
-pub const LONGEST_RECHECK_PAUSE_MS: i64 = 24 * 3_600_000;
-
-/// When a window that has failed in `failures` cycles (1 or more), the last time at `failed_at`,
-/// is worth another try: growing pauses, from a minute to an hour.
-#[must_use]
-pub fn next_try(failures: u32, failed_at: UtcMs) -> UtcMs {
-    failed_at.plus(growing_pause(failures, LONGEST_PAUSE_MS))
-}
-
-/// The same for a recheck, of which nothing is about to be lost: up to a day.
-#[must_use]
-pub fn next_recheck(failures: u32, failed_at: UtcMs) -> UtcMs {
-    failed_at.plus(growing_pause(failures, LONGEST_RECHECK_PAUSE_MS))
-}
-
-/// The same for a whole job of which `failures` cycles in a row were ended by a failure that all its
-/// windows share: up to what its remedy allows.
-#[must_use]
-pub fn next_look(remedy: Remedy, failures: u32, failed_at: UtcMs) -> UtcMs {
-    failed_at.plus(growing_pause(failures, remedy.longest_pause_ms()))
-}
-
-/// Whether a pause that ends at `next` is over; one that is longer than any was begun by a clock
-/// that was ahead.
-#[must_use]
-pub fn is_over(next: Option<UtcMs>, now: UtcMs, longest_ms: i64) -> bool {
-    next.is_none_or(|next| next <= now || next.0.saturating_sub(now.0) > longest_ms)
-}
-
-fn growing_pause(failures: u32, longest_ms: i64) -> i64 {
-    const FIRST_MS: i64 = 60_000;
-    let doublings = failures.saturating_sub(1).min(20);
-    (FIRST_MS << doublings).min(longest_ms)
-}
-
 /// Longest that a cycle waits because it was told to; beyond it the next cycle is soon enough.
-pub const LONGEST_NAMED_WAIT_MS: i64 = 15 * 60_000;
+pub const LONGEST_NAMED_WAIT: Millis = Millis::from_mins(15);
 
 #[cfg(test)]
 mod tests {
@@ -241,25 +172,25 @@ mod tests {
 
     const POLICY: Policy = Policy {
         attempts: 4,
-        base_ms: 1000,
-        longest_ms: 3000,
-        quota_ms: 60_000,
+        base: Millis::from_secs(1),
+        longest: Millis::from_secs(3),
+        quota: Millis::from_mins(1),
     };
 
-    fn wait(decision: Decision) -> i64 {
+    fn wait(decision: Decision) -> Millis {
         match decision {
-            Decision::RetryLater { wait_ms, .. } => wait_ms,
+            Decision::RetryLater { wait, .. } => wait,
             other => panic!("no wait: {other:?}"),
         }
     }
 
     #[test]
     fn pauses_double_up_to_the_longest_and_jitter_only_shortens_them() {
-        let waits: Vec<i64> = (1..4)
+        let waits: Vec<Millis> = (1..4)
             .map(|attempt| wait(POLICY.next(Failure::Passing, attempt, 1.0)))
             .collect();
-        assert_eq!(waits, [1000, 2000, 3000]);
-        assert_eq!(wait(POLICY.next(Failure::Passing, 1, 0.0)), 500);
+        assert_eq!(waits, [1000, 2000, 3000].map(Millis));
+        assert_eq!(wait(POLICY.next(Failure::Passing, 1, 0.0)), Millis(500));
     }
 
     #[test]
@@ -272,7 +203,7 @@ mod tests {
             POLICY.next(Failure::BadAnswer, 4, 0.5),
             Decision::GiveUpWindow
         );
-        let throttled = Failure::Throttled { wait_ms: None };
+        let throttled = Failure::Throttled { wait: None };
         let ended = Decision::GiveUpJob(Remedy::Time);
         assert_eq!(POLICY.next(throttled, 4, 0.5), ended);
         assert_eq!(POLICY.next(Failure::Unreachable, 4, 0.5), ended);
@@ -290,34 +221,38 @@ mod tests {
     #[test]
     fn a_time_that_the_service_named_is_waited_in_full_by_the_whole_account() {
         let throttled = Failure::Throttled {
-            wait_ms: Some(7000),
+            wait: Some(Millis(7000)),
         };
         assert_eq!(
             POLICY.next(throttled, 1, 0.0),
             Decision::RetryLater {
-                wait_ms: 7000,
+                wait: Millis(7000),
                 whole_account: true
             }
         );
-        assert_eq!(wait(POLICY.next(throttled, 1, 0.999)), 7999);
+        assert_eq!(wait(POLICY.next(throttled, 1, 0.999)), Millis(7999));
         let endless = Failure::Throttled {
-            wait_ms: Some(i64::MAX),
+            wait: Some(Millis::MAX),
         };
-        assert_eq!(wait(POLICY.next(endless, 1, 0.0)), LONGEST_NAMED_WAIT_MS);
+        assert_eq!(wait(POLICY.next(endless, 1, 0.0)), LONGEST_NAMED_WAIT);
         assert_eq!(
-            wait(POLICY.next(Failure::QuotaExceeded { wait_ms: None }, 1, 0.0)),
-            60_000
+            wait(POLICY.next(Failure::QuotaExceeded { wait: None }, 1, 0.0)),
+            Millis(60_000)
         );
     }
 
     #[test]
     fn a_skewed_clock_is_corrected_and_a_wrong_key_is_never_retried() {
-        let skewed = Failure::ClockSkew { skew_ms: -400_000 };
+        let skewed = Failure::ClockSkew {
+            skew: Millis(-400_000),
+        };
         assert_eq!(
             POLICY.next(skewed, 1, 0.0),
-            Decision::RetryNow { skew_ms: -400_000 }
+            Decision::RetryNow {
+                skew: Millis(-400_000)
+            }
         );
-        let for_somebody = Decision::GiveUpJob(Remedy::Somebody);
+        let for_somebody = Decision::GiveUpJob(Remedy::Operator);
         assert_eq!(
             POLICY.next(skewed, 4, 0.0),
             Decision::GiveUpJob(Remedy::Time)
@@ -336,40 +271,5 @@ mod tests {
         assert_eq!(POLICY.next(too_much, 1, 0.0), Decision::GiveUpWindow);
         let for_time = Decision::GiveUpJob(Remedy::Time);
         assert_eq!(POLICY.next(Failure::Local, 1, 0.0), for_time);
-    }
-
-    #[test]
-    fn a_window_that_keeps_failing_is_tried_at_least_once_an_hour() {
-        let minutes: Vec<i64> = (1..9)
-            .map(|failures| next_try(failures, UtcMs(0)).0 / 60_000)
-            .collect();
-        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(next_try(u32::MAX, UtcMs(5)).0, 3_600_005);
-        assert_eq!(next_recheck(9, UtcMs(0)).0, 256 * 60_000);
-        assert_eq!(
-            next_recheck(u32::MAX, UtcMs(5)).0,
-            LONGEST_RECHECK_PAUSE_MS + 5
-        );
-    }
-
-    #[test]
-    fn a_job_that_needs_somebody_is_left_alone_for_longer_than_one_that_needs_time() {
-        let minutes = |remedy| {
-            let next = |failures| next_look(remedy, failures, UtcMs(0)).0 / 60_000;
-            (1..9).map(next).collect::<Vec<_>>()
-        };
-        assert_eq!(minutes(Remedy::Time), [1, 2, 4, 4, 4, 4, 4, 4]);
-        assert_eq!(minutes(Remedy::Somebody), [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(next_look(Remedy::Somebody, u32::MAX, UtcMs(5)).0, 3_600_005);
-    }
-
-    #[test]
-    fn a_pause_is_over_at_its_end_and_where_it_began_in_the_future() {
-        assert!(is_over(None, UtcMs(0), 60));
-        assert!(is_over(Some(UtcMs(100)), UtcMs(100), 60));
-        assert!(!is_over(Some(UtcMs(100)), UtcMs(99), 60));
-        assert!(!is_over(Some(UtcMs(100)), UtcMs(40), 60));
-        assert!(is_over(Some(UtcMs(100)), UtcMs(39), 60));
-        assert!(is_over(Some(UtcMs(i64::MAX)), UtcMs(i64::MIN), 60));
     }
 }

@@ -1,6 +1,7 @@
-//! Instants and half-open spans: the one algebra of time that everything else uses.
+//! Instants, lengths of time and half-open spans: the one algebra of time that everything uses.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +11,22 @@ use serde::{Deserialize, Serialize};
 pub struct UtcMs(pub i64);
 
 impl UtcMs {
-    /// This instant moved by `ms` milliseconds; saturates at the ends of the range.
+    /// This instant moved forward; saturates at the ends of the range.
     #[must_use]
-    pub const fn plus(self, ms: i64) -> Self {
-        Self(self.0.saturating_add(ms))
+    pub const fn plus(self, length: Millis) -> Self {
+        Self(self.0.saturating_add(length.0))
+    }
+
+    /// This instant moved back; saturates at the ends of the range.
+    #[must_use]
+    pub const fn minus(self, length: Millis) -> Self {
+        Self(self.0.saturating_sub(length.0))
+    }
+
+    /// The time from `earlier` to this instant; negative when `earlier` is the later one. Saturates.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Millis {
+        Millis(self.0.saturating_sub(earlier.0))
     }
 
     /// This instant as a library timestamp; instants outside its range (years -9999 to 9999)
@@ -40,6 +53,74 @@ impl From<jiff::Timestamp> for UtcMs {
 impl fmt::Display for UtcMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.timestamp())
+    }
+}
+
+/// A length of time, in whole milliseconds; negative where it is a difference.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// The longest length there is.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// So many seconds; saturates.
+    #[must_use]
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// So many minutes; saturates.
+    #[must_use]
+    pub const fn from_mins(minutes: i64) -> Self {
+        Self::from_secs(minutes.saturating_mul(60))
+    }
+
+    /// So many hours; saturates.
+    #[must_use]
+    pub const fn from_hours(hours: i64) -> Self {
+        Self::from_mins(hours.saturating_mul(60))
+    }
+
+    /// So many times 24 hours; saturates.
+    #[must_use]
+    pub const fn from_days(days: i64) -> Self {
+        Self::from_hours(days.saturating_mul(24))
+    }
+
+    /// Both together; saturates.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// So many times this length; saturates.
+    #[must_use]
+    pub const fn times(self, factor: i64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+
+    /// A share of this length, `part` from 0 to 1; values outside are pulled to the nearer end.
+    #[must_use]
+    pub fn part(self, part: f64) -> Self {
+        Self((self.0 as f64 * part.clamp(0.0, 1.0)) as i64)
+    }
+
+    /// Whole seconds, rounded towards zero.
+    #[must_use]
+    pub const fn as_secs(self) -> i64 {
+        self.0 / 1000
+    }
+
+    /// This length for timers; a negative one is none.
+    #[must_use]
+    pub fn to_std(self) -> Duration {
+        Duration::from_millis(self.0.try_into().unwrap_or(0))
     }
 }
 
@@ -73,10 +154,10 @@ impl Span {
         self.to
     }
 
-    /// Length in milliseconds, at least 1.
+    /// Its length, at least a millisecond.
     #[must_use]
-    pub const fn len_ms(self) -> i64 {
-        self.to.0.saturating_sub(self.from.0)
+    pub const fn length(self) -> Millis {
+        self.to.since(self.from)
     }
 
     /// Whether `instant` lies in `[from, to)`.
@@ -112,7 +193,10 @@ mod tests {
     fn an_empty_or_reversed_span_does_not_exist() {
         assert_eq!(Span::new(UtcMs(5), UtcMs(5)), None);
         assert_eq!(Span::new(UtcMs(6), UtcMs(5)), None);
-        assert_eq!(Span::new(UtcMs(5), UtcMs(6)).map(Span::len_ms), Some(1));
+        assert_eq!(
+            Span::new(UtcMs(5), UtcMs(6)).map(Span::length),
+            Some(Millis(1))
+        );
     }
 
     #[test]

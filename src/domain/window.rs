@@ -13,34 +13,33 @@ use std::str::FromStr;
 use jiff::civil;
 use jiff::tz::{Offset, TimeZone};
 
-use super::span::{Span, UtcMs};
+use super::span::{Millis, Span, UtcMs};
 
-const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+const DAY: Millis = Millis::from_days(1);
 
 /// How far apart the boundaries of windows are, in civil time: 1 minute to 12 hours dividing a
 /// day evenly, or one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowSize {
-    ms: i64,
+    length: Millis,
 }
 
 impl WindowSize {
     /// One civil day.
-    pub const DAY: Self = Self { ms: DAY_MS };
+    pub const DAY: Self = Self { length: DAY };
 
-    /// A size in milliseconds; `None` unless it is 1 day, or 1 minute to 12 hours dividing a day
-    /// evenly.
+    /// A size; `None` unless it is 1 day, or 1 minute to 12 hours dividing a day evenly.
     #[must_use]
-    pub const fn from_ms(ms: i64) -> Option<Self> {
-        let divides = ms >= MINUTE_MS && ms <= DAY_MS && DAY_MS % ms == 0;
-        if divides { Some(Self { ms }) } else { None }
+    pub const fn new(length: Millis) -> Option<Self> {
+        let ms = length.0;
+        let divides = ms >= Millis::from_mins(1).0 && ms <= DAY.0 && DAY.0 % ms == 0;
+        if divides { Some(Self { length }) } else { None }
     }
 
-    /// The civil length in milliseconds.
+    /// The civil length.
     #[must_use]
-    pub const fn ms(self) -> i64 {
-        self.ms
+    pub const fn length(self) -> Millis {
+        self.length
     }
 }
 
@@ -129,7 +128,7 @@ pub fn boundary_after(zone: &Zone, size: WindowSize, instant: UtcMs) -> Option<U
     let timestamp = instant.timestamp();
     let offset_ms = i64::from(zone.offset_seconds(instant)) * 1000;
     let local = instant.0.checked_add(offset_ms)?;
-    let next_local = local.checked_add(size.ms() - local.rem_euclid(size.ms()))?;
+    let next_local = local.checked_add(size.length().0 - local.rem_euclid(size.length().0))?;
     let candidate = UtcMs(next_local.checked_sub(offset_ms)?);
     // Every change of offset up to the candidate is looked at, not only the next one: zones have
     // had several within a window.
@@ -141,7 +140,7 @@ pub fn boundary_after(zone: &Zone, size: WindowSize, instant: UtcMs) -> Option<U
         let new_offset_ms = i64::from(change.offset().seconds()) * 1000;
         let local_before = at.0.checked_add(offset_ms)?;
         let local_after = at.0.checked_add(new_offset_ms)?;
-        if local_after.rem_euclid(size.ms()) == 0 {
+        if local_after.rem_euclid(size.length().0) == 0 {
             return Some(at);
         }
         if new_offset_ms == offset_ms {

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
 
 pub use download::{Download, MOST_BYTES, ZIP_STATUS};
@@ -58,7 +58,8 @@ impl Default for Deadlines {
 
 /// How much later than a `Date` the service's clock may be: its fraction of a second, and some for
 /// the way.
-const DATE_MS: i64 = 5_000;
+const DATE_PRECISION: Millis = Millis::from_secs(5);
+
 /// The client could not be made.
 #[derive(Debug, Error)]
 #[error("can't set up HTTPS: {0}")]
@@ -161,9 +162,9 @@ impl Client {
         self.max_in_flight
     }
 
-    /// Sets the clock by which attempts are signed: `skew_ms` is the service's clock minus ours.
-    pub fn correct_clock(&self, skew_ms: i64) {
-        self.skew_ms.store(skew_ms, Ordering::Relaxed);
+    /// Sets the clock by which attempts are signed: `skew` is the service's clock minus ours.
+    pub fn correct_clock(&self, skew: Millis) {
+        self.skew_ms.store(skew.0, Ordering::Relaxed);
     }
 
     /// The earlier of our clock and the service's, as far as its last answer's `Date` tells: no
@@ -172,7 +173,7 @@ impl Client {
     pub fn now(&self) -> UtcMs {
         self.clock
             .now()
-            .plus(self.behind_ms.load(Ordering::Relaxed))
+            .plus(Millis(self.behind_ms.load(Ordering::Relaxed)))
     }
 
     /// Whether the last answer said what time it is at the service.
@@ -187,11 +188,8 @@ impl Client {
         let Some(date) = date else {
             return;
         };
-        let behind_ms = date
-            .0
-            .saturating_add(DATE_MS)
-            .saturating_sub(self.clock.now().0);
-        self.behind_ms.store(behind_ms.min(0), Ordering::Relaxed);
+        let behind = date.plus(DATE_PRECISION).since(self.clock.now());
+        self.behind_ms.store(behind.0.min(0), Ordering::Relaxed);
     }
 
     /// The number of records at which the service cuts answers of this account, whatever is asked
@@ -211,10 +209,9 @@ impl Client {
         self.hidden_cap.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// Lets no request of this account begin for `wait_ms` milliseconds.
-    pub fn hold(&self, wait_ms: i64) {
-        self.limiter
-            .hold(Duration::from_millis(wait_ms.try_into().unwrap_or(0)));
+    /// Lets no request of this account begin for so long.
+    pub fn hold(&self, wait: Millis) {
+        self.limiter.hold(wait.to_std());
     }
 
     /// Text from the service as it can be shown and written: on one short line, without the keys
@@ -239,8 +236,8 @@ impl Client {
     pub async fn ask(&self, request: &Request<'_>) -> Result<Download<'_>, CallError> {
         let slot = self.limiter.slot().await;
         let begun = Instant::now();
-        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
-        let now = self.clock.now().plus(skew_ms);
+        let skew = Millis(self.skew_ms.load(Ordering::Relaxed));
+        let now = self.clock.now().plus(skew);
         let Deadlines {
             look_up,
             connect,
@@ -252,7 +249,7 @@ impl Client {
             until_head,
             self.http
                 .post(self.endpoint.join(DOWNLOAD_PATH))
-                .headers(self.signed_headers(now.0)?)
+                .headers(self.signed_headers(now)?)
                 .body(serde_json::to_vec(request).map_err(|error| {
                     CallError::new(
                         Failure::Refused,
@@ -272,23 +269,23 @@ impl Client {
             return Ok(answer);
         }
         let mut refusal = answer.refusal(now).await;
-        if let Failure::ClockSkew { skew_ms: measured } = &mut refusal.failure {
+        if let Failure::ClockSkew { skew: measured } = &mut refusal.failure {
             // It was measured against the clock that signed; what counts is ours.
-            *measured = measured.saturating_add(skew_ms);
+            *measured = measured.plus(skew);
         }
         Err(refusal)
     }
 
-    fn signed_headers(&self, timestamp_ms: i64) -> Result<HeaderMap, CallError> {
+    fn signed_headers(&self, timestamp: UtcMs) -> Result<HeaderMap, CallError> {
         let access_key = self.keys.access_key.expose();
         let signature = sign(
             "POST",
             DOWNLOAD_PATH,
-            timestamp_ms,
+            timestamp,
             access_key,
             self.keys.secret_key.expose(),
         );
-        let timestamp = timestamp_ms.to_string();
+        let timestamp = timestamp.0.to_string();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in [

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::redact::{quote, redact};
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 
 /// A failed attempt: what it means, and what the operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct ErrorResponse<'a> {
 
 /// From here on a difference of clocks is taken for the reason of a 401. The gateway refuses at
 /// five minutes; half a minute is left for the way of the answer and the whole seconds of `Date`.
-const SKEW_MS: i64 = 270_000;
+const SKEW: Millis = Millis(270_000);
 
 /// Reads what the answer means.
 #[must_use]
@@ -94,18 +94,16 @@ pub fn classify(response: ErrorResponse<'_>) -> CallError {
 }
 
 fn failure(response: ErrorResponse<'_>, body: &ErrorBody) -> Failure {
-    let wait_ms = response
-        .retry_after
-        .and_then(|text| wait_ms(text, response));
+    let wait = response.retry_after.and_then(|text| wait(text, response));
     match (response.status, body.code) {
         (401, Some(210)) | (200, Some(210)) => Failure::Refused,
-        (401, _) | (200, Some(200)) => match skew_ms(response) {
-            Some(skew_ms) => Failure::ClockSkew { skew_ms },
+        (401, _) | (200, Some(200)) => match skew(response) {
+            Some(skew) => Failure::ClockSkew { skew },
             None => Failure::WrongKey,
         },
-        (429, Some(400)) => Failure::QuotaExceeded { wait_ms },
-        (429, _) | (200, Some(410 | 420)) => Failure::Throttled { wait_ms },
-        (503, _) if wait_ms.is_some() => Failure::Throttled { wait_ms },
+        (429, Some(400)) => Failure::QuotaExceeded { wait },
+        (429, _) | (200, Some(410 | 420)) => Failure::Throttled { wait },
+        (503, _) if wait.is_some() => Failure::Throttled { wait },
         (504, _) | (200, Some(510)) => Failure::TooSlow,
         (408 | 500..=599, _) | (200, Some(500 | 900)) => Failure::Passing,
         (400 | 404 | 413, _) | (200, Some(100 | 300 | 430)) => Failure::Rejected,
@@ -136,20 +134,20 @@ fn advice(status: u16, failure: Failure) -> &'static str {
 }
 
 /// The service's clock minus ours, when they disagree so much that it explains a 401.
-fn skew_ms(response: ErrorResponse<'_>) -> Option<i64> {
-    let skew_ms = http_date(response.date?)?.0.checked_sub(response.now.0)?;
-    (skew_ms.unsigned_abs() >= SKEW_MS.unsigned_abs()).then_some(skew_ms)
+fn skew(response: ErrorResponse<'_>) -> Option<Millis> {
+    let skew = http_date(response.date?)?.since(response.now);
+    (skew.0.unsigned_abs() >= SKEW.0.unsigned_abs()).then_some(skew)
 }
 
-fn wait_ms(retry_after: &str, response: ErrorResponse<'_>) -> Option<i64> {
+fn wait(retry_after: &str, response: ErrorResponse<'_>) -> Option<Millis> {
     let text = retry_after.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit is a time that never comes; the policy bounds it.
-        return Some(text.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1000));
+        return Some(Millis::from_secs(text.parse().unwrap_or(i64::MAX)));
     }
     // Both dates are of one clock, whatever ours shows.
     let now = response.date.and_then(http_date).unwrap_or(response.now);
-    http_date(text).map(|until| until.0.saturating_sub(now.0).max(0))
+    http_date(text).map(|until| until.since(now).max(Millis::ZERO))
 }
 
 /// Reads a date of HTTP (RFC 9110, 5.6.7).

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::domain::span::UtcMs;
+
 /// Path of the one call that this program makes.
 pub const DOWNLOAD_PATH: &str = "/api/v1/logs/download";
 
@@ -18,17 +20,17 @@ pub const SIGNATURE_HEADER: &str = "x-ncp-apigw-signature-v2";
 /// Signs one attempt: Base64 of HMAC-SHA256 over
 /// `METHOD path\ntimestamp\naccess key`, keyed with the secret key's bytes.
 ///
-/// Neither the host nor the body is signed. `timestamp_ms` is UTC milliseconds and must be the
+/// Neither the host nor the body is signed. `timestamp` must be the
 /// one that is sent: the gateway refuses a clock that is five minutes off.
 #[must_use]
 pub fn sign(
     method: &str,
     path: &str,
-    timestamp_ms: i64,
+    timestamp: UtcMs,
     access_key: &str,
     secret_key: &str,
 ) -> String {
-    let message = format!("{method} {path}\n{timestamp_ms}\n{access_key}");
+    let message = format!("{method} {path}\n{}\n{access_key}", timestamp.0);
     // HMAC takes a key of any length (RFC 2104), so the error can't happen; an empty signature
     // would be refused by the gateway as a wrong one.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret_key.as_bytes()) else {
@@ -47,7 +49,7 @@ mod tests {
         let made = sign(
             "POST",
             DOWNLOAD_PATH,
-            1_381_190_400_000,
+            UtcMs(1_381_190_400_000),
             "ACCESSKEYACCESSKEY12",
             "SECRETKEYSECRETKEYSECRETKEYSECRETKEY1234",
         );

@@ -16,7 +16,7 @@ use super::failures::Failures;
 use super::replay::Replay;
 use crate::digest::Digest;
 use crate::domain::recheck::{Asked, Lateness};
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::durable::{Disk, DiskError};
 
 /// Lines between two checkpoints; as many are read in a few milliseconds.
@@ -49,7 +49,7 @@ struct Stored {
     /// Each with when it was asked for last, and where its line begins.
     recheckable: Vec<(UtcMs, UtcMs, UtcMs, u64)>,
     revisions: Vec<(UtcMs, UtcMs, u32)>,
-    lateness: (u64, u64, u64, i64, i64),
+    lateness: (u64, u64, u64, Millis, Millis),
 }
 
 /// A window, how often it failed, when last, why, and what it needs.
@@ -136,8 +136,8 @@ pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError
             replay.lateness.rechecked,
             replay.lateness.changed,
             replay.lateness.records,
-            replay.lateness.over_ms,
-            replay.lateness.until_ms,
+            replay.lateness.over,
+            replay.lateness.until,
         ),
     };
     let Ok(json) = serde_json::to_string(&stored) else {
@@ -210,13 +210,13 @@ impl Stored {
         for (from, to, revision) in self.revisions {
             replay.revisions.insert(Span::new(from, to)?, revision);
         }
-        let (rechecked, changed, records, over_ms, until_ms) = self.lateness;
+        let (rechecked, changed, records, over, until) = self.lateness;
         replay.lateness = Lateness {
             rechecked,
             changed,
             records,
-            over_ms,
-            until_ms,
+            over,
+            until,
         };
         replay.failures = restored(self.failures)?;
         replay.recheck_failures = restored(self.recheck_failures)?;

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::line::Failed;
-use crate::domain::retry::{
-    LONGEST_PAUSE_MS, LONGEST_RECHECK_PAUSE_MS, is_over, next_recheck, next_try,
-};
+use crate::domain::backoff::Backoff;
 use crate::domain::span::{Span, UtcMs};
 
 /// What is done about a window, and may fail.
@@ -16,6 +14,15 @@ pub enum Task {
     Archive,
     /// Asking for it again later.
     Recheck,
+}
+
+impl Task {
+    const fn backoff(self) -> Backoff {
+        match self {
+            Self::Archive => Backoff::WINDOW,
+            Self::Recheck => Backoff::RECHECK,
+        }
+    }
 }
 
 /// How a window has failed so far.
@@ -46,20 +53,13 @@ impl Failures {
     /// When `task` is worth another try.
     #[must_use]
     pub fn next(&self, task: Task) -> UtcMs {
-        match task {
-            Task::Archive => next_try(self.times, self.last),
-            Task::Recheck => next_recheck(self.times, self.last),
-        }
+        task.backoff().next_try(self.times, self.last)
     }
 
     /// Whether the pause after `task` has failed is not over at `now`.
     #[must_use]
     pub fn is_paused(&self, task: Task, now: UtcMs) -> bool {
-        let longest_ms = match task {
-            Task::Archive => LONGEST_PAUSE_MS,
-            Task::Recheck => LONGEST_RECHECK_PAUSE_MS,
-        };
-        !is_over(Some(self.next(task)), now, longest_ms)
+        task.backoff().is_paused(self.times, self.last, now)
     }
 
     /// Whether `failed` says nothing new: of a disk that fails it may be another file's turn.

@@ -63,8 +63,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     event: Cow<'a, str>,
     prev: Option<Digest>,
-    from_ms: i64,
-    to_ms: i64,
+    from_ms: UtcMs,
+    to_ms: UtcMs,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,7 @@ struct Fields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     supersedes: Option<Box<Supersedes>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    asked_ms: Option<i64>,
+    asked_ms: Option<UtcMs>,
 }
 
 const ARCHIVED: &str = "archived";
@@ -108,8 +108,8 @@ impl Line {
             at: self.at.to_string().into(),
             event: ARCHIVED.into(),
             prev: self.prev,
-            from_ms: span.from().0,
-            to_ms: span.to().0,
+            from_ms: span.from(),
+            to_ms: span.to(),
             status: None,
             records: None,
             bytes: None,
@@ -128,7 +128,7 @@ impl Line {
                 fields.folder = Some(archived.folder.as_str().into());
                 fields.manifest_sha256 = Some(archived.manifest_sha256);
                 fields.supersedes.clone_from(&archived.supersedes);
-                fields.asked_ms = archived.asked.map(|asked| asked.0);
+                fields.asked_ms = archived.asked;
             }
             Event::Failed(failed) => {
                 fields.event = FAILED.into();
@@ -160,8 +160,8 @@ impl Line {
             .at
             .parse()
             .map_err(|_| "its field `at` is no RFC 3339 time".to_owned())?;
-        let span = Span::new(UtcMs(fields.from_ms), UtcMs(fields.to_ms))
-            .ok_or("its window ends before it begins")?;
+        let span =
+            Span::new(fields.from_ms, fields.to_ms).ok_or("its window ends before it begins")?;
         let event = match &*fields.event {
             ARCHIVED => Event::Archived(Archived {
                 span,
@@ -173,7 +173,7 @@ impl Line {
                     .manifest_sha256
                     .ok_or("it has no `manifest_sha256`")?,
                 supersedes: fields.supersedes,
-                asked: fields.asked_ms.map(UtcMs),
+                asked: fields.asked_ms,
             }),
             FAILED => Event::Failed(Failed {
                 span,

@@ -202,7 +202,7 @@ impl Replay {
             .records
             .zip(before.records)
             .map_or(0, |(now, before)| now.saturating_sub(before));
-        let (asked, found) = (UtcMs(before.asked_ms), UtcMs(before.found_ms));
+        let (asked, found) = (before.asked_ms, before.found_ms);
         self.lateness.note(archived.span, asked, found, more);
         self.recheck_failures.remove(&archived.span);
     }

@@ -10,7 +10,7 @@ use crate::archive::adopt::{Known, adopt};
 use crate::archive::publish::tests::{published, revised, span};
 use crate::archive::store::Store;
 use crate::domain::job::Job;
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 
 mod adoption;
 
@@ -306,7 +306,7 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     let replay = ledger.replay();
     let now = UtcMs(9 * HOUR);
     let job = Job {
-        recheck_ms: Some(HOUR),
+        recheck: Some(Millis(HOUR)),
         ..crate::domain::plan::tests::job()
     };
     // Once it is not due any more, it fails no more.

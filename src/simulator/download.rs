@@ -11,7 +11,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::domain::job::{Format, ToBound};
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 
 use super::dialect::{CsvLayout, Dialect, EmptyAnswer, JsonLayout, Order};
 use super::gateway::Download;
@@ -53,7 +53,7 @@ pub(super) fn select(
 /// A project of the same name that fills an answer to this request.
 pub(super) fn made_up(project: &Project, download: &Download, dialect: &Dialect) -> Project {
     let to = match dialect.to_bound {
-        ToBound::Inclusive => download.to.plus(1),
+        ToBound::Inclusive => download.to.plus(Millis(1)),
         ToBound::Exclusive => download.to,
     };
     match Span::new(download.from, to) {

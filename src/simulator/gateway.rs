@@ -144,7 +144,7 @@ fn authenticate<'k>(
     let expected = sign(
         &request.method,
         &request.target,
-        signed_at,
+        UtcMs(signed_at),
         &account.access_key,
         &account.secret_key,
     );

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 
 pub use dialect::{
     CsvLayout, Dialect, EmptyAnswer, Framing, JsonLayout, Newline, Order, TimeStyle,
@@ -47,7 +47,7 @@ use state::State;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// The machine's clock, moved by this many milliseconds.
-    Skewed(i64),
+    Skewed(Millis),
     /// A clock that stands still.
     Frozen(UtcMs),
 }
@@ -57,7 +57,7 @@ impl Clock {
     #[must_use]
     pub fn now(self) -> UtcMs {
         match self {
-            Self::Skewed(by_ms) => UtcMs::from(jiff::Timestamp::now()).plus(by_ms),
+            Self::Skewed(by) => UtcMs::from(jiff::Timestamp::now()).plus(by),
             Self::Frozen(at) => at,
         }
     }
@@ -87,7 +87,7 @@ impl Default for Settings {
             accounts: vec![KeyPair::default()],
             projects: Vec::new(),
             dialect: Dialect::default(),
-            clock: Clock::Skewed(0),
+            clock: Clock::Skewed(Millis::ZERO),
             faults: FaultPlan::none(),
             visible_at: None,
         }

@@ -3,7 +3,7 @@
 //! Bodies hold what has broken readers of logs before: newlines of every kind, quotes, commas,
 //! braces, Korean, JSON inside a string, backslashes, control characters, and nothing at all.
 
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 
 use super::noise::{self, Noise};
 use super::world::Project;
@@ -109,7 +109,7 @@ impl Project {
         Some(Record {
             seq,
             log_time,
-            send_time: log_time.plus(-noise.below(200).cast_signed()),
+            send_time: log_time.plus(Millis(-noise.below(200).cast_signed())),
             project_name: self.key.clone(),
             project_version: noise.pick(&["1.0.0", "1.0.1", "2.0.0-beta"]),
             log_level: noise.pick(&["INFO", "INFO", "INFO", "DEBUG", "WARN", "ERROR"]),

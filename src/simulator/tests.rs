@@ -76,15 +76,15 @@ fn the_same_seed_makes_the_same_world_and_another_seed_another() {
 
 #[test]
 fn the_truth_of_a_span_is_cut_half_open_and_the_truths_of_its_parts_add_up() {
-    let project = shop(1000).with_spike(FROM.plus(60_000), 500, 1);
-    let middle = FROM.plus(60_000);
+    let project = shop(1000).with_spike(FROM.plus(Millis(60_000)), 500, Millis(1));
+    let middle = FROM.plus(Millis(60_000));
     let before = truth::seqs_in(&project, Span::new(FROM, middle).unwrap());
     let after = truth::seqs_in(&project, Span::new(middle, TO).unwrap());
     let whole = truth::seqs_in(&project, hour());
     assert_eq!([before.clone(), after].concat(), whole);
     assert_eq!(whole.len(), 1500);
     let spike: Vec<_> = project
-        .truth(Span::new(middle, middle.plus(1)).unwrap())
+        .truth(Span::new(middle, middle.plus(Millis(1))).unwrap())
         .collect();
     assert!(spike.len() >= 500 && spike.iter().all(|truth| truth.log_time == middle));
     assert_eq!(spike[0].seq, before.len() as u64);
@@ -141,7 +141,10 @@ async fn the_journal_tells_what_was_asked_and_what_was_answered() {
     assert_eq!(served.access_key.as_deref(), Some("SIMULATORACCESSKEY01"));
     assert_eq!(served.signed_at, Some(NOW));
     assert_eq!(served.project_key.as_deref(), Some(KEY));
-    assert_eq!((served.from, served.to), (Some(FROM), Some(TO.plus(-1))));
+    assert_eq!(
+        (served.from, served.to),
+        (Some(FROM), Some(TO.plus(Millis(-1))))
+    );
     assert_eq!((served.count, served.limit), (Some(7), Some(3)));
     assert_eq!((served.status, served.records), (Some(200), 7));
     assert_eq!(served.bytes, answer.body.len() as u64);

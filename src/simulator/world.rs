@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::domain::job::ToBound;
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 
 use super::noise::{self, Noise};
 use super::truth::Truth;
@@ -36,7 +36,7 @@ pub struct Project {
 #[derive(Clone, Copy, Debug)]
 struct Late {
     one_in: u64,
-    by_ms: i64,
+    by: Millis,
 }
 
 impl Project {
@@ -67,11 +67,11 @@ impl Project {
         }
     }
 
-    /// Adds `count` records in the `width_ms` milliseconds (at least 1) from `at` on.
+    /// Adds `count` records in the `width` (at least a millisecond) from `at` on.
     #[must_use]
-    pub fn with_spike(mut self, at: UtcMs, count: usize, width_ms: i64) -> Self {
+    pub fn with_spike(mut self, at: UtcMs, count: usize, width: Millis) -> Self {
         let seed = noise::at(self.seed, self.times.len() as u64);
-        if let Some(span) = Span::new(at, at.plus(width_ms.max(1))) {
+        if let Some(span) = Span::new(at, at.plus(width.max(Millis(1)))) {
             self.times
                 .extend(random_times(seed, span, count).iter().map(|time| time.0));
             self.times.sort_unstable();
@@ -87,11 +87,11 @@ impl Project {
         self
     }
 
-    /// Has one record in `one_in` (1 for all of them, 0 for none) indexed `by_ms` milliseconds
+    /// Has one record in `one_in` (1 for all of them, 0 for none) indexed `by`
     /// after its log time; the others can be found at once.
     #[must_use]
-    pub fn with_late(mut self, one_in: u64, by_ms: i64) -> Self {
-        self.late = Some(Late { one_in, by_ms });
+    pub fn with_late(mut self, one_in: u64, by: Millis) -> Self {
+        self.late = Some(Late { one_in, by });
         self
     }
 
@@ -138,8 +138,11 @@ impl Project {
         let is_late = |late: &Late| {
             noise::at(self.seed ^ LATE_STREAM, seq).checked_rem(late.one_in) == Some(0)
         };
-        let by_ms = self.late.filter(is_late).map_or(0, |late| late.by_ms);
-        Some(log_time.plus(by_ms))
+        let by = self
+            .late
+            .filter(is_late)
+            .map_or(Millis::ZERO, |late| late.by);
+        Some(log_time.plus(by))
     }
 
     pub(super) fn log_time(&self, index: usize) -> Option<UtcMs> {
@@ -159,9 +162,9 @@ impl Project {
 
 fn random_times(seed: u64, span: Span, count: usize) -> Vec<UtcMs> {
     let mut noise = Noise::new(seed);
-    let length = span.len_ms().unsigned_abs();
+    let length = span.length().0.unsigned_abs();
     (0..count)
-        .map(|_| span.from().plus(noise.below(length).cast_signed()))
+        .map(|_| span.from().plus(Millis(noise.below(length).cast_signed())))
         .collect()
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use elsa_archiver::domain::job::JobName;
-use elsa_archiver::domain::span::{Span, UtcMs};
+use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::ledger::Ledger;
 use elsa_archiver::simulator::FaultPlan;
 use serde_json::Value;
@@ -89,7 +89,7 @@ impl Scene {
         let due = Due::days(3);
         let scratch = tempfile::tempdir_in(fast_place()).unwrap();
         let mut world = runtime.block_on(World::of(JOBS.map(|job| match job {
-            LATE => due.project(job).with_late(4, 1 << 40),
+            LATE => due.project(job).with_late(4, Millis(1 << 40)),
             _ => due.project(job),
         })));
         let store = scratch.path().join("store");

@@ -1,7 +1,7 @@
 //! Which windows are due: whole hours, with the settled instant in the middle of one, so that
 //! none becomes due while a test runs.
 
-use elsa_archiver::domain::span::{Span, UtcMs};
+use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::Project;
 
 use super::{PROJECT_ID, project_key};
@@ -88,15 +88,15 @@ impl Due {
     pub fn project_of(job: &str, windows: impl IntoIterator<Item = Span>) -> Project {
         let times = windows.into_iter().flat_map(|window| {
             let (from, to) = (window.from(), window.to());
-            let between = (1..8).map(move |at| from.plus(window.len_ms() / 8 * at + at));
+            let between = (1..8).map(move |at| from.plus(Millis(window.length().0 / 8 * at + at)));
             // Logs that share a millisecond, on the first one and on the last.
             [
                 from,
                 from,
-                from.plus(1),
-                to.plus(-2),
-                to.plus(-1),
-                to.plus(-1),
+                from.plus(Millis(1)),
+                to.plus(Millis(-2)),
+                to.plus(Millis(-1)),
+                to.plus(Millis(-1)),
             ]
             .into_iter()
             .chain(between)

@@ -2,6 +2,7 @@
 //! windows due asks, and what is left. `src/elsa/answer/tests.rs` has what each row means,
 //! `tests/faults.rs` that it is made good once it passes.
 
+use elsa_archiver::domain::span::Millis;
 use std::sync::Arc;
 
 use elsa_archiver::clock::Clock;
@@ -18,7 +19,9 @@ use super::asking::{account, hour, job, keys};
 pub async fn service(jobs: &[&str], faults: FaultPlan) -> Simulator {
     let project = |name: &&str| {
         let job = job(name);
-        let times = (0..8).map(|number| hour(number).from().plus(1)).collect();
+        let times = (0..8)
+            .map(|number| hour(number).from().plus(Millis(1)))
+            .collect();
         Project::from_times(&job.project_key, job.project_id, 7, times)
     };
     Simulator::start(Settings {
@@ -103,7 +106,7 @@ async fn every_answer_is_followed_as_its_class_says_and_leaves_nothing_behind() 
 async fn a_wrong_key_is_told_from_a_wrong_clock_and_not_tried_again() {
     for skew_ms in [-400_000, 0, 400_000] {
         let service = service(&["shop"], FaultPlan::none()).await;
-        service.set_clock(simulator::Clock::Skewed(skew_ms));
+        service.set_clock(simulator::Clock::Skewed(Millis(skew_ms)));
         let wrong = Keys {
             secret_key: Secret::new("not the one".into()),
             ..keys()

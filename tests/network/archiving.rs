@@ -1,5 +1,6 @@
 //! Whole cycles of one job in this process: the program's own, with shorter pauses.
 
+use elsa_archiver::domain::span::Millis;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use super::asking::{hour, job};
 /// As patient as the program, in a thousandth of the time.
 pub const BRISK: Policy = Policy {
     attempts: 5,
-    base_ms: 1,
-    longest_ms: 30,
-    quota_ms: 60,
+    base: Millis(1),
+    longest: Millis(30),
+    quota: Millis(60),
 };
 
 /// A job that archives the first hours.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use elsa_archiver::clock::Clock;
 use elsa_archiver::domain::account::{Account, Endpoint};
+use elsa_archiver::domain::circuit_breaker::Remedy;
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
-use elsa_archiver::domain::retry::{Decision, Failure, Policy, Remedy};
+use elsa_archiver::domain::retry::{Decision, Failure, Policy};
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::secret::{Keys, Secret};
-use elsa_archiver::domain::span::{Span, UtcMs};
+use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::domain::window::{WindowSize, Zone};
 use elsa_archiver::elsa::client::{Client, Deadlines};
 use elsa_archiver::elsa::error_response::CallError;
@@ -27,8 +28,8 @@ pub const BEGIN: UtcMs = UtcMs(20_000 * 24 * HOUR_MS);
 
 /// The hours from [`BEGIN`] on.
 pub fn hour(number: i64) -> Span {
-    let from = BEGIN.plus(number * HOUR_MS);
-    Span::new(from, from.plus(HOUR_MS)).unwrap()
+    let from = BEGIN.plus(Millis(number * HOUR_MS));
+    Span::new(from, from.plus(Millis(HOUR_MS))).unwrap()
 }
 
 struct ToLoopback;
@@ -92,13 +93,13 @@ pub fn job(name: &str) -> Job {
         project_id: 1,
         since: BEGIN,
         zone: Zone::utc(),
-        window: WindowSize::from_ms(HOUR_MS).unwrap(),
-        settle_ms: 0,
+        window: WindowSize::new(Millis(HOUR_MS)).unwrap(),
+        settle: Millis::ZERO,
         schedule: Schedule::default(),
         format: Format::Json,
         include_fields: Vec::new(),
-        retention_ms: None,
-        recheck_ms: None,
+        retention: None,
+        recheck: None,
         to_bound: ToBound::Inclusive,
         count: 2000,
         limit: 1000,
@@ -125,7 +126,7 @@ pub fn assert_followed(failure: Failure) {
     let later = matches!(
         first,
         Decision::RetryLater {
-            wait_ms: 500..=1000,
+            wait: Millis(500..=1000),
             whole_account: false
         }
     );

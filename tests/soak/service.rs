@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use elsa_archiver::domain::job::ToBound;
-use elsa_archiver::domain::span::{Span, UtcMs};
+use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::{
     CsvLayout, Dialect, Fault, Framing, JsonLayout, Newline, Order, Project,
 };
@@ -76,7 +76,7 @@ pub fn loads(size: Size, dialect: &Dialect, dice: &mut Dice) -> Vec<Load> {
             let (project, job) = match name {
                 "dense" => (project, job.with("count", "60")),
                 "late" => (
-                    project.with_late(4, size.late_ms),
+                    project.with_late(4, Millis(size.late_ms)),
                     job.with("recheck", "\"2m\""),
                 ),
                 _ => (project, job),
@@ -97,14 +97,14 @@ fn logged(minute: Span, about: u64, dice: &mut Dice) -> Vec<UtcMs> {
     let (count, within) = match dice.below(10) {
         0 => return Vec::new(),
         1 => (about, 1000),
-        _ => (about / 2 + dice.below(about), minute.len_ms()),
+        _ => (about / 2 + dice.below(about), minute.length().0),
     };
-    let first = dice.below((minute.len_ms() - within + 1).cast_unsigned());
+    let first = dice.below((minute.length().0 - within + 1).cast_unsigned());
     let mut anywhere = || first + dice.below(within.cast_unsigned());
     (0..count)
         .map(|_| anywhere())
-        .chain([0, 0, minute.len_ms().cast_unsigned() - 1])
-        .map(|after| minute.from().plus(after.cast_signed()))
+        .chain([0, 0, minute.length().0.cast_unsigned() - 1])
+        .map(|after| minute.from().plus(Millis(after.cast_signed())))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::archive::manifest::{self, DataFile, Part, Request, Window, Zip};
 use crate::domain::job::{Format, JobName, ToBound};
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::{FolderName, Zone};
 use crate::durable::Disk;
 
@@ -23,8 +23,8 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
         bytes: DATA.len() as u64,
         sha256: Digest::of(DATA),
         records: Some(1),
-        first_ms: Some(1),
-        last_ms: Some(1),
+        first_ms: Some(UtcMs(1)),
+        last_ms: Some(UtcMs(1)),
     };
     Manifest {
         schema: manifest::SCHEMA,
@@ -43,12 +43,12 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
             to_bound: ToBound::Inclusive,
         },
         parts: vec![Part {
-            from_ms: span.from().0,
-            to_ms: span.to().0,
+            from_ms: span.from(),
+            to_ms: span.to(),
             status: Status::Complete,
             records: Some(1),
             attempts: 1,
-            received_at: span.to().plus(1).to_string(),
+            received_at: span.to().plus(Millis(1)).to_string(),
             zip: Zip {
                 bytes: 100,
                 sha256: Digest::of(b"zip"),
@@ -76,8 +76,8 @@ pub(crate) fn revised(
         status: before.status,
         records: before.records,
         bytes: before.bytes,
-        asked_ms: before.span.to().0 + 1,
-        found_ms: before.span.to().0 + 1000,
+        asked_ms: before.span.to().plus(Millis(1)),
+        found_ms: before.span.to().plus(Millis(1000)),
     }));
     let folder = FolderName::of_next_revision(&before.folder).unwrap();
     stage_and_publish(store, folder, &manifest)

@@ -60,8 +60,8 @@ fn refusal(from_ms: i64, content: &str) -> Refusal {
         job: JobName::parse("shop").unwrap(),
         project_key: "Pb".into(),
         project_id: 7,
-        from_ms,
-        to_ms: from_ms + 1000,
+        from_ms: UtcMs(from_ms),
+        to_ms: UtcMs(from_ms + 1000),
         endpoint: "https://elsa.apigw.ntruss.com".into(),
         http_status: 200,
         zip: Zip {

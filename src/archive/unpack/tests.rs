@@ -104,11 +104,11 @@ fn files_come_out_unchanged_hashed_and_counted() {
     };
     assert_eq!(
         (a.path.as_str(), a.first_ms, a.last_ms),
-        ("a.json", Some(3), Some(5))
+        ("a.json", Some(UtcMs(3)), Some(UtcMs(5)))
     );
     assert_eq!(
         (b.path.as_str(), b.first_ms, b.last_ms),
-        ("deep/er/b.json", Some(9), Some(9))
+        ("deep/er/b.json", Some(UtcMs(9)), Some(UtcMs(9)))
     );
     let written = fs::read(world.dir.path().join("window/part-0001").join(&b.path)).unwrap();
     assert_eq!(written, lines);

@@ -8,7 +8,7 @@ mod folder;
 
 use serde::Serialize;
 
-use crate::domain::span::Span;
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::printable;
 
@@ -77,16 +77,16 @@ impl JobReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bounds {
     /// First instant inside, UTC milliseconds.
-    pub from_ms: i64,
+    pub from_ms: UtcMs,
     /// First instant after, UTC milliseconds.
-    pub to_ms: i64,
+    pub to_ms: UtcMs,
 }
 
 impl From<Span> for Bounds {
     fn from(span: Span) -> Self {
         Self {
-            from_ms: span.from().0,
-            to_ms: span.to().0,
+            from_ms: span.from(),
+            to_ms: span.to(),
         }
     }
 }

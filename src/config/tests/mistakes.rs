@@ -1,6 +1,7 @@
 //! What the operator reads when a config is wrong: whole messages, with their lines.
 
 use super::*;
+use crate::domain::span::Millis;
 
 #[test]
 fn every_mistake_is_reported_at_once_with_its_line_and_what_would_be_right() {
@@ -91,7 +92,7 @@ colour = "\u001b[31mred"
 fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
     let read = |keys: &str| parse(&one_job(&format!("since = 2026-11-01\n{keys}")));
     let fine = read("recheck = '24h'\nretention = '30d'").unwrap();
-    assert_eq!(fine.jobs[0].recheck_ms, Some(86_400_000));
+    assert_eq!(fine.jobs[0].recheck, Some(Millis(86_400_000)));
     for (keys, why) in [
         (
             "recheck = '10m'",
@@ -119,7 +120,7 @@ fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
         "{problem}"
     );
     let off = parse(&text.replace("window = '1d'", "recheck = 'never'")).unwrap();
-    assert_eq!(off.jobs[0].recheck_ms, None);
+    assert_eq!(off.jobs[0].recheck, None);
     // What [defaults] says is judged there, once.
     let text = "[defaults]\nsettle = '1h'\nrecheck = '5m'\nsince = 2026-11-01\n[[job]]\nname = 'a'\n\
                 project_key = 'k'\nproject_id = 1\n";

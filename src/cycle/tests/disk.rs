@@ -68,7 +68,7 @@ async fn a_window_for_which_the_disk_always_fails_holds_no_other_up() {
 #[tokio::test]
 async fn a_window_for_which_the_disk_always_fails_keeps_no_recheck_waiting() {
     let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
-    rig.recheck_ms = Some(HOUR + HOUR);
+    rig.recheck = Some(Millis(HOUR + HOUR));
     let broken = Arc::new(AtomicBool::new(true));
     rig.disk = refusing(&broken, |path| {
         path.contains(&format!("/{}-", BEGIN + 3 * HOUR))

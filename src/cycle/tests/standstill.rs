@@ -1,7 +1,8 @@
 //! What fails for all windows is asked for less and less often, however often the schedule fires.
 
 use super::*;
-use crate::domain::retry::Remedy;
+use crate::domain::circuit_breaker::Remedy;
+use crate::domain::span::Millis;
 use crate::ledger::line::Failed;
 
 const MINUTE: i64 = 60_000;
@@ -173,7 +174,7 @@ async fn a_start_tries_at_least_one_window_and_all_where_that_succeeds() {
 #[tokio::test]
 async fn while_our_clock_is_ahead_pauses_hold_and_a_recheck_is_done_once() {
     let mut rig = Rig::at(HOUR + HOUR / 2).await;
-    rig.recheck_ms = Some(HOUR);
+    rig.recheck = Some(Millis(HOUR));
     let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
     assert_eq!(pass(&mut runner).await.archived, 1);
     for (hours, fault, archived) in [

@@ -18,7 +18,7 @@ pub const fn is_trial(window: Span) -> bool {
     window
         .from()
         .0
-        .div_euclid(window.len_ms())
+        .div_euclid(window.length().0)
         .rem_euclid(TRIAL)
         == 0
 }
@@ -41,10 +41,10 @@ impl Estimator {
     /// How many records `window` may be expected to hold; `None` when nothing is known.
     #[must_use]
     pub fn records_in(&self, window: Span) -> Option<u64> {
-        let per_ms = |&(window, records): &(Span, u64)| records as f64 / window.len_ms() as f64;
+        let per_ms = |&(window, records): &(Span, u64)| records as f64 / window.length().0 as f64;
         let (before, last) = (per_ms(self.recent.first()?), per_ms(self.recent.last()?));
         let expected = before.max(last + (last - before).max(0.0));
-        Some((expected * window.len_ms() as f64).ceil() as u64)
+        Some((expected * window.length().0 as f64).ceil() as u64)
     }
 
     /// The windows that count, the older first.

@@ -25,7 +25,7 @@ pub enum Status {
 /// nothing is split.
 #[must_use]
 pub fn halve(span: Span) -> Option<(Span, Span)> {
-    let middle = UtcMs(span.from().0 + span.len_ms() / 2);
+    let middle = UtcMs(span.from().0 + span.length().0 / 2);
     Some((
         Span::new(span.from(), middle)?,
         Span::new(middle, span.to())?,

@@ -33,7 +33,7 @@ pub use span_limit::SpanLimit;
 
 use super::sample::Sample;
 use super::{Status, halve};
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 
 /// A probe that holds at most this much more than the capped answer had there was not thinned.
 const EXACT: f64 = 1.1;
@@ -130,11 +130,11 @@ async fn resolve_within<A: Ask>(
         unsure: 0,
     };
     let expected = match estimate {
-        Some(records) => Expected::even(records as f64 / window.len_ms() as f64),
+        Some(records) => Expected::even(records as f64 / window.length().0 as f64),
         None => Expected::Unknown,
     };
     resolver
-        .sweep(window, Side::Left, expected, window.len_ms())
+        .sweep(window, Side::Left, expected, window.length().0)
         .await
         .map(drop)
 }
@@ -265,7 +265,7 @@ impl<A: Ask> Resolver<'_, A> {
         let exact = scale < EXACT;
         // Beyond an exact picture of a part, the rest may be just as dense as the part.
         let beyond = if exact {
-            found / probe.len_ms() as f64
+            found / probe.length().0 as f64
         } else {
             0.0
         };
@@ -274,7 +274,7 @@ impl<A: Ask> Resolver<'_, A> {
             scale,
             beyond,
         };
-        let longest_ms = span.len_ms() / 2;
+        let longest_ms = span.length().0 / 2;
         let mut total = found;
         if let Some(after) = Span::new(probe.to(), span.to()) {
             total += self
@@ -308,7 +308,7 @@ impl<A: Ask> Resolver<'_, A> {
 
     /// Resolves `span` by asking for all of it first.
     fn whole(&mut self, span: Span) -> Resolving<'_, f64, A::Error> {
-        self.sweep_boxed(span, Side::Left, Expected::Unknown, span.len_ms())
+        self.sweep_boxed(span, Side::Left, Expected::Unknown, span.length().0)
     }
 }
 
@@ -325,9 +325,9 @@ fn complete(answer: &Answer) -> Status {
 /// shows nothing.
 fn probe(sample: &Sample, span: Span) -> Option<Span> {
     let from = sample.quantile(PROBE.0)?;
-    let to = sample.quantile(PROBE.1)?.max(from.plus(1));
-    let longest = (span.len_ms() / 2).max(1);
-    Span::new(from, UtcMs(to.0.min(from.plus(longest).0)))?.intersection(span)
+    let to = sample.quantile(PROBE.1)?.max(from.plus(Millis(1)));
+    let longest = (span.length().0 / 2).max(1);
+    Span::new(from, UtcMs(to.0.min(from.plus(Millis(longest)).0)))?.intersection(span)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A bounded sample of the times in an answer: where its records lie, whatever their order.
 
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 
 /// Most times that are kept; cuts are as fine as one part in so many.
 const MOST: usize = 4096;
@@ -80,7 +80,7 @@ impl Sample {
     /// The span from the first time to the last one, both inside; `None` without times.
     #[must_use]
     pub fn extent(&self) -> Option<Span> {
-        Span::new(*self.times.first()?, self.times.last()?.plus(1))
+        Span::new(*self.times.first()?, self.times.last()?.plus(Millis(1)))
     }
 
     /// The time below which the share `q` (0 to 1) of the records lies.

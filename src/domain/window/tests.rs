@@ -3,7 +3,9 @@
 use super::*;
 use proptest::prelude::*;
 
+const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 fn zone(name: &str) -> Zone {
     Zone::new(TimeZone::get(name).unwrap())
@@ -14,7 +16,7 @@ fn ms(text: &str) -> UtcMs {
 }
 
 fn size(ms: i64) -> WindowSize {
-    WindowSize::from_ms(ms).unwrap()
+    WindowSize::new(Millis(ms)).unwrap()
 }
 
 fn cut(zone: &Zone, size: WindowSize, from: &str, to: &str) -> Vec<Span> {
@@ -26,11 +28,11 @@ fn cut(zone: &Zone, size: WindowSize, from: &str, to: &str) -> Vec<Span> {
 
 #[test]
 fn a_size_divides_a_day_evenly_and_is_at_least_a_minute() {
-    assert!(WindowSize::from_ms(MINUTE_MS).is_some());
-    assert!(WindowSize::from_ms(12 * HOUR_MS).is_some());
-    assert_eq!(WindowSize::from_ms(DAY_MS), Some(WindowSize::DAY));
+    assert!(WindowSize::new(Millis(MINUTE_MS)).is_some());
+    assert!(WindowSize::new(Millis(12 * HOUR_MS)).is_some());
+    assert_eq!(WindowSize::new(Millis(DAY_MS)), Some(WindowSize::DAY));
     for wrong in [0, -HOUR_MS, 30_000, 5 * HOUR_MS, 7 * MINUTE_MS, 2 * DAY_MS] {
-        assert_eq!(WindowSize::from_ms(wrong), None, "{wrong}");
+        assert_eq!(WindowSize::new(Millis(wrong)), None, "{wrong}");
     }
 }
 
@@ -73,7 +75,7 @@ fn days_of_23_and_25_hours_have_as_many_hourly_windows() {
         spring
             .iter()
             .chain(&autumn)
-            .all(|span| span.len_ms() == HOUR_MS)
+            .all(|span| span.length().0 == HOUR_MS)
     );
     let twice: Vec<_> = autumn[1..3]
         .iter()
@@ -93,7 +95,7 @@ fn a_day_window_is_23_24_or_25_hours_long() {
     let zone = zone("Europe/Berlin");
     let lengths = |from: &str, to: &str| -> Vec<i64> {
         let days = cut(&zone, WindowSize::DAY, from, to);
-        days.iter().map(|span| span.len_ms() / HOUR_MS).collect()
+        days.iter().map(|span| span.length().0 / HOUR_MS).collect()
     };
     assert_eq!(
         lengths("2026-03-27T23:00:00Z", "2026-03-30T22:00:00Z"),
@@ -110,7 +112,10 @@ fn a_six_hour_window_stretches_and_shrinks_with_the_clock() {
     let zone = zone("Europe/Berlin");
     let hours = |from: &str, to: &str| -> Vec<i64> {
         let windows = cut(&zone, size(6 * HOUR_MS), from, to);
-        windows.iter().map(|span| span.len_ms() / HOUR_MS).collect()
+        windows
+            .iter()
+            .map(|span| span.length().0 / HOUR_MS)
+            .collect()
     };
     assert_eq!(
         hours("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
@@ -141,7 +146,7 @@ fn half_an_hour_of_summer_time_is_cut_right() {
     let minutes = |windows: &[Span]| -> Vec<i64> {
         windows[..4]
             .iter()
-            .map(|span| span.len_ms() / MINUTE_MS)
+            .map(|span| span.length().0 / MINUTE_MS)
             .collect()
     };
     assert_eq!((back.len(), minutes(&back)), (24, vec![60, 90, 60, 60]));
@@ -181,7 +186,7 @@ fn a_day_without_midnight_starts_where_the_clock_does() {
     );
     assert_eq!(
         days.iter()
-            .map(|d| d.len_ms() / HOUR_MS)
+            .map(|d| d.length().0 / HOUR_MS)
             .collect::<Vec<_>>(),
         [24, 23, 24]
     );
@@ -247,7 +252,7 @@ fn any_zone() -> impl Strategy<Value = Zone> {
 
 fn any_size() -> impl Strategy<Value = WindowSize> {
     let sizes: Vec<WindowSize> = (1..=1440)
-        .filter_map(|minutes| WindowSize::from_ms(minutes * MINUTE_MS))
+        .filter_map(|minutes| WindowSize::new(Millis(minutes * MINUTE_MS)))
         .collect();
     prop::sample::select(sizes)
 }
@@ -259,7 +264,7 @@ fn instant_near_a_change(zone: &Zone, raw: i64, near: bool) -> UtcMs {
     }
     let change = zone.tz().following(UtcMs(raw).timestamp()).next();
     change.map_or(UtcMs(raw), |change| {
-        UtcMs::from(change.timestamp()).plus(-(raw.rem_euclid(DAY_MS)))
+        UtcMs::from(change.timestamp()).plus(Millis(-(raw.rem_euclid(DAY_MS))))
     })
 }
 
@@ -278,7 +283,7 @@ proptest! {
         for span in Windows::starting(&zone, size, from).take(60) {
             prop_assert_eq!(span.from(), at);
             at = span.to();
-            prop_assert!(span.len_ms() <= 2 * DAY_MS + 3 * HOUR_MS);
+            prop_assert!(span.length().0 <= 2 * DAY_MS + 3 * HOUR_MS);
             let name = FolderName::of(span, &zone);
             prop_assert_eq!(FolderName::parse(&name.name), Some(Named { span, revision: 1 }));
             prop_assert!(name.name.starts_with(&name.date.replace('-', "")));
@@ -297,7 +302,7 @@ proptest! {
         let from = instant_near_a_change(&zone, raw, near);
         let first: Vec<UtcMs> =
             Windows::starting(&zone, size, from).take(80).map(|span| span.to()).collect();
-        let start = from.plus(later.min(first[39].0 - from.0));
+        let start = from.plus(Millis(later.min(first[39].0 - from.0)));
         let second: Vec<UtcMs> =
             Windows::starting(&zone, size, start).take(10).map(|span| span.to()).collect();
         let skipped = first.iter().position(|&boundary| boundary > start).unwrap();
@@ -318,10 +323,10 @@ proptest! {
         for span in Windows::starting(&zone, size, from).take(40) {
             let at = span.to();
             let after = local(at, at);
-            let before = local(at.plus(-1), at);
+            let before = local(at.plus(Millis(-1)), at);
             let jumped_over = before < after
-                && after.div_euclid(size.ms()) > (before - 1).div_euclid(size.ms());
-            prop_assert!(after.rem_euclid(size.ms()) == 0 || jumped_over, "{} {}", at, size.ms());
+                && after.div_euclid(size.length().0) > (before - 1).div_euclid(size.length().0);
+            prop_assert!(after.rem_euclid(size.length().0) == 0 || jumped_over, "{} {}", at, size.length().0);
         }
     }
 }

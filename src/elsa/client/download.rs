@@ -6,15 +6,15 @@ use reqwest::header::{DATE, HeaderName, RETRY_AFTER};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Client, chain};
-use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT_MS};
-use crate::domain::span::UtcMs;
+use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT};
+use crate::domain::span::{Millis, UtcMs};
 use crate::elsa::error_response::{CallError, ErrorResponse, classify};
 use crate::elsa::limiter::Slot;
 use crate::elsa::redact::redact;
 
 /// How long an account that asks too often waits at least: the shortest pause of the program's
 /// policy, until whoever asked has decided on a longer one.
-const SHORTEST_PAUSE_MS: i64 = 500;
+const SHORTEST_PAUSE: Millis = Millis(500);
 /// Most bytes of an answer; a zip of 200,000 logs is some tens of MB.
 pub const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Most bytes of an answer that is no zip which are read to understand it.
@@ -157,11 +157,11 @@ impl<'a> Download<'a> {
             now,
             keys: &self.client.keys,
         });
-        if let Failure::Throttled { wait_ms } | Failure::QuotaExceeded { wait_ms } = error.failure {
+        if let Failure::Throttled { wait } | Failure::QuotaExceeded { wait } = error.failure {
             // Before this request's slot is free, or another would begin in between.
-            let wait_ms = wait_ms.unwrap_or(SHORTEST_PAUSE_MS);
+            let wait = wait.unwrap_or(SHORTEST_PAUSE);
             self.client
-                .hold(wait_ms.clamp(SHORTEST_PAUSE_MS, LONGEST_NAMED_WAIT_MS));
+                .hold(wait.clamp(SHORTEST_PAUSE, LONGEST_NAMED_WAIT));
         }
         error
     }

@@ -37,9 +37,9 @@ fn every_row_of_the_table_has_its_meaning() {
         (401, "210", Failure::Refused),
         (404, "300", Failure::Rejected),
         (413, "430", Failure::Rejected),
-        (429, "400", Failure::QuotaExceeded { wait_ms: None }),
-        (429, "410", Failure::Throttled { wait_ms: None }),
-        (429, "420", Failure::Throttled { wait_ms: None }),
+        (429, "400", Failure::QuotaExceeded { wait: None }),
+        (429, "410", Failure::Throttled { wait: None }),
+        (429, "420", Failure::Throttled { wait: None }),
         (503, "500", Failure::Passing),
         (504, "510", Failure::TooSlow),
         (500, "900", Failure::Passing),
@@ -80,7 +80,7 @@ fn what_the_table_does_not_foresee_has_a_meaning_too() {
         (403, "", Failure::Refused),
         (408, "", Failure::Passing),
         (418, "teapot", Failure::Refused),
-        (429, "", Failure::Throttled { wait_ms: None }),
+        (429, "", Failure::Throttled { wait: None }),
         (502, "<html>bad gateway</html>", Failure::Passing),
         (599, "\u{0}", Failure::Passing),
         (401, "", Failure::WrongKey),
@@ -98,16 +98,16 @@ fn retry_after_is_seconds_or_a_date() {
             ..refusal(429, b"")
         };
         match classify(answer).failure {
-            Failure::Throttled { wait_ms } => wait_ms,
+            Failure::Throttled { wait } => wait,
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(waits("7"), Some(7000));
-    assert_eq!(waits(" 0 "), Some(0));
-    assert_eq!(waits("99999999999999999999999"), Some(i64::MAX));
+    assert_eq!(waits("7"), Some(Millis(7000)));
+    assert_eq!(waits(" 0 "), Some(Millis(0)));
+    assert_eq!(waits("99999999999999999999999"), Some(Millis(i64::MAX)));
     // NOW is 2026-11-18 11:06:40 UTC (Wednesday).
-    assert_eq!(waits("Wed, 18 Nov 2026 11:06:50 GMT"), Some(10_000));
-    assert_eq!(waits("Wed, 18 Nov 2020 11:06:50 GMT"), Some(0));
+    assert_eq!(waits("Wed, 18 Nov 2026 11:06:50 GMT"), Some(Millis(10_000)));
+    assert_eq!(waits("Wed, 18 Nov 2020 11:06:50 GMT"), Some(Millis(0)));
     assert_eq!(waits("soon"), None);
     // By the service's clock, which is four minutes ahead of ours here.
     let by_its_clock = ErrorResponse {
@@ -118,7 +118,7 @@ fn retry_after_is_seconds_or_a_date() {
     assert_eq!(
         classify(by_its_clock).failure,
         Failure::Throttled {
-            wait_ms: Some(10_000)
+            wait: Some(Millis(10_000))
         }
     );
     let answer = ErrorResponse {
@@ -128,7 +128,7 @@ fn retry_after_is_seconds_or_a_date() {
     assert_eq!(
         classify(answer).failure,
         Failure::Throttled {
-            wait_ms: Some(3000)
+            wait: Some(Millis(3000))
         }
     );
 }
@@ -144,11 +144,15 @@ fn a_401_is_the_clock_s_fault_when_the_answer_s_date_says_so() {
     };
     assert_eq!(
         dated("Wed, 18 Nov 2026 11:12:40 GMT"),
-        Failure::ClockSkew { skew_ms: 360_000 }
+        Failure::ClockSkew {
+            skew: Millis(360_000)
+        }
     );
     assert_eq!(
         dated("Wed, 18 Nov 2026 11:00:40 GMT"),
-        Failure::ClockSkew { skew_ms: -360_000 }
+        Failure::ClockSkew {
+            skew: Millis(-360_000)
+        }
     );
     assert_eq!(dated("Wed, 18 Nov 2026 11:07:40 GMT"), Failure::WrongKey);
     assert_eq!(dated("nonsense"), Failure::WrongKey);

@@ -80,7 +80,7 @@ pub(super) fn instant(time: &Value) -> UtcMs {
 
 #[tokio::test]
 async fn every_dialect_tells_exactly_the_truth() {
-    let project = shop(250).with_spike(FROM.plus(5), 50, 2);
+    let project = shop(250).with_spike(FROM.plus(Millis(5)), 50, Millis(2));
     let truth: Vec<_> = project.truth(hour()).collect();
     let layouts = [
         ("JSON", JsonLayout::Array, CsvLayout::Whole, Newline::Lf, 1),
@@ -227,10 +227,10 @@ async fn a_record_at_exactly_the_end_is_told_when_the_end_is_inclusive() {
     ] {
         let times = vec![
             FROM,
-            FROM.plus(1),
-            FROM.plus(2),
-            FROM.plus(3),
-            FROM.plus(-1),
+            FROM.plus(Millis(1)),
+            FROM.plus(Millis(2)),
+            FROM.plus(Millis(3)),
+            FROM.plus(Millis(-1)),
         ];
         let project = Project::from_times(KEY, ID, 1, times);
         let dialect = Dialect {
@@ -295,7 +295,7 @@ async fn without_a_count_a_hundred_thousand_records_are_the_most() {
 
 #[tokio::test]
 async fn a_late_record_is_told_once_it_is_indexed() {
-    let project = shop(200).with_late(4, 7_200_000);
+    let project = shop(200).with_late(4, Millis(7_200_000));
     let simulator = speaking(project.clone(), Dialect::default()).await;
     let in_time = seqs(&simulator, &ask()).await;
     let missing = truth::Difference::between(0..200, in_time).missing;
@@ -305,7 +305,7 @@ async fn a_late_record_is_told_once_it_is_indexed() {
     assert!(missing.iter().all(|seq| indexed_at(seq) > NOW));
 
     let first = missing.iter().map(indexed_at).min().unwrap();
-    simulator.set_visible_at(Some(first.plus(-1)));
+    simulator.set_visible_at(Some(first.plus(Millis(-1))));
     assert_eq!(seqs(&simulator, &ask()).await.len(), 200 - missing.len());
     simulator.set_visible_at(Some(first));
     assert!(seqs(&simulator, &ask()).await.len() > 200 - missing.len());
@@ -315,7 +315,7 @@ async fn a_late_record_is_told_once_it_is_indexed() {
 
 #[tokio::test]
 async fn a_log_of_the_future_is_not_told_before_its_time() {
-    let times = vec![NOW, NOW.plus(1)];
+    let times = vec![NOW, NOW.plus(Millis(1))];
     let simulator = speaking(Project::from_times(KEY, ID, 1, times), Dialect::default()).await;
     let body = ask_with(&json!({"to": NOW.0 + 10}));
     assert_eq!(seqs(&simulator, &body).await, [0]);

@@ -1,5 +1,6 @@
 //! A client that is as simple as can be and keeps what it received, torn or not.
 
+use crate::domain::span::UtcMs;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -43,7 +44,7 @@ pub(super) fn signed(keys: &KeyPair, at_ms: i64, body: &str) -> String {
     let signature = sign(
         "POST",
         DOWNLOAD_PATH,
-        at_ms,
+        UtcMs(at_ms),
         &keys.access_key,
         &keys.secret_key,
     );

@@ -226,7 +226,7 @@ async fn one_byte_of_the_zip_is_flipped() {
 async fn an_answer_can_be_full_however_short_the_span() {
     let simulator = speaking(shop(3), Dialect::default()).await;
     simulator.set_faults(FaultPlan::always(Fault::AlwaysFull));
-    for last in [FROM, FROM.plus(1), TO.plus(-1)] {
+    for last in [FROM, FROM.plus(Millis(1)), TO.plus(Millis(-1))] {
         let asked = ask_with(&json!({"to": last.0, "count": 50}));
         let told = records(&answer_to(&simulator, &asked).await);
         assert_eq!(told.len(), 50);

@@ -1,6 +1,6 @@
 //! What is expected of the records in a span, and how large a piece to ask for accordingly.
 
-use crate::domain::span::Span;
+use crate::domain::span::{Millis, Span};
 use crate::domain::split::sample::Sample;
 
 /// Share of the cap that a piece should fill when its density was seen in a capped answer.
@@ -47,14 +47,14 @@ impl Expected {
     fn records_in(&self, span: Span) -> f64 {
         match self {
             Self::Unknown => 0.0,
-            Self::Even { per_ms } => per_ms * span.len_ms() as f64,
+            Self::Even { per_ms } => per_ms * span.length().0 as f64,
             Self::Sampled {
                 sample,
                 scale,
                 beyond,
             } => {
                 let known = sample.extent().and_then(|extent| extent.intersection(span));
-                let outside = span.len_ms() - known.map_or(0, Span::len_ms);
+                let outside = span.length().0 - known.map_or(0, |known| known.length().0);
                 sample.records_in(span) * scale + beyond * outside as f64
             }
         }
@@ -65,7 +65,7 @@ impl Expected {
     pub(super) fn piece(&self, rest: Span, side: Side, cap: u64, longest_ms: i64) -> Span {
         let target = (cap as f64 * self.fill()).max(1.0);
         let shares = (self.records_in(rest) / target).ceil();
-        let mut length = rest.len_ms();
+        let mut length = rest.length().0;
         if shares > 1.0 {
             let share = self.records_in(rest) / shares;
             // The shortest piece that is expected to hold a share.
@@ -110,15 +110,15 @@ impl Expected {
                 };
             }
         }
-        Self::even(records / piece.len_ms() as f64)
+        Self::even(records / piece.length().0 as f64)
     }
 }
 
 /// The piece of `length_ms` at one end of `rest`; all of it when it is no longer.
 fn end_of(rest: Span, side: Side, length_ms: i64) -> Span {
     let cut = match side {
-        Side::Left => Span::new(rest.from(), rest.from().plus(length_ms)),
-        Side::Right => Span::new(rest.to().plus(-length_ms), rest.to()),
+        Side::Left => Span::new(rest.from(), rest.from().plus(Millis(length_ms))),
+        Side::Right => Span::new(rest.to().minus(Millis(length_ms)), rest.to()),
     };
     cut.and_then(|piece| piece.intersection(rest))
         .unwrap_or(rest)

@@ -62,14 +62,14 @@ impl OverflowGuard {
 
     /// How many spans of `window` an honest service can have cut without gain.
     pub(super) const fn most_within_each_other(window: Span) -> u32 {
-        let levels = i64::BITS - (window.len_ms() - 1).leading_zeros();
+        let levels = i64::BITS - (window.length().0 - 1).leading_zeros();
         levels + 1
     }
 
     /// Whether `span` may be cut, of which an answer held so many records. A millisecond that is
     /// over the cap never may, and is kept. Once a span may not, no other may.
     pub(super) fn cut(&mut self, span: Span, records: u64) -> bool {
-        if span.len_ms() == 1 {
+        if span.length().0 == 1 {
             self.keep(records);
             self.tripped |= self.full_ms_left == 0;
             self.full_ms_left = self.full_ms_left.saturating_sub(1);

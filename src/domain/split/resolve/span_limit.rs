@@ -37,19 +37,19 @@ impl SpanLimit {
 
     /// `span` took too long. Returns whether a shorter one may succeed.
     pub(super) const fn shorten(&mut self, span: Span) -> bool {
-        if self.halvings == HALVINGS || span.len_ms() < SHORTEST_MS {
+        if self.halvings == HALVINGS || span.length().0 < SHORTEST_MS {
             return false;
         }
         self.halvings += 1;
         self.answers = 0;
-        self.longest_ms = Some(span.len_ms() / 2);
+        self.longest_ms = Some(span.length().0 / 2);
         true
     }
 
     /// `span` was answered.
     pub(super) fn answered(&mut self, span: Span) {
         self.halvings = 0;
-        if span.len_ms() < self.longest_ms() {
+        if span.length().0 < self.longest_ms() {
             return;
         }
         self.answers += 1;

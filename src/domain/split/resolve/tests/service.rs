@@ -144,10 +144,10 @@ impl Service {
             let truth = self.truth(span).len() as u64;
             match status {
                 Status::Complete => assert_eq!(records, truth, "{span}"),
-                Status::Truncated => assert_eq!(span.len_ms(), 1),
+                Status::Truncated => assert_eq!(span.length().0, 1),
                 // Whole pages in a single millisecond, which nothing can confirm.
                 Status::Unproven => {
-                    assert!(span.len_ms() == 1 && records.is_multiple_of(self.limit.into()));
+                    assert!(span.length().0 == 1 && records.is_multiple_of(self.limit.into()));
                 }
             }
         }
@@ -159,7 +159,7 @@ impl Service {
         let cap = self.count.min(self.hidden.unwrap_or(u64::MAX));
         let made_up = |records: u64| {
             let at =
-                |number: u64| (number as i128 * span.len_ms() as i128 / records as i128) as i64;
+                |number: u64| (number as i128 * span.length().0 as i128 / records as i128) as i64;
             (0..records)
                 .map(|number| span.from().0 + at(number))
                 .collect()
@@ -208,7 +208,7 @@ impl Ask for Service {
         }
         let answer = if self
             .slow_above_ms
-            .is_some_and(|above| span.len_ms() > above)
+            .is_some_and(|above| span.length().0 > above)
         {
             Err("too slow")
         } else {
