@@ -5,7 +5,7 @@ mod harness;
 
 use std::fs;
 
-use elsa_archiver::domain::window::{FolderName, Zone};
+use elsa_archiver::domain::window::{FolderName, Window, Zone};
 use jiff::tz::TimeZone;
 
 use harness::{Due, Job, World, until};
@@ -115,7 +115,7 @@ async fn a_foreign_folder_in_the_way_is_an_error_and_never_overwritten() {
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
     let zone = Zone::new(TimeZone::get("Asia/Seoul").unwrap());
-    let name = FolderName::of(due.windows[1], &zone).relative();
+    let name = FolderName::of(Window::of(due.windows[1]), &zone).relative();
     let foreign = world.root().join("shop").join(&name);
     fs::create_dir_all(&foreign).unwrap();
     fs::write(foreign.join("notes.txt"), "mine").unwrap();

@@ -15,7 +15,6 @@ use elsa_archiver::archive::manifest::{MANIFEST, Manifest};
 use elsa_archiver::archive::quarantine::Quarantine;
 use elsa_archiver::archive::store::Store;
 use elsa_archiver::clock::Clock;
-use elsa_archiver::cycle::{JobRunner, Pass, Shared, Unwatched};
 use elsa_archiver::domain::account::{Account, Endpoint};
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use elsa_archiver::domain::limits::Limits;
@@ -23,9 +22,11 @@ use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::secret::{Keys, Secret};
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
-use elsa_archiver::domain::window::{WindowSize, Zone};
+use elsa_archiver::domain::window::{Window, WindowSize, Zone};
 use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::{Client, Deadlines};
+use elsa_archiver::fetch::Shared;
+use elsa_archiver::job::{JobRunner, Mode, NoProgress};
 use elsa_archiver::simulator::{Dialect, KeyPair, Order, Project, Settings, Simulator};
 use tokio_util::sync::CancellationToken;
 
@@ -75,9 +76,9 @@ pub struct World {
 
 impl World {
     /// The windows of a day, 0 for the first.
-    fn windows(self, day: i64) -> Vec<Span> {
+    fn windows(self, day: i64) -> Vec<Window> {
         (day * self.hours..(day + 1) * self.hours)
-            .map(|hour| span(hour * HOUR_MS, HOUR_MS))
+            .map(|hour| Window::of(span(hour * HOUR_MS, HOUR_MS)))
             .collect()
     }
 
@@ -201,7 +202,7 @@ pub async fn price(world: World, order: Order) -> Prices {
         service.clear_journal();
         let plan = |_, _: &_, _: &_| windows.clone();
         let outcome = runner
-            .cycle(plan, Pass::ONCE, &CancellationToken::new())
+            .cycle(plan, Mode::Once, &CancellationToken::new())
             .await;
         assert!(outcome.is_complete(), "{world:?}, {order:?}: {outcome:?}");
         *price = of_day(&service, dir.path(), &runner, &windows);
@@ -211,14 +212,14 @@ pub async fn price(world: World, order: Order) -> Prices {
     Prices { cold, warm }
 }
 
-fn of_day(service: &Simulator, dir: &Path, runner: &JobRunner, windows: &[Span]) -> Price {
+fn of_day(service: &Simulator, dir: &Path, runner: &JobRunner, windows: &[Window]) -> Price {
     let journal = service.journal();
     let project = service.project(PROJECT).unwrap();
-    let records = |window: &Span| project.truth(*window).count() as u64;
+    let records = |window: &Window| project.truth(window.span()).count() as u64;
     let folders = store(dir).published(&runner.job().name).unwrap();
     let of_windows = folders
         .iter()
-        .filter(|(named, _)| windows.contains(&named.span));
+        .filter(|(named, _)| windows.contains(&named.window));
     let manifests = of_windows.map(|(_, folder)| {
         let path = store(dir).root().join(folder).join(MANIFEST);
         Manifest::parse(&fs::read(path).unwrap()).unwrap()
@@ -265,7 +266,7 @@ fn runner(service: &Simulator, dir: &Path) -> JobRunner {
         &state,
         &disk,
         Arc::new(shared),
-        Arc::new(Unwatched),
+        Arc::new(NoProgress),
     )
     .unwrap()
 }

@@ -5,7 +5,7 @@
 
 use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::span::UtcMs;
-use elsa_archiver::ledger::failures::Task;
+use elsa_archiver::domain::failures::Task;
 use elsa_archiver::ledger::line::{Event, Line};
 use elsa_archiver::ledger::replay::{Damage, Replay};
 use elsa_archiver_fuzz::printable::assert_printable;

@@ -12,8 +12,7 @@ use super::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
-use crate::domain::span::Span;
-use crate::domain::window::Named;
+use crate::domain::window::{Named, Window};
 use crate::durable::{DiskError, Step};
 
 /// What was found of one job.
@@ -29,7 +28,7 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnrecordedFolder {
     /// The window that its name says.
-    pub span: Span,
+    pub window: Window,
     /// Relative to the root.
     pub folder: String,
     /// Why it can't be adopted.
@@ -49,15 +48,15 @@ pub struct Known<'a> {
     /// The spans archived.
     pub coverage: &'a Coverage,
     /// The newest revision of each window that was published anew.
-    pub revisions: &'a BTreeMap<Span, u32>,
+    pub revisions: &'a BTreeMap<Window, u32>,
     /// The end of its chain.
     pub last_manifest: Option<Digest>,
 }
 
 impl Known<'_> {
     fn has(&self, named: Named) -> bool {
-        let recorded = self.revisions.get(&named.span).copied().unwrap_or(1);
-        self.coverage.covers(named.span) && named.revision <= recorded
+        let recorded = self.revisions.get(&named.window).copied().unwrap_or(1);
+        self.coverage.covers(named.window.span()) && named.revision <= recorded
     }
 }
 
@@ -76,8 +75,12 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
         if known.has(named) {
             continue;
         }
-        let span = named.span;
-        let unrecorded = |folder, why| UnrecordedFolder { span, folder, why };
+        let window = named.window;
+        let unrecorded = |folder, why| UnrecordedFolder {
+            window,
+            folder,
+            why,
+        };
         match read(store, &folder, job, named)? {
             Err(why) => found.unrecorded.push(unrecorded(folder, why)),
             Ok((manifest, sha256)) => {
@@ -91,7 +94,7 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
                 if let Some(rival) = by_previous.insert(previous, candidate) {
                     let why = "another folder follows the same manifest".into();
                     found.unrecorded.push(UnrecordedFolder {
-                        span: rival.named.span,
+                        window: rival.named.window,
                         folder: rival.folder,
                         why,
                     });
@@ -113,7 +116,8 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
         }
     }
     while let Some(next) = by_previous.remove(&end) {
-        let span = next.named.span;
+        let window = next.named.window;
+        let span = window.span();
         // A revision of a window whose first folder was taken away is all there is of it.
         let anew = covered.missing_in(span) == [span];
         let revises = next.named.revision > 1 && covered.covers(span);
@@ -130,17 +134,17 @@ pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskEr
             ..
         } = next;
         found.adopted.push(Published::adopted(
-            store, folder, span, &manifest, sha256, anew,
+            store, folder, window, &manifest, sha256, anew,
         )?);
     }
     found
         .unrecorded
         .extend(by_previous.into_values().map(|left| UnrecordedFolder {
-            span: left.named.span,
+            window: left.named.window,
             folder: left.folder,
             why: "it does not continue the chain of manifests where the ledger ends".into(),
         }));
-    found.unrecorded.sort_by_key(|unrecorded| unrecorded.span);
+    found.unrecorded.sort_by_key(|folder| folder.window);
     Ok(found)
 }
 
@@ -179,7 +183,7 @@ fn read(
         Err(why) => return Ok(Err(format!("its {MANIFEST}: {why}"))),
     };
     if manifest.job != job.name.as_str()
-        || manifest.window.span() != Some(named.span)
+        || manifest.window.span() != Some(named.window.span())
         || manifest.revision() != Some(named.revision)
     {
         return Ok(Err(format!("its {MANIFEST} is another window's")));

@@ -29,7 +29,7 @@ pub struct Manifest {
     /// The ELSA project's number.
     pub project_id: i64,
     /// The window.
-    pub window: Window,
+    pub window: Bounds,
     /// The worst of its parts.
     pub status: Status,
     /// Records in all parts; `None` when a part can't be counted.
@@ -71,7 +71,7 @@ pub struct Supersedes {
 
 /// A window's bounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
+pub struct Bounds {
     /// First instant inside, RFC 3339 in the zone's time.
     pub from: String,
     /// First instant after, likewise.
@@ -82,7 +82,7 @@ pub struct Window {
     pub to_ms: UtcMs,
 }
 
-impl Window {
+impl Bounds {
     /// The bounds of `span` in the time of `zone`.
     #[must_use]
     pub fn of(span: Span, zone: &Zone) -> Self {

@@ -12,8 +12,9 @@ use super::manifest::{MANIFEST, Manifest, Supersedes};
 use super::plain_file::MOST_TEXT;
 use super::store::Store;
 use crate::digest::Digest;
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
+use crate::domain::window::Window;
 use crate::durable::{DiskError, Step};
 
 /// The file that lists the digests of all the others, for `sha256sum -c`.
@@ -23,7 +24,7 @@ pub const SUMS: &str = "SHA256SUMS";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archived {
     /// The window.
-    pub span: Span,
+    pub window: Window,
     /// What is known of it.
     pub status: Status,
     /// Its records; `None` when they can't be counted.
@@ -67,7 +68,7 @@ impl Published {
     pub(super) fn adopted(
         store: &Store,
         folder: String,
-        span: Span,
+        window: Window,
         manifest: &Manifest,
         manifest_sha256: Digest,
         anew: bool,
@@ -77,16 +78,16 @@ impl Published {
                 .disk()
                 .sync_folder(Step::SyncParent, &store.root().join(above))?;
         }
-        let mut published = Self::new(folder, span, manifest, manifest_sha256);
+        let mut published = Self::new(folder, window, manifest, manifest_sha256);
         if anew {
             published.0.supersedes = None;
         }
         Ok(published)
     }
 
-    fn new(folder: String, span: Span, manifest: &Manifest, manifest_sha256: Digest) -> Self {
+    fn new(folder: String, window: Window, manifest: &Manifest, manifest_sha256: Digest) -> Self {
         Self(Archived {
-            span,
+            window,
             status: manifest.status,
             records: manifest.records,
             bytes: manifest.bytes(),
@@ -132,7 +133,7 @@ pub fn publish(
     store: &Store,
     staged: &Path,
     folder: String,
-    span: Span,
+    window: Window,
     manifest: &Manifest,
 ) -> Result<Published, PublishError> {
     let disk = store.disk();
@@ -161,7 +162,7 @@ pub fn publish(
     if let Some(parent) = place.parent() {
         disk.sync_folder(Step::SyncParent, parent)?;
     }
-    Ok(Published::new(folder, span, manifest, manifest_sha256))
+    Ok(Published::new(folder, window, manifest, manifest_sha256))
 }
 
 /// Refuses a manifest, of so many bytes, that nothing would read again. `SHA256SUMS` is always shorter.

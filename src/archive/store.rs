@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::domain::job::JobName;
-use crate::domain::span::Span;
-use crate::domain::window::{FolderName, Named, Zone};
+use crate::domain::window::{FolderName, Named, Window, Zone};
 use crate::durable::{Disk, DiskError, Step, advice, off_the_runtime};
 
 /// The folder below the root in which windows are put together; collectors skip its name.
@@ -104,7 +103,7 @@ impl Store {
 
     /// Where a window of a job is put together.
     #[must_use]
-    pub fn staging(&self, job: &JobName, window: Span) -> PathBuf {
+    pub fn staging(&self, job: &JobName, window: Window) -> PathBuf {
         // Milliseconds keep the name short: the paths of the zip's entries come on top.
         let name = format!("{}-{}", window.from().0, window.to().0);
         self.staging_of(job).join(name)
@@ -112,7 +111,7 @@ impl Store {
 
     /// The folder of a window, relative to the root.
     #[must_use]
-    pub fn folder(job: &JobName, window: Span, zone: &Zone) -> String {
+    pub fn folder(job: &JobName, window: Window, zone: &Zone) -> String {
         format!("{job}/{}", FolderName::of(window, zone).relative())
     }
 
@@ -136,6 +135,15 @@ impl Store {
             });
         }
         Ok(())
+    }
+
+    /// Bytes that are free beyond `min_free_space`; `None` when there are fewer, or the file system
+    /// does not say.
+    #[must_use]
+    pub fn spare_bytes(&self) -> Option<u64> {
+        free_bytes(&self.root)
+            .ok()?
+            .checked_sub(self.min_free_space)
     }
 
     /// The folders of a job that are published and what they are called after, in order of their

@@ -18,10 +18,10 @@ use super::session::Session;
 use super::{Context, status, verify};
 use crate::archive::store::entries;
 use crate::config::Config;
-use crate::cycle::{Pass, Watch};
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::plan::plan;
 use crate::domain::span::{Millis, Span, UtcMs};
+use crate::job::{Mode, Progress};
 use crate::ledger::Ledger;
 use crate::simulator::{KeyPair, Project, Settings, Simulator};
 
@@ -69,12 +69,12 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     let config = context.config()?;
     heading("Archive everything that is due (`once`)")?;
     let bars = Bars::new(context.terminal);
-    let watch: Arc<dyn Watch> = bars;
+    let watch: Arc<dyn Progress> = bars;
     let session = Session::open(context, &config, &config.jobs, &watch)?;
     let stop = CancellationToken::new();
     let signals = stop_on_signal(&stop)
         .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
-    let outcomes = all_once(session.runners, plan, Pass::ONCE, &stop).await;
+    let outcomes = all_once(session.runners, plan, Mode::Once, &stop).await;
     signals.abort();
     context.terminal.clear();
     print(&summary(&outcomes))?;

@@ -10,7 +10,8 @@ use super::status::replays;
 use crate::archive::manifest::local_time;
 use crate::domain::job::Job;
 use crate::domain::plan::{self, reach};
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::UtcMs;
+use crate::domain::window::Window;
 use crate::elsa::request::Request;
 
 /// Windows that a person is shown of each job; `--json` lists them all.
@@ -49,7 +50,7 @@ pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), S
         planned.push((job, due, replay.recheckable.due(now, job)));
     }
     if json {
-        let asked = |job, windows: &[Span]| {
+        let asked = |job, windows: &[Window]| {
             let all = windows.iter().map(|&window| due_of(job, window));
             all.collect()
         };
@@ -78,18 +79,18 @@ pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), S
     print(&text)
 }
 
-fn due_of(job: &Job, window: Span) -> Due<'_> {
+fn due_of(job: &Job, window: Window) -> Due<'_> {
     Due {
         from_ms: window.from(),
         to_ms: window.to(),
-        request: Request::new(job, window),
+        request: Request::new(job, window.span()),
     }
 }
 
-fn listing(job: &Job, windows: &[Span]) -> String {
+fn listing(job: &Job, windows: &[Window]) -> String {
     let mut text = String::new();
     for &window in windows.iter().take(SHOWN) {
-        let asked = job.to_bound.wire_to(window);
+        let asked = job.to_bound.wire_to(window.span());
         text += &format!(
             "  {}  to  {}  asks from={} to={} count={}\n",
             local_time(window.from(), &job.zone),

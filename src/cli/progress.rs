@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cycle::Watch;
 use crate::domain::job::{Job, JobName};
-use crate::domain::span::Span;
+use crate::domain::window::Window;
+use crate::job::Progress;
 
 /// Stderr, with bars where it is a terminal.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ impl Bars {
     }
 }
 
-impl Watch for Bars {
+impl Progress for Bars {
     fn planned(&self, job: &Job, windows: usize) {
         if windows > 0 {
             let bar = self.terminal.bar(job.name.as_str(), windows as u64);
@@ -99,7 +99,7 @@ impl Watch for Bars {
         }
     }
 
-    fn done(&self, job: &Job, _window: Span) {
+    fn done(&self, job: &Job, _window: Window) {
         let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = bars.get(&job.name) {
             bar.inc(1);

@@ -10,17 +10,18 @@ use super::print::{count, grouped, print};
 use super::progress::Bars;
 use super::session::{Session, chosen};
 use crate::config::{Config, instant};
-use crate::cycle::{JobRunner, Outcome, Pass, Unwatched, Watch};
 use crate::daemon;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, windows_in};
 use crate::domain::span::{Span, UtcMs};
+use crate::domain::window::Window;
+use crate::job::{JobRunner, Mode, NoProgress, Outcome, Progress};
 
 /// The daemon.
 pub fn run(context: &Context<'_>) -> Result<(), Stop> {
     let config = context.config()?;
-    let watch: Arc<dyn Watch> = Arc::new(Unwatched);
+    let watch: Arc<dyn Progress> = Arc::new(NoProgress);
     Context::block_on(async {
         let session = Session::open(context, &config, &config.jobs, &watch)?;
         if session.runners.is_empty() && session.broken > 0 {
@@ -36,7 +37,7 @@ pub fn run(context: &Context<'_>) -> Result<(), Stop> {
 pub fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
-    archive(context, &config, &jobs, plan, Pass::ONCE)
+    archive(context, &config, &jobs, plan, Mode::Once)
 }
 
 /// Archives the uncovered windows of a span.
@@ -74,7 +75,7 @@ pub fn backfill(
             }
             due
         },
-        Pass::BACKFILL,
+        Mode::Backfill,
     )
 }
 
@@ -82,16 +83,16 @@ fn archive(
     context: &Context<'_>,
     config: &Config,
     jobs: &[Job],
-    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
-    pass: Pass,
+    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
+    mode: Mode,
 ) -> Result<(), Stop> {
-    let watch: Arc<dyn Watch> = Bars::new(context.terminal);
+    let watch: Arc<dyn Progress> = Bars::new(context.terminal);
     let (outcomes, broken, stopped) = Context::block_on(async {
         let session = Session::open(context, config, jobs, &watch)?;
         let stop = CancellationToken::new();
         let signals = daemon::signals::stop_on_signal(&stop)
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
-        let outcomes = all_once(session.runners, plan, pass, &stop).await;
+        let outcomes = all_once(session.runners, plan, mode, &stop).await;
         signals.abort();
         Ok((outcomes, session.broken, stop.is_cancelled()))
     })?;
@@ -112,8 +113,8 @@ fn archive(
 /// One cycle of each job, side by side. The accounts' bounds keep them apart.
 pub async fn all_once(
     runners: Vec<JobRunner>,
-    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Span> + Clone + Send + Sync + 'static,
-    pass: Pass,
+    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
+    mode: Mode,
     stop: &CancellationToken,
 ) -> Vec<(String, Outcome)> {
     let cycles: Vec<_> = runners
@@ -121,7 +122,7 @@ pub async fn all_once(
         .map(|mut runner| {
             let (plan, stop) = (plan.clone(), stop.clone());
             let name = runner.job().name.to_string();
-            let cycle = tokio::spawn(async move { runner.cycle(plan, pass, &stop).await });
+            let cycle = tokio::spawn(async move { runner.cycle(plan, mode, &stop).await });
             (name, cycle)
         })
         .collect();
@@ -137,7 +138,7 @@ pub async fn all_once(
     outcomes
 }
 
-/// What a pass over the jobs came to, a line a job.
+/// What a cycle of the jobs came to, a line a job.
 pub fn summary(outcomes: &[(String, Outcome)]) -> String {
     let width = outcomes
         .iter()

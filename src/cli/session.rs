@@ -12,11 +12,12 @@ use super::exit::Stop;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::config::{Config, ConfiguredAccount, Environment};
-use crate::cycle::{JobRunner, Shared, Watch};
 use crate::domain::job::{AccountName, Job};
 use crate::domain::retry::Policy;
 use crate::durable::Disk;
 use crate::elsa::client::{Client, Deadlines};
+use crate::fetch::Shared;
+use crate::job::{JobRunner, Progress};
 use crate::ledger::lock::{FolderLock, LockError};
 
 /// The lock's file in an archive's root; collectors skip its name.
@@ -43,7 +44,7 @@ impl Session {
         context: &Context<'_>,
         config: &Config,
         jobs: &[Job],
-        watch: &Arc<dyn Watch>,
+        watch: &Arc<dyn Progress>,
     ) -> Result<Self, Stop> {
         let disk = Disk::default();
         // Both: another config may share the one and not the other.

@@ -164,7 +164,10 @@ impl JobStatus {
         let gaps = closed.gaps(job.since);
         let covered_until = replay.coverage.covered_until(job.since);
         // What the service forgets first is the oldest that is not archived.
-        let oldest = due.first().or(gaps.first()).map(|span| span.from());
+        let oldest = due
+            .first()
+            .map(|window| window.from())
+            .or(gaps.first().map(|gap| gap.from()));
         let deadline = oldest
             .zip(job.retention)
             .map(|(oldest, keeps)| oldest.plus(keeps));

@@ -16,9 +16,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::cycle::{JobRunner, Pass};
 use crate::domain::plan::plan;
 use crate::domain::window::Zone;
+use crate::job::{JobRunner, Mode};
 use systemd::Systemd;
 use trigger::{Triggers, Wakes};
 
@@ -104,7 +104,7 @@ async fn look_when_woken(
     systemd: Arc<Systemd>,
 ) {
     while stop.run_until_cancelled(wake.notified()).await.is_some() {
-        let outcome = runner.cycle(plan, Pass::DAEMON, &stop).await;
+        let outcome = runner.cycle(plan, Mode::Daemon, &stop).await;
         systemd.looked(runner.job(), &outcome);
     }
 }
@@ -112,14 +112,14 @@ async fn look_when_woken(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cycle::Watch;
-    use crate::cycle::tests::Rig;
     use crate::domain::job::Job;
     use crate::elsa::client::Deadlines;
+    use crate::job::Progress;
+    use crate::job::tests::Rig;
 
     struct Deadly;
 
-    impl Watch for Deadly {
+    impl Progress for Deadly {
         fn planned(&self, _: &Job, _: usize) {
             panic!("a bug");
         }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use sd_notify::NotifyState;
 
-use crate::cycle::Outcome;
 use crate::domain::job::{Job, JobName};
+use crate::job::Outcome;
 
 /// What is told so far.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use super::coverage::Coverage;
 use super::job::Job;
 use super::span::{Span, UtcMs};
-use super::window::Windows;
+use super::window::{Window, Windows};
 
 /// The windows of `job` that are due at `now`, oldest first, because the service forgets the
 /// oldest first.
@@ -12,7 +12,7 @@ use super::window::Windows;
 /// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
 /// once `settle` has passed since its end. A job that is not enabled has nothing due.
 #[must_use]
-pub fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Span> {
+pub fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Window> {
     let since = Span::new(job.since, UtcMs(i64::MAX)).filter(|_| job.enabled);
     since.map_or_else(Vec::new, |since| windows_in(now, coverage, job, since))
 }
@@ -24,29 +24,44 @@ pub fn reach(now: UtcMs, job: &Job) -> Option<UtcMs> {
     job.retention.map(|keeps| now.minus(keeps))
 }
 
+/// When the service forgets the beginning of `window`; `None` when the job does not say.
+#[must_use]
+pub fn deadline_of(window: Window, job: &Job) -> Option<UtcMs> {
+    job.retention.map(|keeps| window.from().plus(keeps))
+}
+
+/// The first window that is due by our clock and not by the earlier of ours and the service's.
+#[must_use]
+pub fn due_by_our_clock_alone(by_ours: &[Window], by_both: &[Window]) -> Option<Window> {
+    by_ours
+        .iter()
+        .find(|window| !by_both.contains(window))
+        .copied()
+}
+
 /// Those of the windows `due`, oldest first, that the service has forgotten at `now`, as far as
 /// `retention` is known; windows that touch are one span.
 #[must_use]
-pub fn out_of_reach(now: UtcMs, job: &Job, due: &[Span]) -> Vec<Span> {
+pub fn out_of_reach(now: UtcMs, job: &Job, due: &[Window]) -> Vec<Span> {
     let Some(edge) = reach(now, job) else {
         return Vec::new();
     };
     let mut lost = Coverage::new();
     due.iter()
         .filter(|window| window.to() <= edge)
-        .for_each(|&window| lost.add(window));
+        .for_each(|&window| lost.add(window.span()));
     lost.spans().collect()
 }
 
 /// The windows of `job` inside `span` that have settled at `now` and that coverage lacks, oldest
 /// first; the first and the last are clipped where the span cuts them.
 #[must_use]
-pub fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Span> {
+pub fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Window> {
     let settled = now.minus(job.settle);
     let mut due = Vec::new();
     for missing in coverage.missing_in(span) {
         for window in Windows::starting(&job.zone, job.window, missing.from()) {
-            let Some(window) = window.intersection(missing) else {
+            let Some(window) = window.clipped_to(missing) else {
                 break;
             };
             if window.to() > settled {
@@ -95,13 +110,17 @@ pub(crate) mod tests {
         Span::new(UtcMs(from), UtcMs(to)).unwrap()
     }
 
+    fn window(from: i64, to: i64) -> Window {
+        Window::of(span(from, to))
+    }
+
     #[test]
     fn a_window_is_due_when_it_has_settled_and_not_a_millisecond_before() {
         let settled = HOUR + 600_000;
         assert_eq!(plan(UtcMs(settled - 1), &Coverage::new(), &job()), []);
         assert_eq!(
             plan(UtcMs(settled), &Coverage::new(), &job()),
-            [span(0, HOUR)]
+            [window(0, HOUR)]
         );
     }
 
@@ -111,7 +130,7 @@ pub(crate) mod tests {
         coverage.add(span(0, HOUR));
         coverage.add(span(2 * HOUR, 5 * HOUR));
         let now = UtcMs(5 * HOUR + 600_000);
-        assert_eq!(plan(now, &coverage, &job()), [span(HOUR, 2 * HOUR)]);
+        assert_eq!(plan(now, &coverage, &job()), [window(HOUR, 2 * HOUR)]);
     }
 
     #[test]
@@ -121,7 +140,7 @@ pub(crate) mod tests {
         let now = UtcMs(2 * HOUR + 600_000);
         assert_eq!(
             plan(now, &coverage, &job()),
-            [span(0, HOUR / 2), span(HOUR + 1000, 2 * HOUR)]
+            [window(0, HOUR / 2), window(HOUR + 1000, 2 * HOUR)]
         );
     }
 
@@ -131,8 +150,8 @@ pub(crate) mod tests {
             retention: Some(Millis(10 * HOUR)),
             ..job()
         };
-        let due: Vec<Span> = (0..6)
-            .map(|hour| span(hour * HOUR, (hour + 1) * HOUR))
+        let due: Vec<Window> = (0..6)
+            .map(|hour| window(hour * HOUR, (hour + 1) * HOUR))
             .collect();
         let now = UtcMs(13 * HOUR + 1);
         assert_eq!(out_of_reach(now, &keeps, &due), [span(0, 3 * HOUR)]);
@@ -169,10 +188,10 @@ pub(crate) mod tests {
                 coverage.add(span(from * HOUR, from * HOUR + minutes * 60_000));
             }
             let due = plan(now, &coverage, &job);
-            for window in &due {
-                prop_assert_eq!(coverage.missing_in(*window), vec![*window]);
+            for window in due.iter().map(|window| window.span()) {
+                prop_assert_eq!(coverage.missing_in(window), vec![window]);
                 prop_assert!(window.length().0 <= HOUR);
-                coverage.add(*window);
+                coverage.add(window);
             }
             prop_assert_eq!(plan(now, &coverage, &job), vec![]);
             // Between `since` and the last settled boundary nothing is missing.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::job::Job;
 use super::plan::reach;
-use super::span::{Millis, Span, UtcMs};
+use super::span::{Millis, UtcMs};
 use super::split::Status;
+use super::window::Window;
 
 /// The longest that a recheck can be put off: 30 days, as long as the service
 /// keeps logs by default.
@@ -32,12 +33,12 @@ pub struct Asked {
 /// The archived windows that may still be due for a recheck.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recheckable {
-    windows: BTreeMap<Span, Asked>,
+    windows: BTreeMap<Window, Asked>,
 }
 
 impl Recheckable {
     /// Takes in that `window` was archived, or archived anew.
-    pub fn archived(&mut self, window: Span, asked: Asked) {
+    pub fn archived(&mut self, window: Window, asked: Asked) {
         // By the windows' own time: a clock that was ahead for a moment forgets nothing.
         while let Some(oldest) = self.windows.first_entry()
             && oldest.key().to().plus(REMEMBERED) < window.to()
@@ -52,7 +53,7 @@ impl Recheckable {
     }
 
     /// Takes in that `window` was asked for again and holds what it held.
-    pub fn unchanged(&mut self, window: Span, at: UtcMs) {
+    pub fn unchanged(&mut self, window: Window, at: UtcMs) {
         if let Some(asked) = self.windows.get_mut(&window) {
             asked.at = at;
         }
@@ -60,14 +61,14 @@ impl Recheckable {
 
     /// When `window` was asked for last; `None` when it is not remembered.
     #[must_use]
-    pub fn asked(&self, window: Span) -> Option<Asked> {
+    pub fn asked(&self, window: Window) -> Option<Asked> {
         self.windows.get(&window).copied()
     }
 
     /// The windows of `job` that are due for a recheck at `now`, oldest first: those that were not
     /// asked for since `recheck` after their end, and that the service still keeps.
     #[must_use]
-    pub fn due(&self, now: UtcMs, job: &Job) -> Vec<Span> {
+    pub fn due(&self, now: UtcMs, job: &Job) -> Vec<Window> {
         self.windows
             .keys()
             .copied()
@@ -77,7 +78,7 @@ impl Recheckable {
 
     /// Whether a window is among them.
     #[must_use]
-    pub fn is_due(&self, window: Span, now: UtcMs, job: &Job) -> bool {
+    pub fn is_due(&self, window: Window, now: UtcMs, job: &Job) -> bool {
         let Some(after) = job.recheck.filter(|_| job.enabled) else {
             return false;
         };
@@ -93,7 +94,7 @@ impl Recheckable {
     }
 
     /// Every window that is remembered, for a checkpoint.
-    pub fn windows(&self) -> impl Iterator<Item = (Span, Asked)> + '_ {
+    pub fn windows(&self) -> impl Iterator<Item = (Window, Asked)> + '_ {
         self.windows.iter().map(|(&window, &asked)| (window, asked))
     }
 }
@@ -149,7 +150,7 @@ pub struct Lateness {
 impl Lateness {
     /// Takes in a recheck of `window` that found `more` records at `found` than there had been at
     /// `asked`; 0 when it found none.
-    pub fn note(&mut self, window: Span, asked: UtcMs, found: UtcMs, more: u64) {
+    pub fn note(&mut self, window: Window, asked: UtcMs, found: UtcMs, more: u64) {
         self.rechecked += 1;
         if more == 0 {
             return;
@@ -166,11 +167,12 @@ impl Lateness {
 mod tests {
     use super::*;
     use crate::domain::plan::tests::job;
+    use crate::domain::span::Span;
 
     const HOUR: i64 = 3_600_000;
 
-    fn span(from: i64, to: i64) -> Span {
-        Span::new(UtcMs(from), UtcMs(to)).unwrap()
+    fn span(from: i64, to: i64) -> Window {
+        Window::of(Span::new(UtcMs(from), UtcMs(to)).unwrap())
     }
 
     fn daily() -> Job {
@@ -181,7 +183,7 @@ mod tests {
     }
 
     /// The first hour, archived ten minutes after its end.
-    fn one_window() -> (Recheckable, Span) {
+    fn one_window() -> (Recheckable, Window) {
         let mut known = Recheckable::default();
         let window = span(0, HOUR);
         let asked = Asked {

@@ -43,6 +43,8 @@ pub enum Failure {
     },
     /// A fault of this machine: disk full, permission, no such folder.
     Local,
+    /// The program is being stopped.
+    Stopped,
 }
 
 impl Failure {
@@ -51,7 +53,7 @@ impl Failure {
     pub const fn is_answer(self) -> bool {
         !matches!(
             self,
-            Self::Passing | Self::Unreachable | Self::TooSlow | Self::Local
+            Self::Passing | Self::Unreachable | Self::TooSlow | Self::Local | Self::Stopped
         )
     }
 }
@@ -116,7 +118,7 @@ impl Policy {
         match failure {
             Failure::WrongKey | Failure::Refused => Decision::GiveUpJob(Remedy::Operator),
             Failure::Local => Decision::GiveUpJob(Remedy::Time),
-            Failure::Rejected | Failure::NoRoom { .. } => Decision::GiveUpWindow,
+            Failure::Rejected | Failure::NoRoom { .. } | Failure::Stopped => Decision::GiveUpWindow,
             // A skew is measured against the clock that signed, so each one is news; a service
             // whose own clocks disagree must not keep us busy for ever.
             Failure::ClockSkew { .. } if last => Decision::GiveUpJob(Remedy::Time),

@@ -17,6 +17,48 @@ use super::span::{Millis, Span, UtcMs};
 
 const DAY: Millis = Millis::from_days(1);
 
+/// A window: a span of a job that is archived as one folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window(Span);
+
+impl Window {
+    /// The window over `span`.
+    #[must_use]
+    pub const fn of(span: Span) -> Self {
+        Self(span)
+    }
+
+    /// The instants in it.
+    #[must_use]
+    pub const fn span(self) -> Span {
+        self.0
+    }
+
+    /// First instant inside.
+    #[must_use]
+    pub const fn from(self) -> UtcMs {
+        self.0.from()
+    }
+
+    /// First instant after.
+    #[must_use]
+    pub const fn to(self) -> UtcMs {
+        self.0.to()
+    }
+
+    /// What of it lies in `span`.
+    #[must_use]
+    pub fn clipped_to(self, span: Span) -> Option<Self> {
+        self.0.intersection(span).map(Self)
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// How far apart the boundaries of windows are, in civil time: 1 minute to 12 hours dividing a
 /// day evenly, or one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +152,12 @@ impl<'a> Windows<'a> {
 }
 
 impl Iterator for Windows<'_> {
-    type Item = Span;
+    type Item = Window;
 
-    fn next(&mut self) -> Option<Span> {
+    fn next(&mut self) -> Option<Window> {
         let span = Span::new(self.at, boundary_after(self.zone, self.size, self.at)?)?;
         self.at = span.to();
-        Some(span)
+        Some(Window(span))
     }
 }
 
@@ -182,9 +224,9 @@ impl FolderName {
     /// Names a window as the contract says: `20261122T000000+0900--20261122T010000+0900`, with a
     /// fraction (`20261122T000000.123+0900`) where a bound is not a whole second.
     #[must_use]
-    pub fn of(span: Span, zone: &Zone) -> Self {
-        let from = Stamp::at(span.from(), zone);
-        let to = Stamp::at(span.to(), zone);
+    pub fn of(window: Window, zone: &Zone) -> Self {
+        let from = Stamp::at(window.from(), zone);
+        let to = Stamp::at(window.to(), zone);
         Self {
             date: from.local.date().to_string(),
             name: format!("{from}--{to}"),
@@ -194,16 +236,19 @@ impl FolderName {
     /// Reads a folder's name back; the zone is not needed, since each bound carries its offset.
     #[must_use]
     pub fn parse(name: &str) -> Option<Named> {
-        let (window, revision) = match name.rsplit_once(".r") {
-            Some((window, number)) => (window, later_revision(number)?),
+        let (bounds, revision) = match name.rsplit_once(".r") {
+            Some((bounds, number)) => (bounds, later_revision(number)?),
             None => (name, 1),
         };
-        let (from, to) = window.split_once("--")?;
+        let (from, to) = bounds.split_once("--")?;
         let span = Span::new(
             from.parse::<Stamp>().ok()?.instant()?,
             to.parse::<Stamp>().ok()?.instant()?,
         )?;
-        Some(Named { span, revision })
+        Some(Named {
+            window: Window(span),
+            revision,
+        })
     }
 
     /// The name beside a window's folder under which the window is published anew: `.r2`, then
@@ -230,7 +275,7 @@ impl FolderName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
     /// The window.
-    pub span: Span,
+    pub window: Window,
     /// 1 for the folder that was published first; later ones supersede it.
     pub revision: u32,
 }

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::failures::Failures;
 use super::replay::Replay;
 use crate::digest::Digest;
+use crate::domain::failures::Failures;
 use crate::domain::recheck::{Asked, Lateness};
 use crate::domain::span::{Millis, Span, UtcMs};
+use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError};
 
 /// Lines between two checkpoints; as many are read in a few milliseconds.
@@ -55,14 +56,14 @@ struct Stored {
 /// A window, how often it failed, when last, why, and what it needs.
 type StoredFailures = (UtcMs, UtcMs, u32, UtcMs, String, Option<u64>);
 
-fn stored(failures: &BTreeMap<Span, Failures>) -> Vec<StoredFailures> {
+fn stored(failures: &BTreeMap<Window, Failures>) -> Vec<StoredFailures> {
     failures
         .iter()
-        .map(|(span, known)| {
+        .map(|(window, known)| {
             let (message, needs) = (known.message.clone(), known.needs_bytes);
             (
-                span.from(),
-                span.to(),
+                window.from(),
+                window.to(),
                 known.times,
                 known.last,
                 message,
@@ -72,7 +73,7 @@ fn stored(failures: &BTreeMap<Span, Failures>) -> Vec<StoredFailures> {
         .collect()
 }
 
-fn restored(stored: Vec<StoredFailures>) -> Option<BTreeMap<Span, Failures>> {
+fn restored(stored: Vec<StoredFailures>) -> Option<BTreeMap<Window, Failures>> {
     stored
         .into_iter()
         .map(|(from, to, times, last, message, needs_bytes)| {
@@ -82,7 +83,7 @@ fn restored(stored: Vec<StoredFailures>) -> Option<BTreeMap<Span, Failures>> {
                 message,
                 needs_bytes,
             };
-            Some((Span::new(from, to)?, failures))
+            Some((Window::of(Span::new(from, to)?), failures))
         })
         .collect()
 }
@@ -197,7 +198,7 @@ impl Stored {
             }
         }
         if let Some((from, to, at)) = self.last_success {
-            replay.last_success = Some((Span::new(from, to)?, at));
+            replay.last_success = Some((Window::of(Span::new(from, to)?), at));
         }
         for (from, to, records) in self.recent {
             replay.estimator.note(Span::new(from, to)?, records);
@@ -205,10 +206,12 @@ impl Stored {
         for (from, to, at, line) in self.recheckable {
             replay
                 .recheckable
-                .archived(Span::new(from, to)?, Asked { at, line });
+                .archived(Window::of(Span::new(from, to)?), Asked { at, line });
         }
         for (from, to, revision) in self.revisions {
-            replay.revisions.insert(Span::new(from, to)?, revision);
+            replay
+                .revisions
+                .insert(Window::of(Span::new(from, to)?), revision);
         }
         let (rechecked, changed, records, over, until) = self.lateness;
         replay.lateness = Lateness {

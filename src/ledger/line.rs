@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
+use crate::domain::failures::Failed;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
+use crate::domain::window::Window;
 use crate::printable::printable;
 
 /// What a line says.
@@ -23,21 +25,9 @@ pub enum Event {
     /// Somebody knows of what was lost in a span.
     Acknowledged(Span),
     /// An archived window was asked for again, and holds what it held.
-    Rechecked(Span),
+    Rechecked(Window),
     /// An archived window could not be asked for again; it is still to be.
     RecheckFailed(Failed),
-}
-
-/// Why a window is not archived, or not rechecked, yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    /// The window.
-    pub span: Span,
-    /// The reason, for the operator.
-    pub message: String,
-    /// Where it was this machine's disk and not the service: how many bytes must be free beyond
-    /// `min_free_space` for another try to be worth it.
-    pub needs_bytes: Option<u64>,
 }
 
 /// A line with its place in the chain.
@@ -99,9 +89,10 @@ impl Line {
     /// Never with these types; the serializer's signature has one.
     pub fn to_json(&self) -> serde_json::Result<String> {
         let span = match &self.event {
-            Event::Archived(archived) => archived.span,
-            Event::Failed(failed) | Event::RecheckFailed(failed) => failed.span,
-            Event::Lost(span) | Event::Acknowledged(span) | Event::Rechecked(span) => *span,
+            Event::Archived(archived) => archived.window.span(),
+            Event::Failed(failed) | Event::RecheckFailed(failed) => failed.window.span(),
+            Event::Rechecked(window) => window.span(),
+            Event::Lost(span) | Event::Acknowledged(span) => *span,
         };
         let mut fields = Fields {
             seq: self.seq,
@@ -162,9 +153,10 @@ impl Line {
             .map_err(|_| "its field `at` is no RFC 3339 time".to_owned())?;
         let span =
             Span::new(fields.from_ms, fields.to_ms).ok_or("its window ends before it begins")?;
+        let window = Window::of(span);
         let event = match &*fields.event {
             ARCHIVED => Event::Archived(Archived {
-                span,
+                window,
                 status: fields.status.ok_or("it has no `status`")?,
                 records: fields.records,
                 bytes: fields.bytes.ok_or("it has no `bytes`")?,
@@ -176,15 +168,15 @@ impl Line {
                 asked: fields.asked_ms,
             }),
             FAILED => Event::Failed(Failed {
-                span,
+                window,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
                 needs_bytes: fields.needs_bytes,
             }),
             LOST => Event::Lost(span),
             ACKNOWLEDGED => Event::Acknowledged(span),
-            RECHECKED => Event::Rechecked(span),
+            RECHECKED => Event::Rechecked(window),
             RECHECK_FAILED => Event::RecheckFailed(Failed {
-                span,
+                window,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
                 needs_bytes: fields.needs_bytes,
             }),
@@ -214,7 +206,7 @@ mod tests {
             seq: 7,
             at: UtcMs(1_795_000_000_123),
             event: Event::Archived(Archived {
-                span: Span::new(UtcMs(0), UtcMs(3_600_000)).unwrap(),
+                window: Window::of(Span::new(UtcMs(0), UtcMs(3_600_000)).unwrap()),
                 status: Status::Complete,
                 records: Some(12),
                 bytes: 3400,

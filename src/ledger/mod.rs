@@ -4,7 +4,6 @@
 
 pub mod acknowledgement;
 mod checkpoint;
-pub mod failures;
 pub mod line;
 pub mod lock;
 pub mod replay;
@@ -18,10 +17,12 @@ use thiserror::Error;
 
 use crate::archive::publish::{Archived, Published};
 use crate::clock::Clock;
+use crate::domain::failures::Failed;
 use crate::domain::job::JobName;
 use crate::domain::span::{Span, UtcMs};
+use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
-use line::{Event, Failed, Line};
+use line::{Event, Line};
 use replay::{Damage, Replay};
 
 /// Why a ledger can't be used.
@@ -192,7 +193,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn record_unchanged(&mut self, window: Span) -> Result<(), LedgerError> {
+    pub fn record_unchanged(&mut self, window: Window) -> Result<(), LedgerError> {
         self.append(Event::Rechecked(window))
     }
 
@@ -204,11 +205,19 @@ impl Ledger {
         self.append(Event::RecheckFailed(failed))
     }
 
-    /// What the ledger says of a window whose line begins at byte `line`.
+    /// What is archived of a window that may be due for a recheck.
     ///
     /// # Errors
-    /// When the ledger can't be read, or says something else there.
-    pub fn archived_at(&self, window: Span, line: u64) -> Result<Archived, LedgerError> {
+    /// When the ledger can't be read, or no longer says it.
+    pub fn archived_before(&self, window: Window) -> Result<Archived, LedgerError> {
+        match self.replay.recheckable.asked(window) {
+            Some(asked) => self.archived_at(window, asked.line),
+            None => Err(self.changed(format!("nothing in it is archived of {window}"))),
+        }
+    }
+
+    /// What the ledger says of a window whose line begins at byte `line`.
+    fn archived_at(&self, window: Window, line: u64) -> Result<Archived, LedgerError> {
         let read = || {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(line))?;
@@ -220,12 +229,18 @@ impl Ledger {
         };
         let bytes = off_the_runtime(read).map_err(|source| unreadable(&self.path, source))?;
         match Line::parse(bytes.trim_ascii_end()).map(|line| line.event) {
-            Ok(Event::Archived(archived)) if archived.span == window => Ok(archived),
-            _ => Err(LedgerError::Damaged {
-                path: self.path.clone(),
-                what: format!("at byte {line} it no longer says what is archived of {window}"),
-                job: self.job.clone(),
-            }),
+            Ok(Event::Archived(archived)) if archived.window == window => Ok(archived),
+            _ => Err(self.changed(format!(
+                "at byte {line} it no longer says what is archived of {window}"
+            ))),
+        }
+    }
+
+    fn changed(&self, what: String) -> LedgerError {
+        LedgerError::Damaged {
+            path: self.path.clone(),
+            what,
+            job: self.job.clone(),
         }
     }
 

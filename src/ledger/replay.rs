@@ -6,18 +6,18 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use super::failures::{Failures, Task};
 use super::line::{Event, Line};
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
+use crate::domain::failures::{Failures, Task};
 use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::estimate::Estimator;
-use crate::domain::window::FolderName;
+use crate::domain::window::{FolderName, Window};
 
 /// Longest line that is read, in bytes; what this program writes stays far below.
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
@@ -60,9 +60,9 @@ pub struct Replay {
     /// How late logs have been seen to come.
     pub lateness: Lateness,
     /// The newest revision of each window that was published anew.
-    pub revisions: BTreeMap<Span, u32>,
+    pub revisions: BTreeMap<Window, u32>,
     /// The window archived last, and when; not one that was published anew.
-    pub last_success: Option<(Span, UtcMs)>,
+    pub last_success: Option<(Window, UtcMs)>,
     /// What the windows archived last held.
     pub estimator: Estimator,
     /// Digest of the manifest published last.
@@ -72,9 +72,9 @@ pub struct Replay {
     /// Length of all whole lines, in bytes: where a torn last line begins, if there is one.
     pub end: u64,
     /// Windows that failed and that nothing has made good since.
-    pub(super) failures: BTreeMap<Span, Failures>,
+    pub(super) failures: BTreeMap<Window, Failures>,
     /// Windows whose recheck failed and that nothing has made good since.
-    pub(super) recheck_failures: BTreeMap<Span, Failures>,
+    pub(super) recheck_failures: BTreeMap<Window, Failures>,
     /// Length of the last line with its newline, in bytes.
     pub(super) last_line_bytes: u64,
     pub(super) last_line: Option<Digest>,
@@ -156,17 +156,18 @@ impl Replay {
     }
 
     fn archived(&mut self, archived: &Archived, at: UtcMs) {
-        let window = archived.span;
-        self.coverage.add(window);
+        let window = archived.window;
+        self.coverage.add(window.span());
         if !self.failures.is_empty() {
-            self.failures.retain(|&span, _| !window.covers(span));
+            self.failures
+                .retain(|failed, _| !window.span().covers(failed.span()));
         }
         match &archived.supersedes {
             Some(before) => self.superseded(archived, before),
             None => {
                 self.last_success = Some((window, at));
                 if let Some(records) = archived.records {
-                    self.estimator.note(window, records);
+                    self.estimator.note(window.span(), records);
                 }
             }
         }
@@ -203,8 +204,8 @@ impl Replay {
             .zip(before.records)
             .map_or(0, |(now, before)| now.saturating_sub(before));
         let (asked, found) = (before.asked_ms, before.found_ms);
-        self.lateness.note(archived.span, asked, found, more);
-        self.recheck_failures.remove(&archived.span);
+        self.lateness.note(archived.window, asked, found, more);
+        self.recheck_failures.remove(&archived.window);
     }
 
     fn count_of(&mut self, status: Status) -> Option<&mut u64> {
@@ -230,10 +231,12 @@ impl Replay {
     /// which nothing has made good, and when it happened.
     #[must_use]
     pub fn last_error(&self, now: UtcMs, job: &Job) -> Option<(&str, UtcMs)> {
-        let missing = self.failures.iter().filter(|&(&span, _)| {
+        let missing = self.failures.iter().filter(|(window, _)| {
+            let span = window.span();
             span.to() > job.since && !self.coverage.covers(span) && !self.lost.covers(span)
         });
-        let is_due = |&(&window, _): &(&Span, &Failures)| self.recheckable.is_due(window, now, job);
+        let is_due =
+            |&(&window, _): &(&Window, &Failures)| self.recheckable.is_due(window, now, job);
         missing
             .chain(self.recheck_failures.iter().filter(is_due))
             .max_by_key(|(_, failures)| failures.last)
@@ -273,12 +276,12 @@ impl Replay {
         closed
     }
 
-    /// How a window has failed; `None` when it never did, or was made good.
+    /// How windows have failed that nothing has made good since.
     #[must_use]
-    pub fn failures_of(&self, task: Task, window: Span) -> Option<&Failures> {
+    pub const fn failures(&self, task: Task) -> &BTreeMap<Window, Failures> {
         match task {
-            Task::Archive => self.failures.get(&window),
-            Task::Recheck => self.recheck_failures.get(&window),
+            Task::Archive => &self.failures,
+            Task::Recheck => &self.recheck_failures,
         }
     }
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::failures::Task;
 use super::*;
 use crate::archive::adopt::{Known, adopt};
 use crate::archive::publish::tests::{published, revised, span};
 use crate::archive::store::Store;
+use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::span::{Millis, UtcMs};
 
@@ -63,8 +63,13 @@ impl World {
     /// Publishes an hour anew.
     fn revise(&self, ledger: &Ledger, hour: i64) -> Published {
         let window = span(hour * HOUR, (hour + 1) * HOUR);
-        let line = ledger.replay().recheckable.asked(window).unwrap().line;
-        let before = ledger.archived_at(window, line).unwrap();
+        let line = ledger
+            .replay()
+            .recheckable
+            .asked(Window::of(window))
+            .unwrap()
+            .line;
+        let before = ledger.archived_at(Window::of(window), line).unwrap();
         revised(&self.store(), &before, ledger.replay().last_manifest).unwrap()
     }
 
@@ -93,7 +98,7 @@ fn a_ledger_reads_back_what_was_recorded() {
     let mut ledger = world.open();
     world.archive(&mut ledger, 0..3);
     let failed = Failed {
-        span: span(3 * HOUR, 4 * HOUR),
+        window: Window::of(span(3 * HOUR, 4 * HOUR)),
         message: "no".into(),
         needs_bytes: Some(7),
     };
@@ -175,7 +180,7 @@ fn a_full_disk_is_recorded_in_the_space_that_was_set_aside() {
     assert_eq!(fs::metadata(&reserve).unwrap().len(), reserve::BYTES);
     full.store(true, Ordering::Relaxed);
     let failed = Failed {
-        span: span(0, HOUR),
+        window: Window::of(span(0, HOUR)),
         message: "no space left".into(),
         needs_bytes: None,
     };
@@ -200,7 +205,7 @@ fn without_a_reserve_left_a_full_disk_is_an_error_that_says_so() {
     }));
     let mut ledger = world.open();
     let failed = Failed {
-        span: span(0, HOUR),
+        window: Window::of(span(0, HOUR)),
         message: "no".into(),
         needs_bytes: None,
     };
@@ -234,7 +239,7 @@ fn a_checkpoint_counts_only_while_the_ledger_holds_its_line() {
     checkpoint::save(&world.path(), ledger.replay(), &world.disk).unwrap();
     world.archive(&mut ledger, 2..3);
     let failed = Failed {
-        span: span(3 * HOUR, 4 * HOUR),
+        window: Window::of(span(3 * HOUR, 4 * HOUR)),
         message: "no".into(),
         needs_bytes: Some(7),
     };
@@ -284,7 +289,10 @@ fn a_window_published_anew_counts_once_and_in_place_of_the_first() {
     // And once more: the third in place of the second.
     ledger.record(world.revise(&ledger, 1)).unwrap();
     assert_eq!(ledger.replay().records, 5);
-    assert_eq!(ledger.replay().revisions[&span(HOUR, 2 * HOUR)], 3);
+    assert_eq!(
+        ledger.replay().revisions[&Window::of(span(HOUR, 2 * HOUR))],
+        3
+    );
     let shown = ledger.replay().clone();
     drop(ledger);
     assert_eq!(world.open().replay(), &shown);
@@ -295,9 +303,9 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     let world = World::new();
     let mut ledger = world.open();
     world.archive(&mut ledger, 0..2);
-    let window = span(0, HOUR);
+    let window = Window::of(span(0, HOUR));
     let failed = || Failed {
-        span: window,
+        window,
         message: "the gateway said no".into(),
         needs_bytes: None,
     };
@@ -315,15 +323,15 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
         replay.last_error(now, &job).unwrap(),
         ("the gateway said no", UtcMs(9 * HOUR))
     );
-    let known = replay.failures_of(Task::Recheck, window).unwrap();
+    let known = replay.failures(Task::Recheck).get(&window).unwrap();
     assert!(known.is_paused(Task::Recheck, UtcMs(9 * HOUR + 119_999)));
     assert!(!known.is_paused(Task::Recheck, UtcMs(9 * HOUR + 120_000)));
-    assert_eq!(replay.failures_of(Task::Archive, window), None);
+    assert_eq!(replay.failures(Task::Archive).get(&window), None);
     checkpoint::save(&world.path(), replay, &world.disk).unwrap();
     let glanced = Ledger::glance(world.dir.path(), &world.job).unwrap();
     assert_eq!(&glanced, replay);
     ledger.record_unchanged(window).unwrap();
     assert_eq!(ledger.replay().last_error(now, &job), None);
-    assert_eq!(ledger.replay().failures_of(Task::Recheck, window), None);
+    assert_eq!(ledger.replay().failures(Task::Recheck).get(&window), None);
     assert_eq!(ledger.replay().lateness.rechecked, 1);
 }

@@ -6,9 +6,9 @@ use elsa_archiver::domain::span::Millis;
 use std::sync::Arc;
 
 use elsa_archiver::clock::Clock;
-use elsa_archiver::cycle::Outcome;
 use elsa_archiver::domain::secret::{Keys, Secret};
 use elsa_archiver::elsa::client::{Client, Deadlines};
+use elsa_archiver::job::Outcome;
 use elsa_archiver::simulator::{self, Fault, FaultPlan, Project, Settings, Simulator};
 use tokio::task::JoinSet;
 

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use elsa_archiver::archive::quarantine::Quarantine;
 use elsa_archiver::archive::store::Store;
 use elsa_archiver::clock::Clock;
-use elsa_archiver::cycle::{JobRunner, Outcome, Pass, Shared, Unwatched};
 use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::domain::retry::Policy;
+use elsa_archiver::domain::window::Window;
 use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::Client;
+use elsa_archiver::fetch::Shared;
+use elsa_archiver::job::{JobRunner, Mode, NoProgress, Outcome};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +50,7 @@ impl Archiving {
             quarantine: Quarantine::new(&state, 0, disk.clone()),
         });
         fs::create_dir(&state).unwrap();
-        let (job, watch) = (Arc::new(job(name)), Arc::new(Unwatched));
+        let (job, watch) = (Arc::new(job(name)), Arc::new(NoProgress));
         let runner = JobRunner::open(job, client, &state, &disk, shared, watch).unwrap();
         Self { dir, runner }
     }
@@ -58,7 +60,11 @@ impl Archiving {
         let due: Vec<_> = (0..windows).map(hour).collect();
         let stop = CancellationToken::new();
         self.runner
-            .cycle(|_, _: &_, _: &_| due.clone(), Pass::ONCE, &stop)
+            .cycle(
+                |_, _: &_, _: &_| due.iter().copied().map(Window::of).collect(),
+                Mode::Once,
+                &stop,
+            )
             .await
     }
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::archive::manifest::{self, DataFile, Part, Request, Window, Zip};
+use crate::archive::manifest::{self, Bounds, DataFile, Part, Request, Zip};
 use crate::domain::job::{Format, JobName, ToBound};
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::{FolderName, Zone};
 use crate::durable::Disk;
 
@@ -31,7 +31,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
         job: "shop".into(),
         project_key: "Pb_shop".into(),
         project_id: 1,
-        window: Window::of(span, &Zone::utc()),
+        window: Bounds::of(span, &Zone::utc()),
         status: Status::Complete,
         records: Some(1),
         request: Request {
@@ -68,7 +68,7 @@ pub(crate) fn revised(
     before: &Archived,
     previous: Option<Digest>,
 ) -> Result<Published, PublishError> {
-    let mut manifest = manifest(before.span, previous);
+    let mut manifest = manifest(before.window.span(), previous);
     manifest.records = before.records.map(|records| records + 1);
     manifest.supersedes = Some(Box::new(Supersedes {
         folder: before.folder.clone(),
@@ -76,8 +76,8 @@ pub(crate) fn revised(
         status: before.status,
         records: before.records,
         bytes: before.bytes,
-        asked_ms: before.span.to().plus(Millis(1)),
-        found_ms: before.span.to().plus(Millis(1000)),
+        asked_ms: before.window.to().plus(Millis(1)),
+        found_ms: before.window.to().plus(Millis(1000)),
     }));
     let folder = FolderName::of_next_revision(&before.folder).unwrap();
     stage_and_publish(store, folder, &manifest)
@@ -89,7 +89,11 @@ pub(crate) fn published(
     span: Span,
     previous: Option<Digest>,
 ) -> Result<Published, PublishError> {
-    let folder = Store::folder(&JobName::parse("shop").unwrap(), span, &Zone::utc());
+    let folder = Store::folder(
+        &JobName::parse("shop").unwrap(),
+        Window::of(span),
+        &Zone::utc(),
+    );
     stage_and_publish(store, folder, &manifest(span, previous))
 }
 
@@ -99,10 +103,10 @@ fn stage_and_publish(
     manifest: &Manifest,
 ) -> Result<Published, PublishError> {
     let span = manifest.window.span().unwrap();
-    let staged = store.staging(&JobName::parse("shop").unwrap(), span);
+    let staged = store.staging(&JobName::parse("shop").unwrap(), Window::of(span));
     fs::create_dir_all(staged.join("part-0001")).unwrap();
     fs::write(staged.join("part-0001/logs.json"), DATA).unwrap();
-    publish(store, &staged, folder, span, manifest)
+    publish(store, &staged, folder, Window::of(span), manifest)
 }
 
 const WINDOW: &str = "shop/1970-01-01/19700101T000000+0000--19700101T010000+0000";

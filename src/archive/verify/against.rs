@@ -42,7 +42,10 @@ pub fn verify(
         if let Some((manifest, _)) = found {
             let disagreements = [
                 (manifest.job != job.name.as_str(), "the job"),
-                (manifest.window.span() != Some(line.span), "the window"),
+                (
+                    manifest.window.span() != Some(line.window.span()),
+                    "the window",
+                ),
                 (manifest.status != line.status, "the status"),
                 (manifest.records != line.records, "the number of records"),
                 // As adopted with a ledger that was made anew, it may supersede nothing there is.

@@ -91,8 +91,9 @@ pub fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<Job
             let named = names.next().and_then(FolderName::parse);
             // Where the path is whole (job, date, window), the job's name is in it too.
             let job_named = names.nth(1).is_none_or(|name| name == manifest.job);
-            let agrees =
-                |named: Named| named.span == span && manifest.revision() == Some(named.revision);
+            let agrees = |named: Named| {
+                named.window.span() == span && manifest.revision() == Some(named.revision)
+            };
             if !named.is_none_or(agrees) || !job_named {
                 total.find(folder, None, Problem::AnotherWindow);
             }

@@ -46,7 +46,7 @@ impl World {
         let mut coverage = Coverage::new();
         self.archived
             .iter()
-            .for_each(|archived| coverage.add(archived.span));
+            .for_each(|archived| coverage.add(archived.window.span()));
         let published = self.store.published(&job().name).unwrap();
         let published: Vec<String> = published.into_iter().map(|(_, folder)| folder).collect();
         against::verify(
@@ -188,7 +188,7 @@ fn a_revision_of_another_window_is_no_excuse_for_an_overlap() {
     let mut world = World::new();
     // It says to supersede the third, and holds the second.
     let mut other = world.archived[2].clone();
-    (other.span, other.folder) = (world.archived[1].span, world.archived[1].folder.clone());
+    (other.window, other.folder) = (world.archived[1].window, world.archived[1].folder.clone());
     let previous = Some(world.archived[3].manifest_sha256);
     let again = revised(&world.store, &other, previous).unwrap();
     world.archived.push(again.into_archived());

@@ -13,8 +13,7 @@ const WINDOWS: usize = 2;
 const TRIAL: i64 = 24;
 
 /// Whether `window` is one in which it is tried anew whether the service has a cap of its own.
-#[must_use]
-pub const fn is_trial(window: Span) -> bool {
+const fn is_trial(window: Span) -> bool {
     window
         .from()
         .0
@@ -39,12 +38,22 @@ impl Estimator {
     }
 
     /// How many records `window` may be expected to hold; `None` when nothing is known.
-    #[must_use]
-    pub fn records_in(&self, window: Span) -> Option<u64> {
+    fn records_in(&self, window: Span) -> Option<u64> {
         let per_ms = |&(window, records): &(Span, u64)| records as f64 / window.length().0 as f64;
         let (before, last) = (per_ms(self.recent.first()?), per_ms(self.recent.last()?));
         let expected = before.max(last + (last - before).max(0.0));
         Some((expected * window.length().0 as f64).ceil() as u64)
+    }
+
+    /// How many records are expected of `window`. While the service seems to cut answers below what
+    /// is asked for (`has_hidden_cap`), some windows are asked for as if nothing were expected, that
+    /// is whole: more records than that show that it does not, or no longer.
+    #[must_use]
+    pub fn estimate(&self, window: Span, has_hidden_cap: bool) -> Option<u64> {
+        match has_hidden_cap && is_trial(window) {
+            true => None,
+            false => self.records_in(window),
+        }
     }
 
     /// The windows that count, the older first.

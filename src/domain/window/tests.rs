@@ -23,6 +23,7 @@ fn cut(zone: &Zone, size: WindowSize, from: &str, to: &str) -> Vec<Span> {
     let to = ms(to);
     Windows::starting(zone, size, ms(from))
         .take_while(|span| span.to() <= to)
+        .map(Window::span)
         .collect()
 }
 
@@ -46,12 +47,15 @@ fn a_plain_day_has_24_hourly_windows_named_in_local_time() {
         "2026-11-22T15:00:00Z",
     );
     assert_eq!(day.len(), 24);
-    let name = FolderName::of(day[0], &seoul);
+    let name = FolderName::of(Window::of(day[0]), &seoul);
     assert_eq!(
         name.relative(),
         "2026-11-22/20261122T000000+0900--20261122T010000+0900"
     );
-    assert_eq!(FolderName::of(day[23], &seoul).date, "2026-11-22");
+    assert_eq!(
+        FolderName::of(Window::of(day[23]), &seoul).date,
+        "2026-11-22"
+    );
 }
 
 #[test]
@@ -79,7 +83,7 @@ fn days_of_23_and_25_hours_have_as_many_hourly_windows() {
     );
     let twice: Vec<_> = autumn[1..3]
         .iter()
-        .map(|&s| FolderName::of(s, &zone).name)
+        .map(|&s| FolderName::of(Window::of(s), &zone).name)
         .collect();
     assert_eq!(
         twice,
@@ -191,7 +195,7 @@ fn a_day_without_midnight_starts_where_the_clock_does() {
         [24, 23, 24]
     );
     assert_eq!(
-        FolderName::of(days[1], &zone).name,
+        FolderName::of(Window::of(days[1]), &zone).name,
         "20260329T010000+0300--20260330T000000+0300"
     );
 }
@@ -199,9 +203,15 @@ fn a_day_without_midnight_starts_where_the_clock_does() {
 #[test]
 fn a_bound_between_seconds_keeps_its_milliseconds() {
     let span = Span::new(ms("2026-11-22T00:00:00.007Z"), ms("2026-11-22T00:01:00Z")).unwrap();
-    let name = FolderName::of(span, &zone("Asia/Seoul")).name;
+    let name = FolderName::of(Window::of(span), &zone("Asia/Seoul")).name;
     assert_eq!(name, "20261122T090000.007+0900--20261122T090100+0900");
-    assert_eq!(FolderName::parse(&name), Some(Named { span, revision: 1 }));
+    assert_eq!(
+        FolderName::parse(&name),
+        Some(Named {
+            window: Window::of(span),
+            revision: 1
+        })
+    );
 }
 
 #[test]
@@ -209,14 +219,20 @@ fn a_revision_lies_beside_the_first_folder_and_is_told_from_it() {
     let span = Span::new(ms("2026-11-22T00:00:00Z"), ms("2026-11-22T01:00:00Z")).unwrap();
     let first = format!(
         "shop/{}",
-        FolderName::of(span, &zone("Asia/Seoul")).relative()
+        FolderName::of(Window::of(span), &zone("Asia/Seoul")).relative()
     );
     let second = FolderName::of_next_revision(&first).unwrap();
     assert_eq!(second, format!("{first}.r2"));
     let third = FolderName::of_next_revision(&second).unwrap();
     assert_eq!(third, format!("{first}.r3"));
     let name = third.rsplit('/').next().unwrap();
-    assert_eq!(FolderName::parse(name), Some(Named { span, revision: 3 }));
+    assert_eq!(
+        FolderName::parse(name),
+        Some(Named {
+            window: Window::of(span),
+            revision: 3
+        })
+    );
     assert_eq!(FolderName::of_next_revision("shop/2026-11-22"), None);
 }
 
@@ -283,9 +299,9 @@ proptest! {
         for span in Windows::starting(&zone, size, from).take(60) {
             prop_assert_eq!(span.from(), at);
             at = span.to();
-            prop_assert!(span.length().0 <= 2 * DAY_MS + 3 * HOUR_MS);
+            prop_assert!(span.span().length().0 <= 2 * DAY_MS + 3 * HOUR_MS);
             let name = FolderName::of(span, &zone);
-            prop_assert_eq!(FolderName::parse(&name.name), Some(Named { span, revision: 1 }));
+            prop_assert_eq!(FolderName::parse(&name.name), Some(Named { window: span, revision: 1 }));
             prop_assert!(name.name.starts_with(&name.date.replace('-', "")));
         }
     }

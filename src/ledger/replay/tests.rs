@@ -1,12 +1,12 @@
 //! Replaying: what lines show, and what counts as damage.
 
 use super::*;
-use crate::ledger::line::Failed;
+use crate::domain::failures::Failed;
 use proptest::prelude::*;
 
 fn archived(from: i64, to: i64) -> Event {
     Event::Archived(Archived {
-        span: Span::new(UtcMs(from), UtcMs(to)).unwrap(),
+        window: Window::of(Span::new(UtcMs(from), UtcMs(to)).unwrap()),
         status: Status::Complete,
         records: Some(3),
         bytes: 100,
@@ -19,7 +19,7 @@ fn archived(from: i64, to: i64) -> Event {
 
 fn failed(from: i64, to: i64) -> Event {
     Event::Failed(Failed {
-        span: Span::new(UtcMs(from), UtcMs(to)).unwrap(),
+        window: Window::of(Span::new(UtcMs(from), UtcMs(to)).unwrap()),
         message: "the gateway said no".into(),
         needs_bytes: None,
     })

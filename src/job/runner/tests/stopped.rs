@@ -8,8 +8,8 @@ const YEAR: i64 = 365 * DAY;
 async fn started(rig: &Rig, ours: i64, theirs: i64) -> (JobRunner, Outcome) {
     rig.set_clocks(ours, theirs);
     rig.service.clear_journal();
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    let outcome = pass(&mut runner).await;
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    let outcome = cycle(&mut runner).await;
     (runner, outcome)
 }
 

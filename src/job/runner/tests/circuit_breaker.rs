@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::circuit_breaker::Remedy;
+use crate::domain::failures::Failed;
 use crate::domain::span::Millis;
-use crate::ledger::line::Failed;
 
 const MINUTE: i64 = 60_000;
 
@@ -30,7 +30,7 @@ async fn minutes_of_work(
     for now in (BEGUN..BEGUN + 130 * MINUTE).step_by(10_000) {
         rig.set_clocks(now, now);
         let before = done_so_far(rig, runner);
-        let outcome = pass(runner).await;
+        let outcome = cycle(runner).await;
         // Nothing of what is due is hidden meanwhile.
         let settled = (now - 10 * MINUTE) / HOUR;
         assert_eq!((outcome.archived, outcome.left), (0, settled as u64));
@@ -48,7 +48,7 @@ async fn minutes_of_work(
 async fn a_wrong_key_is_not_tried_at_each_firing_but_in_pauses_that_grow_to_an_hour() {
     for refused in [refused(401, "200"), refused(403, "210")] {
         let rig = Rig::at(BEGUN).await;
-        let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+        let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
         let always = || FaultPlan::always(refused.clone());
         rig.service.set_faults(always());
         let requests = |rig: &Rig, _: &JobRunner| rig.service.journal().len();
@@ -57,7 +57,7 @@ async fn a_wrong_key_is_not_tried_at_each_firing_but_in_pauses_that_grow_to_an_h
 
         // Somebody who asks is not kept waiting.
         let stop = CancellationToken::new();
-        assert!(runner.cycle(plan, Pass::ONCE, &stop).await.error.is_some());
+        assert!(runner.cycle(plan, Mode::Once, &stop).await.error.is_some());
         assert_eq!(rig.service.journal().len(), 9);
         // What is over is over: should it fail anew, the pauses begin anew.
         let mut now = BEGUN + 200 * MINUTE;
@@ -68,7 +68,7 @@ async fn a_wrong_key_is_not_tried_at_each_firing_but_in_pauses_that_grow_to_an_h
         ] {
             rig.service.set_faults(faults);
             rig.set_clocks(now, now);
-            assert_eq!(pass(&mut runner).await.archived, archived);
+            assert_eq!(cycle(&mut runner).await.archived, archived);
             now += if archived == 27 { HOUR } else { MINUTE };
         }
         assert_eq!(hours(&runner), 28);
@@ -78,7 +78,7 @@ async fn a_wrong_key_is_not_tried_at_each_firing_but_in_pauses_that_grow_to_an_h
 #[tokio::test]
 async fn a_service_that_can_t_be_reached_is_tried_every_four_minutes() {
     let mut rig = Rig::at(BEGUN).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     // The first one, of which the runner knows, is gone.
     rig.service = Simulator::start(Settings::default()).await.unwrap();
     let failures = |_: &Rig, runner: &JobRunner| runner.ledger().replay().lines as usize;
@@ -90,12 +90,12 @@ async fn a_service_that_can_t_be_reached_is_tried_every_four_minutes() {
 #[tokio::test]
 async fn a_window_that_is_refused_as_if_all_were_has_the_others_go_first_next_time() {
     let rig = Rig::at(BEGUN).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     rig.service
         .set_faults(FaultPlan::script([refused(403, "210")]));
-    assert_eq!(pass(&mut runner).await.left, 24);
+    assert_eq!(cycle(&mut runner).await.left, 24);
     rig.set_clocks(BEGUN + MINUTE, BEGUN + MINUTE);
-    assert!(pass(&mut runner).await.is_complete());
+    assert!(cycle(&mut runner).await.is_complete());
     let asked: Vec<i64> = rig
         .service
         .journal()
@@ -111,16 +111,16 @@ async fn a_window_that_is_refused_as_if_all_were_has_the_others_go_first_next_ti
 async fn while_our_clock_is_ahead_the_service_is_asked_for_the_time_once_a_minute() {
     let begun = 2 * HOUR + HOUR / 2;
     let rig = Rig::at(begun).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert!(pass(&mut runner).await.is_complete());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
     rig.set_clocks(begun + DAY, begun);
     // What is due by our clock alone is found out not to be.
-    pass(&mut runner).await;
+    cycle(&mut runner).await;
     rig.service.clear_journal();
     for second in 0..300 {
         let passed = second * 1000;
         rig.set_clocks(begun + DAY + passed, begun + passed);
-        assert!(pass(&mut runner).await.is_complete());
+        assert!(cycle(&mut runner).await.is_complete());
     }
     assert_eq!(rig.service.journal().len(), 5);
     assert_eq!(hours(&runner), 2);
@@ -129,12 +129,12 @@ async fn while_our_clock_is_ahead_the_service_is_asked_for_the_time_once_a_minut
 /// A job whose only window is in the longest of its pauses.
 async fn paused(hours: i64) -> (Rig, JobRunner) {
     let rig = Rig::at(hours * HOUR + HOUR / 2).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     for hour in 0..hours {
         let begin = BEGIN + hour * HOUR;
         for _ in 0..9 {
             let failed = Failed {
-                span: Span::new(UtcMs(begin), UtcMs(begin + HOUR)).unwrap(),
+                window: Window::of(Span::new(UtcMs(begin), UtcMs(begin + HOUR)).unwrap()),
                 message: "no".into(),
                 needs_bytes: None,
             };
@@ -147,13 +147,15 @@ async fn paused(hours: i64) -> (Rig, JobRunner) {
 #[tokio::test]
 async fn what_ends_for_all_windows_is_noticed_soon_however_long_their_own_pauses_are() {
     let (rig, mut runner) = paused(2).await;
-    runner.has_begun = true;
-    runner.stand_still(Remedy::Time, "unreachable");
-    assert_eq!(pass(&mut runner).await.left, 2);
+    runner.breaker.tried();
+    runner
+        .breaker
+        .open(Remedy::Time, "unreachable", rig.clock().now());
+    assert_eq!(cycle(&mut runner).await.left, 2);
     assert_eq!(rig.service.journal().len(), 0);
     let later = 2 * HOUR + HOUR / 2 + MINUTE;
     rig.set_clocks(later, later);
-    assert_eq!(pass(&mut runner).await.archived, 2);
+    assert_eq!(cycle(&mut runner).await.archived, 2);
 }
 
 #[tokio::test]
@@ -162,21 +164,21 @@ async fn a_start_tries_at_least_one_window_and_all_where_that_succeeds() {
     drop(runner);
     rig.service
         .set_faults(FaultPlan::script([refused(401, "200")]));
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert_eq!(pass(&mut runner).await.left, 3);
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert_eq!(cycle(&mut runner).await.left, 3);
     assert_eq!(rig.service.journal().len(), 1);
     drop(runner);
     // The key was corrected.
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert_eq!(pass(&mut runner).await.archived, 3);
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert_eq!(cycle(&mut runner).await.archived, 3);
 }
 
 #[tokio::test]
 async fn while_our_clock_is_ahead_pauses_hold_and_a_recheck_is_done_once() {
     let mut rig = Rig::at(HOUR + HOUR / 2).await;
     rig.recheck = Some(Millis(HOUR));
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert_eq!(pass(&mut runner).await.archived, 1);
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert_eq!(cycle(&mut runner).await.archived, 1);
     for (hours, fault, archived) in [
         (2, FaultPlan::none(), 1),
         (3, FaultPlan::always(Fault::Html200), 0),
@@ -184,12 +186,12 @@ async fn while_our_clock_is_ahead_pauses_hold_and_a_recheck_is_done_once() {
         rig.service.set_faults(fault);
         let now = hours * HOUR + HOUR / 2;
         rig.set_clocks(9 * HOUR + now, now);
-        assert_eq!(pass(&mut runner).await.archived, archived);
+        assert_eq!(cycle(&mut runner).await.archived, archived);
         // The cycle that finds out how far ahead it is does not do everything.
-        pass(&mut runner).await;
+        cycle(&mut runner).await;
         rig.service.clear_journal();
         for _ in 0..5 {
-            assert_eq!(pass(&mut runner).await.unchecked, 0);
+            assert_eq!(cycle(&mut runner).await.unchecked, 0);
         }
         assert_eq!(rig.service.journal().len(), 0, "at {hours}");
     }

@@ -22,9 +22,9 @@ async fn what_failed_for_the_disk_is_made_good_once_it_works_and_asked_for_no_so
     let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
     let broken = Arc::new(AtomicBool::new(true));
     rig.disk = refusing(&broken, |_| true);
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     for _ in 0..5 {
-        let outcome = pass(&mut runner).await;
+        let outcome = cycle(&mut runner).await;
         assert_eq!((outcome.archived, outcome.left), (0, 2));
         assert!(outcome.error.is_some());
     }
@@ -35,8 +35,8 @@ async fn what_failed_for_the_disk_is_made_good_once_it_works_and_asked_for_no_so
     // The program is started anew meanwhile: that changes nothing.
     drop(runner);
     broken.store(false, Ordering::Relaxed);
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert!(pass(&mut runner).await.is_complete());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 2);
     assert_eq!(rig.service.journal().len(), 2);
 }
@@ -46,22 +46,22 @@ async fn a_window_for_which_the_disk_always_fails_holds_no_other_up() {
     let mut rig = Rig::at(4 * HOUR + HOUR / 2).await;
     let broken = Arc::new(AtomicBool::new(true));
     rig.disk = refusing(&broken, |path| path.contains(&format!("/{BEGIN}-")));
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert_eq!(pass(&mut runner).await.archived, 0);
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert_eq!(cycle(&mut runner).await.archived, 0);
     // The others come first now.
-    assert_eq!(pass(&mut runner).await.archived, 3);
-    assert_eq!(pass(&mut runner).await.left, 1);
+    assert_eq!(cycle(&mut runner).await.archived, 3);
+    assert_eq!(cycle(&mut runner).await.left, 1);
     assert_eq!(runner.ledger().replay().lines, 4);
     // So it is when its pause has long been over, and for a program that was just started.
-    for (hours, how) in [(6, Pass::DAEMON), (8, Pass::ONCE)] {
+    for (hours, how) in [(6, Mode::Daemon), (8, Mode::Once)] {
         drop(runner);
         rig.set_clocks(hours * HOUR + HOUR / 2, hours * HOUR + HOUR / 2);
-        runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+        runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
         let outcome = runner.cycle(plan, how, &CancellationToken::new()).await;
         assert_eq!((outcome.archived, outcome.left), (2, 1));
     }
     broken.store(false, Ordering::Relaxed);
-    assert!(pass(&mut runner).await.is_complete());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 8);
 }
 
@@ -73,10 +73,10 @@ async fn a_window_for_which_the_disk_always_fails_keeps_no_recheck_waiting() {
     rig.disk = refusing(&broken, |path| {
         path.contains(&format!("/{}-", BEGIN + 3 * HOUR))
     });
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert_eq!(pass(&mut runner).await.archived, 2);
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert_eq!(cycle(&mut runner).await.archived, 2);
     rig.set_clocks(4 * HOUR + HOUR / 2, 4 * HOUR + HOUR / 2);
-    let unchecked: Vec<u64> = [pass(&mut runner).await, pass(&mut runner).await]
+    let unchecked: Vec<u64> = [cycle(&mut runner).await, cycle(&mut runner).await]
         .iter()
         .map(|outcome| outcome.unchecked)
         .collect();
@@ -87,11 +87,11 @@ async fn a_window_for_which_the_disk_always_fails_keeps_no_recheck_waiting() {
 #[tokio::test]
 async fn what_the_service_refused_waits_for_its_pause_however_much_space_there_is() {
     let rig = Rig::at(HOUR + HOUR / 2).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     rig.service.set_faults(FaultPlan::always(Fault::Html200));
-    assert_eq!(pass(&mut runner).await.left, 1);
+    assert_eq!(cycle(&mut runner).await.left, 1);
     rig.service.set_faults(FaultPlan::none());
-    assert_eq!(pass(&mut runner).await.left, 1);
+    assert_eq!(cycle(&mut runner).await.left, 1);
     rig.set_clocks(HOUR + HOUR / 2 + 60_000, HOUR + HOUR / 2 + 60_000);
-    assert!(pass(&mut runner).await.is_complete());
+    assert!(cycle(&mut runner).await.is_complete());
 }

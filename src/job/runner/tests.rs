@@ -8,16 +8,22 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::archive::quarantine::Quarantine;
+use crate::archive::store::Store;
+use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
+use crate::domain::limits::Limits;
 use crate::domain::plan::{plan, tests::job};
+use crate::domain::retry::Policy;
 use crate::domain::secret::{Keys, Secret};
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::durable::Step;
 use crate::elsa::client::Deadlines;
+use crate::job::NoProgress;
 use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
 
+mod circuit_breaker;
 mod disk;
-mod standstill;
 mod stopped;
 
 const HOUR: i64 = 3_600_000;
@@ -74,7 +80,7 @@ impl Rig {
     }
 
     /// The job's runner as after a start of the program.
-    pub(crate) fn runner(&self, watch: Arc<dyn Watch>, deadlines: Deadlines) -> JobRunner {
+    pub(crate) fn runner(&self, progress: Arc<dyn Progress>, deadlines: Deadlines) -> JobRunner {
         let job = Job {
             since: UtcMs(BEGIN),
             recheck: self.recheck,
@@ -107,13 +113,13 @@ impl Rig {
             limits: Limits::default(),
         };
         let (job, client, shared) = (Arc::new(job), Arc::new(client), Arc::new(shared));
-        JobRunner::open(job, client, self.dir.path(), &disk, shared, watch).unwrap()
+        JobRunner::open(job, client, self.dir.path(), &disk, shared, progress).unwrap()
     }
 }
 
-async fn pass(runner: &mut JobRunner) -> Outcome {
+async fn cycle(runner: &mut JobRunner) -> Outcome {
     let stop = CancellationToken::new();
-    runner.cycle(plan, Pass::DAEMON, &stop).await
+    runner.cycle(plan, Mode::Daemon, &stop).await
 }
 
 /// How many hours from [`BEGIN`] on are archived without a gap.
@@ -130,87 +136,87 @@ fn hours(runner: &JobRunner) -> i64 {
 #[tokio::test]
 async fn a_clock_that_jumps_ahead_archives_nothing_before_its_time() {
     let rig = Rig::at(2 * HOUR + HOUR / 2).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert!(pass(&mut runner).await.is_complete());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 2);
     // A day ahead, far beyond what the gateway accepts: signed by its clock, and settled by its.
     rig.set_clocks(DAY + 3 * HOUR + HOUR / 2, 3 * HOUR + HOUR / 2);
-    let outcome = pass(&mut runner).await;
+    let outcome = cycle(&mut runner).await;
     assert_eq!((outcome.archived, outcome.left), (1, 24));
     // From then on it is known what time it is there, and that nothing is due.
-    assert!(pass(&mut runner).await.is_complete());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 3);
     // Set right again, it goes on at once: what failed meanwhile did so in a future that is over.
     rig.set_clocks(5 * HOUR + HOUR / 2, 5 * HOUR + HOUR / 2);
-    assert!(pass(&mut runner).await.is_complete());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 5);
 }
 
 #[tokio::test]
 async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due() {
     let rig = Rig::at(2 * HOUR + HOUR / 2).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     // Its first window is blocked, and so is due in every cycle without a request.
     runner.unrecorded.push(UnrecordedFolder {
-        span: Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap(),
+        window: Window::of(Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap()),
         folder: "shop/unknown".into(),
         why: "it is unknown".into(),
     });
     runner.look_for_folders = false;
-    assert_eq!(pass(&mut runner).await.archived, 1);
+    assert_eq!(cycle(&mut runner).await.archived, 1);
     rig.set_clocks(DAY + 3 * HOUR + HOUR / 2, 3 * HOUR + HOUR / 2);
-    assert_eq!(pass(&mut runner).await.archived, 1);
+    assert_eq!(cycle(&mut runner).await.archived, 1);
     rig.set_clocks(5 * HOUR + HOUR / 2, 5 * HOUR + HOUR / 2);
-    assert_eq!(pass(&mut runner).await.archived, 2);
+    assert_eq!(cycle(&mut runner).await.archived, 2);
 }
 
 #[tokio::test]
 async fn a_clock_that_jumps_back_archives_nothing_twice_and_goes_on() {
     let rig = Rig::at(5 * HOUR + HOUR / 2).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert!(pass(&mut runner).await.is_complete());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
     for ours in [HOUR, -400 * DAY, 2 * HOUR] {
         rig.set_clocks(ours, 6 * HOUR);
         rig.service.clear_journal();
-        assert!(pass(&mut runner).await.is_complete());
+        assert!(cycle(&mut runner).await.is_complete());
         assert_eq!(hours(&runner), 5);
         assert!(rig.service.journal().is_empty());
     }
     // Also when it was stopped meanwhile.
     rig.set_clocks(7 * HOUR + HOUR / 2, 7 * HOUR + HOUR / 2);
     drop(runner);
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert!(pass(&mut runner).await.is_complete());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 7);
 }
 
 #[tokio::test]
 async fn a_clock_before_since_archives_nothing() {
     let rig = Rig::at(-3 * DAY).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert!(pass(&mut runner).await.is_complete());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 0);
     rig.set_clocks(HOUR + HOUR / 2, HOUR + HOUR / 2);
-    assert!(pass(&mut runner).await.is_complete());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 1);
 }
 
 #[tokio::test]
 async fn a_pause_that_began_in_the_future_is_over() {
     let rig = Rig::at(DAY + HOUR / 2).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     rig.service.set_faults(FaultPlan::always(Fault::Status {
         http: 400,
         error_code: "100".into(),
         message: "no".into(),
         retry_after: None,
     }));
-    assert_eq!(pass(&mut runner).await.left, 24);
+    assert_eq!(cycle(&mut runner).await.left, 24);
     rig.service.set_faults(FaultPlan::none());
     // Within the pause nothing is asked for; half a day before it began, everything due by then.
-    assert_eq!(pass(&mut runner).await.archived, 0);
+    assert_eq!(cycle(&mut runner).await.archived, 0);
     rig.set_clocks(DAY / 2 + HOUR / 2, DAY / 2 + HOUR / 2);
-    assert_eq!(pass(&mut runner).await.archived, 12);
+    assert_eq!(cycle(&mut runner).await.archived, 12);
     assert_eq!(hours(&runner), 12);
 }
 
@@ -223,10 +229,10 @@ async fn a_service_that_answers_nothing_in_time_ends_the_cycle() {
         head: Duration::ZERO,
         ..Deadlines::default()
     };
-    let mut runner = rig.runner(Arc::new(Unwatched), deadlines);
+    let mut runner = rig.runner(Arc::new(NoProgress), deadlines);
     rig.service
         .set_faults(FaultPlan::always(Fault::StallBeforeHeaders));
-    let outcome = pass(&mut runner).await;
+    let outcome = cycle(&mut runner).await;
     assert_eq!((outcome.archived, outcome.left), (0, 24));
     // One window, twice whole and then in halves of halves, and not the 23 others.
     let asked = rig.service.journal();
@@ -241,8 +247,8 @@ async fn a_service_that_answers_nothing_in_time_ends_the_cycle() {
 #[tokio::test]
 async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert_eq!(pass(&mut runner).await.archived, 2);
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert_eq!(cycle(&mut runner).await.archived, 2);
     drop(runner);
     // The ledger is lost, so that every folder is looked at; and the disk fails.
     std::fs::remove_file(Ledger::path(rig.dir.path(), &job().name)).unwrap();
@@ -250,12 +256,12 @@ async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
         Step::ReadPublished => Err(rustix::io::Errno::IO.into()),
         _ => Ok(()),
     });
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     // What was lost before says nothing of why the job stands still now.
     let lost = Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap();
     runner.ledger.record_lost(lost).unwrap();
     for _ in 0..3 {
-        let outcome = pass(&mut runner).await;
+        let outcome = cycle(&mut runner).await;
         assert_eq!((outcome.archived, outcome.left), (0, 2));
     }
     let replay = runner.ledger().replay();
@@ -267,8 +273,8 @@ async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     assert_eq!(replay.lines, 2);
     drop(runner);
     rig.disk = Disk::default();
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
-    assert!(pass(&mut runner).await.is_complete());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
     assert_eq!(hours(&runner), 2);
     let replay = runner.ledger().replay();
     assert_eq!(
@@ -290,15 +296,15 @@ async fn what_could_not_be_removed_from_staging_is_when_the_next_cycle_begins() 
     });
     let staging = rig.dir.path().join("archive/.staging");
     stuck.store(false, Ordering::Relaxed);
-    let mut runner = rig.runner(Arc::new(Unwatched), Deadlines::default());
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     let left = staging.join(job().name.as_str()).join("0-1/part-0001");
     std::fs::create_dir_all(&left).unwrap();
     stuck.store(true, Ordering::Relaxed);
-    pass(&mut runner).await;
+    cycle(&mut runner).await;
     assert!(left.exists());
     stuck.store(false, Ordering::Relaxed);
     let stop = CancellationToken::new();
-    let outcome = runner.cycle(plan, Pass::ONCE, &stop).await;
+    let outcome = runner.cycle(plan, Mode::Once, &stop).await;
     assert_eq!(outcome.archived, 1);
     assert!(!left.exists());
 }
@@ -307,11 +313,11 @@ async fn what_could_not_be_removed_from_staging_is_when_the_next_cycle_begins() 
 #[derive(Default)]
 struct Counted(Mutex<(usize, usize)>);
 
-impl Watch for Counted {
+impl Progress for Counted {
     fn planned(&self, _: &Job, windows: usize) {
         self.0.lock().unwrap().0 += windows;
     }
-    fn done(&self, _: &Job, _: Span) {
+    fn done(&self, _: &Job, _: Window) {
         self.0.lock().unwrap().1 += 1;
     }
 }
@@ -328,12 +334,12 @@ async fn what_fails_for_all_fails_once_also_where_windows_are_collected_side_by_
         retry_after: None,
     }));
     let stop = CancellationToken::new();
-    let outcome = runner.cycle(plan, Pass::BACKFILL, &stop).await;
+    let outcome = runner.cycle(plan, Mode::Backfill, &stop).await;
     assert_eq!((outcome.archived, outcome.left), (0, 24));
     assert_eq!(rig.service.journal().len(), 1);
     assert_eq!(*counted.0.lock().unwrap(), (24, 1));
     rig.service.set_faults(FaultPlan::none());
-    let outcome = runner.cycle(plan, Pass::BACKFILL, &stop).await;
+    let outcome = runner.cycle(plan, Mode::Backfill, &stop).await;
     assert_eq!((outcome.archived, outcome.left), (24, 0));
     assert_eq!(rig.service.journal().len(), 25);
     assert_eq!(hours(&runner), 24);

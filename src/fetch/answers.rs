@@ -1,0 +1,273 @@
+//! The answers of one window: splitting's hands. Each is asked for, counted and put aside, until it
+//! is known whether it is a part. Carries *Candid*: what is odd about an answer is logged, and makes
+//! the window unproven.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::attempt::Answered;
+use super::retry::until_answered;
+use super::staging::Place;
+use super::{Source, staging};
+use crate::archive::manifest::{Part, Zip, local_time};
+use crate::digest::Digest;
+use crate::domain::assembly::{Assembled, Assembly, Piece};
+use crate::domain::span::{Span, UtcMs};
+use crate::domain::split::Status;
+use crate::domain::split::resolve::{Answer, Ask};
+use crate::domain::window_error::WindowError;
+
+/// A window in the making.
+pub(super) struct Answers<'a> {
+    source: &'a Source,
+    /// The folder in which each answer has one of its own.
+    folder: PathBuf,
+    /// Requests so far, those apart that were tried again.
+    asked: usize,
+    /// Whether the service has answered any of them with a zip.
+    any_answered: bool,
+    /// When the window has settled.
+    settled_at: UtcMs,
+    assembly: Assembly,
+    /// What the manifest says of each answer, should it become a part.
+    parts: BTreeMap<usize, Part>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) const fn new(source: &'a Source, folder: PathBuf, settled_at: UtcMs) -> Self {
+        Self {
+            source,
+            folder,
+            asked: 0,
+            any_answered: false,
+            settled_at,
+            assembly: Assembly::new(),
+            parts: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the service has answered anything with a zip.
+    pub(super) const fn any_answered(&self) -> bool {
+        self.any_answered
+    }
+
+    /// The window; its parts; which folder moves where below `staged`; and the folder that holds
+    /// the other answers. The service keeps nothing before `reach`.
+    pub(super) fn finish(
+        mut self,
+        reach: Option<UtcMs>,
+        staged: &Path,
+    ) -> (Assembled, Vec<Part>, Vec<(PathBuf, PathBuf)>, PathBuf) {
+        let assembled = self.assembly.finish(reach);
+        let (mut parts, mut moves) = (Vec::new(), Vec::new());
+        for (answer, piece) in &assembled.parts {
+            let Some(mut part) = self.parts.remove(answer) else {
+                continue;
+            };
+            part.status = piece.status;
+            let name = format!("part-{:04}", parts.len() + 1);
+            if !part.files.is_empty() {
+                moves.push((folder_of(&self.folder, *answer), staged.join(&name)));
+            }
+            for file in &mut part.files {
+                file.path = format!("{name}/{}", file.path);
+            }
+            parts.push(part);
+        }
+        (assembled, parts, moves, self.folder)
+    }
+
+    fn put_aside(&mut self, answer: usize, part: Part) {
+        let bytes = part.files.iter().map(|file| file.bytes);
+        if let Some(span) = Span::new(part.from_ms, part.to_ms) {
+            let piece = Piece {
+                span,
+                status: part.status,
+                records: part.records,
+                bytes: bytes.fold(0, u64::saturating_add),
+            };
+            self.assembly.answered(answer, piece);
+        }
+        self.parts.insert(answer, part);
+    }
+
+    /// A part of the window that the service refuses while it answers others: perhaps it holds no
+    /// logs (`ELSA-API.md`, *Unknown*). The others are worth keeping, and nothing is known of this
+    /// one.
+    fn refused(&mut self, span: Span, id: usize, message: &str) -> Answer {
+        let part = Part {
+            from_ms: span.from(),
+            to_ms: span.to(),
+            status: Status::Unproven,
+            records: None,
+            attempts: 1,
+            received_at: local_time(self.source.shared.clock.now(), &self.source.job.zone),
+            zip: Zip {
+                bytes: 0,
+                sha256: Digest::of(b""),
+            },
+            files: Vec::new(),
+        };
+        self.put_aside(id, part);
+        self.assembly
+            .doubt(format!("a part of it was refused: {message}"));
+        Answer {
+            id,
+            ..Answer::default()
+        }
+    }
+
+    /// A window that has settled by our clock, but not by the service's, would be archived before
+    /// its logs have come, and never be looked at again.
+    fn check_clocks(&self) -> Result<(), WindowError> {
+        let theirs = self.source.client.now();
+        if theirs >= self.settled_at {
+            return Ok(());
+        }
+        let ahead_s = self.source.shared.clock.now().since(theirs).as_secs();
+        Err(WindowError::Job {
+            remedy: None,
+            message: format!(
+                "this machine's clock is {ahead_s} s ahead of the service's, by which the window \
+                 has not settled yet; check NTP"
+            ),
+        })
+    }
+
+    /// Logs what is odd about an answer, and says why the window is unproven then.
+    fn note_oddities(&mut self, span: Span, answered: &mut Answered) {
+        let job = &self.source.job;
+        let outside = answered.unpacked.seen.outside;
+        if outside > 0 {
+            tracing::error!(
+                job = %job.name,
+                span = %span,
+                outside,
+                "the answer holds records outside the span that was asked for; they are kept as \
+                 they came. `elsa-archiver check --live` says whether to_bound is right"
+            );
+            self.assembly.doubt(format!(
+                "{outside} records lie outside the span that was asked for"
+            ));
+        }
+        let records = answered.unpacked.records;
+        if let Some(records) = records.filter(|&records| records > job.count.into()) {
+            tracing::warn!(
+                job = %job.name,
+                span = %span,
+                records,
+                count = job.count,
+                "the answer holds more records than were asked for"
+            );
+        }
+        if let Some(why) = answered.unpacked.uncountable.take() {
+            self.assembly.doubt(why);
+        }
+    }
+}
+
+impl Ask for Answers<'_> {
+    type Error = WindowError;
+
+    async fn ask(&mut self, span: Span) -> Result<Answer, WindowError> {
+        self.asked += 1;
+        let id = self.asked;
+        self.check_clocks()?;
+        let place = Place::new(folder_of(&self.folder, id));
+        let staged_bytes = self.assembly.bytes();
+        let answered = until_answered(self.source, span, &place, staged_bytes).await;
+        let (mut answered, attempts) = match answered {
+            Err(WindowError::Rejected(message)) if self.any_answered => {
+                return Ok(self.refused(span, id, &message));
+            }
+            other => other?,
+        };
+        self.any_answered = true;
+        // The answer tells what time it is there, perhaps for the first time.
+        self.check_clocks()?;
+        self.note_oddities(span, &mut answered);
+        let Answered {
+            zip,
+            unpacked,
+            received_at,
+        } = answered;
+        let part = Part {
+            from_ms: span.from(),
+            to_ms: span.to(),
+            status: Status::Unproven,
+            records: unpacked.records,
+            attempts,
+            received_at: local_time(received_at, &self.source.job.zone),
+            zip,
+            files: unpacked.files,
+        };
+        self.put_aside(id, part);
+        Ok(Answer {
+            id,
+            records: unpacked.records,
+            sample: unpacked.seen.inside.finish(),
+            outside: unpacked.seen.outside,
+        })
+    }
+
+    fn keep(&mut self, answer: usize, status: Status) {
+        self.assembly.keep(answer, status);
+    }
+
+    async fn discard(&mut self, answer: usize) -> Result<(), WindowError> {
+        self.assembly.discard(answer);
+        self.parts.remove(&answer);
+        staging::remove(&self.source.shared, &folder_of(&self.folder, answer)).await
+    }
+
+    fn may_be_too_big(error: &WindowError) -> bool {
+        matches!(error, WindowError::TooSlow(_))
+    }
+
+    fn cap(&self) -> u64 {
+        u64::from(self.source.job.count).min(self.source.client.hidden_cap())
+    }
+
+    fn learn_cap(&mut self, records: u64) {
+        tracing::warn!(
+            job = %self.source.job.name,
+            records,
+            count = self.source.job.count,
+            "the service cuts answers below the count that is asked for; from now on answers of \
+             this account are taken to be cut there"
+        );
+        self.source.client.learn_hidden_cap(records);
+    }
+
+    fn forget_cap(&mut self) {
+        if self.source.client.hidden_cap() < u64::from(self.source.job.count) {
+            tracing::warn!(
+                job = %self.source.job.name,
+                "the service hands out more than it had seemed to; answers are believed again up \
+                 to the count that is asked for"
+            );
+        }
+        self.source.client.forget_hidden_cap();
+    }
+
+    fn note_contradiction(&mut self, span: Span, first: u64, second: u64) {
+        let what =
+            format!("the service counts {first} records in {span}, then {second} in its parts");
+        tracing::error!(job = %self.source.job.name, "{what}");
+        self.assembly.contradict(span, what);
+    }
+
+    fn note_overflow(&mut self, span: Span) {
+        let what = format!(
+            "after {} requests the service still fills its answers, the last one for {span}; the \
+             rest of the window is not asked for in smaller spans",
+            self.asked
+        );
+        tracing::error!(job = %self.source.job.name, "{what}");
+        self.assembly.overflow(what);
+    }
+}
+
+fn folder_of(answers: &Path, answer: usize) -> PathBuf {
+    answers.join(format!("{answer:04}"))
+}

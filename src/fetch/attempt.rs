@@ -1,0 +1,144 @@
+//! One attempt at one span: the answer streams to `.staging` while it is hashed, and is unpacked
+//! there. A zip that is refused is kept in the quarantine.
+
+use std::sync::Arc;
+
+use tokio::select;
+use tokio::task::spawn_blocking;
+
+use super::download::{download, no_room, panicked};
+use super::staging::Place;
+use super::{Shared, Source};
+use crate::archive::manifest::{Zip, local_time, tool};
+use crate::archive::quarantine::Refusal;
+use crate::archive::unpack::{UnpackError, Unpacked, Unpacking};
+use crate::domain::retry::Failure;
+use crate::domain::span::{Span, UtcMs};
+use crate::elsa::client::{Client, ZIP_STATUS};
+use crate::elsa::error_response::CallError;
+use crate::elsa::request::Request;
+
+/// An answer that lies unpacked and durable below `.staging`.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// The zip as it came; it is removed already.
+    pub(super) zip: Zip,
+    /// What it became.
+    pub(super) unpacked: Unpacked,
+    /// When it had come in full.
+    pub(super) received_at: UtcMs,
+}
+
+/// Asks once for `span`.
+///
+/// # Errors
+/// When there is no answer that could be unpacked; [`Failure::Stopped`] when the program is being
+/// stopped.
+pub(super) async fn attempt(
+    source: &Source,
+    span: Span,
+    place: &Place,
+) -> Result<Answered, CallError> {
+    let request = Request::new(&source.job, span);
+    let zip = select! {
+        () = source.stop.cancelled() => return Err(stopped()),
+        received = download(&source.client, &request, &source.shared, place) => received?,
+    };
+    let received_at = source.shared.clock.now();
+    let mut unpacked = match unpack(source, span, place).await? {
+        Ok(unpacked) => unpacked,
+        Err(UnpackError::Stopped) => return Err(stopped()),
+        Err(error) if error.is_refusal() => {
+            let reason = source.client.fit_to_show(&error.to_string());
+            let told = quarantine(source, span, place, zip, reason).await;
+            return Err(CallError::new(Failure::BadAnswer, told));
+        }
+        Err(error) => return Err(local_fault(&error, place, zip.bytes, &source.client)),
+    };
+    // It names a file of the zip's.
+    unpacked.uncountable = unpacked
+        .uncountable
+        .map(|why| source.client.fit_to_show(&why));
+    Ok(Answered {
+        zip,
+        unpacked,
+        received_at,
+    })
+}
+
+/// Unpacks the zip and removes it.
+async fn unpack(
+    source: &Source,
+    span: Span,
+    place: &Place,
+) -> Result<Result<Unpacked, UnpackError>, CallError> {
+    let (source, place) = (source.clone(), place.clone());
+    let unpacked = spawn_blocking(move || {
+        let Source {
+            job, shared, stop, ..
+        } = source;
+        let unpacking = Unpacking {
+            store: &shared.store,
+            folder: &place.folder,
+            span,
+            format: job.format,
+            include_fields: &job.include_fields,
+            limits: shared.limits.for_pages(job.count, job.limit),
+        };
+        let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;
+        shared.store.disk().remove(&place.zip)?;
+        Ok(unpacked)
+    });
+    unpacked.await.map_err(|error| panicked(&error))
+}
+
+/// Keeps a refused zip in the quarantine. Returns why it was refused and where it is kept; that
+/// it can't be kept is only a warning.
+async fn quarantine(
+    source: &Source,
+    span: Span,
+    place: &Place,
+    zip: Zip,
+    reason: String,
+) -> String {
+    let job = &source.job;
+    let refusal = Refusal {
+        reason: reason.clone(),
+        refused_at: local_time(source.shared.clock.now(), &job.zone),
+        job: job.name.clone(),
+        project_key: job.project_key.clone(),
+        project_id: job.project_id,
+        from_ms: span.from(),
+        to_ms: span.to(),
+        endpoint: source.client.endpoint().to_string(),
+        http_status: ZIP_STATUS,
+        zip,
+        tool: tool(),
+    };
+    let (shared, path) = (Arc::<Shared>::clone(&source.shared), place.zip.clone());
+    let kept = spawn_blocking(move || shared.quarantine.keep(&path, &refusal)).await;
+    let why_not = match kept {
+        Ok(Ok(place)) => return format!("{reason}; it is kept as {}", place.display()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(job = %job.name, "the refused zip is not kept: {why_not}");
+    reason
+}
+
+/// A fault of this machine while unpacking.
+fn local_fault(error: &UnpackError, place: &Place, zip_bytes: u64, client: &Client) -> CallError {
+    match error {
+        UnpackError::NoRoom { declared, .. } => no_room(error, zip_bytes.saturating_add(*declared)),
+        UnpackError::Unreadable(_) => {
+            let what = format!("{}: {error}", place.zip.display());
+            CallError::new(Failure::Local, what)
+        }
+        // It may name a file of the zip's.
+        _ => CallError::new(Failure::Local, client.without_keys(&error.to_string())),
+    }
+}
+
+fn stopped() -> CallError {
+    CallError::new(Failure::Stopped, "the program is being stopped")
+}

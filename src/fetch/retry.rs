@@ -1,0 +1,91 @@
+//! One span, asked for until it is answered or asking is pointless. Each failure is waited out as
+//! [`Policy`](crate::domain::retry::Policy) decides, and leaves nothing below `.staging`.
+
+use tokio::select;
+use tokio::time::sleep;
+
+use super::attempt::{Answered, attempt};
+use super::staging::Place;
+use super::{Source, staging};
+use crate::domain::retry::{Decision, Failure};
+use crate::domain::span::Span;
+use crate::domain::window_error::WindowError;
+use crate::elsa::error_response::CallError;
+
+/// Asks for `span` until there is an answer that could be unpacked. Returns it with the number of
+/// attempts. `staged_bytes` are those of the window's other answers.
+///
+/// # Errors
+/// When another attempt is pointless, with what that means for the job's other windows.
+pub(super) async fn until_answered(
+    source: &Source,
+    span: Span,
+    place: &Place,
+    staged_bytes: u64,
+) -> Result<(Answered, u32), WindowError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let error = match attempt(source, span, place).await {
+            Ok(answered) => return Ok((answered, attempts)),
+            Err(error) if error.failure == Failure::Stopped => return Err(WindowError::Stopped),
+            Err(error) => error,
+        };
+        // First of all: what failed for good must not go on taking space.
+        staging::remove(&source.shared, &place.zip).await?;
+        staging::remove(&source.shared, &place.folder).await?;
+        let policy = source.shared.policy;
+        let wait = match policy.next(error.failure, attempts, fastrand::f64()) {
+            Decision::RetryNow { skew } => {
+                tracing::warn!(
+                    job = %source.job.name,
+                    skew_s = skew.as_secs(),
+                    "{error}; the next attempt is signed by the service's clock"
+                );
+                source.client.correct_clock(skew);
+                continue;
+            }
+            Decision::RetryLater {
+                wait,
+                whole_account,
+            } => {
+                tracing::warn!(
+                    job = %source.job.name,
+                    span = %span,
+                    attempt = attempts,
+                    wait_ms = wait.0,
+                    "attempt failed, trying again: {error}"
+                );
+                if whole_account {
+                    source.client.hold(wait);
+                }
+                wait
+            }
+            last => return Err(given_up(last, &error, staged_bytes)),
+        };
+        select! {
+            () = source.stop.cancelled() => return Err(WindowError::Stopped),
+            () = sleep(wait.to_std()) => {}
+        }
+    }
+}
+
+/// What it means for the window, and for the job's others, that there is no further attempt.
+fn given_up(decision: Decision, error: &CallError, staged_bytes: u64) -> WindowError {
+    let message = error.to_string();
+    match (decision, error.failure) {
+        (Decision::AskForLess, _) => WindowError::TooSlow(message),
+        (Decision::GiveUpJob(_), Failure::Local) => WindowError::disk(error),
+        (Decision::GiveUpJob(remedy), _) => WindowError::Job {
+            remedy: Some(remedy),
+            message,
+        },
+        (_, Failure::Rejected) => WindowError::Rejected(message),
+        (_, Failure::NoRoom { bytes }) => WindowError::Disk {
+            message,
+            needs_bytes: staged_bytes.saturating_add(bytes),
+            whole_job: false,
+        },
+        _ => WindowError::Window(message),
+    }
+}

@@ -1,0 +1,133 @@
+//! How many windows are fetched at once, and what a failure means for the others. Carries
+//! *Isolated*.
+
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::revise;
+use crate::archive::publish::Archived;
+use crate::domain::queue::Work;
+use crate::domain::span::UtcMs;
+use crate::domain::split::resolve::SpanLimit;
+use crate::domain::window_error::WindowError;
+use crate::fetch::{Fetched, Source, Wanted, fetch};
+
+/// A window that is to be fetched.
+pub(super) struct Start {
+    pub(super) work: Work,
+    /// What is archived of it, where it is asked for again.
+    pub(super) before: Option<Archived>,
+    /// How many records are expected in it.
+    pub(super) estimate: Option<u64>,
+    /// Before when, by either clock, it is not asked for.
+    pub(super) settled_at: UtcMs,
+    /// How long a span the service can answer, as far as is known.
+    pub(super) span_limit: SpanLimit,
+}
+
+/// What has come of a window.
+pub(super) struct Ended {
+    pub(super) work: Work,
+    /// What is archived of it, where it was asked for again.
+    pub(super) before: Option<Archived>,
+    pub(super) fetched: Result<Fetched, WindowError>,
+    /// What was known of how long a span the service can answer, and what is known now.
+    pub(super) span_limits: (SpanLimit, SpanLimit),
+}
+
+/// The windows that are under way.
+pub(super) struct Executor {
+    under_way: JoinSet<Ended>,
+    /// One at first: what fails for all windows is to fail once.
+    at_once: usize,
+    most: usize,
+    halt: CancellationToken,
+    is_halted: bool,
+}
+
+impl Executor {
+    /// At most `most` windows at once, until `stop`.
+    pub(super) fn new(most: usize, stop: &CancellationToken) -> Self {
+        Self {
+            under_way: JoinSet::new(),
+            at_once: 1,
+            most,
+            halt: stop.child_token(),
+            is_halted: false,
+        }
+    }
+
+    /// Whether another window may begin.
+    pub(super) fn has_room(&self) -> bool {
+        self.under_way.len() < self.at_once && !self.halt.is_cancelled()
+    }
+
+    /// Begins a window, or ends it at once for a reason that is known already.
+    pub(super) fn begin(&mut self, work: Work, start: Result<Start, WindowError>, source: Source) {
+        let source = Source {
+            stop: self.halt.clone(),
+            ..source
+        };
+        self.under_way.spawn(async move {
+            match start {
+                Ok(start) => run(start, &source).await,
+                Err(error) => Ended {
+                    work,
+                    before: None,
+                    fetched: Err(error),
+                    span_limits: Default::default(),
+                },
+            }
+        });
+    }
+
+    /// The next window that has ended; `None` when none is under way. An error is a bug.
+    pub(super) async fn next(&mut self) -> Option<Result<Ended, JoinError>> {
+        self.under_way.join_next().await
+    }
+
+    /// A window is done with: what all windows share does not fail.
+    pub(super) const fn widen(&mut self) {
+        self.at_once = self.most;
+    }
+
+    /// The other windows would fail alike. Those under way end at once and stay due, unless they
+    /// are done already.
+    pub(super) fn halt(&mut self) {
+        self.halt.cancel();
+        self.is_halted = true;
+    }
+
+    /// Whether [`Executor::halt`] was called.
+    pub(super) const fn is_halted(&self) -> bool {
+        self.is_halted
+    }
+
+    /// Windows that are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+}
+
+async fn run(start: Start, source: &Source) -> Ended {
+    let began = start.span_limit;
+    let mut learnt = began;
+    let fetched = async {
+        if let Some(before) = &start.before {
+            revise::check_project(&source.shared, &source.job, before).await?;
+        }
+        let wanted = Wanted {
+            window: start.work.window,
+            estimate: start.estimate,
+            settled_at: start.settled_at,
+        };
+        fetch(source, wanted, &mut learnt).await
+    };
+    let fetched = fetched.await;
+    Ended {
+        work: start.work,
+        before: start.before,
+        fetched,
+        span_limits: (began, learnt),
+    }
+}

@@ -1,0 +1,42 @@
+//! One job, from a look to a ledger line: the only place that has the service and the disk. Carries
+//! *Isolated* (a failing window is left behind, not waited for), *Ordered* and *Self-healing* (a
+//! cycle starts from what the ledger does not cover, whatever happened before).
+//!
+//! - `runner`: one cycle, from top to bottom; the only file that writes the ledger
+//! - `executor`: how many windows at once
+//! - `publish`: a staged window becomes `Published`
+//! - `revise`: a window that was asked for again, beside what is archived of it
+//! - `view`: ledger and clocks, read for the domain's decisions
+//! - `reconcile`: archive against ledger, and both clocks against each other
+
+mod executor;
+mod mode;
+mod outcome;
+mod publish;
+mod reconcile;
+mod revise;
+mod runner;
+mod view;
+
+use crate::domain::job::Job;
+use crate::domain::window::Window;
+pub use mode::Mode;
+pub use outcome::Outcome;
+pub use runner::JobRunner;
+
+/// Tells how a job's cycle goes on, for a progress bar.
+pub trait Progress: Send + Sync {
+    /// So many windows more are to be archived or rechecked.
+    fn planned(&self, _job: &Job, _windows: usize) {}
+    /// One of them is done with, archived or not.
+    fn done(&self, _job: &Job, _window: Window) {}
+}
+
+/// Shows nothing.
+#[derive(Debug)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {}
+
+#[cfg(test)]
+pub(crate) use runner::tests;

@@ -1,0 +1,112 @@
+//! A window that lies in `.staging` becomes [`Published`]: its manifest, the rename, and what the
+//! log says of it. Carries *Atomic* and *Evident*.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use crate::archive::manifest::{self, Manifest, Part, Supersedes};
+use crate::archive::publish::{self, PublishError, Published};
+use crate::archive::store::Store;
+use crate::digest::Digest;
+use crate::domain::job::Job;
+use crate::domain::span::Millis;
+use crate::domain::split::Status;
+use crate::domain::window::{FolderName, Window};
+use crate::domain::window_error::WindowError;
+use crate::fetch::{Fetched, Source, staging};
+
+/// Publishes `window` as a folder of its own, or beside the one that it supersedes. `previous` is
+/// the digest of the job's last manifest.
+///
+/// # Errors
+/// When the window can't be published. After an error of the disk its folder may be in place all
+/// the same, and is to be adopted.
+pub(super) async fn publish(
+    source: &Source,
+    window: Window,
+    fetched: Fetched,
+    supersedes: Option<Supersedes>,
+    previous: Option<Digest>,
+) -> Result<Published, WindowError> {
+    let job = &*source.job;
+    let folder = match &supersedes {
+        None => Store::folder(&job.name, window, &job.zone),
+        Some(before) => FolderName::of_next_revision(&before.folder).ok_or_else(|| {
+            WindowError::Window(format!("{} is no window's folder", before.folder))
+        })?,
+    };
+    let manifest = manifest(source, window, &fetched, supersedes, previous);
+    report_status(job, window, &manifest, fetched.unproven_reason.as_deref());
+    let (shared, staged) = (Arc::clone(&source.shared), fetched.staged.clone());
+    let published =
+        spawn_blocking(move || publish::publish(&shared.store, &staged, folder, window, &manifest));
+    let published = published.await?;
+    staging::clean(&source.shared, job, &fetched.staged).await;
+    let published = published.map_err(|error| match error {
+        PublishError::TooManyFiles(_) => WindowError::Window(error.to_string()),
+        error => WindowError::disk(&error),
+    })?;
+    let archived = published.archived();
+    tracing::info!(
+        job = %job.name,
+        folder = %archived.folder,
+        records = archived.records,
+        bytes = archived.bytes,
+        "archived"
+    );
+    Ok(published)
+}
+
+fn manifest(
+    source: &Source,
+    window: Window,
+    fetched: &Fetched,
+    supersedes: Option<Supersedes>,
+    previous: Option<Digest>,
+) -> Manifest {
+    let job = &*source.job;
+    Manifest {
+        schema: manifest::SCHEMA,
+        job: job.name.to_string(),
+        project_key: job.project_key.clone(),
+        project_id: job.project_id,
+        window: manifest::Bounds::of(window.span(), &job.zone),
+        status: fetched.content.status,
+        records: fetched.content.records,
+        request: manifest::Request::of(job, source.client.endpoint().to_string()),
+        parts: fetched.parts.clone(),
+        previous,
+        supersedes: supersedes.map(Box::new),
+        archived_at: manifest::local_time(source.shared.clock.now(), &job.zone),
+        tool: manifest::tool(),
+    }
+}
+
+fn report_status(job: &Job, window: Window, manifest: &Manifest, unproven_reason: Option<&str>) {
+    match manifest.status {
+        Status::Complete => {}
+        Status::Truncated => tracing::error!(
+            job = %job.name,
+            window = %window,
+            records = manifest.records,
+            "truncated: {}; logs may be missing",
+            why_truncated(&manifest.parts)
+                .or(unproven_reason)
+                .unwrap_or("no reason is known")
+        ),
+        Status::Unproven => tracing::error!(
+            job = %job.name,
+            window = %window,
+            "unproven: what the window holds is not certain: {}",
+            unproven_reason.unwrap_or("no reason is known")
+        ),
+    }
+}
+
+fn why_truncated(parts: &[Part]) -> Option<&'static str> {
+    let mut truncated = parts.iter().filter(|part| part.status == Status::Truncated);
+    truncated
+        .all(|part| part.to_ms.since(part.from_ms) == Millis(1))
+        .then_some("a single millisecond holds as many records as the service hands out at once")
+}

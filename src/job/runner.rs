@@ -1,0 +1,468 @@
+//! One cycle of one job, from top to bottom: what was published is reconciled with the ledger, what
+//! is due is fetched, published and recorded, window by window. Carries *Ordered* (nothing is
+//! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::executor::{Ended, Executor, Start};
+use super::view::View;
+use super::{Mode, Outcome, Progress, publish, reconcile, revise};
+use crate::archive::adopt::UnrecordedFolder;
+use crate::archive::publish::Published;
+use crate::domain::backoff::is_over;
+use crate::domain::circuit_breaker::{CircuitBreaker, State};
+use crate::domain::coverage::Coverage;
+use crate::domain::failures::{Failed, Task};
+use crate::domain::job::Job;
+use crate::domain::plan::due_by_our_clock_alone;
+use crate::domain::queue::{Pauses, Work};
+use crate::domain::span::{Millis, UtcMs};
+use crate::domain::split::resolve::SpanLimit;
+use crate::domain::window::Window;
+use crate::domain::window_error::WindowError;
+use crate::durable::Disk;
+use crate::elsa::client::Client;
+use crate::fetch::{Shared, Source, staging};
+use crate::ledger::{Ledger, LedgerError};
+
+/// How long the service is not asked again what time it is, while our clock is ahead of its.
+const TIME_PAUSE: Millis = Millis::from_mins(1);
+
+/// A job with its ledger, ready for cycles. The state directory's lock must be held.
+pub struct JobRunner {
+    job: Arc<Job>,
+    client: Arc<Client>,
+    ledger: Ledger,
+    shared: Arc<Shared>,
+    progress: Arc<dyn Progress>,
+    /// Folders that the ledger lacks and that can't be adopted: their windows are blocked.
+    unrecorded: Vec<UnrecordedFolder>,
+    /// Whether the archive may hold a folder that the ledger lacks.
+    look_for_folders: bool,
+    /// How long a span the service can answer, as far as the windows so far have shown.
+    span_limit: SpanLimit,
+    /// When the service was asked what time it is because our clock was ahead, by our clock.
+    time_asked: Option<UtcMs>,
+    breaker: CircuitBreaker,
+}
+
+impl JobRunner {
+    /// Opens the ledger of `job` in `state_dir`.
+    ///
+    /// # Errors
+    /// When the ledger can't be read or written, or is damaged.
+    pub fn open(
+        job: Arc<Job>,
+        client: Arc<Client>,
+        state_dir: &Path,
+        disk: &Disk,
+        shared: Arc<Shared>,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, LedgerError> {
+        let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
+        Ok(Self {
+            job,
+            client,
+            ledger,
+            shared,
+            progress,
+            unrecorded: Vec::new(),
+            look_for_folders: true,
+            span_limit: SpanLimit::default(),
+            time_asked: None,
+            breaker: CircuitBreaker::default(),
+        })
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Archives the windows that `planned` names, and rechecks those that are due for it.
+    pub async fn cycle(
+        &mut self,
+        planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        mode: Mode,
+        stop: &CancellationToken,
+    ) -> Outcome {
+        // Nothing of this job is under way yet.
+        let staged = self.shared.store.staging_of(&self.job.name);
+        staging::clean(&self.shared, &self.job, &staged).await;
+        if let Err(message) = self.adopt().await {
+            let (outcome, failed) = self.view().blocked(&planned, message);
+            self.record_blocked(failed, &outcome);
+            return outcome;
+        }
+        self.take_acknowledgement();
+        let (ours, keeps_pauses) = (self.shared.clock.now(), mode.pauses() == Pauses::Kept);
+        if let State::Open { message } = self.breaker.state(ours)
+            && keeps_pauses
+        {
+            return self.view().left_alone(&planned, mode, message.to_owned());
+        }
+
+        let mut outcome = Outcome::default();
+        let now = self.time(&planned, stop).await;
+        let mut due = planned(now, &self.ledger.replay().coverage, &self.job);
+        if let Err(message) = self.give_up_lost(now, &mut due, stop).await {
+            tracing::error!(job = %self.job.name, "{message}");
+            outcome.error = Some(message);
+        }
+        let mut rechecks = self.view().due_rechecks(now, mode);
+        outcome.lost = self.view().unacknowledged_losses();
+        outcome.left = due.len() as u64;
+        outcome.unchecked = rechecks.len() as u64;
+
+        let was_closed = self.breaker.state(ours) == State::Closed;
+        self.breaker.tried();
+        let mut queue = self.view().queue(&due, &rechecks, mode.pauses());
+        if queue.is_empty() && !was_closed {
+            // One is enough to see whether it is over.
+            queue.extend(self.view().next_in_turn(&due, &rechecks));
+        }
+        let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
+        self.work_off(queue, mode, stop, &mut outcome).await;
+        if keeps_pauses && !was_closed && self.breaker.is_closed() && outcome.archived > 0 {
+            // The pauses of the others were the job's failure's.
+            due.retain(|window| !tried.contains(window));
+            rechecks.retain(|window| !tried.contains(window));
+            let queue = self.view().queue(&due, &rechecks, Pauses::Skipped);
+            self.work_off(queue, mode, stop, &mut outcome).await;
+        }
+        outcome
+    }
+
+    /// Fetches, publishes and records what is in the queue, the first window alone.
+    async fn work_off(
+        &mut self,
+        mut queue: VecDeque<Work>,
+        mode: Mode,
+        stop: &CancellationToken,
+        outcome: &mut Outcome,
+    ) {
+        self.progress.planned(&self.job, queue.len());
+        let mut executor = Executor::new(mode.windows_at_once(self.client.max_in_flight()), stop);
+        loop {
+            while executor.has_room()
+                && let Some(work) = queue.pop_front()
+            {
+                if work.task == Task::Recheck && mode.yields_to_news() && self.view().has_news() {
+                    queue.retain(|work| work.task == Task::Archive);
+                    continue;
+                }
+                executor.begin(work, self.start(work), self.source(stop));
+            }
+            let failed = match executor.next().await {
+                None => break,
+                Some(Err(error)) => Some(WindowError::from(error).to_string()),
+                Some(Ok(ended)) => {
+                    let window = ended.work.window;
+                    let done = self
+                        .finish(ended, executor.is_halted(), outcome, stop)
+                        .await;
+                    self.progress.done(&self.job, window);
+                    match done {
+                        Ok(()) => {
+                            executor.widen();
+                            None
+                        }
+                        Err(ends_cycle) => ends_cycle,
+                    }
+                }
+            };
+            if let Some(message) = failed {
+                executor.halt();
+                let left = queue.len() + executor.under_way();
+                if left > 0 {
+                    tracing::warn!(
+                        job = %self.job.name,
+                        left,
+                        "the job's other windows are left for a later cycle: {message}"
+                    );
+                }
+                outcome.error = Some(message);
+            }
+        }
+    }
+
+    /// What is known of a window before it is fetched; an error when it can't be.
+    fn start(&self, work: Work) -> Result<Start, WindowError> {
+        let (window, replay) = (work.window, self.ledger.replay());
+        if let Some(error) = reconcile::blocked_by(&self.unrecorded, window) {
+            return Err(error);
+        }
+        let (before, estimate, after) = match work.task {
+            Task::Archive => {
+                let has_hidden_cap = self.client.hidden_cap() < u64::from(self.job.count);
+                let estimate = replay.estimator.estimate(window.span(), has_hidden_cap);
+                (None, estimate, None)
+            }
+            Task::Recheck => {
+                let before = self.ledger.archived_before(window);
+                let before = before.map_err(|error| WindowError::Job {
+                    remedy: None,
+                    message: error.to_string(),
+                })?;
+                let records = before.records;
+                (Some(before), records, self.job.recheck)
+            }
+        };
+        Ok(Start {
+            work,
+            before,
+            estimate,
+            settled_at: window.to().plus(after.unwrap_or(self.job.settle)),
+            span_limit: self.span_limit,
+        })
+    }
+
+    /// Publishes and records a window that was fetched, or records why it was not. An error is why
+    /// the job's other windows would fail alike; `None` within where they would not.
+    async fn finish(
+        &mut self,
+        ended: Ended,
+        is_halted: bool,
+        outcome: &mut Outcome,
+        stop: &CancellationToken,
+    ) -> Result<(), Option<String>> {
+        let (began, learnt) = ended.span_limits;
+        self.span_limit.learn(began, learnt);
+        let work = ended.work;
+        let finished = match ended.fetched {
+            Ok(fetched) if is_halted => {
+                // A folder may be there of which the ledger knows nothing yet.
+                staging::clean(&self.shared, &self.job, &fetched.staged).await;
+                Err(WindowError::Stopped)
+            }
+            Ok(fetched) => {
+                let source = self.source(stop);
+                let replay = self.ledger.replay();
+                let published = match ended.before {
+                    None => {
+                        let previous = replay.last_manifest;
+                        let published =
+                            publish::publish(&source, work.window, fetched, None, previous);
+                        published.await.map(Some)
+                    }
+                    Some(before) => revise::revise(&source, &before, fetched, replay).await,
+                };
+                if let Err(WindowError::Disk { .. }) = published {
+                    self.look_for_folders = true;
+                }
+                published.and_then(|published| self.record(work, published, outcome))
+            }
+            Err(error) => Err(error),
+        };
+        finished.or_else(|error| self.record_failure(work, error, outcome))
+    }
+
+    /// Records what was published, or that there was nothing to publish.
+    fn record(
+        &mut self,
+        work: Work,
+        published: Option<Published>,
+        outcome: &mut Outcome,
+    ) -> Result<(), WindowError> {
+        let archived = published
+            .as_ref()
+            .map(|published| published.archived().clone());
+        let recorded = match published {
+            Some(published) => self.ledger.record(published),
+            None => self.ledger.record_unchanged(work.window),
+        };
+        recorded.map_err(|error| {
+            // A folder may be there without its line: nothing may be published on top before it
+            // is adopted.
+            self.look_for_folders = true;
+            WindowError::disk(&error)
+        })?;
+        self.breaker.close();
+        match (work.task, archived) {
+            (Task::Archive, Some(archived)) => outcome.archived(&archived),
+            (_, archived) => outcome.rechecked(archived.as_ref()),
+        }
+        Ok(())
+    }
+
+    /// Records why a window is not done. Returns why the others would fail alike.
+    fn record_failure(
+        &mut self,
+        work: Work,
+        error: WindowError,
+        outcome: &mut Outcome,
+    ) -> Result<(), Option<String>> {
+        let Some(follows) = error.consequence() else {
+            return Err(None);
+        };
+        let (now, message) = (self.shared.clock.now(), follows.message);
+        if let Some(remedy) = follows.opens_breaker {
+            self.breaker.open(remedy, &message, now);
+        }
+        outcome.error = Some(message.clone());
+        let failed = Failed {
+            window: work.window,
+            message: message.clone(),
+            needs_bytes: follows.needs_bytes,
+        };
+        // Tried at each cycle, it is not to fill the log, nor the ledger: that may be what is left
+        // of a disk.
+        let known = self.ledger.replay().failures(work.task).get(&work.window);
+        let is_news = failed.needs_bytes.is_none()
+            || known.is_none_or(|known| !known.says(&failed) || !known.is_paused(work.task, now));
+        let (job, window) = (&self.job.name, work.window);
+        let not_done = match work.task {
+            Task::Archive => "not archived",
+            Task::Recheck => "not rechecked",
+        };
+        if !is_news {
+            tracing::debug!(job = %job, window = %window, "{not_done}: {message}");
+        } else {
+            tracing::error!(job = %job, window = %window, "{not_done}: {message}");
+            let recorded = match work.task {
+                Task::Archive => self.ledger.record_failure(failed),
+                Task::Recheck => self.ledger.record_recheck_failure(failed),
+            };
+            if let Err(error) = recorded {
+                tracing::error!(job = %self.job.name, "{error}");
+                return Err(Some(error.to_string()));
+            }
+        }
+        Err(follows.ends_cycle.then_some(message))
+    }
+
+    /// Adopts folders that are published but not recorded.
+    async fn adopt(&mut self) -> Result<(), String> {
+        if !self.look_for_folders {
+            return Ok(());
+        }
+        let found = reconcile::unrecorded(&self.shared, &self.job, self.ledger.replay()).await?;
+        for published in found.adopted {
+            let folder = published.archived().folder.clone();
+            let recorded = self.ledger.record(published);
+            recorded.map_err(|error| error.to_string())?;
+            tracing::warn!(
+                job = %self.job.name,
+                folder,
+                "adopted a folder that was published but not in the ledger"
+            );
+        }
+        for folder in &found.unrecorded {
+            tracing::error!(job = %self.job.name, "{}", reconcile::in_the_way(folder));
+        }
+        // They are looked at again: somebody may move them away.
+        self.look_for_folders = !found.unrecorded.is_empty();
+        self.unrecorded = found.unrecorded;
+        Ok(())
+    }
+
+    /// Records that the operator knows of what is lost, where they have said so.
+    fn take_acknowledgement(&mut self) {
+        if let Err(error) = self.ledger.take_acknowledgement() {
+            // Not worth stopping for: it says only that somebody knows.
+            tracing::warn!(job = %self.job.name, "{error}");
+        }
+    }
+
+    /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
+    /// not asked for ever after. Should clock or `retention` turn out to have been wrong, it is due
+    /// again.
+    async fn give_up_lost(
+        &mut self,
+        now: UtcMs,
+        due: &mut Vec<Window>,
+        stop: &CancellationToken,
+    ) -> Result<(), String> {
+        let source = self.source(stop);
+        let losses = reconcile::losses(&source, self.ledger.replay(), now, due).await;
+        let losses = match losses.map_err(WindowError::consequence) {
+            Ok(losses) => losses,
+            Err(None) => return Ok(()),
+            Err(Some(follows)) => {
+                if let Some(remedy) = follows.opens_breaker {
+                    let now = self.shared.clock.now();
+                    self.breaker.open(remedy, &follows.message, now);
+                }
+                return Err(follows.message);
+            }
+        };
+        for span in losses.new {
+            tracing::error!(
+                job = %self.job.name,
+                span = %span,
+                "lost: it was not archived before the service's retention was over; `status` shows \
+                 it until `elsa-archiver status --ack {}` says that somebody knows",
+                self.job.name
+            );
+            let recorded = self.ledger.record_lost(span);
+            recorded.map_err(|error| error.to_string())?;
+        }
+        due.retain(|window| !losses.all.iter().any(|span| span.covers(window.span())));
+        Ok(())
+    }
+
+    /// The earlier of our clock and the service's. Where a window is due by our clock alone, the
+    /// service is asked what time it is: it may have been our clock that was ahead, which is right
+    /// by now, and nothing might be asked for ever after.
+    async fn time(
+        &mut self,
+        planned: &impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        stop: &CancellationToken,
+    ) -> UtcMs {
+        let View { ours, both, .. } = self.view();
+        let again = self.time_asked.map(|asked| asked.plus(TIME_PAUSE));
+        if both == ours || again.is_some_and(|again| !is_over(again, ours, TIME_PAUSE)) {
+            return both;
+        }
+        let due = |now| planned(now, &self.ledger.replay().coverage, &self.job);
+        let Some(window) = due_by_our_clock_alone(&due(ours), &due(both)) else {
+            return both;
+        };
+        self.time_asked = Some(ours);
+        reconcile::time(&self.source(stop), window, ours, both).await
+    }
+
+    fn record_blocked(&mut self, failed: Option<Failed>, outcome: &Outcome) {
+        if let Some(message) = &outcome.error {
+            tracing::error!(job = %self.job.name, "{message}");
+        }
+        if let Some(failed) = failed
+            && let Err(error) = self.ledger.record_failure(failed)
+        {
+            tracing::error!(job = %self.job.name, "{error}");
+        }
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            job: &self.job,
+            replay: self.ledger.replay(),
+            store: &self.shared.store,
+            ours: self.shared.clock.now(),
+            both: self.client.now(),
+        }
+    }
+
+    fn source(&self, stop: &CancellationToken) -> Source {
+        Source {
+            job: Arc::clone(&self.job),
+            client: Arc::clone(&self.client),
+            shared: Arc::clone(&self.shared),
+            stop: stop.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,137 @@
+//! What is known of a job before a cycle decides: its ledger and both clocks, read and not written.
+//! Each decision itself is `domain`'s. Carries *Candid*: what is left alone is counted all the same.
+
+use std::collections::VecDeque;
+
+use super::{Mode, Outcome};
+use crate::archive::store::Store;
+use crate::domain::coverage::Coverage;
+use crate::domain::failures::{Failed, Task};
+use crate::domain::job::Job;
+use crate::domain::plan::{plan, reach};
+use crate::domain::queue::{self, Pauses, Work};
+use crate::domain::span::{Millis, UtcMs};
+use crate::domain::window::Window;
+use crate::ledger::replay::Replay;
+
+/// A job as it is now.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) job: &'a Job,
+    pub(super) replay: &'a Replay,
+    pub(super) store: &'a Store,
+    /// This machine's clock.
+    pub(super) ours: UtcMs,
+    /// The earlier of this machine's clock and the service's.
+    pub(super) both: UtcMs,
+}
+
+impl View<'_> {
+    /// What is to be done of the windows that are `due`, and of the `rechecks`.
+    pub(super) fn queue(
+        self,
+        due: &[Window],
+        rechecks: &[Window],
+        pauses: Pauses,
+    ) -> VecDeque<Work> {
+        queue::queue(&self.facts(due, rechecks), pauses)
+    }
+
+    /// The one window whose try shows whether the job's failure is over.
+    pub(super) fn next_in_turn(self, due: &[Window], rechecks: &[Window]) -> Option<Work> {
+        queue::next_in_turn(&self.facts(due, rechecks))
+    }
+
+    fn facts<'b>(&'b self, due: &'b [Window], rechecks: &'b [Window]) -> queue::Facts<'b> {
+        queue::Facts {
+            now: self.ours,
+            due,
+            rechecks,
+            archive_failures: self.replay.failures(Task::Archive),
+            recheck_failures: self.replay.failures(Task::Recheck),
+            spare_bytes: self.store.spare_bytes(),
+        }
+    }
+
+    /// The windows that are due for a recheck, where no clock says that it is too early: `now` is
+    /// the earlier of both.
+    pub(super) fn due_rechecks(self, now: UtcMs, mode: Mode) -> Vec<Window> {
+        if !mode.rechecks() {
+            return Vec::new();
+        }
+        // The ledger's times are by our clock.
+        let mut due = self.replay.recheckable.due(self.ours, self.job);
+        let after = self.job.recheck.unwrap_or(Millis::ZERO);
+        due.retain(|window| window.to().plus(after) <= now);
+        due
+    }
+
+    /// Whether a window has settled since the cycle began: it is not to wait for rechecks.
+    pub(super) fn has_news(self) -> bool {
+        let due = plan(self.both, &self.closed(), self.job);
+        queue::has_news(&due, self.replay.failures(Task::Archive))
+    }
+
+    /// Spans that are lost, of which nobody has said that they know.
+    pub(super) fn unacknowledged_losses(self) -> u64 {
+        let lost = self.replay.lost();
+        let is_unknown = |known: bool, to: UtcMs| !known && to > self.job.since;
+        lost.iter()
+            .filter(|(span, known)| is_unknown(*known, span.to()))
+            .count() as u64
+    }
+
+    /// What a cycle comes to in which nothing is asked for.
+    pub(super) fn left_alone(
+        self,
+        planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        mode: Mode,
+        why: String,
+    ) -> Outcome {
+        Outcome {
+            left: planned(self.both, &self.closed(), self.job).len() as u64,
+            unchecked: self.due_rechecks(self.both, mode).len() as u64,
+            lost: self.unacknowledged_losses(),
+            error: Some(why),
+            ..Outcome::default()
+        }
+    }
+
+    /// What a cycle comes to when the archive's folders can't be looked at. The oldest due window's
+    /// failure says so in `status`, as often as that window would be tried.
+    pub(super) fn blocked(
+        self,
+        planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        why: String,
+    ) -> (Outcome, Option<Failed>) {
+        let due = planned(self.both, &self.closed(), self.job);
+        let outcome = Outcome {
+            left: (due.len() as u64).max(1),
+            error: Some(why.clone()),
+            ..Outcome::default()
+        };
+        // What is lost shows as such, and not as a failure.
+        let mut missing = due
+            .into_iter()
+            .filter(|window| !self.replay.is_known_lost(window.span()));
+        let known = self.replay.failures(Task::Archive);
+        let is_paused = |window: &Window| {
+            known
+                .get(window)
+                .is_some_and(|known| known.is_paused(Task::Archive, self.ours))
+        };
+        let failed = missing
+            .next()
+            .filter(|window| !is_paused(window))
+            .map(|window| Failed {
+                window,
+                message: why,
+                needs_bytes: Some(0),
+            });
+        (outcome, failed)
+    }
+
+    fn closed(self) -> Coverage {
+        self.replay.closed(reach(self.both, self.job))
+    }
+}
