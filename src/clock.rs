@@ -5,6 +5,13 @@ use std::sync::Arc;
 
 use crate::domain::span::UtcMs;
 
+/// The machine's clock, for what has no [`Clock`]: the simulator, which has one of its own.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is where the clock is read")]
+pub fn machine_time() -> UtcMs {
+    jiff::Timestamp::now().into()
+}
+
 /// Tells the time of day; a test hands in its own.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> UtcMs + Send + Sync>);
@@ -13,7 +20,7 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self::new(|| jiff::Timestamp::now().into())
+        Self::new(machine_time)
     }
 
     /// A clock that shows what `now` returns, in UTC milliseconds.

@@ -2,11 +2,14 @@
 //! remove is a named [`Step`], and a test can watch the order of the steps or make any of them
 //! fail. Carries *Atomic* and *Ordered*.
 
+#![allow(clippy::disallowed_methods, reason = "this is where they are allowed")]
+
 mod step;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -204,6 +207,55 @@ impl Disk {
         })
     }
 
+    /// Opens a ledger for appending, and makes an empty one where there is none.
+    ///
+    /// # Errors
+    /// When it can't be opened or made.
+    pub fn open_ledger(&self, path: &Path) -> Result<File, DiskError> {
+        self.step(Step::CreateLedger, path, || {
+            OpenOptions::new().append(true).create(true).open(path)
+        })
+    }
+
+    /// Writes a file that is given up when the disk is full. It is not flushed: what a crash takes
+    /// is made again.
+    ///
+    /// # Errors
+    /// When it can't be written; then nothing of it is left.
+    pub fn set_aside(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+        self.step(Step::KeepReserve, path, || {
+            fs::write(path, bytes).inspect_err(|_| {
+                // Half a reserve would take what little is left from those who need it.
+                let _ = fs::remove_file(path);
+            })
+        })
+    }
+
+    /// Removes that file. Returns whether there was one.
+    ///
+    /// # Errors
+    /// When it can't be removed.
+    pub fn give_up(&self, path: &Path) -> Result<bool, DiskError> {
+        self.step(Step::GiveReserve, path, || match fs::remove_file(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Replaces the operator's word beside a ledger. Whoever says it, the daemon's user can read it.
+    ///
+    /// # Errors
+    /// When it can't be written or moved into place.
+    pub fn leave_word(&self, path: &Path, text: &str) -> Result<(), DiskError> {
+        self.step(Step::LeaveWord, path, || {
+            let new = path.with_extension("acknowledged.new");
+            fs::write(&new, text)?;
+            fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+            fs::rename(&new, path)
+        })
+    }
+
     /// Removes a folder with all that is in it, or a file; what does not exist is fine.
     ///
     /// # Errors
@@ -221,6 +273,40 @@ impl Disk {
             })
         })
     }
+}
+
+/// Opens the file of a lock, and makes an empty one where there is none.
+///
+/// # Errors
+/// When it can't be opened or made.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}
+
+/// Makes a folder that is no archive's and no state's, and those above it.
+///
+/// # Errors
+/// When one can't be made.
+pub fn make_plain_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Writes a new file that is no archive's and no state's, and that this user alone may read.
+///
+/// # Errors
+/// When it exists or can't be written.
+pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Runs what waits for a disk so that it holds nobody else up: a disk may hang for minutes, and the
@@ -301,57 +387,4 @@ impl Output {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn publishing_never_replaces_what_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let (staged, taken) = (dir.path().join("staged"), dir.path().join("taken"));
-        fs::create_dir(&staged).unwrap();
-        fs::create_dir(&taken).unwrap();
-        let error = Disk::default().publish(&staged, &taken).unwrap_err();
-        assert_eq!(error.source.kind(), io::ErrorKind::AlreadyExists);
-        assert!(staged.exists());
-        Disk::default()
-            .publish(&staged, &dir.path().join("free"))
-            .unwrap();
-        assert!(!staged.exists());
-    }
-
-    #[test]
-    fn an_error_names_step_path_and_remedy() {
-        let disk = Disk::gated(|_, _| Err(io::ErrorKind::StorageFull.into()));
-        let error = disk
-            .create(Step::StageSums, Path::new("/a/SHA256SUMS"))
-            .unwrap_err();
-        let text = error.to_string();
-        assert!(text.starts_with("can't write /a/SHA256SUMS: "), "{text}");
-        assert!(
-            text.ends_with("; free some space, the next cycle makes good"),
-            "{text}"
-        );
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_disk_that_hangs_holds_nobody_else_up() {
-        let (others, went_on) = std::sync::mpsc::channel();
-        let writes = tokio::spawn(async move {
-            Disk::default().step(Step::SyncLedger, Path::new("/a"), || {
-                // Hangs until another task has run, on a runtime with a single thread; the time is for
-                // the test to fail instead of hanging itself.
-                let limit = std::time::Duration::from_mins(1);
-                went_on.recv_timeout(limit).map_err(io::Error::other)
-            })
-        });
-        let others = tokio::spawn(async move { others.send(()) });
-        others.await.unwrap().unwrap();
-        writes.await.unwrap().unwrap();
-    }
-
-    #[test]
-    fn removing_what_is_not_there_is_fine() {
-        let dir = tempfile::tempdir().unwrap();
-        Disk::default().remove(&dir.path().join("nothing")).unwrap();
-    }
-}
+mod tests;

@@ -1,6 +1,11 @@
 //! *Atomic*, *Ordered*, *Self-healing*, *Exactly once*, *Isolated*, on disks that lose power, fail
 //! and fill up: the real binary under ptrace. See `crash/suite.rs`.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes the disk and the clock that it needs"
+)]
+
 mod harness;
 
 #[cfg(target_arch = "x86_64")]

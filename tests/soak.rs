@@ -5,6 +5,10 @@
 //! It is a few seconds long, or `SOAK_MINUTES`; `SOAK_SEED` has the same chances once more (but
 //! not the same course: that is up to the machine). How it went comes with `--nocapture`.
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes the disk and the clock that it needs"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test that can't go on has failed, and a long one says how it goes"

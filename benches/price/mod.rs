@@ -2,6 +2,10 @@
 //! that it can cost. The real cycle asks the simulator over HTTP and writes to a real disk; the
 //! worlds follow from seeds, so the figures are the same on every machine.
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a benchmark makes the disk that it needs"
+)]
+#![allow(
     clippy::unwrap_used,
     reason = "a measurement that can't go on has failed"
 )]

@@ -31,7 +31,7 @@ pub fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
 fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
     let clients = Clients::of(config, &config.jobs, context, &Context::environment());
     let now = context.clock.now();
-    let scratch = Scratch::new(now)
+    let scratch = Scratch::new()
         .map_err(|error| Stop::failed(format!("can't make a temporary folder: {error}")))?;
     let mut all_well = true;
     Context::block_on(async {

@@ -1,9 +1,6 @@
 //! `demo`: the whole program against the simulator, over real HTTP on loopback. No account, no
 //! other network; in the end the archive is compared with what the simulator knows to be true.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +18,7 @@ use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::plan::plan;
 use crate::domain::span::{Millis, Span, UtcMs};
+use crate::durable::{make_plain_folder, write_private};
 use crate::job::{Mode, Progress};
 use crate::ledger::Ledger;
 use crate::simulator::{KeyPair, Project, Settings, Simulator};
@@ -127,7 +125,7 @@ fn prepare(dir: Option<&Path>) -> Result<PathBuf, Stop> {
         Some(dir) => dir.to_owned(),
         None => std::env::temp_dir().join(format!("elsa-archiver-demo-{}", std::process::id())),
     };
-    fs::create_dir_all(&dir).map_err(|error| wrong(&dir, &error))?;
+    make_plain_folder(&dir).map_err(|error| wrong(&dir, &error))?;
     let dir = dir.canonicalize().map_err(|error| wrong(&dir, &error))?;
     match entries(&dir) {
         Ok(found) if found.is_empty() => Ok(dir),
@@ -142,13 +140,7 @@ fn write_config(dir: &Path, endpoint: &str, since: UtcMs) -> std::io::Result<Pat
         ("access-key", &keys.access_key),
         ("secret-key", &keys.secret_key),
     ] {
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(dir.join(name))?;
-        file.write_all(key.as_bytes())?;
+        write_private(&dir.join(name), key)?;
     }
     let inside = |name: &str| toml_string(&dir.join(name).display().to_string());
     let mut text = format!(
@@ -173,7 +165,7 @@ fn write_config(dir: &Path, endpoint: &str, since: UtcMs) -> std::io::Result<Pat
         );
     }
     let path = dir.join("config.toml");
-    fs::write(&path, text)?;
+    write_private(&path, &text)?;
     Ok(path)
 }
 

@@ -1,9 +1,9 @@
 //! What `check --live` asks a job's project: whether it answers, and what its `to` means. Carries
 //! *Bounded* (at most six small requests) and *Suspicious* (answers are unpacked like any other).
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+
+use tempfile::TempDir;
 
 use crate::archive::count::LOG_TIME;
 use crate::archive::store::Store;
@@ -28,26 +28,22 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const MOST_UNPACKED_BYTES: u64 = 4 * MOST_BYTES;
 
 /// A temporary folder that only this user may look into; gone when dropped.
-pub struct Scratch(Store);
+pub struct Scratch {
+    store: Store,
+    _folder: TempDir,
+}
 
 impl Scratch {
     /// Makes one below the system's folder for temporary files.
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn new(now: UtcMs) -> io::Result<Self> {
-        let name = format!("elsa-archiver-check-{}-{}", std::process::id(), now.0);
-        let path = std::env::temp_dir().join(name);
-        // Fails where something is already, so nobody else's folder is ever used.
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(Store::new(path, 0, Disk::default())))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What remains is in the system's folder for temporary files, which is emptied anyway.
-        let _ = self.0.disk().remove(self.0.root());
+    pub fn new() -> io::Result<Self> {
+        let folder = TempDir::with_prefix("elsa-archiver-check-")?;
+        Ok(Self {
+            store: Store::new(folder.path().to_owned(), 0, Disk::default()),
+            _folder: folder,
+        })
     }
 }
 
@@ -164,7 +160,7 @@ impl Live<'_> {
 
     /// Asks once and reads the answer; times in `watched` are told from others.
     async fn fetch(&self, request: &Request<'_>, watched: Span) -> Result<Unpacked, CallError> {
-        let store = &self.scratch.0;
+        let store = &self.scratch.store;
         let zip = store.root().join("answer.zip");
         let folder = store.root().join("answer");
         for earlier in [&zip, &folder] {

@@ -1,11 +1,13 @@
 //! Results to stdout, and numbers that people can read.
 
-use crate::domain::span::Millis;
 use std::io::{self, Write as _};
 
+use indicatif::{BinaryBytes, HumanCount};
+use jiff::{RoundMode, SpanRound, Unit};
 use serde::Serialize;
 
 use super::exit::Stop;
+use crate::domain::span::Millis;
 
 /// Writes `text` to stdout. A reader that has gone (`| head`) wants no more, which is no error.
 ///
@@ -41,47 +43,36 @@ pub fn count(number: u64, noun: &str) -> String {
 /// A number with its digits in groups of three.
 #[must_use]
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanCount(number).to_string()
 }
 
-/// A number of bytes in the unit that leaves few digits.
+/// A number of bytes in the unit that leaves few digits, `1.50 KiB`.
 #[must_use]
 pub fn bytes(number: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if number < 1024 {
-        return format!("{number} B");
-    }
-    let mut size = number as f64 / 1024.0;
-    let mut unit = 0;
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    format!("{size:.1} {}", UNITS[unit])
+    BinaryBytes(number).to_string()
 }
 
 /// A length of time in its two largest units, `23h 50m`.
 #[must_use]
 pub fn duration(length: Millis) -> String {
-    const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-    let mut seconds = length.as_secs().max(0);
-    let mut words = Vec::new();
-    for (unit, name) in UNITS {
-        if seconds >= unit || (unit == 1 && words.is_empty()) {
-            words.push(format!("{}{name}", seconds / unit));
-            seconds %= unit;
-        }
-    }
-    words.truncate(2);
-    words.join(" ")
+    let length = length.max(Millis::ZERO);
+    let smallest = match length.as_secs() {
+        0..3600 => Unit::Second,
+        3600..86_400 => Unit::Minute,
+        _ => Unit::Hour,
+    };
+    let rounding = SpanRound::new()
+        .largest(Unit::Day)
+        .smallest(smallest)
+        .mode(RoundMode::Trunc)
+        .days_are_24_hours();
+    let rounded = jiff::Span::new()
+        .try_milliseconds(length.0)
+        .and_then(|span| span.round(rounding));
+    rounded.map_or_else(
+        |_| format!("{}s", length.as_secs()),
+        |span| format!("{span:#}"),
+    )
 }
 
 #[cfg(test)]
@@ -100,8 +91,8 @@ mod tests {
         );
         assert_eq!(
             [bytes(0), bytes(1023), bytes(1024)],
-            ["0 B", "1023 B", "1.0 KiB"]
+            ["0 B", "1023 B", "1.00 KiB"]
         );
-        assert_eq!(bytes(u64::MAX), "16384.0 PiB");
+        assert_eq!(bytes(u64::MAX), "16.00 EiB");
     }
 }

@@ -4,12 +4,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{LedgerError, unreadable};
 use crate::domain::span::UtcMs;
-use crate::durable::{Disk, DiskError, Step, off_the_runtime};
+use crate::durable::{Disk, DiskError, off_the_runtime};
 
 /// Where the word of a ledger's job is left.
 #[must_use]
@@ -22,14 +21,7 @@ pub fn path(ledger: &Path) -> PathBuf {
 /// # Errors
 /// When it can't be written.
 pub fn leave(ledger: &Path, until: UtcMs, disk: &Disk) -> Result<(), DiskError> {
-    let path = path(ledger);
-    disk.step(Step::LeaveWord, &path, || {
-        let new = path.with_extension("acknowledged.new");
-        fs::write(&new, format!("{}\n", until.0))?;
-        // Whoever says it, the daemon's user has to read it.
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
-        fs::rename(&new, &path)
-    })
+    disk.leave_word(&path(ledger), &format!("{}\n", until.0))
 }
 
 /// Until when losses are known, when there is a word to say so. What is no such word says nothing.
@@ -47,6 +39,8 @@ pub fn read(ledger: &Path) -> Result<Option<UtcMs>, LedgerError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -1,12 +1,12 @@
 //! Locks: one instance at a time on a state directory, and on an archive's root.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::durable::{Disk, advice};
+use crate::durable::{Disk, advice, open_lock};
 
 /// A lock on a folder. It is advisory and is never stolen: a file left behind by a dead process
 /// is no lock.
@@ -54,12 +54,7 @@ impl FolderLock {
         };
         disk.make_durable_folder(folder)
             .map_err(|error| unusable(error.source))?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(folder.join(name))
-            .map_err(unusable)?;
+        let file = open_lock(&folder.join(name)).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(folder.to_owned())),

@@ -9,7 +9,7 @@ pub mod lock;
 pub mod replay;
 pub mod reserve;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -100,9 +100,7 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         let path = Self::path(state_dir, job);
         let existed = path.exists();
-        let file = disk.step(Step::CreateLedger, &path, || {
-            OpenOptions::new().append(true).create(true).open(&path)
-        })?;
+        let file = disk.open_ledger(&path)?;
         if !existed {
             disk.sync_folder(Step::SyncState, state_dir)?;
         }

@@ -2,10 +2,9 @@
 //! not be archived, or that one still was, can then be recorded all the same.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::durable::{Disk, DiskError, Step, off_the_runtime};
+use crate::durable::{Disk, DiskError, off_the_runtime};
 
 /// Bytes set aside: room for more than a hundred lines.
 pub const BYTES: u64 = 64 * 1024;
@@ -27,25 +26,15 @@ pub fn keep(ledger: &Path, disk: &Disk) -> Result<(), DiskError> {
     if found.is_ok_and(|found| found.len() == BYTES) {
         return Ok(());
     }
-    disk.step(Step::KeepReserve, &path, || {
-        // Noise: neither a hole nor what a file system compresses takes space.
-        fs::write(&path, noise()).inspect_err(|_| {
-            // Half a reserve would take what little is left from those who need it.
-            let _ = fs::remove_file(&path);
-        })
-    })
+    // Noise: neither a hole nor what a file system compresses takes space.
+    disk.set_aside(&path, &noise())
 }
 
-/// Bytes that don't compress, from a linear congruential generator (Knuth's MMIX constants).
+/// Bytes that don't compress, the same each time.
 fn noise() -> Vec<u8> {
-    let mut state = 1u64;
-    let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    std::iter::repeat_with(next).take(BYTES as usize).collect()
+    let mut bytes = vec![0; BYTES as usize];
+    fastrand::Rng::with_seed(1).fill(&mut bytes);
+    bytes
 }
 
 /// Gives the space up; returns whether there was any.
@@ -53,10 +42,5 @@ fn noise() -> Vec<u8> {
 /// # Errors
 /// When it can't be removed.
 pub fn give_up(ledger: &Path, disk: &Disk) -> Result<bool, DiskError> {
-    let path = path(ledger);
-    disk.step(Step::GiveReserve, &path, || match fs::remove_file(&path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    })
+    disk.give_up(&path(ledger))
 }

@@ -1,10 +1,8 @@
 //! Makes the zip of one download: which records, in which order, in which files. *Bounded*: the
 //! records go one at a time through the compressor into a file that has no name any more.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 use zip::write::{SimpleFileOptions, StreamWriter};
@@ -78,7 +76,7 @@ pub(super) fn write(
         rendering: Rendering::new(&download.include_fields, dialect.time),
         format: download.format,
         dialect,
-        zip: ZipWriter::new_stream(BufWriter::new(unnamed_file()?)),
+        zip: ZipWriter::new_stream(BufWriter::new(tempfile::tempfile()?)),
         stop,
         scratch: Vec::new(),
     };
@@ -105,27 +103,6 @@ pub(super) fn write(
         .map_err(io::IntoInnerError::into_error)?;
     let length = file.metadata()?.len();
     Ok(Zip { file, length })
-}
-
-/// A new file in the directory for temporary ones, readable by nobody else and gone when closed.
-fn unnamed_file() -> io::Result<File> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    loop {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("elsa-simulator-{}-{number}.zip", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        match options.open(&path) {
-            Ok(file) => {
-                std::fs::remove_file(&path)?;
-                return Ok(file);
-            }
-            // Left over by a process of the same number that was killed between the two calls.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// The files of one zip, being written.

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
+use crate::clock::machine_time;
 use crate::domain::span::{Millis, UtcMs};
 
 pub use dialect::{
@@ -57,7 +58,7 @@ impl Clock {
     #[must_use]
     pub fn now(self) -> UtcMs {
         match self {
-            Self::Skewed(by) => UtcMs::from(jiff::Timestamp::now()).plus(by),
+            Self::Skewed(by) => machine_time().plus(by),
             Self::Frozen(at) => at,
         }
     }

@@ -1,0 +1,26 @@
+# The commands of the inner loop; `just` lists them.
+
+# Formatting and lints.
+check:
+    cargo fmt --all --check
+    cargo clippy --all-targets --locked -- -D warnings
+
+# What README calls.
+test:
+    cargo test --locked
+
+# Nothing left out, and larger samples of the crash matrix. Needs root.
+test-all:
+    REQUIRE_ALL=1 CRASH=ci cargo test --locked
+
+# Everything that runs before a change lands.
+ci:
+    .ci/run
+
+# Some seconds of one fuzz target, for example `just fuzz ledger 60`.
+fuzz target seconds="30":
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
+
+# What completeness costs.
+bench:
+    cargo bench --bench requests

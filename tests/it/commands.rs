@@ -1,0 +1,138 @@
+//! The contract of the commands that only look: what they print, what they exit with, and what
+//! they leave alone.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Due, Job, World};
+use elsa_archiver::simulator::KeyPair;
+
+fn fields(object: &Value) -> BTreeSet<&str> {
+    let object = object.as_object().into_iter().flatten();
+    object.map(|(name, _)| name.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_shows_what_would_be_asked_and_neither_asks_nor_writes() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    let plan = world.run(&["plan", "--json"]).exits(0).json();
+    let planned = plan["jobs"][0]["due"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    assert_eq!(planned.len(), 3);
+    for (planned, window) in planned.iter().zip(&due.windows) {
+        assert_eq!(planned["from_ms"], window.from().0);
+        assert_eq!(planned["to_ms"], window.to().0);
+        let request = &planned["request"];
+        assert_eq!(request["from"], window.from().0);
+        // The service answers a log at `to`, so the last instant of the window is named.
+        assert_eq!(request["to"], window.to().0 - 1);
+        assert_eq!(request["projectKey"], "Pb_shop");
+    }
+    world.run(&["plan"]).exits(0).shows("shop: 3 windows due");
+    assert!(world.service.journal().is_empty());
+    assert!(!world.path("state").exists());
+    assert!(!world.root().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_has_exactly_the_fields_of_the_contract() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    let unknown = Job::new("unknown", &due);
+    world.configure(&[Job::new("shop", &due).with("retention", "\"30d\""), unknown]);
+    let before = world.status("shop");
+    assert_eq!(
+        (&before["last_success"], &before["due"]),
+        (&Value::Null, &json!(2))
+    );
+    assert!(before["loss_deadline"].is_string(), "{before}");
+    world.once().exits(1);
+
+    let report = world.run(&["status", "--json"]).exits(1).json();
+    assert_eq!(fields(&report), ["jobs"].into());
+    let names = [
+        "name",
+        "since_ms",
+        "covered_until_ms",
+        "gaps",
+        "due",
+        "truncated",
+        "unproven",
+        "records",
+        "bytes",
+        "last_success",
+        "last_error",
+        "loss_deadline",
+    ];
+    let jobs = report["jobs"].as_array().unwrap();
+    assert!(
+        jobs.iter().all(|job| fields(job) == names.into()),
+        "{report}"
+    );
+
+    let (shop, unknown) = (&jobs[0], &jobs[1]);
+    assert_eq!(
+        fields(&shop["last_success"]),
+        ["from_ms", "to_ms", "at"].into()
+    );
+    assert_eq!(shop["since_ms"], due.since().0);
+    assert_eq!(shop["covered_until_ms"], due.whole().to().0);
+    assert_eq!(shop["last_success"]["to_ms"], due.whole().to().0);
+    for (name, value) in [
+        ("gaps", json!([])),
+        ("due", json!(0)),
+        ("truncated", json!(0)),
+        ("unproven", json!(0)),
+        ("last_error", Value::Null),
+        ("loss_deadline", Value::Null),
+    ] {
+        assert_eq!(shop[name], value, "{name}");
+    }
+    assert_eq!(fields(&unknown["last_error"]), ["at", "message"].into());
+    assert_eq!(unknown["due"], 2);
+    assert_eq!(unknown["covered_until_ms"], due.since().0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_is_well_once_everything_due_is_archived() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.run(&["status"]).exits(1).shows("needs attention");
+    world.once().exits(0);
+    world.run(&["status"]).exits(0).shows("shop: ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_that_a_config_is_valid_and_asks_nobody() {
+    let due = Due::hours(1);
+    let world = World::of([]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.run(&["check"]).exits(0).shows("is valid");
+    assert!(world.service.journal().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_shows_the_whole_thing_without_an_account() {
+    let world = World::of([]).await;
+    let dir = world.path("demo");
+    let ran = world
+        .run(&["demo", "--dir", &dir.display().to_string()])
+        .exits(0);
+    let keys = KeyPair::default();
+    for key in [&keys.access_key, &keys.secret_key] {
+        assert!(
+            !ran.stdout.contains(key) && !ran.stderr.contains(key),
+            "{ran:#?}"
+        );
+    }
+    let ran = ran.shows("intact");
+    assert!(!ran.stdout.contains("DIFFER"), "{ran:#?}");
+    let archive = dir.join("archive").display().to_string();
+    world.run(&["verify", &archive]).exits(0);
+}

@@ -1,0 +1,32 @@
+//! The tests of the real binary and of the library as a whole, in one program, so that the linker
+//! runs once. Each module breaks one kind of promise; `docs/guarantees.md` says which.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes the disk and the clock that it needs"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod archive;
+mod bad_input;
+mod check_live;
+mod clock;
+mod commands;
+mod complete;
+mod daemon;
+mod disk;
+mod faults;
+mod hostile;
+mod network;
+mod price;
+mod recheck;
+mod recovery;
+mod verify;
