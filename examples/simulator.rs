@@ -8,7 +8,7 @@ use std::error::Error;
 use clap::Parser;
 use elsa_archiver::domain::span::{Millis, Span};
 use elsa_archiver::simulator::{
-    Clock, Dialect, Fault, FaultPlan, KeyPair, Order, Project, Settings, Simulator,
+    Dialect, Fault, FaultPlan, KeyPair, Order, Project, ServiceClock, Settings, Simulator,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -33,7 +33,7 @@ struct Options {
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     // Whole hours, so that the printed `since` is where the logs begin.
-    let now = Clock::Skewed(Millis::ZERO).now();
+    let now = ServiceClock::Skewed(Millis::ZERO).now();
     let hour = now.plus(Millis(-now.0.rem_euclid(HOUR_MS)));
     let span = Span::new(
         hour.plus(Millis(-24 * HOUR_MS)),

@@ -9,6 +9,7 @@ use crate::elsa::signature::{
     ACCESS_KEY_HEADER, DOWNLOAD_PATH, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign,
 };
 
+use super::gateway_error::GatewayError;
 use super::http::Incoming;
 use super::journal::Entry;
 use super::world::{KeyPair, Project};
@@ -18,49 +19,6 @@ const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 
 /// Longest `projectKey`, in characters.
 const MAX_PROJECT_KEY: usize = 53;
-
-/// Why a request is not answered with a zip.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) http: u16,
-    pub(super) code: String,
-    pub(super) message: String,
-}
-
-impl Refusal {
-    fn new(http: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            http,
-            code: code.to_owned(),
-            message: message.into(),
-        }
-    }
-
-    pub(super) fn bad_request(detail: &str) -> Self {
-        Self::new(400, "100", format!("Bad Request: {detail}"))
-    }
-
-    pub(super) fn too_large() -> Self {
-        Self::new(413, "430", "Request Entity Too Large")
-    }
-
-    pub(super) fn not_found() -> Self {
-        Self::new(404, "300", "Not Found")
-    }
-
-    pub(super) fn unexpected(error: &std::io::Error) -> Self {
-        Self::new(500, "900", format!("Unexpected Error: {error}"))
-    }
-
-    /// The same words for every reason: which part was wrong is nobody's business.
-    fn unauthenticated() -> Self {
-        Self::new(401, "200", "Authentication Failed")
-    }
-
-    fn forbidden() -> Self {
-        Self::new(401, "210", "Permission Denied")
-    }
-}
 
 /// A request for a download that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,15 +52,15 @@ pub(super) fn admit(
     keys: &[KeyPair],
     projects: &[Project],
     entry: &mut Entry,
-) -> Result<(usize, Download), Refusal> {
+) -> Result<(usize, Download), GatewayError> {
     let path = request.target.split('?').next();
     if path != Some(DOWNLOAD_PATH) || request.method != "POST" {
-        return Err(Refusal::not_found());
+        return Err(GatewayError::not_found());
     }
     let account = authenticate(request, now, keys, entry)?;
 
     let wire: Wire = serde_json::from_slice(&request.body)
-        .map_err(|error| Refusal::bad_request(&error.to_string()))?;
+        .map_err(|error| GatewayError::bad_request(&error.to_string()))?;
     let (project_key, project_id) = (wire.project_key.clone(), wire.project_id);
     entry.project_key = Some(project_key.clone());
     let download = wire.download(now)?;
@@ -114,9 +72,9 @@ pub(super) fn admit(
     let place = projects
         .iter()
         .position(|project| project.key() == project_key && project.id() == project_id)
-        .ok_or_else(Refusal::not_found)?;
+        .ok_or_else(GatewayError::not_found)?;
     if !account.may_read(&project_key) {
-        return Err(Refusal::forbidden());
+        return Err(GatewayError::forbidden());
     }
     Ok((place, download))
 }
@@ -126,8 +84,8 @@ fn authenticate<'k>(
     now: UtcMs,
     keys: &'k [KeyPair],
     entry: &mut Entry,
-) -> Result<&'k KeyPair, Refusal> {
-    let refused = Refusal::unauthenticated;
+) -> Result<&'k KeyPair, GatewayError> {
+    let refused = GatewayError::unauthenticated;
     entry.access_key = request.header(ACCESS_KEY_HEADER).map(str::to_owned);
     let timestamp = request.header(TIMESTAMP_HEADER).map(str::parse::<i64>);
     entry.signed_at = timestamp.and_then(Result::ok).map(UtcMs);
@@ -156,8 +114,8 @@ fn authenticate<'k>(
 
 impl Wire {
     /// Applies the defaults and checks the ranges.
-    fn download(self, now: UtcMs) -> Result<Download, Refusal> {
-        let refuse = |detail: &str| Err(Refusal::bad_request(detail));
+    fn download(self, now: UtcMs) -> Result<Download, GatewayError> {
+        let refuse = |detail: &str| Err(GatewayError::bad_request(detail));
         if !(1..=MAX_PROJECT_KEY).contains(&self.project_key.chars().count()) {
             return refuse("projectKey has 1 to 53 characters");
         }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::domain::span::UtcMs;
 
-use super::gateway::Refusal;
+use super::gateway_error::GatewayError;
 
 /// Longest head of a request, in bytes; every real server draws a line of this order.
 const MAX_HEAD: usize = 64 << 10;
@@ -53,7 +53,7 @@ impl Reader {
     pub(super) async fn next<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
-    ) -> io::Result<Option<Result<Incoming, Refusal>>> {
+    ) -> io::Result<Option<Result<Incoming, GatewayError>>> {
         let (mut request, length) = loop {
             match parse_head(&self.buffer) {
                 Err(refusal) => return Ok(Some(Err(refusal))),
@@ -62,7 +62,7 @@ impl Reader {
                     break (request, body_length);
                 }
                 Ok(None) if self.buffer.len() > MAX_HEAD => {
-                    return Ok(Some(Err(Refusal::bad_request("the head is too long"))));
+                    return Ok(Some(Err(GatewayError::bad_request("the head is too long"))));
                 }
                 Ok(None) => {}
             }
@@ -86,16 +86,16 @@ impl Reader {
 
 /// Length of the head, the request without its body, and the length of the body; `None` while the
 /// head is not whole.
-fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Incoming, usize)>, Refusal> {
+fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Incoming, usize)>, GatewayError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
     let length = match head.parse(bytes) {
         Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
         Ok(httparse::Status::Complete(_)) => {
-            return Err(Refusal::bad_request("the head is too long"));
+            return Err(GatewayError::bad_request("the head is too long"));
         }
         Ok(httparse::Status::Partial) => return Ok(None),
-        Err(_) => return Err(Refusal::bad_request("this is not HTTP/1.1")),
+        Err(_) => return Err(GatewayError::bad_request("this is not HTTP/1.1")),
     };
     let mut request = Incoming {
         method: head.method.unwrap_or_default().to_owned(),
@@ -113,17 +113,17 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Incoming, usize)>, Refusal>
         .is_some_and(|value| value.eq_ignore_ascii_case("close"));
     request.keep_alive = head.version == Some(1) && !closes;
     if request.header("transfer-encoding").is_some() {
-        return Err(Refusal::bad_request("a body needs a Content-Length"));
+        return Err(GatewayError::bad_request("a body needs a Content-Length"));
     }
     let declared = request.header("content-length").unwrap_or("0");
     let all_digits = !declared.is_empty() && declared.bytes().all(|byte| byte.is_ascii_digit());
     // Digits that are too many for a u64 are no wrong length, but one beyond any cap.
     let body_length = declared.parse::<u64>().unwrap_or(u64::MAX);
     if !all_digits {
-        return Err(Refusal::bad_request("Content-Length is no number"));
+        return Err(GatewayError::bad_request("Content-Length is no number"));
     }
     if body_length > MAX_BODY {
-        return Err(Refusal::too_large());
+        return Err(GatewayError::too_large());
     }
     Ok(Some((length, request, body_length as usize)))
 }

@@ -122,6 +122,41 @@ impl Journal {
     }
 }
 
+/// One request's entry in the journal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) number: u64,
+}
+
+impl Ticket<'_> {
+    pub(super) fn answering(&self, status: u16, error_code: Option<String>, records: u64) {
+        self.journal.update(self.number, |entry| {
+            entry.status = Some(status);
+            entry.error_code = error_code;
+            entry.records = records;
+        });
+    }
+
+    pub(super) fn spoilt(&self, fault: &Fault) {
+        self.journal
+            .update(self.number, |entry| entry.fault = Some(fault.clone()));
+    }
+
+    pub(super) fn sending(&self, bytes: u64) {
+        self.journal
+            .update(self.number, |entry| entry.bytes += bytes);
+    }
+
+    /// The first call counts.
+    pub(super) fn finished(&self) {
+        let now = Instant::now();
+        self.journal.update(self.number, |entry| {
+            entry.finished_at.get_or_insert(now);
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

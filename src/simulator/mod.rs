@@ -7,11 +7,16 @@
 //! It refuses what the service's pages say is refused (`ELSA-API.md`, module `gateway`),
 //! answers in any [`Dialect`] that they leave open, spoils answers as a [`FaultPlan`] says, and
 //! keeps a journal of all of it. It speaks plain HTTP on 127.0.0.1 and nothing else.
+//!
+//! Each file uses only files named before it: `noise`, `dialect`, `fault`, `gateway_error`, `world`,
+//! `truth`, `record`, `render`, `journal`, `http`, `gateway`, `settings`, `download`, `reply`,
+//! `state`, `server`.
 
 mod dialect;
 mod download;
 mod fault;
 mod gateway;
+mod gateway_error;
 mod http;
 mod journal;
 mod noise;
@@ -19,6 +24,7 @@ mod record;
 mod render;
 mod reply;
 mod server;
+mod settings;
 mod state;
 pub mod truth;
 mod world;
@@ -30,8 +36,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
-use crate::clock::machine_time;
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::UtcMs;
 
 pub use dialect::{
     CsvLayout, Dialect, EmptyAnswer, Framing, JsonLayout, Newline, Order, TimeStyle,
@@ -40,60 +45,10 @@ pub use fault::{Fault, FaultPlan};
 pub use journal::Entry;
 pub use record::{FIELDS, Record};
 pub use render::Rendering;
-pub use world::{KeyPair, Permitted, Project};
+pub use settings::{ServiceClock, Settings};
+pub use world::{KeyPair, Permitted, Project, Truth};
 
 use state::State;
-
-/// The simulator's clock: it judges signatures, dates answers and decides what is indexed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// The machine's clock, moved by this many milliseconds.
-    Skewed(Millis),
-    /// A clock that stands still.
-    Frozen(UtcMs),
-}
-
-impl Clock {
-    /// What it shows.
-    #[must_use]
-    pub fn now(self) -> UtcMs {
-        match self {
-            Self::Skewed(by) => machine_time().plus(by),
-            Self::Frozen(at) => at,
-        }
-    }
-}
-
-/// What a simulator starts with. The default is an empty world with the default keys, an honest
-/// service and the machine's own clock.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Who may ask.
-    pub accounts: Vec<KeyPair>,
-    /// What there is; of two with the same key and number the first counts.
-    pub projects: Vec<Project>,
-    /// How it is answered.
-    pub dialect: Dialect,
-    /// What time it is.
-    pub clock: Clock,
-    /// What goes wrong.
-    pub faults: FaultPlan,
-    /// The instant that decides which records are indexed, in place of the clock.
-    pub visible_at: Option<UtcMs>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            accounts: vec![KeyPair::default()],
-            projects: Vec::new(),
-            dialect: Dialect::default(),
-            clock: Clock::Skewed(Millis::ZERO),
-            faults: FaultPlan::none(),
-            visible_at: None,
-        }
-    }
-}
 
 /// A running simulator; dropping it ends it.
 #[derive(Debug)]
@@ -145,7 +100,7 @@ impl Simulator {
     }
 
     /// Sets the clock, from the next request on.
-    pub fn set_clock(&self, clock: Clock) {
+    pub fn set_clock(&self, clock: ServiceClock) {
         self.state.live().clock = clock;
     }
 

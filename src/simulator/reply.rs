@@ -13,9 +13,9 @@ use crate::domain::span::UtcMs;
 use super::dialect::Framing;
 use super::download::Zip;
 use super::fault::Fault;
-use super::gateway::Refusal;
+use super::gateway_error::GatewayError;
 use super::http;
-use super::state::Ticket;
+use super::journal::Ticket;
 
 /// Most bytes read from a file and written to the socket in one go.
 const PIECE: u64 = 64 << 10;
@@ -59,7 +59,7 @@ impl Reply {
     }
 
     /// An error in the gateway's form.
-    pub(super) fn refusal(refusal: &Refusal) -> Self {
+    pub(super) fn refusal(refusal: &GatewayError) -> Self {
         let text = json!({"error": {"errorCode": refusal.code, "message": refusal.message}});
         Self {
             error_code: Some(refusal.code.clone()),
@@ -81,7 +81,7 @@ impl Reply {
                 message,
                 retry_after,
             } => {
-                let mut reply = Self::refusal(&Refusal {
+                let mut reply = Self::refusal(&GatewayError {
                     http: *http,
                     code: error_code.clone(),
                     message: message.clone(),
@@ -96,7 +96,7 @@ impl Reply {
             }
             Fault::ErrorIn200 => Self {
                 status: 200,
-                ..Self::refusal(&Refusal::unexpected(&io::Error::other("try again")))
+                ..Self::refusal(&GatewayError::unexpected(&io::Error::other("try again")))
             },
             Fault::EmptyBody200 => zip(b""),
             Fault::EndlessBody => zip(b"PK\x03\x04"),

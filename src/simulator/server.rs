@@ -10,11 +10,12 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::domain::span::UtcMs;
 
 use super::fault::Fault;
-use super::gateway::{self, Download, Refusal};
+use super::gateway::{self, Download};
+use super::gateway_error::GatewayError;
 use super::http::Reader;
-use super::journal::Entry;
+use super::journal::{Entry, Ticket};
 use super::reply::{Delivery, Ending, Reply, until_gone};
-use super::state::{State, Ticket};
+use super::state::State;
 
 /// How long accepting rests after it failed, which it does when the process is out of files.
 const ACCEPT_REST: Duration = Duration::from_millis(20);
@@ -79,7 +80,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     state: &Arc<State>,
-    admitted: Result<(usize, Download), Refusal>,
+    admitted: Result<(usize, Download), GatewayError>,
     now: UtcMs,
     keep_alive: bool,
     ticket: &Ticket<'_>,

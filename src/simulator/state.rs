@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,11 +12,12 @@ use crate::domain::span::UtcMs;
 use super::dialect::{Dialect, EmptyAnswer};
 use super::download;
 use super::fault::{Fault, FaultPlan};
-use super::gateway::{Download, Refusal};
+use super::gateway::Download;
+use super::gateway_error::GatewayError;
 use super::journal::Journal;
 use super::reply::Reply;
+use super::settings::{ServiceClock, Settings};
 use super::world::{KeyPair, Project};
-use super::{Clock, Settings};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -34,7 +34,7 @@ pub(super) struct State {
 /// What a test may change between two requests.
 #[derive(Debug)]
 pub(super) struct Live {
-    pub(super) clock: Clock,
+    pub(super) clock: ServiceClock,
     pub(super) faults: FaultPlan,
     pub(super) visible_at: Option<UtcMs>,
 }
@@ -83,54 +83,19 @@ impl State {
         let state = Arc::clone(self);
         let making = self.tasks.spawn_blocking(move || {
             let Some(project) = state.projects.get(place) else {
-                return Ok(Reply::refusal(&Refusal::not_found()));
+                return Ok(Reply::refusal(&GatewayError::not_found()));
             };
             let dialect = &state.dialect;
             let made_up = made_up.then(|| download::made_up(project, &download, dialect));
             let project = made_up.as_ref().unwrap_or(project);
             let seqs = download::select(project, &download, dialect, visible_at);
             if seqs.is_empty() && dialect.empty == EmptyAnswer::NotFound {
-                return Ok(Reply::refusal(&Refusal::not_found()));
+                return Ok(Reply::refusal(&GatewayError::not_found()));
             }
             let zip = download::write(project, &seqs, &download, dialect, &state.stop)?;
             Ok(Reply::zip(zip, seqs.len() as u64, dialect.framing))
         });
         let made = making.await.map_err(io::Error::other).flatten();
-        made.unwrap_or_else(|error| Reply::refusal(&Refusal::unexpected(&error)))
-    }
-}
-
-/// One request's entry in the journal.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ticket<'a> {
-    pub(super) journal: &'a Journal,
-    pub(super) number: u64,
-}
-
-impl Ticket<'_> {
-    pub(super) fn answering(&self, status: u16, error_code: Option<String>, records: u64) {
-        self.journal.update(self.number, |entry| {
-            entry.status = Some(status);
-            entry.error_code = error_code;
-            entry.records = records;
-        });
-    }
-
-    pub(super) fn spoilt(&self, fault: &Fault) {
-        self.journal
-            .update(self.number, |entry| entry.fault = Some(fault.clone()));
-    }
-
-    pub(super) fn sending(&self, bytes: u64) {
-        self.journal
-            .update(self.number, |entry| entry.bytes += bytes);
-    }
-
-    /// The first call counts.
-    pub(super) fn finished(&self) {
-        let now = Instant::now();
-        self.journal.update(self.number, |entry| {
-            entry.finished_at.get_or_insert(now);
-        });
+        made.unwrap_or_else(|error| Reply::refusal(&GatewayError::unexpected(&error)))
     }
 }

@@ -8,6 +8,7 @@ mod gateway;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::span::Millis;
 use crate::domain::span::Span;
 use client::{Answer, Client};
 
@@ -31,7 +32,7 @@ fn shop(records: usize) -> Project {
 fn settings(project: Project) -> Settings {
     Settings {
         projects: vec![project],
-        clock: Clock::Frozen(NOW),
+        clock: ServiceClock::Frozen(NOW),
         ..Settings::default()
     }
 }

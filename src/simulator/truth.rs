@@ -6,21 +6,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::Span;
 
 use super::world::Project;
 
 /// How many numbers of each kind a [`Difference`] prints before it only counts.
 const SHOWN: usize = 10;
-
-/// One record that an archive must hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Truth {
-    /// The record's number, unique in its project.
-    pub seq: u64,
-    /// When it was logged.
-    pub log_time: UtcMs,
-}
 
 /// The numbers of the records of `project` in `span`, ascending.
 #[must_use]

@@ -10,7 +10,15 @@ use crate::domain::job::ToBound;
 use crate::domain::span::{Millis, Span, UtcMs};
 
 use super::noise::{self, Noise};
-use super::truth::Truth;
+
+/// One record that an archive must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Truth {
+    /// The record's number, unique in its project.
+    pub seq: u64,
+    /// When it was logged.
+    pub log_time: UtcMs,
+}
 
 /// Keeps the choice of late records apart from every other use of a project's seed.
 const LATE_STREAM: u64 = 0x6C61_7465;

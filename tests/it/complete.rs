@@ -4,8 +4,8 @@
 use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::{Millis, UtcMs};
 use elsa_archiver::simulator::{
-    Clock, CsvLayout, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Order, Project, Settings,
-    TimeStyle,
+    CsvLayout, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Order, Project, ServiceClock,
+    Settings, TimeStyle,
 };
 
 use crate::harness::{Due, Job, PROJECT_ID, World, project_key, until};
@@ -286,7 +286,9 @@ async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_k
 async fn a_clock_that_is_ahead_gives_nothing_up_for_lost() {
     let due = Due::hours(6);
     let world = World::of([due.project("shop")]).await;
-    world.service.set_clock(Clock::Skewed(Millis(-9_000_000)));
+    world
+        .service
+        .set_clock(ServiceClock::Skewed(Millis(-9_000_000)));
     let now = jiff::Timestamp::now().as_millisecond();
     let keeps = (now - due.windows[0].to().0) / 1000 - 60;
     let job = Job::new("shop", &due).with("retention", &format!("\"{keeps}s\""));

@@ -4,7 +4,7 @@ use elsa_archiver::domain::span::Millis;
 use std::time::Duration;
 
 use crate::harness::{Due, Job, Ran, World, until};
-use elsa_archiver::simulator::{Clock, Entry, Fault, FaultPlan, Settings};
+use elsa_archiver::simulator::{Entry, Fault, FaultPlan, ServiceClock, Settings};
 
 /// Archives two windows, where the first answer suffers from `fault`.
 async fn is_made_good(fault: Fault) -> (Vec<Entry>, Ran) {
@@ -85,7 +85,7 @@ async fn a_clock_is_followed(by_ms: i64) {
     let due = Due::hours(3);
     let world = World::start(Settings {
         projects: vec![due.project("shop")],
-        clock: Clock::Skewed(Millis(by_ms)),
+        clock: ServiceClock::Skewed(Millis(by_ms)),
         ..Settings::default()
     })
     .await;
@@ -175,7 +175,9 @@ async fn windows_that_have_not_ended_by_the_service_s_clock_are_not_archived_yet
     let due = Due::hours(4);
     let world = World::of([due.project("shop")]).await;
     // Ours is two hours and a half ahead, or the service's behind: nobody can tell from here.
-    world.service.set_clock(Clock::Skewed(Millis(-9_000_000)));
+    world
+        .service
+        .set_clock(ServiceClock::Skewed(Millis(-9_000_000)));
     world.configure(&[Job::new("shop", &due)]);
     world
         .once()
@@ -191,7 +193,7 @@ async fn windows_that_have_not_ended_by_the_service_s_clock_are_not_archived_yet
             .all(|folder| folder.manifest["window"]["to_ms"].as_i64() <= Some(settled.0))
     );
 
-    world.service.set_clock(Clock::Skewed(Millis(0)));
+    world.service.set_clock(ServiceClock::Skewed(Millis(0)));
     world.once().exits(0);
     world.assert_archived("shop", &due.windows);
 }
@@ -200,7 +202,9 @@ async fn windows_that_have_not_ended_by_the_service_s_clock_are_not_archived_yet
 async fn two_jobs_that_correct_the_clock_at_once_do_not_correct_it_twice() {
     let due = Due::hours(2);
     let world = World::of([due.project("one"), due.project("two"), due.project("three")]).await;
-    world.service.set_clock(Clock::Skewed(Millis(400_000)));
+    world
+        .service
+        .set_clock(ServiceClock::Skewed(Millis(400_000)));
     let jobs = ["one", "two", "three"].map(|name| Job::new(name, &due));
     world.configure(&jobs);
     world.once().exits(0);

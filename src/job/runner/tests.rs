@@ -71,7 +71,8 @@ impl Rig {
     fn set_clocks(&self, ours: i64, theirs: i64) {
         self.ours.store(BEGIN + ours, Ordering::Relaxed);
         let theirs = UtcMs(BEGIN + theirs);
-        self.service.set_clock(simulator::Clock::Frozen(theirs));
+        self.service
+            .set_clock(simulator::ServiceClock::Frozen(theirs));
     }
 
     pub(crate) fn clock(&self) -> Clock {

@@ -128,7 +128,7 @@ async fn every_dialect_tells_exactly_the_truth() {
             assert_eq!(files(&answer.body).len(), file_count, "{dialect:?}");
             let mut told: Vec<_> = records(&answer)
                 .iter()
-                .map(|record| truth::Truth {
+                .map(|record| Truth {
                     seq: seq(record),
                     log_time: instant(&record["logTime"]),
                 })

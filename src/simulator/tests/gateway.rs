@@ -83,7 +83,7 @@ async fn a_clock_five_minutes_off_is_refused_and_a_millisecond_less_is_not() {
 #[tokio::test]
 async fn the_date_of_a_refusal_shows_the_clock_that_refused() {
     let simulator = speaking(shop(5), Dialect::default()).await;
-    simulator.set_clock(Clock::Frozen(NOW.plus(Millis(600_000))));
+    simulator.set_clock(ServiceClock::Frozen(NOW.plus(Millis(600_000))));
     let answer = answer_to(&simulator, &ask()).await;
     assert_eq!(answer.error(), error(401, "200"));
     assert_eq!(answer.header("date"), Some("Wed, 15 Nov 2023 00:23:20 GMT"));
@@ -93,7 +93,7 @@ async fn the_date_of_a_refusal_shows_the_clock_that_refused() {
 async fn a_skewed_clock_runs_with_the_machines() {
     let simulator = speaking(shop(5), Dialect::default()).await;
     let day_ms = 24 * 3_600_000;
-    simulator.set_clock(Clock::Skewed(Millis(-day_ms)));
+    simulator.set_clock(ServiceClock::Skewed(Millis(-day_ms)));
     let before = UtcMs::from(jiff::Timestamp::now());
     let seen = simulator.now();
     let after = UtcMs::from(jiff::Timestamp::now());

@@ -106,7 +106,7 @@ async fn every_answer_is_followed_as_its_class_says_and_leaves_nothing_behind() 
 async fn a_wrong_key_is_told_from_a_wrong_clock_and_not_tried_again() {
     for skew_ms in [-400_000, 0, 400_000] {
         let service = service(&["shop"], FaultPlan::none()).await;
-        service.set_clock(simulator::Clock::Skewed(Millis(skew_ms)));
+        service.set_clock(simulator::ServiceClock::Skewed(Millis(skew_ms)));
         let wrong = Keys {
             secret_key: Secret::new("not the one".into()),
             ..keys()

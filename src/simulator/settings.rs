@@ -1,0 +1,59 @@
+//! What a simulator starts with.
+
+use crate::clock::machine_time;
+use crate::domain::span::{Millis, UtcMs};
+
+use super::dialect::Dialect;
+use super::fault::FaultPlan;
+use super::world::{KeyPair, Project};
+
+/// The simulator's clock: it judges signatures, dates answers and decides what is indexed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceClock {
+    /// The machine's clock, moved by this many milliseconds.
+    Skewed(Millis),
+    /// A clock that stands still.
+    Frozen(UtcMs),
+}
+
+impl ServiceClock {
+    /// What it shows.
+    #[must_use]
+    pub fn now(self) -> UtcMs {
+        match self {
+            Self::Skewed(by) => machine_time().plus(by),
+            Self::Frozen(at) => at,
+        }
+    }
+}
+
+/// What a simulator starts with. The default is an empty world with the default keys, an honest
+/// service and the machine's own clock.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who may ask.
+    pub accounts: Vec<KeyPair>,
+    /// What there is; of two with the same key and number the first counts.
+    pub projects: Vec<Project>,
+    /// How it is answered.
+    pub dialect: Dialect,
+    /// What time it is.
+    pub clock: ServiceClock,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+    /// The instant that decides which records are indexed, in place of the clock.
+    pub visible_at: Option<UtcMs>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            accounts: vec![KeyPair::default()],
+            projects: Vec::new(),
+            dialect: Dialect::default(),
+            clock: ServiceClock::Skewed(Millis::ZERO),
+            faults: FaultPlan::none(),
+            visible_at: None,
+        }
+    }
+}
