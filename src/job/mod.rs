@@ -2,7 +2,8 @@
 //! *Isolated* (a failing window is left behind, not waited for), *Ordered* and *Self-healing* (a
 //! cycle starts from what the ledger does not cover, whatever happened before).
 //!
-//! - `runner`: one cycle, from top to bottom; the only file that writes the ledger
+//! - `runner`: one cycle, from top to bottom
+//! - `recorder`: lines of the ledger, and the circuit breaker; the only file that writes them
 //! - `executor`: how many windows at once
 //! - `publish`: a staged window becomes `Published`
 //! - `revise`: a window that was asked for again, beside what is archived of it
@@ -14,6 +15,7 @@ mod mode;
 mod outcome;
 mod publish;
 mod reconcile;
+mod recorder;
 mod revise;
 mod runner;
 mod view;

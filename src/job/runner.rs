@@ -9,14 +9,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::executor::{Ended, Executor, Start};
+use super::recorder::Recorder;
 use super::view::View;
 use super::{Mode, Outcome, Progress, publish, reconcile, revise};
-use crate::archive::adopt::UnrecordedFolder;
-use crate::archive::publish::Published;
 use crate::domain::backoff::is_over;
-use crate::domain::circuit_breaker::{CircuitBreaker, State};
+use crate::domain::circuit_breaker::State;
 use crate::domain::coverage::Coverage;
-use crate::domain::failures::{Failed, Task};
+use crate::domain::failures::Task;
 use crate::domain::job::Job;
 use crate::domain::plan::due_by_our_clock_alone;
 use crate::domain::queue::{Pauses, Work};
@@ -36,18 +35,13 @@ const TIME_PAUSE: Millis = Millis::from_mins(1);
 pub struct JobRunner {
     job: Arc<Job>,
     client: Arc<Client>,
-    ledger: Ledger,
     shared: Arc<Shared>,
     progress: Arc<dyn Progress>,
-    /// Folders that the ledger lacks and that can't be adopted: their windows are blocked.
-    unrecorded: Vec<UnrecordedFolder>,
-    /// Whether the archive may hold a folder that the ledger lacks.
-    look_for_folders: bool,
+    recorder: Recorder,
     /// How long a span the service can answer, as far as the windows so far have shown.
     span_limit: SpanLimit,
     /// When the service was asked what time it is because our clock was ahead, by our clock.
     time_asked: Option<UtcMs>,
-    breaker: CircuitBreaker,
 }
 
 impl JobRunner {
@@ -65,16 +59,13 @@ impl JobRunner {
     ) -> Result<Self, LedgerError> {
         let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
         Ok(Self {
+            recorder: Recorder::new(Arc::clone(&job), Arc::clone(&shared), ledger),
             job,
             client,
-            ledger,
             shared,
             progress,
-            unrecorded: Vec::new(),
-            look_for_folders: true,
             span_limit: SpanLimit::default(),
             time_asked: None,
-            breaker: CircuitBreaker::default(),
         })
     }
 
@@ -87,7 +78,7 @@ impl JobRunner {
     /// The ledger.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.recorder.ledger
     }
 
     /// Archives the windows that `planned` names, and rechecks those that are due for it.
@@ -100,14 +91,14 @@ impl JobRunner {
         // Nothing of this job is under way yet.
         let staged = self.shared.store.staging_of(&self.job.name);
         staging::clean(&self.shared, &self.job, &staged).await;
-        if let Err(message) = self.adopt().await {
-            let (outcome, failed) = self.view().blocked(&planned, message);
-            self.record_blocked(failed, &outcome);
+        if let Err(message) = self.recorder.adopt().await {
+            let (outcome, failed) = self.view().blocked(&planned, message.clone());
+            self.recorder.blocked(failed, &message);
             return outcome;
         }
-        self.take_acknowledgement();
+        self.recorder.acknowledgement();
         let (ours, keeps_pauses) = (self.shared.clock.now(), mode.pauses() == Pauses::Kept);
-        if let State::Open { message } = self.breaker.state(ours)
+        if let State::Open { message } = self.recorder.breaker.state(ours)
             && keeps_pauses
         {
             return self.view().left_alone(&planned, mode, message.to_owned());
@@ -115,7 +106,7 @@ impl JobRunner {
 
         let mut outcome = Outcome::default();
         let now = self.time(&planned, stop).await;
-        let mut due = planned(now, &self.ledger.replay().coverage, &self.job);
+        let mut due = planned(now, &self.recorder.ledger.replay().coverage, &self.job);
         if let Err(message) = self.give_up_lost(now, &mut due, stop).await {
             tracing::error!(job = %self.job.name, "{message}");
             outcome.error = Some(message);
@@ -125,8 +116,8 @@ impl JobRunner {
         outcome.left = due.len() as u64;
         outcome.unchecked = rechecks.len() as u64;
 
-        let was_closed = self.breaker.state(ours) == State::Closed;
-        self.breaker.tried();
+        let was_closed = self.recorder.breaker.state(ours) == State::Closed;
+        self.recorder.breaker.tried();
         let mut queue = self.view().queue(&due, &rechecks, mode.pauses());
         if queue.is_empty() && !was_closed {
             // One is enough to see whether it is over.
@@ -134,7 +125,8 @@ impl JobRunner {
         }
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
         self.work_off(queue, mode, stop, &mut outcome).await;
-        if keeps_pauses && !was_closed && self.breaker.is_closed() && outcome.archived > 0 {
+        if keeps_pauses && !was_closed && self.recorder.breaker.is_closed() && outcome.archived > 0
+        {
             // The pauses of the others were the job's failure's.
             due.retain(|window| !tried.contains(window));
             rechecks.retain(|window| !tried.contains(window));
@@ -199,8 +191,8 @@ impl JobRunner {
 
     /// What is known of a window before it is fetched; an error when it can't be.
     fn start(&self, work: Work) -> Result<Start, WindowError> {
-        let (window, replay) = (work.window, self.ledger.replay());
-        if let Some(error) = reconcile::blocked_by(&self.unrecorded, window) {
+        let (window, replay) = (work.window, self.recorder.ledger.replay());
+        if let Some(error) = reconcile::blocked_by(&self.recorder.unrecorded, window) {
             return Err(error);
         }
         let (before, estimate, after) = match work.task {
@@ -210,7 +202,7 @@ impl JobRunner {
                 (None, estimate, None)
             }
             Task::Recheck => {
-                let before = self.ledger.archived_before(window);
+                let before = self.recorder.ledger.archived_before(window);
                 let before = before.map_err(|error| WindowError::Job {
                     remedy: None,
                     message: error.to_string(),
@@ -248,7 +240,7 @@ impl JobRunner {
             }
             Ok(fetched) => {
                 let source = self.source(stop);
-                let replay = self.ledger.replay();
+                let replay = self.recorder.ledger.replay();
                 let published = match ended.before {
                     None => {
                         let previous = replay.last_manifest;
@@ -259,120 +251,13 @@ impl JobRunner {
                     Some(before) => revise::revise(&source, &before, fetched, replay).await,
                 };
                 if let Err(WindowError::Disk { .. }) = published {
-                    self.look_for_folders = true;
+                    self.recorder.look_for_folders = true;
                 }
-                published.and_then(|published| self.record(work, published, outcome))
+                published.and_then(|published| self.recorder.done(work, published, outcome))
             }
             Err(error) => Err(error),
         };
-        finished.or_else(|error| self.record_failure(work, error, outcome))
-    }
-
-    /// Records what was published, or that there was nothing to publish.
-    fn record(
-        &mut self,
-        work: Work,
-        published: Option<Published>,
-        outcome: &mut Outcome,
-    ) -> Result<(), WindowError> {
-        let archived = published
-            .as_ref()
-            .map(|published| published.archived().clone());
-        let recorded = match published {
-            Some(published) => self.ledger.record(published),
-            None => self.ledger.record_unchanged(work.window),
-        };
-        recorded.map_err(|error| {
-            // A folder may be there without its line: nothing may be published on top before it
-            // is adopted.
-            self.look_for_folders = true;
-            WindowError::disk(&error)
-        })?;
-        self.breaker.close();
-        match (work.task, archived) {
-            (Task::Archive, Some(archived)) => outcome.archived(&archived),
-            (_, archived) => outcome.rechecked(archived.as_ref()),
-        }
-        Ok(())
-    }
-
-    /// Records why a window is not done. Returns why the others would fail alike.
-    fn record_failure(
-        &mut self,
-        work: Work,
-        error: WindowError,
-        outcome: &mut Outcome,
-    ) -> Result<(), Option<String>> {
-        let Some(follows) = error.consequence() else {
-            return Err(None);
-        };
-        let (now, message) = (self.shared.clock.now(), follows.message);
-        if let Some(remedy) = follows.opens_breaker {
-            self.breaker.open(remedy, &message, now);
-        }
-        outcome.error = Some(message.clone());
-        let failed = Failed {
-            window: work.window,
-            message: message.clone(),
-            needs_bytes: follows.needs_bytes,
-        };
-        // Tried at each cycle, it is not to fill the log, nor the ledger: that may be what is left
-        // of a disk.
-        let known = self.ledger.replay().failures(work.task).get(&work.window);
-        let is_news = failed.needs_bytes.is_none()
-            || known.is_none_or(|known| !known.says(&failed) || !known.is_paused(work.task, now));
-        let (job, window) = (&self.job.name, work.window);
-        let not_done = match work.task {
-            Task::Archive => "not archived",
-            Task::Recheck => "not rechecked",
-        };
-        if !is_news {
-            tracing::debug!(job = %job, window = %window, "{not_done}: {message}");
-        } else {
-            tracing::error!(job = %job, window = %window, "{not_done}: {message}");
-            let recorded = match work.task {
-                Task::Archive => self.ledger.record_failure(failed),
-                Task::Recheck => self.ledger.record_recheck_failure(failed),
-            };
-            if let Err(error) = recorded {
-                tracing::error!(job = %self.job.name, "{error}");
-                return Err(Some(error.to_string()));
-            }
-        }
-        Err(follows.ends_cycle.then_some(message))
-    }
-
-    /// Adopts folders that are published but not recorded.
-    async fn adopt(&mut self) -> Result<(), String> {
-        if !self.look_for_folders {
-            return Ok(());
-        }
-        let found = reconcile::unrecorded(&self.shared, &self.job, self.ledger.replay()).await?;
-        for published in found.adopted {
-            let folder = published.archived().folder.clone();
-            let recorded = self.ledger.record(published);
-            recorded.map_err(|error| error.to_string())?;
-            tracing::warn!(
-                job = %self.job.name,
-                folder,
-                "adopted a folder that was published but not in the ledger"
-            );
-        }
-        for folder in &found.unrecorded {
-            tracing::error!(job = %self.job.name, "{}", reconcile::in_the_way(folder));
-        }
-        // They are looked at again: somebody may move them away.
-        self.look_for_folders = !found.unrecorded.is_empty();
-        self.unrecorded = found.unrecorded;
-        Ok(())
-    }
-
-    /// Records that the operator knows of what is lost, where they have said so.
-    fn take_acknowledgement(&mut self) {
-        if let Err(error) = self.ledger.take_acknowledgement() {
-            // Not worth stopping for: it says only that somebody knows.
-            tracing::warn!(job = %self.job.name, "{error}");
-        }
+        finished.map_err(|error| self.recorder.failed(work, error, outcome))
     }
 
     /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
@@ -385,29 +270,18 @@ impl JobRunner {
         stop: &CancellationToken,
     ) -> Result<(), String> {
         let source = self.source(stop);
-        let losses = reconcile::losses(&source, self.ledger.replay(), now, due).await;
+        let losses = reconcile::losses(&source, self.recorder.ledger.replay(), now, due).await;
         let losses = match losses.map_err(WindowError::consequence) {
             Ok(losses) => losses,
             Err(None) => return Ok(()),
             Err(Some(follows)) => {
-                if let Some(remedy) = follows.opens_breaker {
-                    let now = self.shared.clock.now();
-                    self.breaker.open(remedy, &follows.message, now);
-                }
-                return Err(follows.message);
+                let message = follows.message;
+                self.recorder.open_breaker(follows.opens_breaker, &message);
+                return Err(message);
             }
         };
-        for span in losses.new {
-            tracing::error!(
-                job = %self.job.name,
-                span = %span,
-                "lost: it was not archived before the service's retention was over; `status` shows \
-                 it until `elsa-archiver status --ack {}` says that somebody knows",
-                self.job.name
-            );
-            let recorded = self.ledger.record_lost(span);
-            recorded.map_err(|error| error.to_string())?;
-        }
+        let recorded = self.recorder.lost(losses.new);
+        recorded.map_err(|error| error.to_string())?;
         due.retain(|window| !losses.all.iter().any(|span| span.covers(window.span())));
         Ok(())
     }
@@ -425,7 +299,7 @@ impl JobRunner {
         if both == ours || again.is_some_and(|again| !is_over(again, ours, TIME_PAUSE)) {
             return both;
         }
-        let due = |now| planned(now, &self.ledger.replay().coverage, &self.job);
+        let due = |now| planned(now, &self.recorder.ledger.replay().coverage, &self.job);
         let Some(window) = due_by_our_clock_alone(&due(ours), &due(both)) else {
             return both;
         };
@@ -433,21 +307,10 @@ impl JobRunner {
         reconcile::time(&self.source(stop), window, ours, both).await
     }
 
-    fn record_blocked(&mut self, failed: Option<Failed>, outcome: &Outcome) {
-        if let Some(message) = &outcome.error {
-            tracing::error!(job = %self.job.name, "{message}");
-        }
-        if let Some(failed) = failed
-            && let Err(error) = self.ledger.record_failure(failed)
-        {
-            tracing::error!(job = %self.job.name, "{error}");
-        }
-    }
-
     fn view(&self) -> View<'_> {
         View {
             job: &self.job,
-            replay: self.ledger.replay(),
+            replay: self.recorder.ledger.replay(),
             store: &self.shared.store,
             ours: self.shared.clock.now(),
             both: self.client.now(),

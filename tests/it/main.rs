@@ -15,6 +15,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod architecture;
 mod archive;
 mod bad_input;
 mod check_live;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::archive::adopt::UnrecordedFolder;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::clock::Clock;
@@ -158,12 +159,12 @@ async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due()
     let rig = Rig::at(2 * HOUR + HOUR / 2).await;
     let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     // Its first window is blocked, and so is due in every cycle without a request.
-    runner.unrecorded.push(UnrecordedFolder {
+    runner.recorder.unrecorded.push(UnrecordedFolder {
         window: Window::of(Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap()),
         folder: "shop/unknown".into(),
         why: "it is unknown".into(),
     });
-    runner.look_for_folders = false;
+    runner.recorder.look_for_folders = false;
     assert_eq!(cycle(&mut runner).await.archived, 1);
     rig.set_clocks(DAY + 3 * HOUR + HOUR / 2, 3 * HOUR + HOUR / 2);
     assert_eq!(cycle(&mut runner).await.archived, 1);
@@ -260,7 +261,7 @@ async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     // What was lost before says nothing of why the job stands still now.
     let lost = Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap();
-    runner.ledger.record_lost(lost).unwrap();
+    runner.recorder.ledger.record_lost(lost).unwrap();
     for _ in 0..3 {
         let outcome = cycle(&mut runner).await;
         assert_eq!((outcome.archived, outcome.left), (0, 2));

@@ -138,7 +138,7 @@ async fn paused(hours: i64) -> (Rig, JobRunner) {
                 message: "no".into(),
                 needs_bytes: None,
             };
-            runner.ledger.record_failure(failed).unwrap();
+            runner.recorder.ledger.record_failure(failed).unwrap();
         }
     }
     (rig, runner)
@@ -147,8 +147,9 @@ async fn paused(hours: i64) -> (Rig, JobRunner) {
 #[tokio::test]
 async fn what_ends_for_all_windows_is_noticed_soon_however_long_their_own_pauses_are() {
     let (rig, mut runner) = paused(2).await;
-    runner.breaker.tried();
+    runner.recorder.breaker.tried();
     runner
+        .recorder
         .breaker
         .open(Remedy::Time, "unreachable", rig.clock().now());
     assert_eq!(cycle(&mut runner).await.left, 2);

@@ -1,0 +1,190 @@
+//! What a cycle writes down: lines of the ledger, and the circuit breaker. Carries *Ordered* (what is
+//! recorded is [`Published`]) and *Candid*.
+
+use std::sync::Arc;
+
+use super::{Outcome, reconcile};
+use crate::archive::adopt::UnrecordedFolder;
+use crate::archive::publish::Published;
+use crate::domain::circuit_breaker::{CircuitBreaker, Remedy};
+use crate::domain::failures::{Failed, Task};
+use crate::domain::job::Job;
+use crate::domain::queue::Work;
+use crate::domain::span::Span;
+use crate::domain::window_error::WindowError;
+use crate::fetch::Shared;
+use crate::ledger::{Ledger, LedgerError};
+
+/// The ledger of a job, and what is known beside it.
+pub(super) struct Recorder {
+    pub(super) job: Arc<Job>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ledger: Ledger,
+    pub(super) breaker: CircuitBreaker,
+    /// Folders that the ledger lacks and that can't be adopted: their windows are blocked.
+    pub(super) unrecorded: Vec<UnrecordedFolder>,
+    /// Whether the archive may hold a folder that the ledger lacks.
+    pub(super) look_for_folders: bool,
+}
+
+impl Recorder {
+    pub(super) fn new(job: Arc<Job>, shared: Arc<Shared>, ledger: Ledger) -> Self {
+        Self {
+            job,
+            shared,
+            ledger,
+            breaker: CircuitBreaker::default(),
+            unrecorded: Vec::new(),
+            look_for_folders: true,
+        }
+    }
+
+    /// Adopts folders that are published but not recorded, where there may be any.
+    ///
+    /// # Errors
+    /// When the archive can't be looked at, or the ledger can't be written.
+    pub(super) async fn adopt(&mut self) -> Result<(), String> {
+        if !self.look_for_folders {
+            return Ok(());
+        }
+        let found = reconcile::unrecorded(&self.shared, &self.job, self.ledger.replay()).await?;
+        for published in found.adopted {
+            let folder = published.archived().folder.clone();
+            let recorded = self.ledger.record(published);
+            recorded.map_err(|error| error.to_string())?;
+            tracing::warn!(
+                job = %self.job.name,
+                folder,
+                "adopted a folder that was published but not in the ledger"
+            );
+        }
+        for folder in &found.unrecorded {
+            tracing::error!(job = %self.job.name, "{}", reconcile::in_the_way(folder));
+        }
+        // They are looked at again: somebody may move them away.
+        self.look_for_folders = !found.unrecorded.is_empty();
+        self.unrecorded = found.unrecorded;
+        Ok(())
+    }
+
+    /// Records that the operator knows of what is lost, where they have said so.
+    pub(super) fn acknowledgement(&mut self) {
+        if let Err(error) = self.ledger.take_acknowledgement() {
+            // Not worth stopping for: it says only that somebody knows.
+            tracing::warn!(job = %self.job.name, "{error}");
+        }
+    }
+
+    /// Records what the service has forgotten.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub(super) fn lost(&mut self, spans: Vec<Span>) -> Result<(), LedgerError> {
+        for span in spans {
+            tracing::error!(
+                job = %self.job.name,
+                span = %span,
+                "lost: it was not archived before the service's retention was over; `status` shows \
+                 it until `elsa-archiver status --ack {}` says that somebody knows",
+                self.job.name
+            );
+            self.ledger.record_lost(span)?;
+        }
+        Ok(())
+    }
+
+    /// A failure that all windows share.
+    pub(super) fn open_breaker(&mut self, remedy: Option<Remedy>, message: &str) {
+        if let Some(remedy) = remedy {
+            self.breaker.open(remedy, message, self.shared.clock.now());
+        }
+    }
+
+    /// Records what was published, or that there was nothing to publish.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub(super) fn done(
+        &mut self,
+        work: Work,
+        published: Option<Published>,
+        outcome: &mut Outcome,
+    ) -> Result<(), WindowError> {
+        let archived = published
+            .as_ref()
+            .map(|published| published.archived().clone());
+        let recorded = match published {
+            Some(published) => self.ledger.record(published),
+            None => self.ledger.record_unchanged(work.window),
+        };
+        recorded.map_err(|error| {
+            // A folder may be there without its line: nothing may be published on top before it
+            // is adopted.
+            self.look_for_folders = true;
+            WindowError::disk(&error)
+        })?;
+        self.breaker.close();
+        match (work.task, archived) {
+            (Task::Archive, Some(archived)) => outcome.archived(&archived),
+            (_, archived) => outcome.rechecked(archived.as_ref()),
+        }
+        Ok(())
+    }
+
+    /// Records why a window is not done. Returns why the job's other windows would fail alike;
+    /// `None` where they would not.
+    pub(super) fn failed(
+        &mut self,
+        work: Work,
+        error: WindowError,
+        outcome: &mut Outcome,
+    ) -> Option<String> {
+        let follows = error.consequence()?;
+        let message = follows.message;
+        self.open_breaker(follows.opens_breaker, &message);
+        outcome.error = Some(message.clone());
+        let failed = Failed {
+            window: work.window,
+            message: message.clone(),
+            needs_bytes: follows.needs_bytes,
+        };
+        let not_done = match work.task {
+            Task::Archive => "not archived",
+            Task::Recheck => "not rechecked",
+        };
+        let (job, window) = (&self.job.name, work.window);
+        if !self.is_news(work.task, &failed) {
+            tracing::debug!(job = %job, window = %window, "{not_done}: {message}");
+            return follows.ends_cycle.then_some(message);
+        }
+        tracing::error!(job = %job, window = %window, "{not_done}: {message}");
+        let recorded = match work.task {
+            Task::Archive => self.ledger.record_failure(failed),
+            Task::Recheck => self.ledger.record_recheck_failure(failed),
+        };
+        if let Err(error) = recorded {
+            tracing::error!(job = %self.job.name, "{error}");
+            return Some(error.to_string());
+        }
+        follows.ends_cycle.then_some(message)
+    }
+
+    /// Whether a failure is worth a line. What fails for the disk is tried at each cycle, and is not
+    /// to fill the log, nor the ledger: that may be what is left of the disk.
+    fn is_news(&self, task: Task, failed: &Failed) -> bool {
+        let now = self.shared.clock.now();
+        let known = self.ledger.replay().failures(task).get(&failed.window);
+        let is_known = known.is_some_and(|known| known.says(failed) && known.is_paused(task, now));
+        failed.needs_bytes.is_none() || !is_known
+    }
+
+    /// Records that nothing is archived while the archive's folders can't be looked at.
+    pub(super) fn blocked(&mut self, failed: Option<Failed>, message: &str) {
+        tracing::error!(job = %self.job.name, "{message}");
+        if let Some(failed) = failed
+            && let Err(error) = self.ledger.record_failure(failed)
+        {
+            tracing::error!(job = %self.job.name, "{error}");
+        }
+    }
+}
