@@ -125,6 +125,7 @@ impl Hasher {
 mod tests {
     use super::*;
 
+    /// Guarantee: Evident
     #[test]
     fn the_digest_of_abc_is_the_one_of_fips_180_4() {
         let digest = Digest::of(b"abc");

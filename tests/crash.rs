@@ -12,6 +12,9 @@ mod harness;
 #[path = "crash/suite.rs"]
 mod crash;
 
+/// Guarantee: Exactly once
+/// Guarantee: Atomic
+/// Guarantee: Ordered
 #[cfg(not(target_arch = "x86_64"))]
 #[test]
 fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {

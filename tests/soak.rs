@@ -58,6 +58,9 @@ struct Ends {
     violations: Vec<String>,
 }
 
+/// Guarantee: Complete
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn soaked_in_faults_and_kills_the_archive_ends_up_as_the_truth() {
     let minutes: Option<i64> = env::var("SOAK_MINUTES").ok().map(|m| m.parse().unwrap());

@@ -1,9 +1,9 @@
-//! Any text as the config: it is right in every respect, or each problem is told on one line.
+//! Any text as the config. Either every value is valid, or each problem is reported on one line.
 
 #![no_main]
 
 use elsa_archiver::config::Config;
-use elsa_archiver::domain::span::UtcMs;
+use elsa_archiver::domain::span::{Millis, UtcMs};
 use elsa_archiver_fuzz::printable::assert_printable;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +19,7 @@ fuzz_target!(|text: &str| {
                 assert!(config.accounts.contains_key(&job.account));
                 assert!(config.jobs[..at].iter().all(|other| other.name != job.name));
                 assert!(job.since < NOW, "{}", job.since);
-                assert!(job.settle >= 0 && job.count > 0 && job.limit > 0);
+                assert!(job.settle >= Millis::ZERO && job.count > 0 && job.limit > 0);
             }
         }
         Err(problems) => {

@@ -4,8 +4,8 @@
 #![no_main]
 
 use elsa_archiver::digest::Digest;
-use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver::domain::failures::Task;
+use elsa_archiver::domain::span::UtcMs;
 use elsa_archiver::ledger::line::{Event, Line};
 use elsa_archiver::ledger::replay::{Damage, Replay};
 use elsa_archiver_fuzz::printable::assert_printable;
@@ -35,18 +35,23 @@ fn ask(replay: &Replay, lines: &[Line]) {
     for (lost, _) in replay.lost() {
         assert!(replay.is_known_lost(lost) && !replay.coverage.covers(lost));
     }
-    for reach in [None, Some(now), Some(UtcMs(i64::MIN)), Some(UtcMs(i64::MAX))] {
+    for reach in [
+        None,
+        Some(now),
+        Some(UtcMs(i64::MIN)),
+        Some(UtcMs(i64::MAX)),
+    ] {
         let closed = replay.closed(reach);
         assert!(replay.coverage.spans().all(|span| closed.covers(span)));
     }
     for line in lines {
         match &line.event {
-            Event::Archived(archived) => assert!(replay.coverage.covers(archived.span)),
+            Event::Archived(archived) => assert!(replay.coverage.covers(archived.window.span())),
             Event::Lost(span) => assert!(replay.is_known_lost(*span)),
             Event::Failed(failed) | Event::RecheckFailed(failed) => {
                 for task in [Task::Archive, Task::Recheck] {
-                    let known = replay.failures_of(task, failed.span);
-                    let _ = known.map(|known| (known.next(task), known.is_paused(task, now)));
+                    let known = replay.failures(task).get(&failed.window);
+                    let _ = known.map(|known| (known.next_try(task), known.is_paused(task, now)));
                 }
             }
             Event::Acknowledged(_) | Event::Rechecked(_) => {}

@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
     dead_code,
     reason = "a module of the tests, of which not all is needed here"
 )]
-#[path = "../../tests/hostile/forge.rs"]
+#[path = "../../tests/it/hostile/forge.rs"]
 mod forge;
 
 use forge::{Entry, Header, Zip, extra};

@@ -10,7 +10,7 @@ use elsa_archiver::archive::unpack::{UnpackError, Unpacked, Unpacking};
 use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::job::Format;
 use elsa_archiver::domain::limits::Limits;
-use elsa_archiver::domain::span::{UtcMs, Span};
+use elsa_archiver::domain::span::{Span, UtcMs};
 use elsa_archiver::durable::Disk;
 
 use crate::printable::assert_printable;

@@ -157,6 +157,7 @@ mod tests {
         end
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn the_largest_directory_that_is_announced_counts() {
         assert_eq!(of(b""), None);
@@ -197,6 +198,7 @@ mod tests {
         zip
     }
 
+    /// Guarantee: Suspicious
     #[test]
     fn the_last_end_says_how_many_entries_there_are() {
         let entries = |zip: Vec<u8>| {
@@ -211,6 +213,7 @@ mod tests {
         assert_eq!(entries(cut), Some(0));
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn a_zip64_end_is_found_where_its_locator_points() {
         let announced = |entries, bytes| Some(Announced { entries, bytes });

@@ -166,6 +166,7 @@ mod tests {
         Names::default().check(name)
     }
 
+    /// Guarantee: Suspicious
     #[test]
     fn a_name_at_the_limits_is_safe_below_a_part_s_folder_too() {
         let deep = ["d"; 9].join("/");
@@ -194,6 +195,7 @@ mod tests {
         assert_eq!(check(b"folder/"), Ok("folder"));
     }
 
+    /// Guarantee: Suspicious
     #[test]
     fn each_hostile_name_is_refused_for_its_reason() {
         let long = "x".repeat(256);
@@ -229,6 +231,7 @@ mod tests {
         }
     }
 
+    /// Guarantee: Suspicious
     #[test]
     fn names_that_meet_on_some_file_system_are_refused() {
         let cases: [(&[&[u8]], BadName); 14] = [

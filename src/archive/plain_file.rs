@@ -57,6 +57,7 @@ mod tests {
 
     use super::*;
 
+    /// Guarantee: Suspicious
     #[test]
     fn only_a_plain_file_is_opened() {
         let dir = tempfile::tempdir().unwrap();

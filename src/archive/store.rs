@@ -197,6 +197,7 @@ pub fn entries(folder: &Path) -> io::Result<Vec<String>> {
 mod tests {
     use super::*;
 
+    /// Guarantee: Bounded
     #[test]
     fn nothing_is_begun_without_the_space_that_must_stay_free() {
         let dir = tempfile::tempdir().unwrap();
@@ -208,6 +209,7 @@ mod tests {
         assert!(text.contains("min_free_space"), "{text}");
     }
 
+    /// Guarantee: Atomic
     #[test]
     fn preparing_empties_staging_and_touches_nothing_else() {
         let dir = tempfile::tempdir().unwrap();

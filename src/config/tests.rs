@@ -246,6 +246,7 @@ fn numbers_are_within_their_ranges() {
     }
 }
 
+/// Guarantee: Bounded
 #[test]
 fn limits_on_a_zip_are_within_their_ranges() {
     let job = one_job("since = 2026-11-01");
@@ -312,6 +313,7 @@ fn a_file_is_read_bounded_and_its_problems_carry_its_name() {
 }
 
 proptest! {
+    /// Guarantee: Suspicious
     #[test]
     fn no_text_panics_and_no_message_holds_control_characters(
         text in "([\\[\\]{}=.,'\"# \n]|job|account|archive|defaults|since|name|window|[0-9]|.)*",

@@ -125,6 +125,7 @@ mod tests {
         }
     }
 
+    /// Guarantee: Self-healing
     #[tokio::test]
     async fn a_job_that_dies_ends_the_daemon_instead_of_being_left_alone() {
         let rig = Rig::at(0).await;

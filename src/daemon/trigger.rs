@@ -240,6 +240,8 @@ mod tests {
         }
     }
 
+    /// Guarantee: Exactly once
+    /// Guarantee: Self-healing
     #[tokio::test(start_paused = true)]
     async fn when_the_local_clock_changes_schedules_follow_and_every_job_looks_once() {
         for name in ZONES {
@@ -259,6 +261,7 @@ mod tests {
         }
     }
 
+    /// Guarantee: Self-healing
     #[tokio::test(start_paused = true)]
     async fn after_a_change_schedules_fire_at_the_same_local_time_as_before() {
         for name in ZONES {
@@ -284,6 +287,8 @@ mod tests {
         }
     }
 
+    /// Guarantee: Exactly once
+    /// Guarantee: Self-healing
     #[tokio::test(start_paused = true)]
     async fn when_the_machine_s_clock_is_set_schedules_begin_anew_and_every_job_looks() {
         for by_ms in [-DAY_MS, -60_000, 60_000, 400 * DAY_MS] {

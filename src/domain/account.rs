@@ -90,6 +90,7 @@ impl fmt::Display for Endpoint {
 mod tests {
     use super::*;
 
+    /// Guarantee: Suspicious
     #[test]
     fn keys_never_leave_the_machine_unencrypted() {
         for fine in [

@@ -53,6 +53,7 @@ pub fn is_over(until: UtcMs, now: UtcMs, longest: Millis) -> bool {
 mod tests {
     use super::*;
 
+    /// Guarantee: Isolated
     #[test]
     fn a_window_that_keeps_failing_is_tried_at_least_once_an_hour() {
         let minutes: Vec<i64> = (1..9)

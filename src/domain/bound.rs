@@ -166,6 +166,7 @@ mod tests {
         judge(Sightings { up_to, alone, from })
     }
 
+    /// Guarantee: Exactly once
     #[test]
     fn to_is_what_all_answers_agree_on() {
         let full = Shown {
@@ -178,6 +179,7 @@ mod tests {
         assert_eq!(judged(NOTHING, NOTHING, full), Ok(ToBound::Exclusive));
     }
 
+    /// Guarantee: Exactly once
     #[test]
     fn answers_that_either_meaning_could_give_decide_nothing() {
         let cut = Shown {

@@ -126,6 +126,7 @@ impl Failures {
 mod tests {
     use super::*;
 
+    /// Guarantee: Bounded
     #[test]
     fn a_job_that_needs_the_operator_is_left_alone_for_longer_than_one_that_needs_time() {
         let minutes = |remedy: Remedy| {

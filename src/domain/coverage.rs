@@ -118,6 +118,7 @@ mod tests {
         assert_eq!(coverage.spans().collect::<Vec<_>>(), [span(0, 30)]);
     }
 
+    /// Guarantee: Candid
     #[test]
     fn gaps_end_at_the_newest_covered_instant() {
         let mut coverage = Coverage::new();
@@ -132,6 +133,8 @@ mod tests {
 
     proptest! {
         /// The model is one flag a millisecond: too plain to be wrong.
+        ///
+        /// Guarantee: Exactly once
         #[test]
         fn the_algebra_agrees_with_a_plain_set_of_instants(
             added in prop::collection::vec((0i64..60, 1i64..15), 0..12),

@@ -174,6 +174,7 @@ mod tests {
         }
     }
 
+    /// Guarantee: Exactly once
     #[test]
     fn an_inclusive_to_names_the_last_millisecond_inside() {
         let span = Span::new(UtcMs(1000), UtcMs(2000)).unwrap();

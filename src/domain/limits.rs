@@ -42,6 +42,7 @@ impl Limits {
 mod tests {
     use super::*;
 
+    /// Guarantee: Bounded
     #[test]
     fn a_file_for_each_page_is_never_too_many() {
         let limits = Limits::default();

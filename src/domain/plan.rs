@@ -124,6 +124,7 @@ pub(crate) mod tests {
         );
     }
 
+    /// Guarantee: Self-healing
     #[test]
     fn a_window_that_was_missed_in_the_middle_is_due_again() {
         let mut coverage = Coverage::new();
@@ -133,6 +134,7 @@ pub(crate) mod tests {
         assert_eq!(plan(now, &coverage, &job()), [window(HOUR, 2 * HOUR)]);
     }
 
+    /// Guarantee: Exactly once
     #[test]
     fn a_window_that_is_covered_in_part_is_due_for_the_rest() {
         let mut coverage = Coverage::new();
@@ -144,6 +146,7 @@ pub(crate) mod tests {
         );
     }
 
+    /// Guarantee: Candid
     #[test]
     fn what_the_service_has_forgotten_is_out_of_reach_in_whole_windows() {
         let keeps = Job {
@@ -175,6 +178,8 @@ pub(crate) mod tests {
 
     proptest! {
         /// Archiving what is due leaves nothing due, covers nothing twice, and leaves no gap.
+        ///
+        /// Guarantee: Self-healing
         #[test]
         fn what_is_due_is_exactly_what_is_settled_and_missing(
             covered in prop::collection::vec((0i64..50, 1i64..200), 0..8),

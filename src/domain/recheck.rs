@@ -194,6 +194,7 @@ mod tests {
         (known, window)
     }
 
+    /// Guarantee: Complete
     #[test]
     fn a_window_is_due_for_a_recheck_once_and_not_a_millisecond_before() {
         let (mut known, window) = one_window();
@@ -204,6 +205,7 @@ mod tests {
         assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
     }
 
+    /// Guarantee: Complete
     #[test]
     fn what_was_archived_late_or_revised_is_not_asked_for_again() {
         let (mut known, window) = one_window();
@@ -233,6 +235,7 @@ mod tests {
         assert_eq!(known.due(UtcMs(30 * HOUR + 1), &keeps), []);
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn a_recheck_that_could_not_be_had_is_due_for_a_week_and_not_for_ever() {
         let (known, window) = one_window();
@@ -247,6 +250,7 @@ mod tests {
         assert_eq!(known.due(last, &moved), []);
     }
 
+    /// Guarantee: Complete
     #[test]
     fn an_ask_that_a_wrong_clock_has_dated_is_none() {
         let (mut known, window) = one_window();
@@ -260,6 +264,7 @@ mod tests {
         assert_eq!(known.due(UtcMs(31 * HOUR), &daily()), []);
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn windows_are_forgotten_in_time() {
         let mut known = Recheckable::default();
@@ -281,6 +286,7 @@ mod tests {
         assert_eq!(known.asked(span(0, HOUR)), None);
     }
 
+    /// Guarantee: Complete
     #[test]
     fn more_is_published_anew_and_less_is_not_believed() {
         use Status::{Complete, Truncated, Unproven};
@@ -309,6 +315,7 @@ mod tests {
         }
     }
 
+    /// Guarantee: Candid
     #[test]
     fn the_largest_lateness_lies_between_two_asks() {
         let mut lateness = Lateness::default();

@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(wait(POLICY.next(Failure::Passing, 1, 0.0)), Millis(500));
     }
 
+    /// Guarantee: Isolated
     #[test]
     fn the_last_attempt_leaves_the_window_to_a_later_cycle() {
         assert_eq!(
@@ -220,6 +221,7 @@ mod tests {
         assert_eq!(POLICY.next(Failure::TooSlow, 2, 0.5), Decision::AskForLess);
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn a_time_that_the_service_named_is_waited_in_full_by_the_whole_account() {
         let throttled = Failure::Throttled {
@@ -243,6 +245,7 @@ mod tests {
         );
     }
 
+    /// Guarantee: Isolated
     #[test]
     fn a_skewed_clock_is_corrected_and_a_wrong_key_is_never_retried() {
         let skewed = Failure::ClockSkew {
@@ -267,6 +270,7 @@ mod tests {
         );
     }
 
+    /// Guarantee: Isolated
     #[test]
     fn what_does_not_fit_the_disk_is_left_and_a_disk_that_fails_ends_the_job_s_cycle() {
         let too_much = Failure::NoRoom { bytes: 1 };

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Guarantee: Atomic
 #[test]
 fn publishing_never_replaces_what_is_there() {
     let dir = tempfile::tempdir().unwrap();
@@ -17,6 +18,7 @@ fn publishing_never_replaces_what_is_there() {
     assert!(!staged.exists());
 }
 
+/// Guarantee: Candid
 #[test]
 fn an_error_names_step_path_and_remedy() {
     let disk = Disk::gated(|_, _| Err(io::ErrorKind::StorageFull.into()));
@@ -31,6 +33,7 @@ fn an_error_names_step_path_and_remedy() {
     );
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_disk_that_hangs_holds_nobody_else_up() {
     let (others, went_on) = std::sync::mpsc::channel();

@@ -88,6 +88,7 @@ impl Limiter {
 mod tests {
     use super::*;
 
+    /// Guarantee: Bounded
     #[tokio::test(start_paused = true)]
     async fn requests_begin_no_faster_than_the_rate() {
         let limiter = Limiter::new(10, 4.0);
@@ -98,6 +99,7 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::from_secs(1));
     }
 
+    /// Guarantee: Bounded
     #[tokio::test(start_paused = true)]
     async fn no_more_are_under_way_than_allowed() {
         let limiter = Arc::new(Limiter::new(2, 1000.0));
@@ -109,6 +111,7 @@ mod tests {
         assert!(third.await.is_ok());
     }
 
+    /// Guarantee: Bounded
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_also_those_who_wait_already() {
         let limiter = Arc::new(Limiter::new(3, 1.0));
@@ -128,6 +131,7 @@ mod tests {
         assert!(waiting.await.unwrap() >= Duration::from_secs(30));
     }
 
+    /// Guarantee: Bounded
     #[tokio::test(start_paused = true)]
     async fn those_who_waited_out_a_pause_begin_one_by_one() {
         let limiter = Arc::new(Limiter::new(10, 4.0));

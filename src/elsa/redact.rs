@@ -99,6 +99,7 @@ fn is_cut(rest: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Guarantee: Suspicious
     #[test]
     fn text_from_outside_comes_out_on_one_short_line() {
         assert_eq!(quote("a\r\n\x1b[31mred\x07 \"b\""), "\"a [31mred 'b'\"");
@@ -109,6 +110,7 @@ mod tests {
         assert!(long.len() < 210 && long.ends_with("...\""), "{long}");
     }
 
+    /// Guarantee: Suspicious
     #[test]
     fn an_echoed_key_is_redacted() {
         let keys = Keys {

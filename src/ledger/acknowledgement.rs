@@ -43,6 +43,7 @@ mod tests {
 
     use super::*;
 
+    /// Guarantee: Candid
     #[test]
     fn whoever_leaves_word_the_daemon_s_user_can_read_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -200,6 +200,7 @@ impl Line {
 mod tests {
     use super::*;
 
+    /// Guarantee: Evident
     #[test]
     fn an_archived_line_has_the_fields_of_the_contract() {
         let line = Line {
@@ -229,6 +230,7 @@ mod tests {
         assert_eq!(Line::parse(json.as_bytes()), Ok(line));
     }
 
+    /// Guarantee: Suspicious
     #[test]
     fn what_is_wrong_with_a_line_is_told_without_its_control_characters() {
         let nasty = r"\u001b[2J\n\u202e".repeat(1000);
@@ -248,6 +250,7 @@ mod tests {
         }
     }
 
+    /// Guarantee: Evident
     #[test]
     fn a_line_that_lacks_or_adds_a_field_is_refused() {
         let failed = r#"{"seq":1,"at":"2026-11-18T11:06:40Z","event":"failed","prev":null,"from_ms":0,"to_ms":1,"message":"x"}"#;

@@ -73,6 +73,7 @@ impl FolderLock {
 mod tests {
     use super::*;
 
+    /// Guarantee: Exactly once
     #[test]
     fn a_second_lock_is_refused_until_the_first_is_gone() {
         let dir = tempfile::tempdir().unwrap();

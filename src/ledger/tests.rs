@@ -113,6 +113,7 @@ fn a_ledger_reads_back_what_was_recorded() {
     assert_eq!((shown.records, shown.lines), (3, 4));
 }
 
+/// Guarantee: Self-healing
 #[test]
 fn a_torn_last_line_is_cut_off_and_its_folder_adopted_again() {
     let world = World::new();
@@ -130,6 +131,7 @@ fn a_torn_last_line_is_cut_off_and_its_folder_adopted_again() {
     }
 }
 
+/// Guarantee: Ordered
 #[test]
 fn a_line_that_could_not_be_written_or_flushed_is_cut_off_before_the_next() {
     for failing in [Step::Append, Step::SyncLedger] {
@@ -158,6 +160,7 @@ fn a_line_that_could_not_be_written_or_flushed_is_cut_off_before_the_next() {
     }
 }
 
+/// Guarantee: Candid
 #[test]
 fn a_full_disk_is_recorded_in_the_space_that_was_set_aside() {
     let full = Arc::new(AtomicBool::new(false));
@@ -197,6 +200,7 @@ fn a_full_disk_is_recorded_in_the_space_that_was_set_aside() {
     assert_eq!(world.open().replay(), &shown);
 }
 
+/// Guarantee: Candid
 #[test]
 fn without_a_reserve_left_a_full_disk_is_an_error_that_says_so() {
     let world = World::on(Disk::gated(|step, _| match step {
@@ -214,6 +218,7 @@ fn without_a_reserve_left_a_full_disk_is_an_error_that_says_so() {
     assert_eq!(ledger.replay().lines, 0);
 }
 
+/// Guarantee: Candid
 #[test]
 fn damage_in_the_middle_stops_the_job_and_says_how_to_go_on() {
     let world = World::new();
@@ -231,6 +236,7 @@ fn damage_in_the_middle_stops_the_job_and_says_how_to_go_on() {
     );
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_checkpoint_counts_only_while_the_ledger_holds_its_line() {
     let world = World::new();
@@ -274,6 +280,7 @@ fn a_checkpoint_counts_only_while_the_ledger_holds_its_line() {
     assert_eq!(glance().unwrap(), shown);
 }
 
+/// Guarantee: Exactly once
 #[test]
 fn a_window_published_anew_counts_once_and_in_place_of_the_first() {
     let world = World::new();
@@ -298,6 +305,7 @@ fn a_window_published_anew_counts_once_and_in_place_of_the_first() {
     assert_eq!(world.open().replay(), &shown);
 }
 
+/// Guarantee: Candid
 #[test]
 fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     let world = World::new();

@@ -80,6 +80,8 @@ fn faults(calls: &[Seen], start: Start) -> Vec<Fault> {
     faults
 }
 
+/// Guarantee: Self-healing
+/// Guarantee: Isolated
 #[test]
 fn whatever_the_disk_refuses_is_told_harms_nothing_and_is_made_good() {
     let begun = Instant::now();
@@ -247,6 +249,7 @@ impl Full {
     }
 }
 
+/// Guarantee: Self-healing
 #[test]
 fn a_disk_that_is_full_or_read_only_fails_windows_and_the_next_cycle_makes_good() {
     if let Err(why) = can_mount() {

@@ -143,6 +143,9 @@ fn modes() -> &'static [Mode] {
     }
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Atomic
+/// Guarantee: Ordered
 #[test]
 fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {
     let (begun, seed, modes) = (Instant::now(), seed(), modes());
@@ -225,6 +228,8 @@ const fn matters(start: Start, step: Step) -> bool {
     }
 }
 
+/// Guarantee: Atomic
+/// Guarantee: Ordered
 #[test]
 fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
     let (begun, seed, modes) = (Instant::now(), seed(), modes());
@@ -275,6 +280,8 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
 }
 
 /// Otherwise that none is found would say nothing.
+///
+/// Guarantee: Suspicious
 #[test]
 fn a_key_on_a_disk_in_a_name_or_in_a_log_is_noticed() {
     let mut scene = Scene::new(Ground::Folder);

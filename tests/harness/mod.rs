@@ -16,6 +16,7 @@ mod due;
 mod keys;
 mod missing;
 mod mounts;
+mod printed;
 mod process;
 
 use std::collections::BTreeMap;

@@ -30,7 +30,8 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// A command that has ended.
 #[derive(Debug)]
 pub struct Ran {
-    args: String,
+    /// What it was started with.
+    pub args: String,
     /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
     /// Its results.

@@ -52,6 +52,8 @@ async fn is_archived_exactly(format: &str, dialect: Dialect) {
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Complete
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn one_json_array_is_archived_exactly() {
     is_archived_exactly("json", Dialect::default()).await;
@@ -127,6 +129,8 @@ async fn json_files_page_by_page_are_archived_exactly() {
     is_archived_exactly("json", dialect).await;
 }
 
+/// Guarantee: Complete
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn json_files_page_by_page_up_to_an_exclusive_bound_are_archived_exactly() {
     let dialect = Dialect {
@@ -156,6 +160,8 @@ async fn one_csv_file_with_plain_newlines_up_to_an_exclusive_bound_is_archived_e
     is_archived_exactly("csv", dialect).await;
 }
 
+/// Guarantee: Complete
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn csv_files_page_by_page_with_plain_newlines_are_archived_exactly() {
     let dialect = Dialect {
@@ -200,6 +206,7 @@ async fn the_fields_asked_for_and_no_others_are_archived() {
     }
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_that_since_cuts_holds_what_was_logged_from_since_on() {
     let due = Due::hours(2);
@@ -212,6 +219,8 @@ async fn a_window_that_since_cuts_holds_what_was_logged_from_since_on() {
     world.assert_archived("shop", &[cut, due.windows[1]]);
 }
 
+/// Guarantee: Complete
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn backfill_archives_a_span_before_since_without_a_gap_and_asks_for_it_once() {
     let due = Due::hours(4);

@@ -21,7 +21,10 @@ const COMMANDS: [&[&str]; 6] = [
 #[track_caller]
 fn assert_refused(world: &World, problems: &[(&str, &str)]) {
     let config = world.config();
-    let ran = world.run(&["check"]).exits(2);
+    let ran = world
+        .run(&["check"])
+        .exits(2)
+        .prints("problems_of_a_config");
     for (culprit, message) in problems {
         let line = config.lines().position(|line| line == *culprit);
         let number = line.map_or(0, |before| before + 1);
@@ -40,6 +43,7 @@ fn assert_refused(world: &World, problems: &[(&str, &str)]) {
     assert!(!world.path("state").exists());
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn every_problem_of_a_config_is_told_at_once_with_its_line() {
     let due = Due::hours(1);
@@ -71,7 +75,11 @@ async fn two_jobs_of_one_name_are_refused() {
     let due = Due::hours(1);
     let world = World::of([]).await;
     world.configure(&[Job::new("shop", &due), Job::new("shop", &due)]);
-    let ran = world.run(&["once"]).exits(2).says("names are unique");
+    let ran = world
+        .run(&["once"])
+        .exits(2)
+        .prints("two_jobs_of_one_name")
+        .says("names are unique");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
 }
 
@@ -89,11 +97,19 @@ async fn a_job_that_is_not_in_the_config_is_a_mistake_of_usage() {
     let due = Due::hours(1);
     let world = World::of([]).await;
     world.configure(&[Job::new("shop", &due)]);
-    world.run(&["once", "--job", "shpo"]).exits(2).says("shop");
-    world.run(&["archive-everything"]).exits(2);
+    world
+        .run(&["once", "--job", "shpo"])
+        .exits(2)
+        .prints("unknown_job")
+        .says("shop");
+    world
+        .run(&["archive-everything"])
+        .exits(2)
+        .prints("unknown_command");
     assert!(world.service.journal().is_empty());
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_instance_stops_at_once_and_leaves_the_first_alone() {
     let due = Due::hours(1);
@@ -103,7 +119,11 @@ async fn a_second_instance_stops_at_once_and_leaves_the_first_alone() {
     daemon.wait_until_it_says("running");
     for command in ["once", "run"] {
         let begun = Instant::now();
-        world.run(&[command]).exits(3).says("another elsa-archiver");
+        world
+            .run(&[command])
+            .exits(3)
+            .prints(&format!("second_instance_{command}"))
+            .says("another elsa-archiver");
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
     // Looking is no archiving.
@@ -131,13 +151,18 @@ async fn an_archive_that_can_t_be_written_is_one_clear_message() {
     assert!(world.service.journal().is_empty());
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_is_tried_once_and_said_to_be_the_key() {
     let due = Due::hours(5);
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
     world.set_secret_key("CANARYSECRETKEYTHATISNOTTHERIGHTONE00002");
-    world.once().exits(1).says("access_key and secret_key");
+    world
+        .once()
+        .exits(1)
+        .prints("wrong_key")
+        .says("access_key and secret_key");
     // Refused before its body was looked at, so the request names no project.
     assert_eq!(world.service.journal().len(), 1);
     let status = world.status("shop");
@@ -152,7 +177,11 @@ async fn a_key_that_is_not_there_is_named_by_its_file() {
     let world = World::of([]).await;
     world.configure(&[Job::new("shop", &due)]);
     fs::remove_file(world.path("keys/secret")).unwrap();
-    world.once().exits(2).says("keys/secret");
+    world
+        .once()
+        .exits(2)
+        .prints("no_key_file")
+        .says("keys/secret");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,12 +190,18 @@ async fn an_answer_that_is_no_zip_leaves_nothing_behind() {
     let world = World::of([due.project("shop")]).await;
     world.service.set_faults(FaultPlan::always(Fault::Html200));
     world.configure(&[Job::new("shop", &due)]);
-    world.once().exits(1).says("what is no zip");
+    world
+        .once()
+        .exits(1)
+        .prints("no_zip")
+        .says("what is no zip");
     assert!(world.folders("shop").is_empty());
     assert!(!world.root().join("shop").exists());
     assert!(world.staged().is_empty(), "{:?}", world.staged());
 }
 
+/// Guarantee: Atomic
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zip_that_is_damaged_every_time_leaves_nothing_behind() {
     let due = Due::hours(1);
@@ -174,7 +209,11 @@ async fn a_zip_that_is_damaged_every_time_leaves_nothing_behind() {
     let faults = FaultPlan::always(Fault::CorruptZip(200));
     world.service.set_faults(faults);
     world.configure(&[Job::new("shop", &due)]);
-    world.once().exits(1).says("not archived");
+    world
+        .once()
+        .exits(1)
+        .prints("damaged_zip")
+        .says("not archived");
     assert!(!world.root().join("shop").exists());
     assert!(world.staged().is_empty(), "{:?}", world.staged());
 
@@ -183,6 +222,7 @@ async fn a_zip_that_is_damaged_every_time_leaves_nothing_behind() {
     world.assert_archived("shop", &due.windows);
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_zip_that_holds_no_records_of_ours_is_kept_and_never_complete() {
     let due = Due::hours(1);
@@ -213,10 +253,15 @@ async fn a_whole_zip_that_holds_no_records_of_ours_is_kept_and_never_complete() 
             (&status["unproven"], &status["due"]),
             (&1.into(), &0.into())
         );
-        world.run(&["status"]).exits(1).shows("unproven");
+        world
+            .run(&["status"])
+            .exits(1)
+            .prints("status_unproven")
+            .shows("unproven");
     }
 }
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_always_full_is_stopped_and_its_answers_are_kept_as_truncated() {
     let due = Due::hours(2);
@@ -255,10 +300,15 @@ async fn a_service_that_is_always_full_is_stopped_and_its_answers_are_kept_as_tr
         (&2.into(), &0.into())
     );
     assert!(world.staged().is_empty(), "{:?}", world.staged());
-    world.run(&["verify"]).exits(1).shows("truncated");
+    world
+        .run(&["verify"])
+        .exits(1)
+        .prints("verify_truncated")
+        .shows("truncated");
     world.assert_nothing_left_to_do();
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_of_records_that_the_parts_do_not_bear_out_is_never_complete() {
     let due = Due::hours(1);
@@ -271,6 +321,7 @@ async fn a_number_of_records_that_the_parts_do_not_bear_out_is_never_complete() 
     world
         .once()
         .exits(1)
+        .prints("contradicted_count")
         .says(&format!("the service counts {count} records"))
         .says("unproven");
     let folders = world.folders("shop");
@@ -278,6 +329,7 @@ async fn a_number_of_records_that_the_parts_do_not_bear_out_is_never_complete() 
     world.assert_holds_the_truth("shop", &folders[0]);
 }
 
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_not_followed_since_it_would_carry_the_keys_elsewhere() {
     let due = Due::hours(1);
@@ -288,11 +340,16 @@ async fn a_redirect_is_not_followed_since_it_would_carry_the_keys_elsewhere() {
         .service
         .set_faults(FaultPlan::always(Fault::Redirect(address)));
     world.configure(&[Job::new("shop", &due)]);
-    world.once().exits(1).says("check endpoint");
+    world
+        .once()
+        .exits(1)
+        .prints("redirect")
+        .says("check endpoint");
     assert!(elsewhere.service.journal().is_empty());
     assert!(!world.root().join("shop").exists());
 }
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_asked_for_without_the_space_that_must_stay_free() {
     let due = Due::hours(2);
@@ -300,11 +357,16 @@ async fn nothing_is_asked_for_without_the_space_that_must_stay_free() {
     world.configure(&[Job::new("shop", &due)]);
     let greedy = world.config().replace("\"1MiB\"", "\"1000000TiB\"");
     world.write_config(&greedy);
-    world.once().exits(1).says("min_free_space");
+    world
+        .once()
+        .exits(1)
+        .prints("no_space")
+        .says("min_free_space");
     assert!(world.service.journal().is_empty());
     assert_eq!(world.status("shop")["due"], 2);
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_another_instance_works_on_is_left_alone() {
     let due = Due::hours(1);
@@ -318,7 +380,11 @@ async fn an_archive_that_another_instance_works_on_is_left_alone() {
         &format!("{elsewhere:?}"),
     );
     world.write_config(&config);
-    world.once().exits(3).says("another elsa-archiver works on");
+    world
+        .once()
+        .exits(3)
+        .prints("archive_in_use")
+        .says("another elsa-archiver works on");
     daemon.terminate();
     daemon.wait().exits(0);
 }

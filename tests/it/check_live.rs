@@ -42,6 +42,7 @@ async fn world(projects: Vec<Project>, dialect: Dialect) -> World {
     .await
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn what_to_means_is_found_out_and_held_against_the_config() {
     let due = Due::hours(1);
@@ -91,6 +92,7 @@ async fn what_to_means_is_found_out_and_held_against_the_config() {
     }
 }
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_is_looked_for_as_far_back_as_since() {
     let due = Due::hours(40);
@@ -103,6 +105,7 @@ async fn a_record_is_looked_for_as_far_back_as_since() {
     assert_eq!(world.service.journal().len(), MOST_REQUESTS);
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_refuses_a_span_without_length_is_understood() {
     let due = Due::hours(1);
@@ -127,6 +130,7 @@ async fn a_service_that_refuses_a_span_without_length_is_understood() {
     assert_eq!(asked.from, asked.to);
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_t_be_found_out_is_said_with_its_reason() {
     let due = Due::hours(1);

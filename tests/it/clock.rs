@@ -13,6 +13,8 @@ const LIBRARIES: [&str; 3] = [
     "/usr/lib64/faketime/libfaketimeMT.so.1",
 ];
 
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_under_a_running_daemon_costs_and_doubles_nothing() {
     let Some(library) = LIBRARIES.iter().map(Path::new).find(|path| path.exists()) else {

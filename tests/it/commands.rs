@@ -13,6 +13,7 @@ fn fields(object: &Value) -> BTreeSet<&str> {
     object.map(|(name, _)| name.as_str()).collect()
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn plan_shows_what_would_be_asked_and_neither_asks_nor_writes() {
     let due = Due::hours(3);
@@ -33,12 +34,17 @@ async fn plan_shows_what_would_be_asked_and_neither_asks_nor_writes() {
         assert_eq!(request["to"], window.to().0 - 1);
         assert_eq!(request["projectKey"], "Pb_shop");
     }
-    world.run(&["plan"]).exits(0).shows("shop: 3 windows due");
+    world
+        .run(&["plan"])
+        .exits(0)
+        .prints("plan")
+        .shows("shop: 3 windows due");
     assert!(world.service.journal().is_empty());
     assert!(!world.path("state").exists());
     assert!(!world.root().exists());
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn status_has_exactly_the_fields_of_the_contract() {
     let due = Due::hours(2);
@@ -98,14 +104,23 @@ async fn status_has_exactly_the_fields_of_the_contract() {
     assert_eq!(unknown["covered_until_ms"], due.since().0);
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn status_is_well_once_everything_due_is_archived() {
     let due = Due::hours(1);
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
-    world.run(&["status"]).exits(1).shows("needs attention");
+    world
+        .run(&["status"])
+        .exits(1)
+        .prints("status_before")
+        .shows("needs attention");
     world.once().exits(0);
-    world.run(&["status"]).exits(0).shows("shop: ok");
+    world
+        .run(&["status"])
+        .exits(0)
+        .prints("status_well")
+        .shows("shop: ok");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,10 +128,15 @@ async fn check_says_that_a_config_is_valid_and_asks_nobody() {
     let due = Due::hours(1);
     let world = World::of([]).await;
     world.configure(&[Job::new("shop", &due)]);
-    world.run(&["check"]).exits(0).shows("is valid");
+    world
+        .run(&["check"])
+        .exits(0)
+        .prints("check")
+        .shows("is valid");
     assert!(world.service.journal().is_empty());
 }
 
+/// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_shows_the_whole_thing_without_an_account() {
     let world = World::of([]).await;
@@ -131,8 +151,22 @@ async fn the_demo_shows_the_whole_thing_without_an_account() {
             "{ran:#?}"
         );
     }
-    let ran = ran.shows("intact");
+    let ran = ran.prints("demo").shows("intact");
     assert!(!ran.stdout.contains("DIFFER"), "{ran:#?}");
     let archive = dir.join("archive").display().to_string();
     world.run(&["verify", &archive]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_explains_itself() {
+    let world = World::of([]).await;
+    world.run(&["--help"]).exits(0).prints("help");
+    for command in [
+        "run", "once", "check", "plan", "backfill", "status", "verify", "demo",
+    ] {
+        world
+            .run(&[command, "--help"])
+            .exits(0)
+            .prints(&format!("help_{command}"));
+    }
 }

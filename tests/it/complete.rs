@@ -72,6 +72,7 @@ async fn a_dense_and_spiky_day_of_json_arrays_is_archived_exactly() {
     is_archived_exactly_through_caps("json", Dialect::default()).await;
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dense_and_spiky_day_of_json_lines_is_archived_exactly() {
     let dialect = Dialect {
@@ -105,6 +106,7 @@ async fn a_dense_and_spiky_day_of_csv_is_archived_exactly() {
     is_archived_exactly_through_caps("csv", Dialect::default()).await;
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dense_and_spiky_day_of_csv_pages_is_archived_exactly() {
     let dialect = Dialect {
@@ -117,6 +119,7 @@ async fn a_dense_and_spiky_day_of_csv_pages_is_archived_exactly() {
     is_archived_exactly_through_caps("csv", dialect).await;
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cap_that_the_service_does_not_mention_is_found_remembered_and_told() {
     let due = Due::hours(4);
@@ -137,6 +140,7 @@ async fn a_cap_that_the_service_does_not_mention_is_found_remembered_and_told() 
     assert_eq!(world.status("shop")["records"], RECORDS);
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn whole_pages_by_chance_are_asked_for_again_and_believed() {
     let due = Due::hours(1);
@@ -150,6 +154,8 @@ async fn whole_pages_by_chance_are_asked_for_again_and_believed() {
     assert_eq!(parts.as_array().map(Vec::len), Some(1));
 }
 
+/// Guarantee: Complete
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn more_in_one_millisecond_than_the_cap_is_kept_said_and_not_asked_for_for_ever() {
     let due = Due::hours(2);
@@ -200,6 +206,7 @@ async fn more_in_one_millisecond_than_the_cap_is_kept_said_and_not_asked_for_for
     world.assert_nothing_left_to_do();
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn records_outside_the_span_that_was_asked_for_are_kept_and_reported() {
     let due = Due::hours(2);
@@ -220,6 +227,7 @@ async fn records_outside_the_span_that_was_asked_for_are_kept_and_reported() {
     assert_eq!(world.status("shop")["unproven"], 1);
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_knows() {
     let due = Due::hours(6);
@@ -282,6 +290,7 @@ async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_k
     assert!(!world.path("state/shop.ledger.acknowledged").exists());
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_ahead_gives_nothing_up_for_lost() {
     let due = Due::hours(6);
@@ -302,6 +311,8 @@ async fn a_clock_that_is_ahead_gives_nothing_up_for_lost() {
     assert_eq!(world.folders("shop")[0].manifest["status"], "complete");
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_goes_on_beside_a_window_that_hangs_and_later_where_it_was_stopped() {
     let due = Due::hours(8);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Due, Job, Running, World, until};
 use elsa_archiver::simulator::{Fault, FaultPlan};
 
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_is_archived_soon_after_it_settles_and_not_before() {
     let due = Due::minutes_of_which_one_is_about_to_settle(4);
@@ -33,6 +34,7 @@ async fn a_window_is_archived_soon_after_it_settles_and_not_before() {
     }
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_job_delays_no_other_job() {
     let due = Due::hours(3);
@@ -97,6 +99,7 @@ fn is_made_good(world: &World, due: &Due) {
     world.assert_nothing_left_to_do();
 }
 
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_in_the_middle_of_a_download_ends_it_in_good_order() {
     let due = Due::hours(3);
@@ -108,6 +111,8 @@ async fn sigterm_in_the_middle_of_a_download_ends_it_in_good_order() {
     is_made_good(&world, &due);
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn sigkill_in_the_middle_of_a_download_costs_nothing_but_that_download() {
     let due = Due::hours(3);
@@ -145,6 +150,7 @@ async fn a_killed_daemon_s_lock_holds_nobody_up() {
     world.assert_archived("shop", &due.windows);
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_is_told_of_the_start_of_how_it_goes_and_of_the_end() {
     let due = Due::hours(1);

@@ -21,6 +21,8 @@ fn failures(scene: &Scene, job: &str) -> Vec<Value> {
     lines
 }
 
+/// Guarantee: Self-healing
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_whose_archive_s_disk_runs_full_makes_good_as_soon_as_there_is_space() {
     // In chunks, so that nothing is announced and the disk itself has to refuse.
@@ -54,6 +56,8 @@ async fn a_daemon_whose_archive_s_disk_runs_full_makes_good_as_soon_as_there_is_
     scene.makes_good(daemon);
 }
 
+/// Guarantee: Self-healing
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_whose_state_s_disk_runs_full_makes_good_as_soon_as_there_is_space() {
     let Some(scene) = Scene::new(Layout::Apart, Settings::default()).await else {
@@ -87,6 +91,8 @@ async fn a_daemon_whose_state_s_disk_runs_full_makes_good_as_soon_as_there_is_sp
     }
 }
 
+/// Guarantee: Self-healing
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_whose_only_disk_runs_full_records_it_and_makes_good_as_soon_as_there_is_space() {
     let Some(scene) = Scene::new(Layout::Together, Settings::default()).await else {
@@ -106,6 +112,8 @@ async fn a_daemon_whose_only_disk_runs_full_records_it_and_makes_good_as_soon_as
     scene.makes_good(daemon);
 }
 
+/// Guarantee: Self-healing
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_whose_archive_s_disk_turns_read_only_makes_good_as_soon_as_it_can_be_written() {
     let Some(scene) = Scene::new(Layout::Apart, Settings::default()).await else {
@@ -170,6 +178,8 @@ async fn too_much_for_the_disk(answer: Fault, message: &str) {
     assert_eq!(times_asked(&world), 2);
 }
 
+/// Guarantee: Isolated
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_announces_more_than_there_is_space_for_is_left_until_there_is() {
     let mut zip = b"PK\x03\x04".to_vec();
@@ -177,11 +187,15 @@ async fn an_answer_that_announces_more_than_there_is_space_for_is_left_until_the
     too_much_for_the_disk(Fault::Body(zip), "MiB are needed (min_free_space").await;
 }
 
+/// Guarantee: Isolated
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_turns_out_to_be_more_than_there_is_space_for_is_left_until_there_is() {
     too_much_for_the_disk(Fault::EndlessBody, "MiB are needed (min_free_space").await;
 }
 
+/// Guarantee: Isolated
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zip_that_declares_more_than_there_is_space_for_is_left_until_there_is() {
     let zip = zip_of("logs.json", &" ".repeat(17 * MIB));

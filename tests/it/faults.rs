@@ -34,6 +34,8 @@ async fn an_endpoint_error_is_made_good() {
     .await;
 }
 
+/// Guarantee: Self-healing
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_request_is_made_good_no_sooner_than_the_service_says() {
     let fault = Fault::Status {
@@ -47,6 +49,7 @@ async fn a_throttled_request_is_made_good_no_sooner_than_the_service_says() {
     assert!(waited >= Duration::from_secs(1), "{waited:?}");
 }
 
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_made_good() {
     is_made_good(Fault::CutAfter(150)).await;
@@ -121,6 +124,7 @@ async fn a_service_seven_minutes_behind_is_followed_with_one_warning() {
     a_clock_is_followed(-7 * 60_000).await;
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_that_fails_delays_no_other_window() {
     let due = Due::hours(3);
@@ -143,6 +147,8 @@ async fn a_window_that_fails_delays_no_other_window() {
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_by_chance_the_archive_ends_up_exact() {
     let due = Due::hours(4);
@@ -170,6 +176,7 @@ async fn whatever_goes_wrong_by_chance_the_archive_ends_up_exact() {
     world.assert_nothing_left_to_do();
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_that_have_not_ended_by_the_service_s_clock_are_not_archived_yet() {
     let due = Due::hours(4);
@@ -213,6 +220,7 @@ async fn two_jobs_that_correct_the_clock_at_once_do_not_correct_it_twice() {
     }
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_that_are_refused_delay_no_other_window() {
     let due = Due::hours(5);

@@ -244,6 +244,8 @@ fn the_watch_sees_whatever_is_made_written_moved_or_removed() {
     }
 }
 
+/// Guarantee: Bounded
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread")]
 async fn each_hostile_zip_is_refused_and_kept_and_each_odd_one_is_read() {
     // Side by side, since what takes the time is waiting between attempts.
@@ -259,6 +261,7 @@ async fn each_hostile_zip_is_refused_and_kept_and_each_odd_one_is_read() {
     }
 }
 
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zip_that_was_damaged_once_is_kept_and_its_window_archived_all_the_same() {
     let due = Due::hours(1);
@@ -283,6 +286,7 @@ async fn a_zip_that_was_damaged_once_is_kept_and_its_window_archived_all_the_sam
     assert_eq!(reason["zip"]["bytes"], kept[0].zip.len());
 }
 
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread")]
 async fn what_broke_off_on_its_way_is_no_refused_zip() {
     let due = Due::hours(1);
@@ -294,6 +298,7 @@ async fn what_broke_off_on_its_way_is_no_refused_zip() {
     assert!(quarantine(&world).is_empty());
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quarantine_that_can_t_be_written_is_only_a_warning() {
     let due = Due::hours(1);
@@ -308,6 +313,7 @@ async fn a_quarantine_that_can_t_be_written_is_only_a_warning() {
     world.assert_archived("shop", &due.windows);
 }
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_of_the_config_decide_what_is_too_much() {
     let due = Due::hours(1);

@@ -6,6 +6,7 @@ mod measured;
 
 use measured::{ORDERS, Prices, WORLDS, World, price};
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn completeness_costs_little_more_than_the_least_possible() {
     let mut all = Prices::default();

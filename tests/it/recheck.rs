@@ -49,6 +49,7 @@ fn revisions(world: &World) -> Vec<Folder> {
     folders
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_that_came_late_are_published_beside_the_first_folder_which_stays() {
     let due = Due::hours(6);
@@ -105,6 +106,8 @@ async fn logs_that_came_late_are_published_beside_the_first_folder_which_stays()
         .shows("superseded by a later one");
 }
 
+/// Guarantee: Atomic
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_is_taken_over_after_a_crash_and_rebuilt_with_a_lost_ledger() {
     let due = Due::hours(6);
@@ -136,6 +139,7 @@ async fn a_revision_is_taken_over_after_a_crash_and_rebuilt_with_a_lost_ledger()
     );
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recheck_that_fails_is_reported_and_made_good() {
     let due = Due::hours(2);
@@ -160,6 +164,7 @@ async fn a_recheck_that_fails_is_reported_and_made_good() {
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn fewer_logs_than_before_are_not_believed_and_what_is_archived_stays() {
     let due = Due::hours(1);
@@ -188,6 +193,7 @@ async fn fewer_logs_than_before_are_not_believed_and_what_is_archived_stays() {
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn another_project_s_logs_are_never_published_as_late_ones() {
     let due = Due::hours(1);

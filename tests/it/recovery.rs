@@ -31,6 +31,7 @@ fn is_made_good(world: &World, due: &Due) {
     world.assert_nothing_left_to_do();
 }
 
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_last_line_is_cut_off_and_its_folder_taken_over() {
     let due = Due::hours(3);
@@ -50,6 +51,7 @@ async fn a_ledger_that_lacks_its_last_line_takes_the_folder_over() {
     is_made_good(&world, &due);
 }
 
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_ledger_is_rebuilt_from_the_manifests() {
     let due = Due::hours(3);
@@ -58,6 +60,7 @@ async fn a_lost_ledger_is_rebuilt_from_the_manifests() {
     is_made_good(&world, &due);
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_goes_on_after_its_ledger_was_rebuilt() {
     let due = Due::hours(4);
@@ -73,6 +76,8 @@ async fn an_archive_goes_on_after_its_ledger_was_rebuilt() {
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Isolated
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_damaged_in_the_middle_stops_its_job_alone_and_says_how_to_rebuild_it() {
     let due = Due::hours(3);
@@ -107,6 +112,7 @@ async fn a_ledger_damaged_in_the_middle_stops_its_job_alone_and_says_how_to_rebu
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Atomic
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_folder_in_the_way_is_an_error_and_never_overwritten() {
     let due = Due::hours(3);
@@ -132,6 +138,7 @@ async fn a_foreign_folder_in_the_way_is_an_error_and_never_overwritten() {
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_folder_is_reported_and_not_silently_archived_anew() {
     let due = Due::hours(3);
@@ -148,6 +155,7 @@ async fn a_lost_folder_is_reported_and_not_silently_archived_anew() {
         .shows("is missing");
 }
 
+/// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_the_archive_ends_up_exact() {
     let due = Due::hours(40);

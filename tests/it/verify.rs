@@ -58,6 +58,10 @@ fn assert_found(world: &World, folder: &Folder, file: Option<&str>, problem: &st
         found,
         [(folder.name.clone(), file.clone(), problem.to_owned())]
     );
+    let what = file
+        .as_deref()
+        .map_or("folder", |file| file.rsplit('/').next().unwrap());
+    let what = what.to_owned();
     let place = file.map_or_else(
         || folder.name.clone(),
         |file| format!("{}/{file}", folder.name),
@@ -65,10 +69,12 @@ fn assert_found(world: &World, folder: &Folder, file: Option<&str>, problem: &st
     world
         .run(&["verify"])
         .exits(1)
+        .prints(&format!("verify_{problem}_{what}"))
         .shows("NOT INTACT")
         .shows(&format!("{place}: "));
 }
 
+/// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_byte_is_found() {
     let (world, folder) = archived().await;
@@ -95,6 +101,7 @@ async fn an_added_file_is_found() {
     assert_found(&world, &folder, Some("part-0001/more.json"), "added");
 }
 
+/// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_folder_is_found() {
     let (world, folder) = archived().await;
@@ -102,6 +109,7 @@ async fn a_missing_folder_is_found() {
     assert_found(&world, &folder, None, "missing");
 }
 
+/// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_manifest_is_found() {
     let (world, folder) = archived().await;
@@ -127,6 +135,7 @@ async fn a_changed_manifest_is_found() {
         .shows("manifest.json: was changed");
 }
 
+/// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_sums_are_found() {
     let (world, folder) = archived().await;
@@ -146,6 +155,7 @@ async fn a_folder_that_the_ledger_lacks_is_found() {
     );
 }
 
+/// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_proven_from_its_manifests_alone() {
     let (world, _) = archived().await;
@@ -159,6 +169,7 @@ async fn a_copy_is_proven_from_its_manifests_alone() {
     assert!(world.service.journal().len() == 4);
 }
 
+/// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_lacks_a_folder_in_the_middle_shows_the_gap() {
     let (world, second) = archived().await;
@@ -173,7 +184,8 @@ async fn a_copy_that_lacks_a_folder_in_the_middle_shows_the_gap() {
     assert_eq!(gaps[0]["from_ms"], second.window.from().0);
     assert_eq!(gaps[0]["to_ms"], second.window.to().0);
     let ran = world.run(&["verify", &copy]).exits(1);
-    ran.shows("follows a manifest that is not here")
+    ran.prints("verify_gap")
+        .shows("follows a manifest that is not here")
         .shows("gap: nothing is archived from");
 }
 

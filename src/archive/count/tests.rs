@@ -154,6 +154,7 @@ fn a_field_that_was_asked_for_is_expected_where_it_must_be() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn json_without_the_expected_field_in_any_record_is_not_counted() {
     let count = |text: &str| count_expecting(Kind::Json, Some("logTime"), [text.as_bytes()]).1;
@@ -186,6 +187,7 @@ fn json_without_the_expected_field_in_any_record_is_not_counted() {
     assert_eq!(count("[{},").unwrap_err().problem, Problem::CutOff);
 }
 
+/// Guarantee: Complete
 #[test]
 fn csv_whose_header_lacks_the_expected_field_is_not_counted() {
     let long = "열".repeat(100);
@@ -219,6 +221,7 @@ fn csv_whose_header_lacks_the_expected_field_is_not_counted() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
+    /// Guarantee: Complete
     #[test]
     fn nothing_depends_on_how_a_file_is_cut_into_chunks(
         bytes in a_file(),

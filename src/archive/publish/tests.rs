@@ -111,6 +111,7 @@ fn stage_and_publish(
 
 const WINDOW: &str = "shop/1970-01-01/19700101T000000+0000--19700101T010000+0000";
 
+/// Guarantee: Ordered
 #[test]
 fn every_step_is_durable_before_the_next_one_exists() {
     let dir = tempfile::tempdir().unwrap();
@@ -145,6 +146,8 @@ fn every_step_is_durable_before_the_next_one_exists() {
     );
 }
 
+/// Guarantee: Atomic
+/// Guarantee: Ordered
 #[test]
 fn a_failure_of_any_step_leaves_either_nothing_or_the_whole_folder() {
     let all = [
@@ -179,6 +182,7 @@ fn a_failure_of_any_step_leaves_either_nothing_or_the_whole_folder() {
     }
 }
 
+/// Guarantee: Atomic
 #[test]
 fn a_folder_in_the_way_is_an_error_and_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
@@ -194,6 +198,7 @@ fn a_folder_in_the_way_is_an_error_and_stays_as_it_is() {
     );
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_manifest_reads_back_as_it_was_written() {
     let written = manifest(span(0, 3_600_000), Some(Digest::of(b"before")));
@@ -216,6 +221,7 @@ fn a_manifest_reads_back_as_it_was_written() {
     );
 }
 
+/// Guarantee: Bounded
 #[test]
 fn a_manifest_that_nothing_would_read_again_is_refused() {
     assert!(may_be_read_back(MOST_TEXT).is_ok());

@@ -72,6 +72,7 @@ fn refusal(from_ms: i64, content: &str) -> Refusal {
     }
 }
 
+/// Guarantee: Candid
 #[test]
 fn a_refused_zip_is_kept_whole_with_its_reason() {
     let world = World::new();
@@ -87,6 +88,7 @@ fn a_refused_zip_is_kept_whole_with_its_reason() {
     assert_eq!(world.names().len(), 2);
 }
 
+/// Guarantee: Bounded
 #[test]
 fn the_same_zip_is_kept_once() {
     let world = World::new();
@@ -95,6 +97,7 @@ fn the_same_zip_is_kept_once() {
     assert_eq!(world.contents(), ["the zip"]);
 }
 
+/// Guarantee: Atomic
 #[test]
 fn half_a_zip_that_could_not_be_removed_is_not_taken_for_it() {
     let world = World::new();
@@ -110,6 +113,7 @@ fn half_a_zip_that_could_not_be_removed_is_not_taken_for_it() {
     assert_eq!(world.keep(2, "the zip").unwrap(), kept);
 }
 
+/// Guarantee: Bounded
 #[test]
 fn the_oldest_go_when_there_are_too_many_or_too_much() {
     let world = World::new();
@@ -138,6 +142,7 @@ fn what_others_have_put_there_is_left_alone() {
     assert_eq!(world.names().len(), 4 + notes.len());
 }
 
+/// Guarantee: Atomic
 #[test]
 fn a_failure_of_any_step_leaves_nothing_half_done() {
     for failing in [
@@ -166,6 +171,7 @@ fn a_failure_of_any_step_leaves_nothing_half_done() {
     }
 }
 
+/// Guarantee: Atomic
 #[test]
 fn what_a_crash_leaves_is_removed_at_the_next_start() {
     // A crash: from some step on, nothing is done any more.
@@ -191,6 +197,7 @@ fn what_a_crash_leaves_is_removed_at_the_next_start() {
     }
 }
 
+/// Guarantee: Bounded
 #[test]
 fn nothing_is_kept_where_space_must_stay_free_and_nothing_goes_for_it() {
     let world = World::new();

@@ -123,6 +123,7 @@ fn a_zip_without_entries_is_a_window_without_logs() {
     assert_eq!(world.files(), [""; 0]);
 }
 
+/// Guarantee: Complete
 #[test]
 fn content_that_can_t_be_counted_is_kept_and_said_so() {
     let world = World::new();
@@ -155,6 +156,7 @@ fn content_that_can_t_be_counted_is_kept_and_said_so() {
     }
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn hostile_names_and_kinds_never_become_files() {
     let good = zip_of(&[("aa/bb/cc", b"[]")]);
@@ -193,6 +195,7 @@ fn hostile_names_and_kinds_never_become_files() {
     }
 }
 
+/// Guarantee: Bounded
 #[test]
 fn limits_hold_on_the_bytes_that_really_come() {
     let zeros = vec![b' '; 40 * 1024 * 1024];
@@ -231,6 +234,7 @@ fn limits_hold_on_the_bytes_that_really_come() {
     assert!(World::new().unpack(&liar).is_err());
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn a_zip_cut_or_changed_anywhere_is_refused() {
     let body = b"[{\"logTime\":1,\"body\":\"the quick brown fox\"}]";
@@ -278,6 +282,7 @@ fn a_full_disk_and_a_stop_are_told_apart_from_a_bad_zip() {
     ));
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn a_name_that_this_file_system_does_not_know_is_the_zip_s_fault_and_a_failing_disk_is_not() {
     let zip = zip_of(&[("a b/c d.json", b"[]")]);
@@ -302,6 +307,7 @@ fn a_name_that_this_file_system_does_not_know_is_the_zip_s_fault_and_a_failing_d
     }
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn a_write_that_fails_is_never_the_zip_s_fault() {
     let zip = zip_of(&[("a.json", b"[]")]);
@@ -319,6 +325,7 @@ fn a_write_that_fails_is_never_the_zip_s_fault() {
     assert!(matches!(error, UnpackError::Disk(_)), "{error}");
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn what_the_library_repeats_of_a_damaged_zip_can_be_printed() {
     let mut zip = zip_of(&[("a\x1b[31m.json", b"[]")]);

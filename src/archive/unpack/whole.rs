@@ -144,6 +144,7 @@ impl Seek for Metered {
 mod tests {
     use super::*;
 
+    /// Guarantee: Suspicious
     #[test]
     fn a_fault_of_the_disk_is_told_from_one_of_the_zip() {
         let eio = || io::Error::from_raw_os_error(5);

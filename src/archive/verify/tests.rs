@@ -75,6 +75,7 @@ fn told(report: &JobReport) -> Vec<String> {
     report.findings.iter().map(ToString::to_string).collect()
 }
 
+/// Guarantee: Evident
 #[test]
 fn an_archive_as_it_was_published_is_proven() {
     for report in World::new().both() {
@@ -83,6 +84,7 @@ fn an_archive_as_it_was_published_is_proven() {
     }
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_file_changed_removed_or_added_is_named() {
     let world = World::new();
@@ -117,6 +119,7 @@ fn a_file_changed_removed_or_added_is_named() {
     }
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_folder_removed_shows_in_the_ledger_or_in_chain_and_time() {
     let world = World::new();
@@ -133,6 +136,7 @@ fn a_folder_removed_shows_in_the_ledger_or_in_chain_and_time() {
     assert_eq!(report.findings[0].problem, Problem::PreviousMissing);
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_manifest_that_was_changed_with_its_sums_breaks_the_chain() {
     let world = World::new();
@@ -153,6 +157,7 @@ fn a_manifest_that_was_changed_with_its_sums_breaks_the_chain() {
     assert_eq!(report.findings[0].problem, Problem::PreviousMissing);
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_folder_that_the_ledger_lacks_is_named() {
     let mut world = World::new();
@@ -161,6 +166,7 @@ fn a_folder_that_the_ledger_lacks_is_named() {
     assert_eq!(report.findings[0].problem, Problem::NotInLedger);
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_window_published_anew_is_proven_and_counts_once() {
     let mut world = World::new();
@@ -183,6 +189,7 @@ fn a_window_published_anew_is_proven_and_counts_once() {
     }
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_revision_of_another_window_is_no_excuse_for_an_overlap() {
     let mut world = World::new();
@@ -202,6 +209,7 @@ fn a_revision_of_another_window_is_no_excuse_for_an_overlap() {
     );
 }
 
+/// Guarantee: Evident
 #[test]
 fn folders_that_overlap_or_fork_are_named() {
     let world = World::new();
@@ -217,6 +225,7 @@ fn folders_that_overlap_or_fork_are_named() {
     assert!(problems.contains(&&Problem::Forked), "{problems:?}");
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn a_manifest_that_points_outside_is_not_followed() {
     let world = World::new();
@@ -236,6 +245,7 @@ fn a_manifest_that_points_outside_is_not_followed() {
     );
 }
 
+/// Guarantee: Evident
 #[test]
 fn any_folder_of_an_archive_can_be_verified_by_itself() {
     let world = World::new();
@@ -253,6 +263,7 @@ fn any_folder_of_an_archive_can_be_verified_by_itself() {
     assert_eq!(copy::folders(world.dir.path()).unwrap().len(), 4);
 }
 
+/// Guarantee: Evident
 #[test]
 fn folders_whose_names_were_swapped_or_whose_manifest_is_gone_are_named() {
     let world = World::new();
@@ -278,6 +289,7 @@ fn folders_whose_names_were_swapped_or_whose_manifest_is_gone_are_named() {
     assert!(told.contains(&bare), "{told:?}");
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn a_pipe_or_a_link_in_the_place_of_a_file_is_named_and_not_waited_for() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};

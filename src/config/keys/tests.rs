@@ -98,6 +98,7 @@ fn without_a_source_keys_are_where_the_vendor_s_tools_look() {
     );
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn what_is_no_key_is_refused_and_never_shown() {
     let directory = tempfile::tempdir().unwrap();
@@ -143,6 +144,7 @@ fn a_missing_source_says_what_to_do() {
     assert!(shown.starts_with("can't read "), "{shown}");
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn nothing_that_holds_a_key_can_be_printed() {
     let environment =

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::span::Millis;
 
+/// Guarantee: Candid
 #[test]
 fn every_mistake_is_reported_at_once_with_its_line_and_what_would_be_right() {
     let text = r#"[account.default]

@@ -72,6 +72,7 @@ mod tests {
         Span::new(UtcMs(from), UtcMs(to)).unwrap()
     }
 
+    /// Guarantee: Complete
     #[test]
     fn one_window_in_twenty_four_is_a_trial() {
         let windows = (-48..48).map(|number| span(number * 60 + 7, number * 60 + 67));

@@ -36,12 +36,14 @@ pub fn halve(span: Span) -> Option<(Span, Span)> {
 mod tests {
     use super::*;
 
+    /// Guarantee: Complete
     #[test]
     fn the_worst_part_is_the_window_s_status() {
         let parts = [Status::Complete, Status::Truncated, Status::Unproven];
         assert_eq!(parts.into_iter().max(), Some(Status::Truncated));
     }
 
+    /// Guarantee: Complete
     #[test]
     fn halves_make_up_the_whole_down_to_one_millisecond() {
         let span = Span::new(UtcMs(10), UtcMs(13)).unwrap();

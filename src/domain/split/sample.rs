@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(Sample::default().quantile(0.5), None);
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn a_large_answer_is_thinned_evenly_and_stays_bounded() {
         let sample = sample(0..200_000);

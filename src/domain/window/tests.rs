@@ -287,6 +287,7 @@ fn instant_near_a_change(zone: &Zone, raw: i64, near: bool) -> UtcMs {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
+    /// Guarantee: Exactly once
     #[test]
     fn windows_have_no_gap_no_overlap_and_read_back_from_their_names(
         zone in any_zone(),
@@ -307,6 +308,8 @@ proptest! {
     }
 
     /// Wherever the cutting starts, it falls into step at the next boundary.
+    ///
+    /// Guarantee: Exactly once
     #[test]
     fn boundaries_do_not_depend_on_where_the_cutting_starts(
         zone in any_zone(),
@@ -327,6 +330,8 @@ proptest! {
 
     /// The definition itself: at a boundary the local clock shows a multiple of the size, or has
     /// just jumped over one.
+    ///
+    /// Guarantee: Exactly once
     #[test]
     fn every_boundary_is_a_civil_one(
         zone in any_zone(),

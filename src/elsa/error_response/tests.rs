@@ -29,6 +29,7 @@ fn gateway(code: &str) -> String {
     format!(r#"{{"error":{{"errorCode":{code},"message":"no"}}}}"#)
 }
 
+/// Guarantee: Isolated
 #[test]
 fn every_row_of_the_table_has_its_meaning() {
     let rows = [
@@ -65,6 +66,7 @@ fn every_row_of_the_table_has_its_meaning() {
     }
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn what_the_table_does_not_foresee_has_a_meaning_too() {
     let rows = [
@@ -90,6 +92,7 @@ fn what_the_table_does_not_foresee_has_a_meaning_too() {
     }
 }
 
+/// Guarantee: Bounded
 #[test]
 fn retry_after_is_seconds_or_a_date() {
     let waits = |text: &str| {
@@ -158,6 +161,7 @@ fn a_401_is_the_clock_s_fault_when_the_answer_s_date_says_so() {
     assert_eq!(dated("nonsense"), Failure::WrongKey);
 }
 
+/// Guarantee: Candid
 #[test]
 fn a_message_is_one_line_and_says_what_to_do() {
     let error = classify(refusal(401, gateway("\"210\"").as_bytes()));
@@ -173,6 +177,7 @@ fn a_message_is_one_line_and_says_what_to_do() {
     );
 }
 
+/// Guarantee: Suspicious
 #[test]
 fn a_key_is_redacted_however_json_writes_it() {
     let keys = Keys {

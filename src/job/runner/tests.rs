@@ -135,6 +135,8 @@ fn hours(runner: &JobRunner) -> i64 {
     hours
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn a_clock_that_jumps_ahead_archives_nothing_before_its_time() {
     let rig = Rig::at(2 * HOUR + HOUR / 2).await;
@@ -154,6 +156,7 @@ async fn a_clock_that_jumps_ahead_archives_nothing_before_its_time() {
     assert_eq!(hours(&runner), 5);
 }
 
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due() {
     let rig = Rig::at(2 * HOUR + HOUR / 2).await;
@@ -172,6 +175,8 @@ async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due()
     assert_eq!(cycle(&mut runner).await.archived, 2);
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn a_clock_that_jumps_back_archives_nothing_twice_and_goes_on() {
     let rig = Rig::at(5 * HOUR + HOUR / 2).await;
@@ -192,6 +197,8 @@ async fn a_clock_that_jumps_back_archives_nothing_twice_and_goes_on() {
     assert_eq!(hours(&runner), 7);
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn a_clock_before_since_archives_nothing() {
     let rig = Rig::at(-3 * DAY).await;
@@ -203,6 +210,8 @@ async fn a_clock_before_since_archives_nothing() {
     assert_eq!(hours(&runner), 1);
 }
 
+/// Guarantee: Exactly once
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn a_pause_that_began_in_the_future_is_over() {
     let rig = Rig::at(DAY + HOUR / 2).await;
@@ -222,6 +231,7 @@ async fn a_pause_that_began_in_the_future_is_over() {
     assert_eq!(hours(&runner), 12);
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn a_service_that_answers_nothing_in_time_ends_the_cycle() {
     let rig = Rig::at(DAY + HOUR / 2).await;
@@ -246,6 +256,7 @@ async fn a_service_that_answers_nothing_in_time_ends_the_cycle() {
     assert!(asked.len() <= 2 * 9, "{}", asked.len());
 }
 
+/// Guarantee: Candid
 #[tokio::test]
 async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
@@ -285,6 +296,7 @@ async fn a_folder_that_can_t_be_read_shows_in_status_until_it_can_be() {
     );
 }
 
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn what_could_not_be_removed_from_staging_is_when_the_next_cycle_begins() {
     let mut rig = Rig::at(HOUR + HOUR / 2).await;
@@ -324,6 +336,7 @@ impl Progress for Counted {
     }
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn what_fails_for_all_fails_once_also_where_windows_are_collected_side_by_side() {
     let rig = Rig::at(DAY + HOUR / 2).await;

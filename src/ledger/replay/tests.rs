@@ -49,6 +49,7 @@ fn since(from: i64) -> Job {
     }
 }
 
+/// Guarantee: Candid
 #[test]
 fn a_failure_is_the_last_error_until_its_window_is_archived() {
     let replay = read(write([failed(0, 10), archived(10, 20)]).as_bytes()).unwrap();
@@ -70,6 +71,7 @@ fn a_failure_is_the_last_error_until_its_window_is_archived() {
     );
 }
 
+/// Guarantee: Evident
 #[test]
 fn a_line_changed_removed_or_swapped_is_damage() {
     let text = write((0..5).map(|i| archived(i * 10, i * 10 + 10)));
@@ -94,6 +96,8 @@ fn a_line_changed_removed_or_swapped_is_damage() {
 
 proptest! {
     /// A crash leaves a prefix; whatever it cuts, the whole lines before count and no more.
+    ///
+    /// Guarantee: Self-healing
     #[test]
     fn a_ledger_cut_at_any_byte_shows_its_whole_lines(
         kinds in prop::collection::vec(any::<bool>(), 0..8),

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Guarantee: Self-healing
 #[test]
 fn a_lost_ledger_is_made_anew_from_the_manifests() {
     let world = World::new();
@@ -16,6 +17,7 @@ fn a_lost_ledger_is_made_anew_from_the_manifests() {
     assert_eq!(ledger.replay(), &shown);
 }
 
+/// Guarantee: Exactly once
 #[test]
 fn a_folder_that_does_not_continue_the_chain_is_not_adopted() {
     let world = World::new();
@@ -29,6 +31,7 @@ fn a_folder_that_does_not_continue_the_chain_is_not_adopted() {
     assert_eq!(ledger.replay().lines, 2);
 }
 
+/// Guarantee: Self-healing
 #[test]
 fn a_folder_that_can_t_be_read_just_now_stops_the_job_and_is_adopted_later() {
     let world = World::new();
@@ -56,6 +59,7 @@ fn a_folder_that_can_t_be_read_just_now_stops_the_job_and_is_adopted_later() {
     assert_eq!(ledger.replay().lines, 1);
 }
 
+/// Guarantee: Self-healing
 #[test]
 fn a_folder_with_a_missing_or_cut_file_is_not_adopted() {
     let world = World::new();
@@ -75,6 +79,7 @@ fn a_folder_with_a_missing_or_cut_file_is_not_adopted() {
     assert_eq!(ledger.replay().lines, 0);
 }
 
+/// Guarantee: Self-healing
 #[test]
 fn a_lost_ledger_is_made_anew_also_where_the_oldest_folders_were_taken_away() {
     let world = World::new();
@@ -92,6 +97,7 @@ fn a_lost_ledger_is_made_anew_also_where_the_oldest_folders_were_taken_away() {
     );
 }
 
+/// Guarantee: Self-healing
 #[test]
 fn a_revision_that_the_ledger_lacks_is_adopted_and_so_are_all_when_it_was_lost() {
     let world = World::new();

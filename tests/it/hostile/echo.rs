@@ -64,6 +64,7 @@ fn echoes() -> [(&'static str, Fault, i32); 9] {
     ]
 }
 
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_echoes_the_keys_gets_them_nowhere() {
     let due = Due::hours(1);

@@ -57,6 +57,7 @@ async fn cycle(fault: Fault) -> (Outcome, usize) {
     (outcome, service.journal().len())
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_followed_as_its_class_says_and_leaves_nothing_behind() {
     let (each_once, all_once) = (2, 1);
@@ -102,6 +103,8 @@ async fn every_answer_is_followed_as_its_class_says_and_leaves_nothing_behind() 
 }
 
 /// With a clock that is wrong as well: it is corrected once, and then the key is to blame.
+///
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_key_is_told_from_a_wrong_clock_and_not_tried_again() {
     for skew_ms in [-400_000, 0, 400_000] {

@@ -109,6 +109,7 @@ async fn cut_everywhere(shown: Shown, framing: Framing, end: End) -> (u64, u64) 
 /// Bytes of TLS's good-bye; where the body ends by itself, a cut within it tears nothing.
 const GOOD_BYE: u64 = 24;
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn an_answer_with_a_length_is_whole_or_refused_wherever_it_is_cut() {
     let (cuts, whole) = cut_everywhere(Shown::Right, Framing::Length, End::Closed).await;
@@ -116,24 +117,28 @@ async fn an_answer_with_a_length_is_whole_or_refused_wherever_it_is_cut() {
     assert!(cuts > 1000, "{cuts}");
 }
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn an_answer_in_chunks_is_whole_or_refused_wherever_it_is_cut() {
     let (cuts, whole) = cut_everywhere(Shown::Right, Framing::Chunks, End::Closed).await;
     assert_eq!(whole, GOOD_BYE, "of {cuts}");
 }
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn an_answer_that_ends_with_the_connection_is_never_believed_without_tls_saying_so() {
     let (cuts, whole) = cut_everywhere(Shown::Right, Framing::UntilClose, End::Closed).await;
     assert_eq!(whole, 0, "of {cuts}");
 }
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn an_answer_is_whole_or_refused_wherever_the_connection_is_reset() {
     let (cuts, whole) = cut_everywhere(Shown::Right, Framing::Length, End::Reset).await;
     assert!(whole <= GOOD_BYE, "{whole} of {cuts}");
 }
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn an_answer_over_tls_1_2_is_whole_or_refused_wherever_it_is_cut() {
     let (cuts, whole) = cut_everywhere(Shown::RightByTls12, Framing::Length, End::Closed).await;
@@ -153,6 +158,7 @@ async fn ending_early(framing: Framing, answers: usize) -> Server {
     .await
 }
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn a_length_and_chunks_are_held_against_an_end_in_good_order() {
     for framing in [Framing::Length, Framing::Chunks] {
@@ -172,6 +178,8 @@ async fn a_length_and_chunks_are_held_against_an_end_in_good_order() {
 }
 
 /// Here nothing but the zip itself can tell.
+///
+/// Guarantee: Atomic
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_zip_that_ends_early_in_good_order_is_never_published() {
     let bytes = answer(Framing::UntilClose, &zip()).len();
@@ -194,6 +202,7 @@ async fn a_zip_that_ends_early_in_good_order_is_never_published() {
     assert_eq!((outcome.archived, outcome.records), (1, 1), "{outcome:?}");
 }
 
+/// Guarantee: Atomic
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wherever_the_stream_is_cut_a_cycle_publishes_all_or_nothing() {
     let step: u64 = match std::env::var("ELSA_ARCHIVER_CUT_STEP") {

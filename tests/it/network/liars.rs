@@ -38,6 +38,7 @@ async fn offered(begin: &str, more: Act, failure: Failure, what: &str) {
     assert!(sent < TAKEN, "{what}: {sent} bytes were taken");
 }
 
+/// Guarantee: Bounded
 #[tokio::test]
 async fn a_hundred_megabytes_where_a_few_bytes_belong_are_not_taken() {
     const BYTES: u64 = 100 * MIB;
@@ -64,6 +65,7 @@ async fn a_hundred_megabytes_where_a_few_bytes_belong_are_not_taken() {
     offered(error, one, passing, "an error").await;
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_service_that_only_ever_says_continue_is_too_slow() {
     let stillness = Stillness::begin();
@@ -74,6 +76,7 @@ async fn a_service_that_only_ever_says_continue_is_too_slow() {
     assert_eq!(got.unwrap_err().failure, Failure::TooSlow);
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn what_is_no_http_or_contradicts_itself_passes_for_a_torn_answer() {
     let zip = "PK\u{5}\u{6}";
@@ -113,6 +116,7 @@ async fn nothing_is_published(answer: Vec<u8>) -> usize {
     server.seen.requests()
 }
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_length_that_lies_in_either_direction_publishes_nothing_and_is_tried_five_times() {
     let whole = String::from_utf8(empty_zip()).unwrap();
@@ -125,6 +129,7 @@ async fn a_length_that_lies_in_either_direction_publishes_nothing_and_is_tried_f
     assert_eq!(nothing_is_published(huge.into()).await, 5);
 }
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_without_end_is_left_at_its_bound() {
     let script = Script::of([
@@ -147,6 +152,7 @@ async fn a_body_without_end_is_left_at_its_bound() {
     assert!(received <= 2048 * MIB, "{received}");
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn a_connection_that_was_closed_while_idle_costs_no_attempt() {
     let script = Script::of([Act::Send(empty_zip()), Act::Finish]);
@@ -160,6 +166,7 @@ async fn a_connection_that_was_closed_while_idle_costs_no_attempt() {
     }
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_closed_just_when_the_next_request_comes_is_made_good() {
     for how in [End::Closed, End::Reset] {

@@ -52,6 +52,7 @@ impl Resolve for Silent {
     }
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_resolver_that_never_answers_is_given_up_after_ten_seconds() {
     let stillness = Stillness::begin();
@@ -67,6 +68,7 @@ async fn a_resolver_that_never_answers_is_given_up_after_ten_seconds() {
     assert_ended(ended, Failure::Unreachable, 10, "look-up");
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_host_that_does_not_take_the_connection_is_given_up_after_25_seconds() {
     let stillness = Stillness::begin();
@@ -87,6 +89,7 @@ fn fill(address: SocketAddr) -> Vec<TcpStream> {
     (0..5000).map_while(connect).collect()
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_hangs_anywhere_is_given_up_after_25_seconds() {
     for after in [0, 1, 100, 300, 500] {
@@ -102,6 +105,7 @@ async fn a_handshake_that_hangs_anywhere_is_given_up_after_25_seconds() {
     }
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_handshake_of_a_byte_a_second_is_given_up_after_25_seconds() {
     for after in [0, 1, 300, 500] {
@@ -130,6 +134,7 @@ async fn a_handshake_of_a_byte_a_second_is_given_up_after_25_seconds() {
     }
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_service_that_never_answers_is_too_slow_after_its_deadline() {
     // Look-up, connection and search have 205 seconds together.
@@ -145,6 +150,7 @@ async fn a_service_that_never_answers_is_too_slow_after_its_deadline() {
     }
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_stalls_anywhere_is_given_up_after_a_minute() {
     for length in [0, 1, 4, 5000, 99_999] {
@@ -163,6 +169,7 @@ async fn an_answer_that_stalls_anywhere_is_given_up_after_a_minute() {
     assert_ended(ended, Failure::Passing, 60, "the last chunk's end");
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_drip_of_a_byte_a_second_ends_by_the_deadline_of_what_drips() {
     let head = Script::of([Act::Drip(
@@ -174,6 +181,7 @@ async fn a_drip_of_a_byte_a_second_ends_by_the_deadline_of_what_drips() {
     assert_ended(asked(body).await, Failure::TooSlow, 1800, "body");
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn an_error_whose_text_drips_or_stalls_keeps_its_meaning_and_is_not_waited_for_long() {
     let head = "HTTP/1.1 503 Oh\r\nContent-Length: 100000\r\n\r\n";

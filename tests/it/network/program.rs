@@ -69,6 +69,7 @@ impl Secured {
     }
 }
 
+/// Guarantee: Exactly once
 #[tokio::test(flavor = "multi_thread")]
 async fn however_often_tls_is_cut_the_archive_ends_up_exact() {
     let due = Due::hours(1);

@@ -74,6 +74,7 @@ async fn requests(
     came
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn all_jobs_of_an_account_wait_as_long_as_the_service_says_and_none_asks_between() {
     for at_once in [1, 3] {
@@ -91,6 +92,7 @@ async fn all_jobs_of_an_account_wait_as_long_as_the_service_says_and_none_asks_b
     }
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_date_is_waited_for_as_well() {
     // An hour is more than a cycle waits for; a quarter of one it does.
@@ -100,6 +102,7 @@ async fn a_date_is_waited_for_as_well() {
     requests(&JOBS, fault, 1, Duration::from_mins(15)).await;
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn without_a_time_to_wait_the_pauses_grow_and_nobody_asks_in_step() {
     let fault = throttled(OFTEN, None);
@@ -109,6 +112,7 @@ async fn without_a_time_to_wait_the_pauses_grow_and_nobody_asks_in_step() {
     assert!(*longest >= Duration::from_secs(2), "{gaps:?}");
 }
 
+/// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
 async fn a_quota_that_is_used_up_is_waited_for_a_minute_or_as_long_as_the_service_says() {
     let minute = Duration::from_mins(1);

@@ -31,6 +31,7 @@ const WRONG: [(Shown, &str); 6] = [
     (Shown::SelfSigned, "UnknownIssuer"),
 ];
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn whoever_shows_a_wrong_certificate_is_asked_nothing_and_the_reason_is_told() {
     for (shown, reason) in WRONG {
@@ -48,6 +49,7 @@ async fn whoever_shows_a_wrong_certificate_is_asked_nothing_and_the_reason_is_to
     }
 }
 
+/// Guarantee: Suspicious
 #[tokio::test]
 async fn an_authority_that_nobody_told_us_to_trust_is_not_trusted() {
     let server = Server::always(Shown::Right.tls(), answering()).await;
@@ -65,6 +67,8 @@ async fn an_authority_that_nobody_told_us_to_trust_is_not_trusted() {
 }
 
 /// The real binary, which is told whom to trust as any program is: by `SSL_CERT_FILE`.
+///
+/// Guarantee: Suspicious
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_trusts_whom_the_system_trusts_and_nobody_else() {
     let due = Due::hours(1);

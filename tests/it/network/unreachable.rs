@@ -21,6 +21,7 @@ fn pauses(ran: &Ran, job: &str) -> Vec<u64> {
         .collect()
 }
 
+/// Guarantee: Isolated
 #[tokio::test(flavor = "multi_thread")]
 async fn who_can_t_be_reached_is_tried_five_times_and_the_other_account_is_archived() {
     let due = Due::hours(2);
@@ -81,6 +82,7 @@ const NAME_SERVER: &str = "127.5.3.53";
 const WITH_ANOTHER_RESOLVER: &str = "mount --bind \"$1\" /etc/resolv.conf && \
     mount --bind \"$2\" /etc/nsswitch.conf && shift 2 && exec \"$@\"";
 
+/// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_up_that_hangs_in_the_system_is_told_and_does_not_hold_up_the_end() {
     let name_server = match UdpSocket::bind((NAME_SERVER, 53)) {

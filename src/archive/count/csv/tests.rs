@@ -115,6 +115,7 @@ fn the_time_is_in_the_column_that_the_header_names() {
     }
 }
 
+/// Guarantee: Bounded
 #[test]
 fn long_fields_and_many_fields_are_counted() {
     let long = "x\"\"\n".repeat(10_000);
@@ -143,6 +144,7 @@ fn table() -> impl Strategy<Value = (Vec<Vec<String>>, usize)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
+    /// Guarantee: Complete
     #[test]
     fn any_table_that_the_csv_crate_writes_is_counted_and_timed(
         (rows, time_column) in table(),

@@ -15,6 +15,7 @@ fn problem(bytes: impl AsRef<[u8]>) -> (u64, Problem) {
     (fault.offset, fault.problem)
 }
 
+/// Guarantee: Complete
 #[test]
 fn every_layout_is_counted() {
     for (text, records) in [
@@ -199,6 +200,7 @@ fn what_is_no_list_of_records_ends_the_count_where_it_begins() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn a_file_that_was_cut_off_is_not_counted() {
     let text = r#"[{"logTime":1,"b":"a\u00e9\n","c":[-0.5e-1,true,{}]},{}]"#;
@@ -215,6 +217,7 @@ fn a_file_that_was_cut_off_is_not_counted() {
     assert_eq!(problem(b"{\"a\":\"\xEA\xB0").1, Problem::CutOff);
 }
 
+/// Guarantee: Bounded
 #[test]
 fn nesting_is_followed_to_the_limit_and_never_beyond() {
     let nested = |levels: usize| {

@@ -115,6 +115,7 @@ mod tests {
         Span::new(UtcMs(0), UtcMs(len_ms)).unwrap()
     }
 
+    /// Guarantee: Complete
     #[test]
     fn spans_within_each_other_are_halved_down_to_a_millisecond() {
         let most = |len_ms| OverflowGuard::most_within_each_other(span(len_ms));
@@ -125,6 +126,7 @@ mod tests {
         assert_eq!(most(i64::MAX), 64);
     }
 
+    /// Guarantee: Complete
     #[test]
     fn what_a_cut_was_made_for_buys_the_next_ones() {
         let mut guard = OverflowGuard::allowing(2);
@@ -141,6 +143,7 @@ mod tests {
         assert!(guard.has_tripped() && !guard.cut(span(2), 1));
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn more_than_a_hundred_milliseconds_over_the_cap_end_it() {
         let mut guard = OverflowGuard::allowing(2);
@@ -151,6 +154,7 @@ mod tests {
         assert!(!guard.cut(span(1), 5) && guard.has_tripped());
     }
 
+    /// Guarantee: Bounded
     #[test]
     fn the_third_contradiction_ends_it() {
         let mut guard = OverflowGuard::allowing(2);

@@ -49,6 +49,7 @@ fn a_steady_dense_hour_costs_little_more_than_the_least_once_it_is_estimated() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn a_spike_of_twelve_caps_in_ten_seconds_is_found_and_cut() {
     for order in ORDERS {
@@ -66,6 +67,7 @@ fn a_spike_of_twelve_caps_in_ten_seconds_is_found_and_cut() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn more_records_in_one_millisecond_than_the_cap_are_kept_and_said_to_be_truncated() {
     for order in ORDERS {
@@ -89,6 +91,7 @@ fn more_records_in_one_millisecond_than_the_cap_are_kept_and_said_to_be_truncate
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn an_undocumented_cap_of_whole_pages_is_found_and_remembered() {
     for order in ORDERS {
@@ -103,6 +106,7 @@ fn an_undocumented_cap_of_whole_pages_is_found_and_remembered() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn whole_pages_by_chance_are_believed_when_two_halves_agree() {
     let mut service = Service::new(even(5000), Order::Shuffled, 200_000);
@@ -114,6 +118,7 @@ fn whole_pages_by_chance_are_believed_when_two_halves_agree() {
     );
 }
 
+/// Guarantee: Complete
 #[test]
 fn a_cap_that_was_learnt_wrongly_is_forgotten() {
     let mut service = Service {
@@ -125,6 +130,7 @@ fn a_cap_that_was_learnt_wrongly_is_forgotten() {
     assert_eq!((service.learnt, service.asked), (None, 1));
 }
 
+/// Guarantee: Bounded
 #[test]
 fn a_density_that_falls_leaves_no_tiny_requests() {
     let mut service = Service::new(even(10), Order::Shuffled, 2000);
@@ -133,6 +139,7 @@ fn a_density_that_falls_leaves_no_tiny_requests() {
     assert!(service.asked <= 3, "{}", service.asked);
 }
 
+/// Guarantee: Complete
 #[test]
 fn a_service_that_counts_differently_at_each_ask_comes_to_an_end() {
     for (count, fickle) in [(1999, 1), (3000, 1), (2000, 1000), (999, 1), (25_000, 700)] {
@@ -179,6 +186,10 @@ proptest! {
     /// piece can see, 4 on each side. Doubt adds two requests to an answer.
     ///
     /// The guard is what the derivation allows, 23 cuts for an hour, and nothing to spare.
+    ///
+    /// Guarantee: Complete
+    /// Guarantee: Exactly once
+    /// Guarantee: Bounded
     #[test]
     fn the_parts_are_the_truth_and_requests_are_bounded(
         times in clumps(),

@@ -44,6 +44,7 @@ async fn minutes_of_work(
     minutes
 }
 
+/// Guarantee: Bounded
 #[tokio::test]
 async fn a_wrong_key_is_not_tried_at_each_firing_but_in_pauses_that_grow_to_an_hour() {
     for refused in [refused(401, "200"), refused(403, "210")] {
@@ -75,6 +76,8 @@ async fn a_wrong_key_is_not_tried_at_each_firing_but_in_pauses_that_grow_to_an_h
     }
 }
 
+/// Guarantee: Self-healing
+/// Guarantee: Bounded
 #[tokio::test]
 async fn a_service_that_can_t_be_reached_is_tried_every_four_minutes() {
     let mut rig = Rig::at(BEGUN).await;
@@ -87,6 +90,7 @@ async fn a_service_that_can_t_be_reached_is_tried_every_four_minutes() {
     assert_eq!(minutes, expected);
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn a_window_that_is_refused_as_if_all_were_has_the_others_go_first_next_time() {
     let rig = Rig::at(BEGUN).await;
@@ -107,6 +111,7 @@ async fn a_window_that_is_refused_as_if_all_were_has_the_others_go_first_next_ti
     assert_eq!(asked, expected);
 }
 
+/// Guarantee: Bounded
 #[tokio::test]
 async fn while_our_clock_is_ahead_the_service_is_asked_for_the_time_once_a_minute() {
     let begun = 2 * HOUR + HOUR / 2;
@@ -144,6 +149,7 @@ async fn paused(hours: i64) -> (Rig, JobRunner) {
     (rig, runner)
 }
 
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn what_ends_for_all_windows_is_noticed_soon_however_long_their_own_pauses_are() {
     let (rig, mut runner) = paused(2).await;
@@ -159,6 +165,7 @@ async fn what_ends_for_all_windows_is_noticed_soon_however_long_their_own_pauses
     assert_eq!(cycle(&mut runner).await.archived, 2);
 }
 
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn a_start_tries_at_least_one_window_and_all_where_that_succeeds() {
     let (rig, runner) = paused(3).await;
@@ -174,6 +181,7 @@ async fn a_start_tries_at_least_one_window_and_all_where_that_succeeds() {
     assert_eq!(cycle(&mut runner).await.archived, 3);
 }
 
+/// Guarantee: Bounded
 #[tokio::test]
 async fn while_our_clock_is_ahead_pauses_hold_and_a_recheck_is_done_once() {
     let mut rig = Rig::at(HOUR + HOUR / 2).await;

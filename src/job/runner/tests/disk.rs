@@ -17,6 +17,7 @@ fn refusing(
     })
 }
 
+/// Guarantee: Self-healing
 #[tokio::test]
 async fn what_failed_for_the_disk_is_made_good_once_it_works_and_asked_for_no_sooner() {
     let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
@@ -41,6 +42,7 @@ async fn what_failed_for_the_disk_is_made_good_once_it_works_and_asked_for_no_so
     assert_eq!(rig.service.journal().len(), 2);
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn a_window_for_which_the_disk_always_fails_holds_no_other_up() {
     let mut rig = Rig::at(4 * HOUR + HOUR / 2).await;
@@ -65,6 +67,7 @@ async fn a_window_for_which_the_disk_always_fails_holds_no_other_up() {
     assert_eq!(hours(&runner), 8);
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn a_window_for_which_the_disk_always_fails_keeps_no_recheck_waiting() {
     let mut rig = Rig::at(2 * HOUR + HOUR / 2).await;
@@ -84,6 +87,7 @@ async fn a_window_for_which_the_disk_always_fails_keeps_no_recheck_waiting() {
     assert_eq!(unchecked, [2, 0]);
 }
 
+/// Guarantee: Isolated
 #[tokio::test]
 async fn what_the_service_refused_waits_for_its_pause_however_much_space_there_is() {
     let rig = Rig::at(HOUR + HOUR / 2).await;

@@ -13,6 +13,7 @@ async fn started(rig: &Rig, ours: i64, theirs: i64) -> (JobRunner, Outcome) {
     (runner, outcome)
 }
 
+/// Guarantee: Exactly once
 #[tokio::test]
 async fn a_clock_set_back_while_stopped_archives_nothing_and_nothing_twice() {
     // Behind what the ledger's own lines say, before its first line, and before `since`.
@@ -35,6 +36,7 @@ async fn a_clock_set_back_while_stopped_archives_nothing_and_nothing_twice() {
     }
 }
 
+/// Guarantee: Exactly once
 #[tokio::test]
 async fn a_clock_set_ahead_while_stopped_archives_nothing_before_its_time() {
     let rig = Rig::at(5 * HOUR + HOUR / 2).await;

@@ -112,6 +112,7 @@ fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
+    /// Guarantee: Complete
     #[test]
     fn any_records_are_counted_and_timed_in_every_layout(records in records()) {
         let (values, times): (Vec<_>, Vec<_>) = records.into_iter().unzip();
@@ -132,6 +133,7 @@ proptest! {
         }
     }
 
+    /// Guarantee: Complete
     #[test]
     fn what_serde_json_accepts_is_counted_and_nothing_else(bytes in nearly_json()) {
         let ours = count(&bytes).1.ok();

@@ -13,6 +13,7 @@ fn truncated(service: &Service) -> usize {
     service.kept.iter().filter(truncated).count()
 }
 
+/// Guarantee: Complete
 #[test]
 fn a_service_that_is_always_full_is_stopped_and_what_it_answered_is_kept() {
     for readable in [true, false] {
@@ -35,6 +36,7 @@ fn a_service_that_is_always_full_is_stopped_and_what_it_answered_is_kept() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn a_window_with_every_millisecond_over_the_cap_comes_to_an_end() {
     let window = Span::new(UtcMs(0), UtcMs(100_000)).unwrap();
@@ -53,6 +55,7 @@ fn a_window_with_every_millisecond_over_the_cap_comes_to_an_end() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn any_number_of_records_at_each_ask_comes_to_an_end_and_is_told() {
     for below in [3000, 4000, 8000, 10_000, 100_000] {
@@ -74,6 +77,7 @@ fn any_number_of_records_at_each_ask_comes_to_an_end_and_is_told() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn an_honest_window_of_two_hundred_caps_is_split_completely() {
     for order in ORDERS {
@@ -91,6 +95,7 @@ fn an_honest_window_of_two_hundred_caps_is_split_completely() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn thirty_spikes_in_one_window_are_all_found_and_cut() {
     let spikes = |width: i64| {
@@ -113,6 +118,7 @@ fn thirty_spikes_in_one_window_are_all_found_and_cut() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn milliseconds_that_are_all_just_below_the_cap_are_asked_for_one_by_one() {
     let window = Span::new(UtcMs(0), UtcMs(2000)).unwrap();
@@ -130,6 +136,7 @@ fn milliseconds_that_are_all_just_below_the_cap_are_asked_for_one_by_one() {
     }
 }
 
+/// Guarantee: Complete
 #[test]
 fn one_late_log_teaches_no_cap_and_the_whole_is_asked_for_again() {
     let mut service = Service {
@@ -143,6 +150,7 @@ fn one_late_log_teaches_no_cap_and_the_whole_is_asked_for_again() {
     assert_eq!((service.asked, service.learnt, records), (4, None, 5001));
 }
 
+/// Guarantee: Complete
 #[test]
 fn a_number_that_is_another_one_at_every_ask_teaches_no_cap_and_is_told() {
     let mut service = Service {

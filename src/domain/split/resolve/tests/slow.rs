@@ -9,6 +9,7 @@ fn slow(above_ms: i64) -> Service {
     }
 }
 
+/// Guarantee: Bounded
 #[test]
 fn a_span_that_takes_too_long_is_asked_for_in_smaller_ones_and_not_for_ever() {
     let mut service = slow(HOUR / 8);
@@ -20,6 +21,7 @@ fn a_span_that_takes_too_long_is_asked_for_in_smaller_ones_and_not_for_ever() {
     assert!(never.asked < 10);
 }
 
+/// Guarantee: Bounded
 #[test]
 fn what_was_too_slow_once_is_not_tried_again_in_the_window_nor_in_the_next() {
     let mut first = slow(HOUR / 8);
@@ -34,6 +36,7 @@ fn what_was_too_slow_once_is_not_tried_again_in_the_window_nor_in_the_next() {
     assert_eq!(next.asked, 8);
 }
 
+/// Guarantee: Bounded
 #[test]
 fn what_was_too_slow_in_a_window_that_failed_is_not_tried_again_either() {
     let mut span_limit = SpanLimit::default();
@@ -50,6 +53,7 @@ fn what_was_too_slow_in_a_window_that_failed_is_not_tried_again_either() {
     assert_eq!(never.asked, asked + 1);
 }
 
+/// Guarantee: Bounded
 #[test]
 fn of_windows_under_way_at_once_none_unlearns_what_another_has_learnt() {
     let of = |above_ms: i64| {
@@ -72,6 +76,7 @@ fn of_windows_under_way_at_once_none_unlearns_what_another_has_learnt() {
     assert_eq!(span_limit, slow);
 }
 
+/// Guarantee: Bounded
 #[test]
 fn a_service_that_is_fast_again_is_asked_for_longer_spans_again() {
     let mut span_limit = SpanLimit::default();

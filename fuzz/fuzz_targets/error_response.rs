@@ -1,10 +1,10 @@
-//! Answers that are no zips: a status, two headers and a body, a line each and the body last.
+//! Error responses: a status, two headers and a body. Each has a line, the body comes last.
 
 #![no_main]
 
 use elsa_archiver::domain::retry::Failure;
 use elsa_archiver::domain::secret::{Keys, Secret};
-use elsa_archiver::domain::span::UtcMs;
+use elsa_archiver::domain::span::{Millis, UtcMs};
 use elsa_archiver::elsa::error_response::{ErrorResponse, classify};
 use elsa_archiver_fuzz::printable::assert_printable;
 use libfuzzer_sys::fuzz_target;
@@ -12,8 +12,8 @@ use libfuzzer_sys::fuzz_target;
 const ACCESS_KEY: &str = "AK/CANARY";
 const SECRET_KEY: &str = "SK/CANARY";
 
-fuzz_target!(|answer: &[u8]| {
-    let mut parts = answer.splitn(4, |byte| *byte == b'\n');
+fuzz_target!(|response: &[u8]| {
+    let mut parts = response.splitn(4, |byte| *byte == b'\n');
     let mut part = || parts.next().unwrap_or_default();
     let status = str::from_utf8(part())
         .ok()
@@ -37,8 +37,8 @@ fuzz_target!(|answer: &[u8]| {
     assert!(!error.message.contains(ACCESS_KEY), "{}", error.message);
     assert!(!error.message.contains(SECRET_KEY), "{}", error.message);
     match error.failure {
-        Failure::Throttled { wait_ms } | Failure::QuotaExceeded { wait_ms } => {
-            assert!(wait_ms.is_none_or(|wait_ms| wait_ms >= 0));
+        Failure::Throttled { wait } | Failure::QuotaExceeded { wait } => {
+            assert!(wait.is_none_or(|wait| wait >= Millis::ZERO));
         }
         _ => {}
     }
