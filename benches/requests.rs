@@ -1,6 +1,8 @@
 //! Prints what *Complete* costs as a Markdown table: requests sent over the least possible, and
 //! bytes downloaded over bytes kept, by world and by the order of the service's records.
 
+#![allow(unreachable_pub, reason = "a benchmark has no users")]
+
 mod price;
 
 use price::{COUNT, LIMIT, ORDERS, Prices, WORLDS, World, price};

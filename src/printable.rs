@@ -6,7 +6,7 @@ const MOST: usize = 160;
 /// `text` on one line: characters that control, hide or turn text are escaped, and what is longer
 /// than 160 characters is cut.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => whole(&text[..end]) + "…",
         None => whole(text),
@@ -15,7 +15,7 @@ pub fn printable(text: &str) -> String {
 
 /// As [`printable`], uncut: what a file is called, say.
 #[must_use]
-pub fn whole(text: &str) -> String {
+pub(crate) fn whole(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

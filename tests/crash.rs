@@ -1,6 +1,7 @@
 //! *Atomic*, *Ordered*, *Self-healing*, *Exactly once*, *Isolated*, on disks that lose power, fail
 //! and fill up: the real binary under ptrace. See `crash/suite.rs`.
 
+#![allow(unreachable_pub, reason = "a test program has no users")]
 #![allow(
     clippy::disallowed_methods,
     reason = "a test makes the disk and the clock that it needs"

@@ -4,6 +4,7 @@
 //!
 //! It is a few seconds long, or `SOAK_MINUTES`; `SOAK_SEED` has the same chances once more (but
 //! not the same course: that is up to the machine). How it went comes with `--nocapture`.
+#![allow(unreachable_pub, reason = "a test program has no users")]
 #![allow(
     clippy::disallowed_methods,
     reason = "a test makes the disk and the clock that it needs"

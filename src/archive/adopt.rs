@@ -17,7 +17,7 @@ use crate::durable::{DiskError, Step};
 
 /// What was found of one job.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Folders that continue the chain, in its order.
     pub adopted: Vec<Published>,
     /// Folders that do not: their spans, their paths relative to the root, and why.
@@ -26,7 +26,7 @@ pub struct Found {
 
 /// A folder that the ledger lacks and that can't be adopted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnrecordedFolder {
+pub(crate) struct UnrecordedFolder {
     /// The window that its name says.
     pub window: Window,
     /// Relative to the root.
@@ -44,7 +44,7 @@ struct Candidate {
 
 /// What the ledger knows already.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// The spans archived.
     pub coverage: &'a Coverage,
     /// The newest revision of each window that was published anew.
@@ -64,7 +64,7 @@ impl Known<'_> {
 ///
 /// # Errors
 /// When the archive can't be listed, or an adopted folder's name can't be made durable.
-pub fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskError> {
+pub(crate) fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskError> {
     let listing = store.root().join(job.name.as_str());
     let published = store
         .disk()

@@ -16,7 +16,7 @@ const LOCATOR_BYTES: usize = 20;
 
 /// What an end record announces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Announced {
+pub(super) struct Announced {
     /// Entries in the directory.
     pub entries: u64,
     /// Its length in bytes, or its end record's where that is longer.
@@ -40,7 +40,7 @@ impl Announced {
 
 /// What the end records in a zip's tail announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
+pub(super) struct Ends {
     /// The largest directory of any: which of several a reader believes does not matter then.
     pub largest: Announced,
     /// Entries that the last of them announces, which is the one that counts.
@@ -51,7 +51,7 @@ pub struct Ends {
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn ends(zip: &mut File) -> io::Result<Option<Ends>> {
+pub(super) fn ends(zip: &mut File) -> io::Result<Option<Ends>> {
     let length = zip.seek(SeekFrom::End(0))?;
     let start = length.saturating_sub(TAIL_BYTES + (END_64_BYTES + LOCATOR_BYTES) as u64);
     zip.seek(SeekFrom::Start(start))?;

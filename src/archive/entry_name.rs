@@ -49,7 +49,7 @@ pub enum BadName {
 
 /// The names of one zip, each checked by itself and against the others.
 #[derive(Debug, Default)]
-pub struct Names {
+pub(crate) struct Names {
     files: HashSet<String>,
     folders: HashSet<String>,
 }
@@ -60,7 +60,7 @@ impl Names {
     ///
     /// # Errors
     /// Says which rule it breaks.
-    pub fn check<'a>(&mut self, raw: &'a [u8]) -> Result<&'a str, BadName> {
+    pub(crate) fn check<'a>(&mut self, raw: &'a [u8]) -> Result<&'a str, BadName> {
         let name = std::str::from_utf8(raw).map_err(|_| BadName::Encoding)?;
         let (path, is_folder) = match name.strip_suffix('/') {
             Some(path) => (path, true),
@@ -154,7 +154,7 @@ fn stays_inside(path: &str) -> Result<(), BadName> {
 /// Whether a path that a manifest names stays inside the manifest's folder. What a name may look
 /// like is no matter here: it was published, and lies below a part's folder besides.
 #[must_use]
-pub fn is_safe(path: &str) -> bool {
+pub(crate) fn is_safe(path: &str) -> bool {
     stays_inside(path).is_ok()
 }
 

@@ -10,13 +10,13 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 
 /// Most bytes of a `manifest.json` or `SHA256SUMS`; with a file for each of 200,000 pages they
 /// have some 60 MB.
-pub const MOST_TEXT: u64 = 256 * 1024 * 1024;
+pub(crate) const MOST_TEXT: u64 = 256 * 1024 * 1024;
 
 /// Opens a plain file for reading.
 ///
 /// # Errors
 /// When there is none, or something else has its name.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match openat(CWD, path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -34,7 +34,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// As [`open`], or when it is longer than any such file.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(MOST_TEXT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_TEXT {

@@ -18,7 +18,7 @@ use crate::domain::window::Window;
 use crate::durable::{DiskError, Step};
 
 /// The file that lists the digests of all the others, for `sha256sum -c`.
-pub const SUMS: &str = "SHA256SUMS";
+pub(crate) const SUMS: &str = "SHA256SUMS";
 
 /// The folder that holds a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Published {
 
 /// Why a window could not be published.
 #[derive(Debug, Error)]
-pub enum PublishError {
+pub(crate) enum PublishError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -129,7 +129,7 @@ pub enum PublishError {
 ///
 /// # Errors
 /// When the disk fails, or a folder of that name is there.
-pub fn publish(
+pub(crate) fn publish(
     store: &Store,
     staged: &Path,
     folder: String,

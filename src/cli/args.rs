@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
     after_help = "Exit codes: 0 done; 1 something is not archived, not intact or not reachable; \
                   2 usage or configuration; 3 another instance holds the state directory."
 )]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration
     #[arg(
         long,
@@ -34,7 +34,7 @@ pub struct Args {
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// For people and the journal
     Text,
     /// One JSON object a line
@@ -43,7 +43,7 @@ pub enum LogFormat {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Run as a daemon, in the foreground
     Run,
     /// Archive everything due now, then exit

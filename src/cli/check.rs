@@ -12,7 +12,7 @@ use crate::daemon::signals::stop_on_signal;
 use crate::domain::job::ToBound;
 
 /// Checks the configuration.
-pub fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
+pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
     let config = context.config()?;
     print(&format!(
         "{} is valid: {}, {}; archive in {}\n",

@@ -27,7 +27,7 @@ const HOUR: Millis = Millis::from_hours(1);
 const DAYS: i64 = 2;
 
 /// Runs the demo in `dir`, or in a new temporary folder.
-pub fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop> {
+pub(super) fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop> {
     let dir = prepare(dir)?;
     let begin = UtcMs((context.clock.now().0.div_euclid(HOUR.0) - DAYS * 24) * HOUR.0);
     Context::block_on(async {

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 /// Why a command does not end with 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub(super) struct Stop {
     code: u8,
     message: Option<String>,
 }
 
 impl Stop {
     /// 1: something is not archived, not intact or not reachable; the message says what.
-    pub fn failed(message: impl Into<String>) -> Self {
+    pub(super) fn failed(message: impl Into<String>) -> Self {
         Self {
             code: 1,
             message: Some(message.into()),
@@ -20,7 +20,7 @@ impl Stop {
     }
 
     /// 1, when the output has said already what.
-    pub const fn told() -> Self {
+    pub(super) const fn told() -> Self {
         Self {
             code: 1,
             message: None,
@@ -28,7 +28,7 @@ impl Stop {
     }
 
     /// 2: usage or configuration.
-    pub fn usage(why: &dyn Display) -> Self {
+    pub(super) fn usage(why: &dyn Display) -> Self {
         Self {
             code: 2,
             message: Some(why.to_string()),
@@ -36,7 +36,7 @@ impl Stop {
     }
 
     /// 3: another instance holds the state directory.
-    pub fn held(why: &dyn Display) -> Self {
+    pub(super) fn held(why: &dyn Display) -> Self {
         Self {
             code: 3,
             message: Some(why.to_string()),
@@ -48,7 +48,7 @@ impl Stop {
         clippy::print_stderr,
         reason = "the one place that speaks without the log"
     )]
-    pub fn tell(self) -> ExitCode {
+    pub(super) fn tell(self) -> ExitCode {
         if let Some(message) = self.message {
             eprintln!("elsa-archiver: {}", message.trim_end());
         }

@@ -28,7 +28,7 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const MOST_UNPACKED_BYTES: u64 = 4 * MOST_BYTES;
 
 /// A temporary folder that only this user may look into; gone when dropped.
-pub struct Scratch {
+pub(super) struct Scratch {
     store: Store,
     _folder: TempDir,
 }
@@ -38,7 +38,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let folder = TempDir::with_prefix("elsa-archiver-check-")?;
         Ok(Self {
             store: Store::new(folder.path().to_owned(), 0, Disk::default()),
@@ -48,10 +48,10 @@ impl Scratch {
 }
 
 /// What is known of `to`, or why it could not be found out.
-pub type Finding = Result<ToBound, String>;
+pub(super) type Finding = Result<ToBound, String>;
 
 /// One job's project and where its answers go.
-pub struct Live<'a> {
+pub(super) struct Live<'a> {
     /// The job.
     pub job: &'a Job,
     /// Its account's client.
@@ -65,7 +65,7 @@ impl Live<'_> {
     ///
     /// # Errors
     /// When the service does not answer.
-    pub async fn find_out(&self, now: UtcMs) -> Result<Finding, CallError> {
+    pub(super) async fn find_out(&self, now: UtcMs) -> Result<Finding, CallError> {
         let known = match self.known_record(now).await? {
             Ok(known) => known,
             Err(why) => return Ok(Err(why)),

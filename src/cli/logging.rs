@@ -9,7 +9,7 @@ use super::progress::Terminal;
 
 /// Starts the log. `RUST_LOG` chooses what is logged; by default this program's own lines from
 /// `info` on (the demo, which tells its story on stdout, `warn`), and warnings of its libraries.
-pub fn start(format: LogFormat, command: &Command, terminal: &Terminal) {
+pub(super) fn start(format: LogFormat, command: &Command, terminal: &Terminal) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| match command {
         Command::Demo { .. } => EnvFilter::new("warn"),
         _ => EnvFilter::new("warn,elsa_archiver=info"),

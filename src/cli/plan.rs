@@ -39,7 +39,7 @@ struct Due<'a> {
 }
 
 /// Prints the plan.
-pub fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), Stop> {
+pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
     let now = context.clock.now();

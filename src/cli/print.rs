@@ -13,7 +13,7 @@ use crate::domain::span::Millis;
 ///
 /// # Errors
 /// When stdout can't be written for another reason, such as a full disk.
-pub fn print(text: &str) -> Result<(), Stop> {
+pub(super) fn print(text: &str) -> Result<(), Stop> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -27,7 +27,7 @@ pub fn print(text: &str) -> Result<(), Stop> {
 ///
 /// # Errors
 /// When stdout can't be written.
-pub fn print_json(value: &impl Serialize) -> Result<(), Stop> {
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Stop> {
     let json = serde_json::to_string(value)
         .map_err(|error| Stop::failed(format!("can't write JSON: {error}")))?;
     print(&(json + "\n"))
@@ -35,26 +35,26 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Stop> {
 
 /// A number with its noun, `1 window` or `2 windows`.
 #[must_use]
-pub fn count(number: u64, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }
 
 /// A number with its digits in groups of three.
 #[must_use]
-pub fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     HumanCount(number).to_string()
 }
 
 /// A number of bytes in the unit that leaves few digits, `1.50 KiB`.
 #[must_use]
-pub fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     BinaryBytes(number).to_string()
 }
 
 /// A length of time in its two largest units, `23h 50m`.
 #[must_use]
-pub fn duration(length: Millis) -> String {
+pub(super) fn duration(length: Millis) -> String {
     let length = length.max(Millis::ZERO);
     let smallest = match length.as_secs() {
         0..3600 => Unit::Second,

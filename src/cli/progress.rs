@@ -13,7 +13,7 @@ use crate::job::Progress;
 
 /// Stderr, with bars where it is a terminal.
 #[derive(Clone, Debug)]
-pub struct Terminal {
+pub(super) struct Terminal {
     bars: MultiProgress,
     is_terminal: bool,
 }
@@ -21,7 +21,7 @@ pub struct Terminal {
 impl Terminal {
     /// The process's stderr.
     #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let is_terminal = io::stderr().is_terminal();
         let target = match is_terminal {
             true => ProgressDrawTarget::stderr(),
@@ -35,13 +35,13 @@ impl Terminal {
 
     /// Whether somebody is looking.
     #[must_use]
-    pub const fn is_terminal(&self) -> bool {
+    pub(super) const fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
     /// A bar of `length` steps with a name in front.
     #[must_use]
-    pub fn bar(&self, name: &str, length: u64) -> ProgressBar {
+    pub(super) fn bar(&self, name: &str, length: u64) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(length));
         // A template that can't be read leaves the library's own style.
         if let Ok(style) =
@@ -54,7 +54,7 @@ impl Terminal {
     }
 
     /// Removes all bars.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         // Only the terminal itself can fail here, and then there is nothing left to clear.
         let _ = self.bars.clear();
     }
@@ -74,7 +74,7 @@ impl Write for Terminal {
 
 /// One bar a job, as long as it has windows due.
 #[derive(Debug)]
-pub struct Bars {
+pub(super) struct Bars {
     terminal: Terminal,
     bars: Mutex<BTreeMap<JobName, ProgressBar>>,
 }
@@ -82,7 +82,7 @@ pub struct Bars {
 impl Bars {
     /// Bars on `terminal`.
     #[must_use]
-    pub fn new(terminal: &Terminal) -> Arc<Self> {
+    pub(super) fn new(terminal: &Terminal) -> Arc<Self> {
         Arc::new(Self {
             terminal: terminal.clone(),
             bars: Mutex::default(),

@@ -19,7 +19,7 @@ use crate::domain::window::Window;
 use crate::job::{JobRunner, Mode, NoProgress, Outcome, Progress};
 
 /// The daemon.
-pub fn run(context: &Context<'_>) -> Result<(), Stop> {
+pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
     let config = context.config()?;
     let watch: Arc<dyn Progress> = Arc::new(NoProgress);
     Context::block_on(async {
@@ -34,14 +34,14 @@ pub fn run(context: &Context<'_>) -> Result<(), Stop> {
 }
 
 /// Archives everything due now.
-pub fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
+pub(super) fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
     archive(context, &config, &jobs, plan, Mode::Once)
 }
 
 /// Archives the uncovered windows of a span.
-pub fn backfill(
+pub(super) fn backfill(
     context: &Context<'_>,
     name: &str,
     from: &str,
@@ -111,7 +111,7 @@ fn archive(
 }
 
 /// One cycle of each job, side by side. The accounts' bounds keep them apart.
-pub async fn all_once(
+pub(super) async fn all_once(
     runners: Vec<JobRunner>,
     plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
     mode: Mode,
@@ -139,7 +139,7 @@ pub async fn all_once(
 }
 
 /// What a cycle of the jobs came to, a line a job.
-pub fn summary(outcomes: &[(String, Outcome)]) -> String {
+pub(super) fn summary(outcomes: &[(String, Outcome)]) -> String {
     let width = outcomes
         .iter()
         .map(|(name, _)| name.len())

@@ -24,7 +24,7 @@ use crate::ledger::lock::{FolderLock, LockError};
 const ROOT_LOCK: &str = ".lock";
 
 /// Everything that is needed to archive. Its locks are held for the process's life.
-pub struct Session {
+pub(super) struct Session {
     /// The jobs that can run.
     pub runners: Vec<JobRunner>,
     /// How many can't; each has been logged with its reason.
@@ -40,7 +40,7 @@ impl Session {
     /// # Errors
     /// When another instance has the lock, the root can't be written, or not a single job's
     /// keys can be read.
-    pub fn open(
+    pub(super) fn open(
         context: &Context<'_>,
         config: &Config,
         jobs: &[Job],
@@ -117,7 +117,7 @@ impl Session {
 }
 
 /// The archive of a configuration.
-pub fn store(config: &Config, disk: &Disk) -> Store {
+pub(super) fn store(config: &Config, disk: &Disk) -> Store {
     Store::new(
         config.archive.root.clone(),
         config.archive.min_free_space,
@@ -126,7 +126,7 @@ pub fn store(config: &Config, disk: &Disk) -> Store {
 }
 
 /// A client for each account that jobs use.
-pub struct Clients {
+pub(super) struct Clients {
     /// Those whose keys could be read.
     pub ready: BTreeMap<AccountName, Arc<Client>>,
     /// Why the others' could not.
@@ -135,7 +135,7 @@ pub struct Clients {
 
 impl Clients {
     /// Reads the keys of the accounts that the enabled ones of `jobs` use.
-    pub fn of(
+    pub(super) fn of(
         config: &Config,
         jobs: &[Job],
         context: &Context<'_>,
@@ -187,7 +187,7 @@ fn client(
 ///
 /// # Errors
 /// When a name is no job's; says which ones there are, the nearest first.
-pub fn chosen(config: &Config, names: &[String], path: &Path) -> Result<Vec<Job>, Stop> {
+pub(super) fn chosen(config: &Config, names: &[String], path: &Path) -> Result<Vec<Job>, Stop> {
     if names.is_empty() {
         return Ok(config.jobs.clone());
     }

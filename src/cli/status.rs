@@ -85,7 +85,7 @@ struct Failure {
 }
 
 /// Prints the status, after leaving word that the losses of the jobs named `known` are known.
-pub fn status(context: &Context<'_>, json: bool, known: &[String]) -> Result<(), Stop> {
+pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let now = context.clock.now();
     if !known.is_empty() {
@@ -128,7 +128,7 @@ pub fn status(context: &Context<'_>, json: bool, known: &[String]) -> Result<(),
 }
 
 /// The ledgers of `jobs`, replayed side by side, in the same order.
-pub fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>> {
+pub(super) fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>> {
     let next = AtomicUsize::new(0);
     let replayed = Mutex::new(Vec::with_capacity(jobs.len()));
     let threads = thread::available_parallelism()

@@ -19,7 +19,7 @@ use crate::ledger::line::Event;
 use crate::printable;
 
 /// Verifies the jobs named, or all, or the copy in `dir`.
-pub fn verify(
+pub(super) fn verify(
     context: &Context<'_>,
     names: &[String],
     json: bool,

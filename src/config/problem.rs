@@ -67,7 +67,7 @@ pub(super) struct Report {
 
 impl Report {
     /// An empty report on `text`, and what its parser said about it.
-    pub fn new(text: &str, errors: &[toml::de::Error]) -> Self {
+    pub(super) fn new(text: &str, errors: &[toml::de::Error]) -> Self {
         let after_newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         let mut report = Self {
             line_starts: std::iter::once(0).chain(after_newlines).collect(),
@@ -91,7 +91,7 @@ impl Report {
 
     /// Something at the byte `at` is wrong. Left out on a line that is not TOML, where what was
     /// read is a guess.
-    pub fn wrong(&mut self, at: usize, key: String, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, at: usize, key: String, message: impl Into<String>) {
         let line = self.line(at);
         if !self.not_toml.contains(&line) {
             self.problems.push(Problem {
@@ -104,24 +104,24 @@ impl Report {
 
     /// Whether every line is TOML. Where one is not, what seems missing may stand on it, and what
     /// seems misplaced may have lost its header.
-    pub fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.not_toml.is_empty()
     }
 
     /// Something at the byte `at` is wrong, if the file is whole; left out when it is not.
-    pub fn wrong_if_whole(&mut self, at: usize, key: String, message: impl Into<String>) {
+    pub(super) fn wrong_if_whole(&mut self, at: usize, key: String, message: impl Into<String>) {
         if self.is_whole() {
             self.wrong(at, key, message);
         }
     }
 
     /// The line of the byte `at`, counted from 1.
-    pub fn line(&self, at: usize) -> usize {
+    pub(super) fn line(&self, at: usize) -> usize {
         self.line_starts.partition_point(|&start| start <= at)
     }
 
     /// Nothing, or all problems in the file's order.
-    pub fn finish(mut self) -> Result<(), Problems> {
+    pub(super) fn finish(mut self) -> Result<(), Problems> {
         if self.problems.is_empty() {
             return Ok(());
         }

@@ -22,12 +22,12 @@ pub(super) struct Table<'t> {
 
 impl<'t> Table<'t> {
     /// The table `entries`, called `path` in messages, whose header is at the byte `at`.
-    pub const fn new(entries: &'t DeTable<'t>, path: String, at: usize) -> Self {
+    pub(super) const fn new(entries: &'t DeTable<'t>, path: String, at: usize) -> Self {
         Self { entries, path, at }
     }
 
     /// The full path of `key`.
-    pub fn path_of(&self, key: &str) -> String {
+    pub(super) fn path_of(&self, key: &str) -> String {
         let key = show_key(key);
         if self.path.is_empty() {
             key
@@ -37,7 +37,7 @@ impl<'t> Table<'t> {
     }
 
     /// The byte at which `key` begins, or the table's when it is not there.
-    pub fn at_of(&self, key: &str) -> usize {
+    pub(super) fn at_of(&self, key: &str) -> usize {
         // Not its value's, since a value that is not TOML has no place.
         self.entries
             .get_key_value(key)
@@ -45,22 +45,22 @@ impl<'t> Table<'t> {
     }
 
     /// Whether `key` is there, be its value right or wrong.
-    pub fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
     /// The table's keys.
-    pub fn keys(&self) -> impl Iterator<Item = &'t str> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'t str> {
         self.entries.keys().map(|key| key.get_ref().as_ref())
     }
 
     /// The value of `key` as it stands.
-    pub fn value(&self, key: &str) -> Option<&'t DeValue<'t>> {
+    pub(super) fn value(&self, key: &str) -> Option<&'t DeValue<'t>> {
         Some(self.entries.get(key)?.get_ref())
     }
 
     /// Reports every key that is not one of `valid`.
-    pub fn refuse_unknown(&self, valid: &[&str], report: &mut Report) {
+    pub(super) fn refuse_unknown(&self, valid: &[&str], report: &mut Report) {
         for key in self.keys().filter(|key| !valid.contains(key)) {
             let message = match nearest(key, valid.iter().copied()) {
                 Some(meant) => format!("unknown key; did you mean {meant}?"),
@@ -76,17 +76,17 @@ impl<'t> Table<'t> {
     }
 
     /// Reports what is wrong with the value of `key`.
-    pub fn wrong(&self, key: &str, message: impl Into<String>, report: &mut Report) {
+    pub(super) fn wrong(&self, key: &str, message: impl Into<String>, report: &mut Report) {
         report.wrong(self.at_of(key), self.path_of(key), message);
     }
 
     /// Reports that `key` is needed here; `hint` says what to give.
-    pub fn missing(&self, key: &str, hint: &str, report: &mut Report) {
+    pub(super) fn missing(&self, key: &str, hint: &str, report: &mut Report) {
         report.wrong_if_whole(self.at, self.path_of(key), format!("missing; {hint}"));
     }
 
     /// The value of `key`; `None` when it is not there, and when it is wrong, which is reported.
-    pub fn read<T>(
+    pub(super) fn read<T>(
         &self,
         key: &str,
         report: &mut Report,
@@ -99,7 +99,7 @@ impl<'t> Table<'t> {
 
     /// Overwrites `slot` with the value of `key` when that is there and right, and says whether it
     /// was.
-    pub fn overlay<T>(
+    pub(super) fn overlay<T>(
         &self,
         key: &str,
         slot: &mut T,
@@ -112,7 +112,7 @@ impl<'t> Table<'t> {
     }
 
     /// The value of `key`, whose absence is reported with `hint`.
-    pub fn required<T>(
+    pub(super) fn required<T>(
         &self,
         key: &str,
         hint: &str,
@@ -127,7 +127,7 @@ impl<'t> Table<'t> {
 
     /// The text of `key`, or else `default`, as `parse` understands it; what is wrong with either
     /// is reported.
-    pub fn text_or<T>(
+    pub(super) fn text_or<T>(
         &self,
         key: &str,
         default: &'static str,
@@ -144,7 +144,7 @@ impl<'t> Table<'t> {
     }
 
     /// The table below `key`, where `header` is how to write one.
-    pub fn table(&self, key: &str, header: &str, report: &mut Report) -> Option<Table<'t>> {
+    pub(super) fn table(&self, key: &str, header: &str, report: &mut Report) -> Option<Table<'t>> {
         let (name, value) = self.entries.get_key_value(key)?;
         let DeValue::Table(entries) = value.get_ref() else {
             let found = kind(value.get_ref());
@@ -159,7 +159,7 @@ impl<'t> Table<'t> {
     }
 
     /// The tables of the array below `key`, where `header` is how to write one.
-    pub fn tables(&self, key: &str, header: &str, report: &mut Report) -> Vec<Table<'t>> {
+    pub(super) fn tables(&self, key: &str, header: &str, report: &mut Report) -> Vec<Table<'t>> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
@@ -182,7 +182,7 @@ impl<'t> Table<'t> {
     }
 
     /// The same table under another name in messages.
-    pub fn called(self, path: String) -> Self {
+    pub(super) fn called(self, path: String) -> Self {
         Self { path, ..self }
     }
 }

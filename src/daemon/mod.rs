@@ -1,7 +1,7 @@
 //! The daemon: every job looks when its schedule fires and at the start, one cycle at a time,
 //! side by side with the others. Carries *Isolated*.
 
-pub mod signals;
+pub(crate) mod signals;
 mod systemd;
 mod trigger;
 
@@ -28,7 +28,7 @@ const LAST_CALL: Duration = Duration::from_secs(8);
 
 /// Why the daemon could not start.
 #[derive(Debug, Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// Signals can't be listened for.
     #[error("can't listen for signals: {0}")]
     Signals(#[from] std::io::Error),
@@ -45,7 +45,11 @@ pub enum ServeError {
 ///
 /// # Errors
 /// When signals or scheduler can't be set up.
-pub async fn serve(runners: Vec<JobRunner>, zone: Zone, clock: Clock) -> Result<(), ServeError> {
+pub(crate) async fn serve(
+    runners: Vec<JobRunner>,
+    zone: Zone,
+    clock: Clock,
+) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
     let signals = signals::stop_on_signal(&stop)?;
     let wakes: Vec<_> = runners

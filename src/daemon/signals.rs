@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// When the signals can't be listened for.
-pub fn stop_on_signal(stop: &CancellationToken) -> io::Result<JoinHandle<()>> {
+pub(crate) fn stop_on_signal(stop: &CancellationToken) -> io::Result<JoinHandle<()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = stop.clone();

@@ -10,7 +10,7 @@ use crate::job::Outcome;
 
 /// What is told so far.
 #[derive(Debug)]
-pub struct Systemd {
+pub(super) struct Systemd {
     jobs: usize,
     /// The failing jobs, each with its windows that are not archived and not rechecked.
     unwell: Mutex<BTreeMap<JobName, (u64, u64)>>,
@@ -19,7 +19,7 @@ pub struct Systemd {
 impl Systemd {
     /// For a daemon with so many jobs.
     #[must_use]
-    pub const fn new(jobs: usize) -> Self {
+    pub(super) const fn new(jobs: usize) -> Self {
         Self {
             jobs,
             unwell: Mutex::new(BTreeMap::new()),
@@ -27,12 +27,12 @@ impl Systemd {
     }
 
     /// The start is over.
-    pub fn ready(&self) {
+    pub(super) fn ready(&self) {
         tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
     }
 
     /// A job has looked.
-    pub fn looked(&self, job: &Job, outcome: &Outcome) {
+    pub(super) fn looked(&self, job: &Job, outcome: &Outcome) {
         {
             let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
             let open = (outcome.left, outcome.unchecked);
@@ -45,7 +45,7 @@ impl Systemd {
     }
 
     /// The end has begun.
-    pub fn stopping(&self) {
+    pub(super) fn stopping(&self) {
         tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     }
 

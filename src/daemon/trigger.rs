@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_secs(5);
 const JUMP_MS: i64 = 30_000;
 
 /// A job and what wakes it.
-pub struct Wakes {
+pub(super) struct Wakes {
     /// The job.
     pub job: Job,
     /// Wakes its cycle; several calls while one is running make one more.
@@ -37,7 +37,7 @@ pub struct Wakes {
 }
 
 /// The schedules of all jobs.
-pub struct Triggers {
+pub(super) struct Triggers {
     scheduler: JobScheduler,
     wakes: Vec<Wakes>,
     zone: Zone,
@@ -47,7 +47,7 @@ pub struct Triggers {
 
 impl Triggers {
     /// Starts the schedules of `wakes` in the local time of `zone`.
-    pub async fn start(
+    pub(super) async fn start(
         wakes: Vec<Wakes>,
         zone: Zone,
         clock: Clock,
@@ -64,7 +64,7 @@ impl Triggers {
     }
 
     /// Watches the zone's offset and the machine's clock, for ever.
-    pub async fn follow_clock(&mut self) {
+    pub(super) async fn follow_clock(&mut self) {
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = (self.clock.now(), Instant::now());
@@ -103,7 +103,7 @@ impl Triggers {
     }
 
     /// Stops all schedules.
-    pub async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         if let Err(error) = self.scheduler.shutdown().await {
             tracing::debug!("the scheduler did not stop: {error}");
         }

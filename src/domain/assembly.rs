@@ -9,7 +9,7 @@ use super::split::Status;
 
 /// An answer, as far as the window is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub(crate) struct Piece {
     /// What was asked for.
     pub span: Span,
     /// What is known of it.
@@ -22,7 +22,7 @@ pub struct Piece {
 
 /// The answers of one window so far, by number.
 #[derive(Clone, Debug, Default)]
-pub struct Assembly {
+pub(crate) struct Assembly {
     /// Answers of which it is not known yet whether they are parts.
     open: BTreeMap<usize, Piece>,
     /// The parts.
@@ -32,7 +32,7 @@ pub struct Assembly {
 
 /// A window whose parts are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assembled {
+pub(crate) struct Assembled {
     /// The answers that are parts, in order of time.
     pub parts: Vec<(usize, Piece)>,
     /// Why something in it is unproven, where that is known.
@@ -42,7 +42,7 @@ pub struct Assembled {
 impl Assembly {
     /// No answers yet.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             open: BTreeMap::new(),
             kept: Vec::new(),
@@ -51,30 +51,30 @@ impl Assembly {
     }
 
     /// Takes in an answer.
-    pub fn answered(&mut self, answer: usize, piece: Piece) {
+    pub(crate) fn answered(&mut self, answer: usize, piece: Piece) {
         self.open.insert(answer, piece);
     }
 
     /// The answer is a part, and worth `status`.
-    pub fn keep(&mut self, answer: usize, status: Status) {
+    pub(crate) fn keep(&mut self, answer: usize, status: Status) {
         if let Some(piece) = self.open.remove(&answer) {
             self.kept.push((answer, Piece { status, ..piece }));
         }
     }
 
     /// The answer is not a part.
-    pub fn discard(&mut self, answer: usize) {
+    pub(crate) fn discard(&mut self, answer: usize) {
         self.open.remove(&answer);
     }
 
     /// Something about the window is unproven; the first reason stays.
-    pub fn doubt(&mut self, reason: String) {
+    pub(crate) fn doubt(&mut self, reason: String) {
         self.unproven_reason.get_or_insert(reason);
     }
 
     /// The service contradicts itself about `span`, so its parts are unproven at best. This reason
     /// takes the place of others.
-    pub fn contradict(&mut self, span: Span, reason: String) {
+    pub(crate) fn contradict(&mut self, span: Span, reason: String) {
         self.unproven_reason = Some(reason);
         for (_, piece) in &mut self.kept {
             if span.covers(piece.span) {
@@ -84,13 +84,13 @@ impl Assembly {
     }
 
     /// What is left of the window is kept as it comes. This reason takes the place of others.
-    pub fn overflow(&mut self, reason: String) {
+    pub(crate) fn overflow(&mut self, reason: String) {
         self.unproven_reason = Some(reason);
     }
 
     /// Bytes of all answers that were not discarded.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let kept = self.kept.iter().map(|(_, piece)| piece);
         kept.chain(self.open.values())
             .fold(0, |sum, piece| sum.saturating_add(piece.bytes))
@@ -99,7 +99,7 @@ impl Assembly {
     /// The window. Parts that begin before `reach`, before which the service keeps nothing, may
     /// lack what it had forgotten by the time they came.
     #[must_use]
-    pub fn finish(self, reach: Option<UtcMs>) -> Assembled {
+    pub(crate) fn finish(self, reach: Option<UtcMs>) -> Assembled {
         let mut parts = self.kept;
         let mut unproven_reason = self.unproven_reason;
         parts.sort_by_key(|(_, piece)| piece.span.from());
@@ -118,7 +118,7 @@ impl Assembly {
 impl Assembled {
     /// What the parts make up.
     #[must_use]
-    pub fn content(&self) -> Content {
+    pub(crate) fn content(&self) -> Content {
         let pieces = || self.parts.iter().map(|(_, piece)| piece);
         let statuses = pieces().map(|piece| piece.status);
         Content {

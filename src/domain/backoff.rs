@@ -45,7 +45,7 @@ impl Backoff {
 /// Whether a pause that ends at `until` is over at `now`. A pause that would last longer than
 /// `longest` was begun by a clock that was ahead, and is over too.
 #[must_use]
-pub fn is_over(until: UtcMs, now: UtcMs, longest: Millis) -> bool {
+pub(crate) fn is_over(until: UtcMs, now: UtcMs, longest: Millis) -> bool {
     until <= now || until.since(now) > longest
 }
 

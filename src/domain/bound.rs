@@ -14,7 +14,7 @@ const REACH: Millis = Millis::from_days(30);
 /// Where to look for a record of `job`, the cheapest first: the last settled hour, the last settled
 /// day, and everything back to `since` or to what the service has forgotten.
 #[must_use]
-pub fn places_to_look(job: &Job, now: UtcMs) -> Vec<Span> {
+pub(crate) fn places_to_look(job: &Job, now: UtcMs) -> Vec<Span> {
     let settled = now.minus(job.settle);
     let kept = now.minus(job.retention.unwrap_or(REACH));
     // A job that has only begun still asks for an hour: a record before `since` will do.
@@ -30,7 +30,7 @@ pub fn places_to_look(job: &Job, now: UtcMs) -> Vec<Span> {
 
 /// A request near a known record, its `from` and `to` as they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
+pub(crate) enum Probe {
     /// `to` is the record's millisecond, `from` the one before.
     UpTo,
     /// `from` and `to` are the record's millisecond.
@@ -42,7 +42,7 @@ pub enum Probe {
 impl Probe {
     /// The `from` and `to` of the request.
     #[must_use]
-    pub const fn bounds(self, known: UtcMs) -> (UtcMs, UtcMs) {
+    pub(crate) const fn bounds(self, known: UtcMs) -> (UtcMs, UtcMs) {
         match self {
             Self::UpTo => (known.minus(Millis(1)), known),
             Self::Alone => (known, known),
@@ -53,7 +53,7 @@ impl Probe {
 
 /// What the answer to a probe showed; by default one without records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// Whether a record at the known millisecond was in it.
     pub known: bool,
     /// Whether one before `from` or after `to` was.
@@ -64,7 +64,7 @@ pub struct Shown {
 
 /// What the answers to all probes showed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sightings {
+pub(crate) struct Sightings {
     /// To [`Probe::UpTo`].
     pub up_to: Shown,
     /// To [`Probe::Alone`].
@@ -75,7 +75,7 @@ pub struct Sightings {
 
 /// Why the answers don't show whether `to` is inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Inconclusive {
+pub(crate) enum Inconclusive {
     /// Spans are not kept to.
     #[error("the service answers records outside the span that was asked for")]
     OutsideSpan,
@@ -100,7 +100,7 @@ pub enum Inconclusive {
 ///
 /// # Errors
 /// When the answers could have come about with either meaning.
-pub fn judge(seen: Sightings) -> Result<ToBound, Inconclusive> {
+pub(crate) fn judge(seen: Sightings) -> Result<ToBound, Inconclusive> {
     let all = [seen.up_to, seen.alone, seen.from];
     if all.iter().any(|shown| shown.outside) {
         return Err(Inconclusive::OutsideSpan);

@@ -4,21 +4,21 @@
 //! worth is [`split::resolve`]'s, what to do after a failure is [`retry::Policy::next`]'s.
 
 pub mod account;
-pub mod assembly;
-pub mod backoff;
-pub mod bound;
+pub(crate) mod assembly;
+pub(crate) mod backoff;
+pub(crate) mod bound;
 pub mod circuit_breaker;
-pub mod coverage;
+pub(crate) mod coverage;
 pub mod failures;
 pub mod job;
 pub mod limits;
-pub mod plan;
-pub mod queue;
-pub mod recheck;
+pub(crate) mod plan;
+pub(crate) mod queue;
+pub(crate) mod recheck;
 pub mod retry;
 pub mod schedule;
 pub mod secret;
 pub mod span;
-pub mod split;
+pub(crate) mod split;
 pub mod window;
-pub mod window_error;
+pub(crate) mod window_error;

@@ -12,7 +12,7 @@ use super::window::{Window, Windows};
 /// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
 /// once `settle` has passed since its end. A job that is not enabled has nothing due.
 #[must_use]
-pub fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Window> {
+pub(crate) fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Window> {
     let since = Span::new(job.since, UtcMs(i64::MAX)).filter(|_| job.enabled);
     since.map_or_else(Vec::new, |since| windows_in(now, coverage, job, since))
 }
@@ -20,19 +20,19 @@ pub fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Window> {
 /// The instant before which the service has forgotten everything at `now`; `None` when the job
 /// does not say how long it keeps logs.
 #[must_use]
-pub fn reach(now: UtcMs, job: &Job) -> Option<UtcMs> {
+pub(crate) fn reach(now: UtcMs, job: &Job) -> Option<UtcMs> {
     job.retention.map(|keeps| now.minus(keeps))
 }
 
 /// When the service forgets the beginning of `window`; `None` when the job does not say.
 #[must_use]
-pub fn deadline_of(window: Window, job: &Job) -> Option<UtcMs> {
+pub(crate) fn deadline_of(window: Window, job: &Job) -> Option<UtcMs> {
     job.retention.map(|keeps| window.from().plus(keeps))
 }
 
 /// The first window that is due by our clock and not by the earlier of ours and the service's.
 #[must_use]
-pub fn due_by_our_clock_alone(by_ours: &[Window], by_both: &[Window]) -> Option<Window> {
+pub(crate) fn due_by_our_clock_alone(by_ours: &[Window], by_both: &[Window]) -> Option<Window> {
     by_ours
         .iter()
         .find(|window| !by_both.contains(window))
@@ -42,7 +42,7 @@ pub fn due_by_our_clock_alone(by_ours: &[Window], by_both: &[Window]) -> Option<
 /// Those of the windows `due`, oldest first, that the service has forgotten at `now`, as far as
 /// `retention` is known; windows that touch are one span.
 #[must_use]
-pub fn out_of_reach(now: UtcMs, job: &Job, due: &[Window]) -> Vec<Span> {
+pub(crate) fn out_of_reach(now: UtcMs, job: &Job, due: &[Window]) -> Vec<Span> {
     let Some(edge) = reach(now, job) else {
         return Vec::new();
     };
@@ -56,7 +56,7 @@ pub fn out_of_reach(now: UtcMs, job: &Job, due: &[Window]) -> Vec<Span> {
 /// The windows of `job` inside `span` that have settled at `now` and that coverage lacks, oldest
 /// first; the first and the last are clipped where the span cuts them.
 #[must_use]
-pub fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Window> {
+pub(crate) fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Window> {
     let settled = now.minus(job.settle);
     let mut due = Vec::new();
     for missing in coverage.missing_in(span) {

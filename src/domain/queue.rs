@@ -10,7 +10,7 @@ use super::window::Window;
 
 /// One window to archive or to recheck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Work {
+pub(crate) struct Work {
     /// What is done about it.
     pub task: Task,
     /// The window.
@@ -28,7 +28,7 @@ pub enum Pauses {
 
 /// What the queue is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// This machine's clock, by which the failures are dated.
     pub now: UtcMs,
     /// The windows that are due, in the order in which they are wanted.
@@ -64,7 +64,7 @@ impl<'a> Facts<'a> {
 /// What is to be done, in this order: what is missing first, since the service may forget it, then
 /// the rechecks, then both once more where they failed for the disk.
 #[must_use]
-pub fn queue(facts: &Facts<'_>, pauses: Pauses) -> VecDeque<Work> {
+pub(crate) fn queue(facts: &Facts<'_>, pauses: Pauses) -> VecDeque<Work> {
     let (archive, archive_for_disk) = in_turn(facts, Task::Archive, facts.due, pauses);
     let (recheck, recheck_for_disk) = in_turn(facts, Task::Recheck, facts.rechecks, pauses);
     [archive, recheck, archive_for_disk, recheck_for_disk]
@@ -75,7 +75,7 @@ pub fn queue(facts: &Facts<'_>, pauses: Pauses) -> VecDeque<Work> {
 
 /// The window whose pause ends first, of which one try shows whether the job's failure is over.
 #[must_use]
-pub fn next_in_turn(facts: &Facts<'_>) -> Option<Work> {
+pub(crate) fn next_in_turn(facts: &Facts<'_>) -> Option<Work> {
     let next = |task: Task, windows: &[Window]| {
         let next_try = |&window: &Window| {
             let known = facts.failures(task, window);
@@ -89,7 +89,7 @@ pub fn next_in_turn(facts: &Facts<'_>) -> Option<Work> {
 
 /// Whether a window is due that nothing is known to be wrong with: it does not wait for rechecks.
 #[must_use]
-pub fn has_news(due: &[Window], archive_failures: &BTreeMap<Window, Failures>) -> bool {
+pub(crate) fn has_news(due: &[Window], archive_failures: &BTreeMap<Window, Failures>) -> bool {
     due.iter()
         .any(|window| !archive_failures.contains_key(window))
 }

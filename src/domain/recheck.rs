@@ -12,11 +12,11 @@ use super::window::Window;
 
 /// The longest that a recheck can be put off: 30 days, as long as the service
 /// keeps logs by default.
-pub const LONGEST: Millis = Millis::from_days(30);
+pub(crate) const LONGEST: Millis = Millis::from_days(30);
 
 /// How long a recheck that could not be had is still due: a daemon that was down
 /// for a week makes its rechecks good, and one that begins to recheck does not ask for months.
-pub const DUE_FOR: Millis = Millis::from_days(7);
+pub(crate) const DUE_FOR: Millis = Millis::from_days(7);
 
 /// How long after its end a window is remembered.
 const REMEMBERED: Millis = LONGEST.plus(DUE_FOR);
@@ -110,7 +110,7 @@ pub struct Content {
 
 /// What a recheck has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The window holds what is archived of it.
     Same,
     /// It holds more, or more is known of it: it is published anew.
@@ -122,7 +122,7 @@ pub enum Verdict {
 
 /// Holds what a window holds `now` against what is archived of it.
 #[must_use]
-pub fn verdict(archived: Content, now: Content) -> Verdict {
+pub(crate) fn verdict(archived: Content, now: Content) -> Verdict {
     match (archived.records, now.records) {
         (Some(before), Some(after)) if before < after => Verdict::More,
         (None, Some(_)) => Verdict::More,

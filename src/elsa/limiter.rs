@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// The limiter of one account.
 #[derive(Debug)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     slots: Arc<Semaphore>,
     interval: Duration,
     rate: Mutex<Rate>,
@@ -25,7 +25,7 @@ struct Rate {
 
 /// The right to have one request under way; ends when dropped.
 #[derive(Debug)]
-pub struct Slot {
+pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -33,7 +33,7 @@ impl Limiter {
     /// At most `max_in_flight` requests at once (at least 1), and `per_second` begun in a second
     /// (above 0).
     #[must_use]
-    pub fn new(max_in_flight: u32, per_second: f64) -> Self {
+    pub(crate) fn new(max_in_flight: u32, per_second: f64) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::ZERO);
         let now = Instant::now();
         Self {
@@ -47,7 +47,7 @@ impl Limiter {
     }
 
     /// Waits until a request may begin, in the order of asking.
-    pub async fn slot(&self) -> Slot {
+    pub(crate) async fn slot(&self) -> Slot {
         // The semaphore is never closed; without a permit the rate alone would bound.
         let permit = Arc::clone(&self.slots).acquire_owned().await.ok();
         let mut start = self.place_after(None);
@@ -76,7 +76,7 @@ impl Limiter {
     }
 
     /// Lets nothing begin for `wait`.
-    pub fn hold(&self, wait: Duration) {
+    pub(crate) fn hold(&self, wait: Duration) {
         let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + wait;
         rate.held_until = rate.held_until.max(until);

@@ -3,8 +3,8 @@
 
 pub mod client;
 pub mod error_response;
-pub mod limiter;
+pub(crate) mod limiter;
 pub mod network;
-pub mod redact;
+pub(crate) mod redact;
 pub mod request;
-pub mod signature;
+pub(crate) mod signature;

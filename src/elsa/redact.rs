@@ -12,7 +12,7 @@ const TELLING: usize = 4;
 
 /// `text` on one line, without control characters, cut to 200 characters, in quotes.
 #[must_use]
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut shown = String::with_capacity(LONGEST.min(text.len()) + 5);
     shown.push('"');
     let mut words = text.split(|c: char| c.is_whitespace() || is_unprintable(c));
@@ -45,7 +45,7 @@ fn is_unprintable(c: char) -> bool {
 /// `text` with both keys redacted, should the service have echoed them: as they are or as JSON
 /// may escape them, also where the text was cut within one.
 #[must_use]
-pub fn redact(text: &str, keys: &Keys) -> String {
+pub(crate) fn redact(text: &str, keys: &Keys) -> String {
     let keys = [&keys.secret_key, &keys.access_key].map(Secret::expose);
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

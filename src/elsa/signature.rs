@@ -8,14 +8,14 @@ use sha2::Sha256;
 use crate::domain::span::UtcMs;
 
 /// Path of the one call that this program makes.
-pub const DOWNLOAD_PATH: &str = "/api/v1/logs/download";
+pub(crate) const DOWNLOAD_PATH: &str = "/api/v1/logs/download";
 
 /// Header with the moment of signing, UTC milliseconds in decimal.
-pub const TIMESTAMP_HEADER: &str = "x-ncp-apigw-timestamp";
+pub(crate) const TIMESTAMP_HEADER: &str = "x-ncp-apigw-timestamp";
 /// Header with the access key.
-pub const ACCESS_KEY_HEADER: &str = "x-ncp-iam-access-key";
+pub(crate) const ACCESS_KEY_HEADER: &str = "x-ncp-iam-access-key";
 /// Header with the value of [`sign`].
-pub const SIGNATURE_HEADER: &str = "x-ncp-apigw-signature-v2";
+pub(crate) const SIGNATURE_HEADER: &str = "x-ncp-apigw-signature-v2";
 
 /// Signs one attempt: Base64 of HMAC-SHA256 over
 /// `METHOD path\ntimestamp\naccess key`, keyed with the secret key's bytes.
@@ -23,7 +23,7 @@ pub const SIGNATURE_HEADER: &str = "x-ncp-apigw-signature-v2";
 /// Neither the host nor the body is signed. `timestamp` must be the
 /// one that is sent: the gateway refuses a clock that is five minutes off.
 #[must_use]
-pub fn sign(
+pub(crate) fn sign(
     method: &str,
     path: &str,
     timestamp: UtcMs,

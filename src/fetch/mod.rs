@@ -13,7 +13,7 @@ mod answers;
 mod attempt;
 mod download;
 mod retry;
-pub mod staging;
+pub(crate) mod staging;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub(super) async fn remove(shared: &Arc<Shared>, path: &Path) -> Result<(), Wind
 
 /// Removes what may be left. What can't be removed now is when the job's next cycle begins, so
 /// that is only a warning.
-pub async fn clean(shared: &Arc<Shared>, job: &Job, path: &Path) {
+pub(crate) async fn clean(shared: &Arc<Shared>, job: &Job, path: &Path) {
     if let Err(error) = remove(shared, path).await {
         tracing::warn!(job = %job.name, "{error}");
     }

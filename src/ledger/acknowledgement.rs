@@ -12,7 +12,7 @@ use crate::durable::{Disk, DiskError, off_the_runtime};
 
 /// Where the word of a ledger's job is left.
 #[must_use]
-pub fn path(ledger: &Path) -> PathBuf {
+pub(crate) fn path(ledger: &Path) -> PathBuf {
     ledger.with_extension("acknowledged")
 }
 
@@ -20,7 +20,7 @@ pub fn path(ledger: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn leave(ledger: &Path, until: UtcMs, disk: &Disk) -> Result<(), DiskError> {
+pub(crate) fn leave(ledger: &Path, until: UtcMs, disk: &Disk) -> Result<(), DiskError> {
     disk.leave_word(&path(ledger), &format!("{}\n", until.0))
 }
 
@@ -28,7 +28,7 @@ pub fn leave(ledger: &Path, until: UtcMs, disk: &Disk) -> Result<(), DiskError> 
 ///
 /// # Errors
 /// When it is there and can't be read.
-pub fn read(ledger: &Path) -> Result<Option<UtcMs>, LedgerError> {
+pub(crate) fn read(ledger: &Path) -> Result<Option<UtcMs>, LedgerError> {
     let path = path(ledger);
     match off_the_runtime(|| fs::read_to_string(&path)) {
         Ok(text) => Ok(text.trim().parse().ok().map(UtcMs)),

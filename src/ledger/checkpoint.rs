@@ -21,7 +21,7 @@ use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError};
 
 /// Lines between two checkpoints; as many are read in a few milliseconds.
-pub const INTERVAL: u64 = 1000;
+pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
 const SCHEMA: u32 = 3;
@@ -96,7 +96,7 @@ fn path(ledger: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the file can't be written or moved into place; an older one then stays.
-pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError> {
+pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError> {
     let bounds = |span: Span| (span.from(), span.to());
     let stored = Stored {
         schema: SCHEMA,
@@ -149,7 +149,7 @@ pub fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), DiskError
 }
 
 /// What was kept of `ledger`, when it still fits; `file` is the ledger itself.
-pub fn load(ledger: &Path, file: &mut File) -> Option<Replay> {
+pub(super) fn load(ledger: &Path, file: &mut File) -> Option<Replay> {
     let text = fs::read_to_string(path(ledger)).ok()?;
     let (digest, json) = text.split_once('\n')?;
     let json = json.strip_suffix('\n')?;

@@ -11,13 +11,13 @@ use crate::durable::{Disk, advice, open_lock};
 /// A lock on a folder. It is advisory and is never stolen: a file left behind by a dead process
 /// is no lock.
 #[derive(Debug)]
-pub struct FolderLock {
+pub(crate) struct FolderLock {
     file: File,
 }
 
 /// Why the lock can't be had.
 #[derive(Debug, Error)]
-pub enum LockError {
+pub(crate) enum LockError {
     /// Another instance has it.
     #[error(
         "another elsa-archiver works on {0}; stop it first (systemctl stop elsa-archiver), or let \
@@ -41,7 +41,7 @@ impl FolderLock {
     ///
     /// # Errors
     /// At once when another instance has it; when the folder can't be made or written.
-    pub fn acquire(
+    pub(crate) fn acquire(
         what: &'static str,
         folder: &Path,
         name: &str,
@@ -64,7 +64,7 @@ impl FolderLock {
 
     /// Holds the lock until the process ends, however it ends: work that is still under way when
     /// a command returns must not meet another instance.
-    pub fn hold_for_life(self) {
+    pub(crate) fn hold_for_life(self) {
         std::mem::forget(self.file);
     }
 }

@@ -2,12 +2,12 @@
 //! *Ordered* (a line is written for what is durable, and is durable itself before anything
 //! builds on it) and *Self-healing* (a torn last line is cut off and its work done again).
 
-pub mod acknowledgement;
+pub(crate) mod acknowledgement;
 mod checkpoint;
 pub mod line;
-pub mod lock;
+pub(crate) mod lock;
 pub mod replay;
-pub mod reserve;
+pub(crate) mod reserve;
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::durable::{Disk, DiskError, off_the_runtime};
 
 /// Bytes set aside: room for more than a hundred lines.
-pub const BYTES: u64 = 64 * 1024;
+pub(crate) const BYTES: u64 = 64 * 1024;
 
 /// Where the reserve of a ledger is.
 #[must_use]
-pub fn path(ledger: &Path) -> PathBuf {
+pub(crate) fn path(ledger: &Path) -> PathBuf {
     ledger.with_extension("reserve")
 }
 
@@ -20,7 +20,7 @@ pub fn path(ledger: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When it can't be written; then nothing of it is left.
-pub fn keep(ledger: &Path, disk: &Disk) -> Result<(), DiskError> {
+pub(crate) fn keep(ledger: &Path, disk: &Disk) -> Result<(), DiskError> {
     let path = path(ledger);
     let found = off_the_runtime(|| fs::symlink_metadata(&path));
     if found.is_ok_and(|found| found.len() == BYTES) {
@@ -41,6 +41,6 @@ fn noise() -> Vec<u8> {
 ///
 /// # Errors
 /// When it can't be removed.
-pub fn give_up(ledger: &Path, disk: &Disk) -> Result<bool, DiskError> {
+pub(crate) fn give_up(ledger: &Path, disk: &Disk) -> Result<bool, DiskError> {
     disk.give_up(&path(ledger))
 }

@@ -1,6 +1,7 @@
 //! The tests of the real binary and of the library as a whole, in one program, so that the linker
 //! runs once. Each module breaks one kind of promise; `docs/guarantees.md` says which.
 
+#![allow(unreachable_pub, reason = "a test program has no users")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -13,7 +13,7 @@ use crate::domain::job::Job;
 /// Verifies what the ledger says of `job`, whose lines are `archived` in their order.
 /// `published` are the folders that were there before the ledger was read: a daemon may publish
 /// more meanwhile. `seen` is called after each folder.
-pub fn verify(
+pub(crate) fn verify(
     store: &Store,
     job: &Job,
     published: &[String],

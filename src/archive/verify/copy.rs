@@ -25,7 +25,7 @@ const DEEPEST: usize = 3;
 ///
 /// # Errors
 /// When `dir` or a folder below it can't be listed.
-pub fn folders(dir: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn folders(dir: &Path) -> io::Result<Vec<String>> {
     if !dir.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
@@ -70,7 +70,7 @@ struct Link {
 
 /// Verifies the folders that [`folders`] has found in `dir`; one report a job. `seen` is called
 /// after each folder.
-pub fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<JobReport> {
+pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<JobReport> {
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
     for folder in folders {
         let mut report = JobReport::default();

@@ -2,8 +2,8 @@
 //! *Evident*: [`against`] compares with what the ledger says, [`copy`] needs nothing but the
 //! folders.
 
-pub mod against;
-pub mod copy;
+pub(crate) mod against;
+pub(crate) mod copy;
 mod folder;
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::printable;
 
 /// What was found of one job.
 #[derive(Debug, Default, Serialize)]
-pub struct JobReport {
+pub(crate) struct JobReport {
     /// The job's name.
     pub job: String,
     /// Folders of windows that were looked at.
@@ -47,7 +47,7 @@ impl JobReport {
 
     /// Whether everything is there, unchanged, and known to be complete.
     #[must_use]
-    pub const fn is_proven(&self) -> bool {
+    pub(crate) const fn is_proven(&self) -> bool {
         self.findings.is_empty()
             && self.gaps.is_empty()
             && self.truncated.is_empty()
@@ -75,7 +75,7 @@ impl JobReport {
 
 /// A span's bounds as they are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// First instant inside, UTC milliseconds.
     pub from_ms: UtcMs,
     /// First instant after, UTC milliseconds.
@@ -93,7 +93,7 @@ impl From<Span> for Bounds {
 
 /// One thing that is not as it was published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The folder, relative to what was verified; empty for the job as a whole.
     pub folder: String,
     /// The file in it, where it is one file.
@@ -106,7 +106,7 @@ pub struct Finding {
 /// What can be wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "problem", content = "detail", rename_all = "kebab-case")]
-pub enum Problem {
+pub(crate) enum Problem {
     /// It is not there.
     Missing,
     /// Its bytes are not those that were published.

@@ -1,9 +1,9 @@
 //! What an answer is worth, and how a span is cut when it is worth too little. Carries
 //! *Complete*: an answer that may have been cut at a cap is never success.
 
-pub mod estimate;
-pub mod resolve;
-pub mod sample;
+pub(crate) mod estimate;
+pub(crate) mod resolve;
+pub(crate) mod sample;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub enum Status {
 /// Cuts a span in the middle; `None` when it is a single millisecond, the floor below which
 /// nothing is split.
 #[must_use]
-pub fn halve(span: Span) -> Option<(Span, Span)> {
+pub(crate) fn halve(span: Span) -> Option<(Span, Span)> {
     let middle = UtcMs(span.from().0 + span.length().0 / 2);
     Some((
         Span::new(span.from(), middle)?,

@@ -29,7 +29,7 @@ use std::pin::Pin;
 
 use expected::{Expected, Side};
 use overflow_guard::OverflowGuard;
-pub use span_limit::SpanLimit;
+pub(crate) use span_limit::SpanLimit;
 
 use super::sample::Sample;
 use super::{Status, halve};
@@ -43,7 +43,7 @@ const PROBE: (f64, f64) = (0.30, 0.65);
 
 /// An answer, as far as splitting is concerned.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// By which [`Ask::keep`] and [`Ask::discard`] know it.
     pub id: usize,
     /// Its records; `None` when they can't be counted.
@@ -55,7 +55,7 @@ pub struct Answer {
 }
 
 /// Asks the service, and keeps or discards what it has answered.
-pub trait Ask: Send {
+pub(crate) trait Ask: Send {
     /// Why a span could not be had at all.
     type Error: Send;
 
@@ -95,7 +95,7 @@ pub trait Ask: Send {
 ///
 /// # Errors
 /// The first error of asking that a smaller span does not help against.
-pub async fn resolve<A: Ask>(
+pub(crate) async fn resolve<A: Ask>(
     ask: &mut A,
     window: Span,
     limit: u32,
