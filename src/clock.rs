@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::span::UtcMs;
 
-/// The machine's clock, for what has no [`Clock`]: the simulator, which has one of its own.
+/// The machine's clock, for what has no [`Clock`]: the simulator has another.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "this is where the clock is read")]
 pub fn machine_time() -> UtcMs {

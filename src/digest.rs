@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes read or written at once where whole files pass by.
+/// Bytes read or written at once for whole files.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A SHA-256 digest.
@@ -109,12 +109,12 @@ impl<'de> Deserialize<'de> for Digest {
 pub struct Hasher(Sha256);
 
 impl Hasher {
-    /// Takes the next bytes in.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of everything taken in.
+    /// The digest of everything added.
     #[must_use]
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())

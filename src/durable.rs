@@ -62,7 +62,9 @@ impl DiskError {
 pub fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind as Kind;
     match error.kind() {
-        Kind::StorageFull | Kind::QuotaExceeded => "; free some space, the next cycle makes good",
+        Kind::StorageFull | Kind::QuotaExceeded => {
+            "; free some space, then the next cycle tries again"
+        }
         Kind::PermissionDenied => "; give the user that runs elsa-archiver write access",
         Kind::ReadOnlyFilesystem => "; the file system is mounted read-only",
         Kind::NotADirectory => "; a part of that path is a file",
@@ -75,7 +77,7 @@ type Gate = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
 /// The disk as the program writes to it.
 #[derive(Clone)]
 pub struct Disk {
-    /// Asked before each step; its error becomes the step's.
+    /// Called before each step; its error becomes the step's.
     gate: Arc<Gate>,
 }
 
@@ -217,7 +219,7 @@ impl Disk {
         })
     }
 
-    /// Writes a file that is given up when the disk is full. It is not flushed: what a crash takes
+    /// Writes a file that is removed when the disk is full. It is not flushed: what a crash takes
     /// is made again.
     ///
     /// # Errors
@@ -243,12 +245,13 @@ impl Disk {
         })
     }
 
-    /// Replaces the operator's word beside a ledger. Whoever says it, the daemon's user can read it.
+    /// Replaces the acknowledgement beside a ledger. The daemon's user can read it, whoever writes
+    /// it.
     ///
     /// # Errors
     /// When it can't be written or moved into place.
-    pub fn leave_word(&self, path: &Path, text: &str) -> Result<(), DiskError> {
-        self.step(Step::LeaveWord, path, || {
+    pub fn acknowledge(&self, path: &Path, text: &str) -> Result<(), DiskError> {
+        self.step(Step::Acknowledge, path, || {
             let new = path.with_extension("acknowledged.new");
             fs::write(&new, text)?;
             fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
@@ -287,7 +290,7 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes a folder that is no archive's and no state's, and those above it.
+/// Makes a folder outside archive and state, and those above it.
 ///
 /// # Errors
 /// When one can't be made.
@@ -295,7 +298,7 @@ pub fn make_plain_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Writes a new file that is no archive's and no state's, and that this user alone may read.
+/// Writes a new file outside archive and state that only this user may read.
 ///
 /// # Errors
 /// When it exists or can't be written.
@@ -309,8 +312,8 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Runs what waits for a disk so that it holds nobody else up: a disk may hang for minutes, and the
-/// runtime has no more threads than the machine has cores. On other threads it simply runs.
+/// Runs work that waits for a disk without blocking other tasks: a disk may hang for minutes, and
+/// the runtime has no more threads than the machine has cores. On other threads it simply runs.
 pub fn off_the_runtime<T>(act: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => block_in_place(act),

@@ -1,6 +1,6 @@
 //! Text from outside, made fit to be printed (**Suspicious**).
 
-/// Most characters of a text that is not wanted whole.
+/// How many characters of a text are shown.
 const MOST: usize = 160;
 
 /// `text` on one line: characters that control, hide or turn text are escaped, and what is longer

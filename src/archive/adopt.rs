@@ -1,6 +1,6 @@
 //! Folders that are published but that the ledger lacks: after a crash between the two, or after
 //! the ledger was lost. Carries *Self-healing* and *Exactly once*: a folder that continues the
-//! job's chain is taken over, any other one that the ledger lacks blocks its span.
+//! job's chain is adopted, any other folder that the ledger lacks blocks its span.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -20,7 +20,7 @@ use crate::durable::{DiskError, Step};
 pub(crate) struct Found {
     /// Folders that continue the chain, in its order.
     pub adopted: Vec<Published>,
-    /// Folders that do not: their spans, their paths relative to the root, and why.
+    /// Folders that do not continue it, each with the reason.
     pub unrecorded: Vec<UnrecordedFolder>,
 }
 
@@ -152,8 +152,8 @@ pub(crate) fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found,
 /// the folder can't be adopted.
 ///
 /// # Errors
-/// When the disk fails in a way that may pass. Such a folder must not count as unrecorded: the job
-/// would go on without it, and its chain past it for good.
+/// When the disk fails in a way that may pass. Such a folder must not be left out: the job
+/// would go on without it, and its chain would never include it.
 fn read(
     store: &Store,
     folder: &str,
@@ -210,11 +210,11 @@ fn read(
     Ok(Ok((manifest, Digest::of(&json))))
 }
 
-/// Whether an error says nothing of the folder itself, only that it could not be read just now: all
-/// but that something is not there, can't be there by its name, or is neither folder nor plain file.
+/// Whether an error says nothing about the folder, only that it could not be read now: any error
+/// except that something is missing, has an impossible name, or is neither folder nor plain file.
 fn may_pass(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    // What is no error of the system's is our own verdict.
+    // An error without a system's number is our own verdict.
     Errno::from_io_error(error).is_some_and(|errno| {
         !matches!(
             errno,

@@ -98,7 +98,7 @@ pub(super) fn ends(zip: &mut File) -> io::Result<Option<Ends>> {
         for at in memchr::memmem::find_iter(&tail[..locator], END_64) {
             see(&tail, at, start + at as u64);
         }
-        // Where nobody knows what a reader would find, there is nothing to believe.
+        // A reader could find either record, so neither is believed.
         let Some(record) = record else {
             return Ok(None);
         };

@@ -9,7 +9,7 @@ use thiserror::Error;
 const LONGEST_COMPONENT: usize = 255;
 /// Longest name, in bytes; together with root and folder it stays below PATH_MAX.
 const LONGEST_NAME: usize = 1024;
-/// Most folders above a file.
+/// How many folders may be above a file.
 const DEEPEST: usize = 8;
 
 /// Why an entry is refused.
@@ -94,8 +94,8 @@ impl Names {
     }
 }
 
-/// What collectors' file systems take for the same name is the same here: they fold case,
-/// normalise (NFD, NFC, and ZFS on request NFKD), or drop dots and spaces at the end.
+/// Two names are the same if a collector's file system may take them for the same: it may fold
+/// case, normalise (NFD, NFC, and ZFS on request NFKD), or drop dots and spaces at the end.
 fn folded(path: &str) -> String {
     let decomposed = DecomposingNormalizerBorrowed::new_nfkd();
     // Upper case first, since only there `ß` is `SS` and `ſ` is `S`.
@@ -107,8 +107,8 @@ fn folded(path: &str) -> String {
     trimmed.collect::<Vec<_>>().join("/")
 }
 
-/// Control characters, and what Unicode shows nothing of or turns text around with: soft hyphen,
-/// zero width, direction, byte order mark.
+/// Control characters, and Unicode characters that are invisible or change the text's direction:
+/// soft hyphen, zero width, direction, byte order mark.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

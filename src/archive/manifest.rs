@@ -109,7 +109,7 @@ pub fn local_time(instant: UtcMs, zone: &Zone) -> String {
     DateTimePrinter::new().timestamp_with_offset_to_string(&timestamp, offset)
 }
 
-/// What was the same in all requests of a window.
+/// What all requests of a window share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The gateway.
@@ -122,7 +122,7 @@ pub struct Request {
     pub count: u32,
     /// The fields asked for; empty for all.
     pub include_fields: Vec<String>,
-    /// What the service was taken to do with `to`.
+    /// What `to` meant, by the config.
     pub to_bound: ToBound,
 }
 
@@ -152,7 +152,7 @@ pub struct Part {
     pub status: Status,
     /// Its records; `None` when they can't be counted.
     pub records: Option<u64>,
-    /// Attempts that it took, 1 or more.
+    /// The number of attempts, 1 or more.
     pub attempts: u32,
     /// When the answer had come in full, RFC 3339.
     pub received_at: String,

@@ -1,5 +1,5 @@
 //! One window on disk: unpacked and counted below `.staging`, published whole, adopted after a
-//! crash, verified for ever after.
+//! crash, verified later.
 
 pub(crate) mod adopt;
 pub mod count;

@@ -1,6 +1,6 @@
 //! Opening what lies in an archive without being led elsewhere: no link is followed, no pipe is
 //! waited for, and no more is read than a file of its kind can have. Carries *Suspicious* for
-//! archives that were copied from who knows where.
+//! archives that were copied from anywhere.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,8 +8,8 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-/// Most bytes of a `manifest.json` or `SHA256SUMS`; with a file for each of 200,000 pages they
-/// have some 60 MB.
+/// How many bytes a `manifest.json` or `SHA256SUMS` may have; with a file for each of 200,000 pages
+/// they have some 60 MB.
 pub(crate) const MOST_TEXT: u64 = 256 * 1024 * 1024;
 
 /// Opens a plain file for reading.

@@ -35,9 +35,9 @@ pub struct Archived {
     pub folder: String,
     /// Digest of its `manifest.json`.
     pub manifest_sha256: Digest,
-    /// The folder that it takes the place of, where the window was archived before.
+    /// The folder that it supersedes, if the window was archived before.
     pub supersedes: Option<Box<Supersedes>>,
-    /// When the service was asked, where that is not about when this was recorded.
+    /// When the service was asked, if that is not about when this was recorded.
     pub asked: Option<UtcMs>,
 }
 
@@ -46,21 +46,21 @@ pub struct Archived {
 pub struct Published(Archived);
 
 impl Published {
-    /// What the ledger is to say of it.
+    /// What the ledger will say of it.
     #[must_use]
     pub fn into_archived(self) -> Archived {
         self.0
     }
 
-    /// What the ledger is to say of it.
+    /// What the ledger will say of it.
     #[must_use]
     pub const fn archived(&self) -> &Archived {
         &self.0
     }
 
     /// The window of a folder that is already in place: published by an earlier run that did not
-    /// get to recording it. Its name is made durable first, since that may be what the run did
-    /// not get to. With `anew`, it is what the ledger first learns of the window, whatever the
+    /// record it. Its name is made durable first, since the run may have ended
+    /// before that. With `anew`, the ledger learns of the window for the first time, whatever the
     /// folder supersedes.
     ///
     /// # Errors
@@ -105,10 +105,10 @@ pub(crate) enum PublishError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// A folder of that name is there, and it is not ours to replace.
+    /// A folder of that name exists, and is never replaced.
     #[error(
         "{0} is in the way: it is not in the ledger and does not continue the job's chain of \
-         manifests; move it away, the next cycle makes good"
+         manifests; move it away, then the next cycle tries again"
     )]
     InTheWay(PathBuf),
     /// The manifest would be too long to be read again.
@@ -165,7 +165,8 @@ pub(crate) fn publish(
     Ok(Published::new(folder, window, manifest, manifest_sha256))
 }
 
-/// Refuses a manifest, of so many bytes, that nothing would read again. `SHA256SUMS` is always shorter.
+/// Refuses a manifest, of so many bytes, that nothing would read again. `SHA256SUMS` is always
+/// shorter.
 const fn may_be_read_back(bytes: u64) -> Result<(), PublishError> {
     match bytes > MOST_TEXT {
         true => Err(PublishError::TooManyFiles(bytes >> 20)),
@@ -181,7 +182,7 @@ fn make_parents(store: &Store, folder: &Path) -> Result<(), DiskError> {
         if !below.is_dir() {
             store.disk().make_folders(Step::MakeParent, &below)?;
         }
-        // Also where it is there: whoever made it may have been killed before this.
+        // Also for a folder that exists: its maker may have been killed before this step.
         store.disk().sync_folder(Step::SyncGrandparent, &above)?;
         above = below;
     }

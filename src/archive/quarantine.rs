@@ -21,13 +21,13 @@ use crate::durable::{Disk, DiskError, Step};
 /// The folder in the state directory.
 pub const FOLDER: &str = "quarantine";
 
-/// Most zips that are kept: enough to see a pattern in, few enough to look through.
+/// How many zips are kept: enough to see a pattern, few enough to read through.
 const MOST_ZIPS: usize = 20;
-/// Most bytes of all of them; a zip of 200,000 logs has some tens of MB.
+/// How many bytes all of them may have; a zip of 200,000 logs has some tens of MB.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 /// Digits of a zip's digest in its name.
 const DIGITS: usize = 16;
-/// How the name of what is not whole yet begins.
+/// The prefix of a file that is not whole yet.
 const UNFINISHED: &str = ".new-";
 
 /// Where refused zips are kept; clones share it.
@@ -42,8 +42,8 @@ pub struct Quarantine {
     turn: Arc<Mutex<()>>,
 }
 
-/// Why a zip was refused and where it came from: what stands in the file beside it. All text from
-/// outside must be fit to be shown.
+/// Why a zip was refused and where it came from: the content of the file beside it. All text from
+/// outside must be printable and redacted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Refusal {
     /// What is wrong with it.
@@ -180,7 +180,7 @@ impl Quarantine {
                 place.clone(),
                 reason,
             ] {
-                // What can't be removed now is at the next start.
+                // What can't be removed now is removed at the next start.
                 let _ = self.disk.remove(&self.folder.join(name));
             }
         }

@@ -27,14 +27,14 @@ pub enum NoSpace {
     /// Too little is free.
     #[error(
         "{root} has {free_mib} MiB free and {needed_mib} MiB are needed (min_free_space, and what \
-         the window takes); free some space, the next cycle makes good"
+         the window takes); free some space, then the next cycle tries again"
     )]
     Short {
         /// The archive's root.
         root: PathBuf,
         /// MiB that are free.
         free_mib: u64,
-        /// MiB that have to be.
+        /// MiB that must be free.
         needed_mib: u64,
     },
     /// The file system does not say.
@@ -56,7 +56,7 @@ pub struct UnusableRoot {
 }
 
 impl Store {
-    /// An archive at `root` where nothing is begun below `min_free_space` bytes.
+    /// An archive at `root` on whose disk `min_free_space` bytes stay free.
     #[must_use]
     pub const fn new(root: PathBuf, min_free_space: u64, disk: Disk) -> Self {
         Self {
@@ -165,7 +165,7 @@ impl Store {
     }
 }
 
-/// Bytes that are free where `path` is, for whoever runs this.
+/// Bytes that are free where `path` is, for this process's user.
 pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     let found = off_the_runtime(|| rustix::fs::statvfs(path))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))

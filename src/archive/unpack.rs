@@ -29,7 +29,7 @@ mod whole;
 /// Up to here the compression ratio of a zip does not matter: it can do no harm.
 const RATIO_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Bytes between two looks at free space and at whether to stop.
+/// Bytes between two checks of free space and of the stop signal.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a zip was not unpacked.
@@ -92,7 +92,7 @@ pub enum EntryFault {
 }
 
 impl UnpackError {
-    /// Whether it is the zip that is to blame, and nothing of this machine.
+    /// Whether the zip is to blame, and not this machine.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         matches!(
@@ -139,7 +139,7 @@ pub struct Seen {
 /// Unpacks one zip.
 #[derive(Debug)]
 pub struct Unpacking<'a> {
-    /// Where free space is looked at and files are written.
+    /// Where free space is checked and files are written.
     pub store: &'a Store,
     /// Where the files go; made with the first of them.
     pub folder: &'a Path,
@@ -244,7 +244,7 @@ impl Unpacking<'_> {
                 Err(error) => return Err(whole::unreadable(error)),
             };
             bytes += read as u64;
-            // By itself too: what is packed well must not hide behind what is not.
+            // For each entry too: one with a high ratio must not hide among others.
             Size { bytes, packed }.check(&self.limits)?;
             size.and(bytes, packed).check(&self.limits)?;
             if bytes - looked_at >= LOOK_BYTES {
@@ -290,7 +290,7 @@ struct Size {
 }
 
 impl Size {
-    /// With one more file.
+    /// Adds one more file.
     const fn and(&self, bytes: u64, packed: u64) -> Self {
         Self {
             bytes: self.bytes.saturating_add(bytes),
@@ -319,8 +319,8 @@ struct Folders {
 }
 
 impl Folders {
-    /// Makes the folders above entry `index`, whose `path` is relative to the part's folder, and that
-    /// one.
+    /// Makes the folders above entry `index`, whose `path` is relative to the part's folder, and
+    /// that one.
     fn make_above(
         &mut self,
         unpacking: &Unpacking<'_>,

@@ -67,8 +67,8 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     let config = context.config()?;
     heading("Archive everything that is due (`once`)")?;
     let bars = Bars::new(context.terminal);
-    let watch: Arc<dyn Progress> = bars;
-    let session = Session::open(context, &config, &config.jobs, &watch)?;
+    let progress: Arc<dyn Progress> = bars;
+    let session = Session::open(context, &config, &config.jobs, &progress)?;
     let stop = CancellationToken::new();
     let signals = stop_on_signal(&stop)
         .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
@@ -83,7 +83,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     heading("What is on disk now")?;
     print(&tree(&config.archive.root))?;
     heading("What it covers (`status`)")?;
-    // Its exit code speaks of this very second: a window may have settled since.
+    // Its exit code is about this second: a window may have settled since.
     let _ = status::status(context, false, &[]);
     heading("Is all of it intact (`verify`)")?;
     let verified = verify::verify(context, &[], false, None);
@@ -99,7 +99,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     }
 }
 
-/// A busy project, one with a rush in the middle of the day, and one that never says a word.
+/// A busy project, one with a rush in the middle of the day, and one without any log.
 fn world(begin: UtcMs) -> Vec<Project> {
     let whole = Span::new(begin, begin.plus(HOUR.times(DAYS * 24 + 1)));
     let busy =

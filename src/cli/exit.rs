@@ -19,7 +19,7 @@ impl Stop {
         }
     }
 
-    /// 1, when the output has said already what.
+    /// 1, when the output already says why.
     pub(super) const fn told() -> Self {
         Self {
             code: 1,
@@ -43,7 +43,7 @@ impl Stop {
         }
     }
 
-    /// Prints the message, if there is one, and hands out the exit code.
+    /// Prints the message, if there is one, and returns the exit code.
     #[expect(
         clippy::print_stderr,
         reason = "the one place that speaks without the log"

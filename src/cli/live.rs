@@ -47,7 +47,7 @@ impl Scratch {
     }
 }
 
-/// What is known of `to`, or why it could not be found out.
+/// What `to` means, or why that could not be found out.
 pub(super) type Finding = Result<ToBound, String>;
 
 /// One job's project and where its answers go.
@@ -61,7 +61,7 @@ pub(super) struct Live<'a> {
 }
 
 impl Live<'_> {
-    /// Finds a record, and asks for its millisecond and the ones beside it.
+    /// Finds a record, and requests its millisecond and the ones beside it.
     ///
     /// # Errors
     /// When the service does not answer.
@@ -133,8 +133,8 @@ impl Live<'_> {
     async fn shown(&self, probe: Probe, known: UtcMs) -> Result<Shown, CallError> {
         let (from, to) = probe.bounds(known);
         let request = Request::between(self.job, from, to).for_at_most(PROBE_RECORDS);
-        let watched = Span::new(known, known.plus(Millis(1))).ok_or_else(clock_at_its_end)?;
-        let unpacked = match self.fetch(&request, watched).await {
+        let near = Span::new(known, known.plus(Millis(1))).ok_or_else(clock_at_its_end)?;
+        let unpacked = match self.fetch(&request, near).await {
             Ok(unpacked) => unpacked,
             // The project is known to exist: this is how the service says that nothing is there.
             Err(error) if error.failure == Failure::Rejected => return Ok(Shown::default()),
@@ -158,8 +158,8 @@ impl Live<'_> {
         })
     }
 
-    /// Asks once and reads the answer; times in `watched` are told from others.
-    async fn fetch(&self, request: &Request<'_>, watched: Span) -> Result<Unpacked, CallError> {
+    /// Makes one request and reads the answer. Times in `near` are counted apart.
+    async fn fetch(&self, request: &Request<'_>, near: Span) -> Result<Unpacked, CallError> {
         let store = &self.scratch.store;
         let zip = store.root().join("answer.zip");
         let folder = store.root().join("answer");
@@ -184,7 +184,7 @@ impl Live<'_> {
         let unpacking = Unpacking {
             store,
             folder: &folder,
-            span: watched,
+            span: near,
             format: self.job.format,
             include_fields: &self.job.include_fields,
             limits: Limits {
@@ -193,13 +193,11 @@ impl Live<'_> {
             },
         };
         let mut unpacked = unpacking.run(&zip, &|| false).map_err(|error| {
-            let told = self.client.fit_to_show(&error.to_string());
+            let told = self.client.printable(&error.to_string());
             CallError::new(Failure::BadAnswer, told)
         })?;
-        // It names a file of the zip's.
-        unpacked.uncountable = unpacked
-            .uncountable
-            .map(|why| self.client.fit_to_show(&why));
+        // It holds a file name from the zip.
+        unpacked.uncountable = unpacked.uncountable.map(|why| self.client.printable(&why));
         Ok(unpacked)
     }
 }

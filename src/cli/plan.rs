@@ -14,7 +14,7 @@ use crate::domain::span::UtcMs;
 use crate::domain::window::Window;
 use crate::elsa::request::Request;
 
-/// Windows that a person is shown of each job; `--json` lists them all.
+/// How many windows of each job are printed; `--json` lists them all.
 const SHOWN: usize = 12;
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Planned<'a> {
 struct PlannedJob<'a> {
     name: &'a str,
     due: Vec<Due<'a>>,
-    /// Archived windows that are to be asked for again; left out when there are none.
+    /// Archived windows that are due for a recheck; left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rechecks: Vec<Due<'a>>,
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::exit::Stop;
 use crate::domain::span::Millis;
 
-/// Writes `text` to stdout. A reader that has gone (`| head`) wants no more, which is no error.
+/// Writes `text` to stdout. A reader that has gone (`| head`) is no error.
 ///
 /// # Errors
 /// When stdout can't be written for another reason, such as a full disk.

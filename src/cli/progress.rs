@@ -33,7 +33,7 @@ impl Terminal {
         }
     }
 
-    /// Whether somebody is looking.
+    /// Whether stderr is a terminal.
     #[must_use]
     pub(super) const fn is_terminal(&self) -> bool {
         self.is_terminal

@@ -21,9 +21,9 @@ use crate::job::{JobRunner, Mode, NoProgress, Outcome, Progress};
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
     let config = context.config()?;
-    let watch: Arc<dyn Progress> = Arc::new(NoProgress);
+    let progress: Arc<dyn Progress> = Arc::new(NoProgress);
     Context::block_on(async {
-        let session = Session::open(context, &config, &config.jobs, &watch)?;
+        let session = Session::open(context, &config, &config.jobs, &progress)?;
         if session.runners.is_empty() && session.broken > 0 {
             return Err(Stop::failed("no job can run; the log says why"));
         }
@@ -56,7 +56,7 @@ pub(super) fn backfill(
     };
     let span = Span::new(read("from", from)?, read("to", to)?)
         .ok_or_else(|| Stop::usage(&"--from must be before --to"))?;
-    // What is asked for by name is wanted also where the daemon leaves the job alone.
+    // A job that is named is archived even if it is not enabled.
     let jobs: Vec<Job> = jobs
         .into_iter()
         .map(|job| Job {
@@ -86,9 +86,9 @@ fn archive(
     plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
     mode: Mode,
 ) -> Result<(), Stop> {
-    let watch: Arc<dyn Progress> = Bars::new(context.terminal);
+    let progress: Arc<dyn Progress> = Bars::new(context.terminal);
     let (outcomes, broken, stopped) = Context::block_on(async {
-        let session = Session::open(context, config, jobs, &watch)?;
+        let session = Session::open(context, config, jobs, &progress)?;
         let stop = CancellationToken::new();
         let signals = daemon::signals::stop_on_signal(&stop)
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
@@ -138,7 +138,7 @@ pub(super) async fn all_once(
     outcomes
 }
 
-/// What a cycle of the jobs came to, a line a job.
+/// The outcome of a cycle, one line for each job.
 pub(super) fn summary(outcomes: &[(String, Outcome)]) -> String {
     let width = outcomes
         .iter()

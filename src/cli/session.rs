@@ -1,4 +1,4 @@
-//! What `run`, `once` and `backfill` begin with: the lock, the archive's root, a client for each
+//! The start of `run`, `once` and `backfill`: the lock, the archive's root, a client for each
 //! account and a runner for each job.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ const ROOT_LOCK: &str = ".lock";
 pub(super) struct Session {
     /// The jobs that can run.
     pub runners: Vec<JobRunner>,
-    /// How many can't; each has been logged with its reason.
+    /// How many can't run; each was logged with its reason.
     pub broken: usize,
 }
 
@@ -44,10 +44,10 @@ impl Session {
         context: &Context<'_>,
         config: &Config,
         jobs: &[Job],
-        watch: &Arc<dyn Progress>,
+        progress: &Arc<dyn Progress>,
     ) -> Result<Self, Stop> {
         let disk = Disk::default();
-        // Both: another config may share the one and not the other.
+        // Both: another config may share only one of them.
         let locks = [
             ("the state directory", &config.state_dir, "lock"),
             ("the archive's root", &config.archive.root, ROOT_LOCK),
@@ -95,7 +95,7 @@ impl Session {
                     &config.state_dir,
                     &disk,
                     Arc::clone(&shared),
-                    Arc::clone(watch),
+                    Arc::clone(progress),
                 )
                 .map_err(|error| error.to_string()),
                 None => Err(clients

@@ -43,7 +43,7 @@ struct JobStatus {
     last_success: Option<Success>,
     last_error: Option<Failure>,
     loss_deadline: Option<String>,
-    /// Left out while nothing was asked for again.
+    /// Left out while there was no recheck.
     #[serde(skip_serializing_if = "Option::is_none")]
     lateness: Option<Late>,
 }
@@ -53,7 +53,7 @@ struct JobStatus {
 struct Late {
     /// Windows that are due for a recheck.
     due: u64,
-    /// Windows that were asked for again.
+    /// Windows that were rechecked.
     rechecked: u64,
     /// Those that held more than before, and by how many records in all.
     changed: u64,
@@ -84,7 +84,7 @@ struct Failure {
     message: String,
 }
 
-/// Prints the status, after leaving word that the losses of the jobs named `known` are known.
+/// Prints the status, after it has acknowledged the losses of the jobs named `known`.
 pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let now = context.clock.now();
@@ -114,13 +114,13 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     } else {
         print(&text)?;
     }
-    // A job that somebody has switched off is listed, but nothing is missed of it.
-    let watched = config
+    // A job that is not enabled is listed, but does not change the exit code.
+    let enabled = config
         .jobs
         .iter()
         .zip(&report.jobs)
         .filter(|(job, _)| job.enabled);
-    if watched.map(|(_, status)| status).all(JobStatus::is_well) {
+    if enabled.map(|(_, status)| status).all(JobStatus::is_well) {
         Ok(())
     } else {
         Err(Stop::told())
@@ -157,7 +157,7 @@ pub(super) fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, Ledge
 }
 
 impl JobStatus {
-    /// `known_until`: what was lost before is known, though the ledger does not say so yet.
+    /// `known_until`: losses before it are acknowledged, though the ledger does not say so yet.
     fn of(job: &Job, replay: &Replay, known_until: Option<UtcMs>, now: UtcMs) -> Self {
         let closed = replay.closed(reach(now, job));
         let due = plan(now, &closed, job);
@@ -207,7 +207,7 @@ impl JobStatus {
         }
     }
 
-    /// A job whose ledger says nothing: nothing is claimed of it.
+    /// The status of a job whose ledger can't be read: all unknown.
     fn unreadable(job: &Job, error: &LedgerError, now: UtcMs) -> Self {
         let error = Failure {
             at: local_time(now, &job.zone),
@@ -301,7 +301,7 @@ impl Late {
         })
     }
 
-    /// What an operator can choose `settle` by.
+    /// How late logs came, for the choice of `settle`.
     fn words(&self) -> String {
         let mut text = match self.changed {
             0 => format!("none in {}", count(self.rechecked, "rechecked window")),
@@ -322,7 +322,7 @@ impl Late {
     }
 }
 
-/// When something happened, nobody needs to the millisecond.
+/// An instant rounded to the second, which is enough for people.
 fn whole_seconds(at: UtcMs) -> UtcMs {
     UtcMs(at.0.div_euclid(1000) * 1000)
 }

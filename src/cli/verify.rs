@@ -92,7 +92,7 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
             return unreadable(job, &file.display(), &error);
         }
     };
-    // What is lost is a gap, until somebody says that it is known.
+    // A lost span is a gap until it is acknowledged.
     let mut accounted = replay.coverage.clone();
     let known = replay
         .lost()

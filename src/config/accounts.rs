@@ -1,6 +1,7 @@
-//! Reads `[account.NAME]`: where the service is, how hard it may be asked, and where the keys are.
+//! Reads `[account.NAME]`: where the service is, how many requests it may get, and where the keys
+//! are.
 //!
-//! **Suspicious**: a key can't stand in the config, and no value below one is ever shown.
+//! **Suspicious**: the config can't hold a key, and no value in a key's place is ever shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 

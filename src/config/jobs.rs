@@ -49,7 +49,7 @@ const LONGEST_PROJECT_KEY: usize = 53;
 /// the service keeps logs by default.
 const LONGEST_SETTLE: Millis = Millis::from_days(30);
 
-/// What a recheck may come late by, since the schedule looks now and then and a day may have 25
+/// How late a recheck may come: the schedule looks from time to time, and a day may have 25
 /// hours.
 const RECHECK_MARGIN: Millis = Millis::from_hours(2);
 
@@ -195,7 +195,7 @@ impl Settings {
         }
     }
 
-    /// Takes over what `table` says.
+    /// Adds what `table` says.
     fn overlay(&mut self, table: &Table<'_>, context: &Context<'_>, report: &mut Report) {
         table.overlay("account", &mut self.account, report, |value| {
             known_account(string(value, "default")?, context.accounts)

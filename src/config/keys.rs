@@ -14,10 +14,10 @@ use super::ncloud;
 use super::problem::printable;
 use crate::domain::secret::{Keys, Secret};
 
-/// Most of a key's file that is read. Keys have 20 and 40 characters.
+/// How many bytes of a key's file are read. Keys have 20 and 40 characters.
 const MOST_KEY_BYTES: u64 = 4096;
 
-/// Most of `~/.ncloud/configure` that is read.
+/// How many bytes of `~/.ncloud/configure` are read.
 const MOST_CONFIGURE_BYTES: u64 = 64 * 1024;
 
 const ACCESS_KEY_VARIABLE: &str = "NCLOUD_ACCESS_KEY";
@@ -49,13 +49,13 @@ pub enum KeyForm {
     Env(String),
 }
 
-/// Why keys can't be had.
+/// Why keys can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// An environment variable is not set.
     #[error("the environment has no {0}; set it, or give the key's source in the config")]
     Unset(String),
-    /// A systemd credential is asked for outside systemd.
+    /// A systemd credential is configured, and there is no `$CREDENTIALS_DIRECTORY`.
     #[error(
         "no credential {0}: CREDENTIALS_DIRECTORY is not set; run under systemd with \
          LoadCredential={0}:/PATH, or use {{ file = \"/PATH\" }}"
@@ -70,7 +70,7 @@ pub enum KeyError {
         /// What the system said.
         error: io::Error,
     },
-    /// What was found is no key.
+    /// The text is no valid key.
     #[error("{place} {wrong}; it must hold the key alone, on one line")]
     NotAKey {
         /// Where it was found.

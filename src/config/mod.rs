@@ -1,4 +1,4 @@
-//! The config file: the only place that knows TOML. It hands out valid domain values, or every
+//! The config file: the only place that knows TOML. It returns valid domain values, or every
 //! problem at once with its line (**Candid**); keys are never in it (**Suspicious**).
 
 use std::collections::BTreeMap;
@@ -43,10 +43,10 @@ const ARCHIVE_KEYS: [&str; 7] = [
 ];
 const STATE_KEYS: [&str; 1] = ["dir"];
 
-/// The one way to keep a window so far.
+/// The only value of `store`.
 const STORE: &str = "unpacked";
 
-/// Most of a config that is read: far more than a thousand jobs need.
+/// How many bytes of a config are read: far more than a thousand jobs need.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Less would refuse windows that are quite usual.

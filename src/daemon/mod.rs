@@ -22,8 +22,8 @@ use crate::job::{JobRunner, Mode};
 use systemd::Systemd;
 use trigger::{Triggers, Wakes};
 
-/// How long the cycles may take to notice that they are to stop. What they leave behind, the
-/// next start makes good.
+/// How long the cycles may take to notice that they must stop. The next start cleans up what they
+/// leave behind.
 const LAST_CALL: Duration = Duration::from_secs(8);
 
 /// Why the daemon could not start.
@@ -62,7 +62,7 @@ pub(crate) async fn serve(
     let systemd = Arc::new(Systemd::new(runners.len()));
     let mut cycles = JoinSet::new();
     for (runner, wakes) in runners.into_iter().zip(&wakes) {
-        // Everything is looked at right at the start, whatever the schedules say.
+        // Every job looks at the start, whatever its schedule says.
         wakes.wake.notify_one();
         let (wake, stop) = (Arc::clone(&wakes.wake), stop.clone());
         cycles.spawn(look_when_woken(runner, wake, stop, Arc::clone(&systemd)));
@@ -90,7 +90,7 @@ pub(crate) async fn serve(
     .await
     .is_err()
     {
-        tracing::warn!("some work did not stop in time; the next start makes it good");
+        tracing::warn!("some work did not stop in time; the next start cleans up");
         cycles.abort_all();
     }
     match died {

@@ -1,4 +1,4 @@
-//! What systemd is told: READY, STATUS and STOPPING (sd_notify(3)). Without systemd, nothing.
+//! Notifications to systemd: READY, STATUS and STOPPING (sd_notify(3)). Without systemd, none.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use crate::domain::job::{Job, JobName};
 use crate::job::Outcome;
 
-/// What is told so far.
+/// What systemd was told so far.
 #[derive(Debug)]
 pub(super) struct Systemd {
     jobs: usize,

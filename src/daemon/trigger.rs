@@ -2,11 +2,11 @@
 //! ledger says.
 //!
 //! tokio-cron-scheduler reads a schedule with the UTC offset that was in force when it was added.
-//! So the offset is watched, and when the zone's clock changes a new scheduler takes over. It also
-//! waits for a time of day, once it has computed one: so when the machine's clock is set, a new one
-//! takes over too, or a clock set back by a day would mean a day without a look. The jobs are woken
-//! once at such a moment: a local time that was skipped, or that fell between the change and its
-//! being noticed, is made up for, and a look too many does no harm.
+//! So the offset is polled. When the zone's clock changes, a new scheduler replaces the old one. It
+//! also waits for a time of day, once it has computed one: so when the machine's clock is set, a
+//! new one takes over too, or a clock set back by a day would mean a day without a look. The jobs
+//! are woken once at such a moment: a local time that was skipped, or that fell between the change
+//! and its being noticed, is made up for, and a look too many does no harm.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! An account: where the service is, and how hard it may be asked.
+//! An account: where the service is, and how many requests it may get.
 
 use std::fmt;
 
@@ -14,9 +14,9 @@ pub struct Account {
     pub name: AccountName,
     /// The gateway.
     pub endpoint: Endpoint,
-    /// Most requests under way at once, at least 1.
+    /// How many requests may be in flight at once, at least 1.
     pub max_in_flight: u32,
-    /// Most requests begun in one second, above 0.
+    /// How many requests may begin in one second, above 0.
     pub requests_per_second: f64,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Piece {
 /// The answers of one window so far, by number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Assembly {
-    /// Answers of which it is not known yet whether they are parts.
+    /// Answers that may still become parts.
     open: BTreeMap<usize, Piece>,
     /// The parts.
     kept: Vec<(usize, Piece)>,
@@ -35,7 +35,7 @@ pub(crate) struct Assembly {
 pub(crate) struct Assembled {
     /// The answers that are parts, in order of time.
     pub parts: Vec<(usize, Piece)>,
-    /// Why something in it is unproven, where that is known.
+    /// Why something in it is unproven, if known.
     pub unproven_reason: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Assembly {
         }
     }
 
-    /// Takes in an answer.
+    /// Adds an answer.
     pub(crate) fn answered(&mut self, answer: usize, piece: Piece) {
         self.open.insert(answer, piece);
     }
@@ -67,13 +67,13 @@ impl Assembly {
         self.open.remove(&answer);
     }
 
-    /// Something about the window is unproven; the first reason stays.
-    pub(crate) fn doubt(&mut self, reason: String) {
+    /// Marks something about the window as unproven; the first reason stays.
+    pub(crate) fn mark_unproven(&mut self, reason: String) {
         self.unproven_reason.get_or_insert(reason);
     }
 
     /// The service contradicts itself about `span`, so its parts are unproven at best. This reason
-    /// takes the place of others.
+    /// replaces others.
     pub(crate) fn contradict(&mut self, span: Span, reason: String) {
         self.unproven_reason = Some(reason);
         for (_, piece) in &mut self.kept {
@@ -83,7 +83,7 @@ impl Assembly {
         }
     }
 
-    /// What is left of the window is kept as it comes. This reason takes the place of others.
+    /// The rest of the window is kept as it comes. This reason replaces others.
     pub(crate) fn overflow(&mut self, reason: String) {
         self.unproven_reason = Some(reason);
     }
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn a_contradiction_makes_the_parts_of_its_span_unproven_and_no_others() {
         let mut assembly = halves();
-        assembly.doubt("first".into());
-        assembly.doubt("second".into());
+        assembly.mark_unproven("first".into());
+        assembly.mark_unproven("second".into());
         assert_eq!(assembly.unproven_reason.as_deref(), Some("first"));
         let first_half = Span::new(UtcMs(0), UtcMs(5)).unwrap();
         assembly.contradict(first_half, "it counts differently".into());

@@ -1,4 +1,4 @@
-//! Backoff between cycles: how long a window, a recheck or a job is left alone after it failed.
+//! Backoff between cycles: how long a window, a recheck or a job pauses after it failed.
 //! Carries *Isolated* (what keeps failing does not take the turn of others) and *Self-healing* (no
 //! pause outlives the clock that began it).
 //!
@@ -16,9 +16,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Of a window that is not archived yet: the service may forget it, so an hour at most.
+    /// For a window that is not archived yet: an hour at most, since the service may forget it.
     pub const WINDOW: Self = Self::up_to(Millis::from_hours(1));
-    /// Of a recheck, of which nothing is about to be lost: a day at most.
+    /// For a recheck: a day at most, since nothing is about to be lost.
     pub const RECHECK: Self = Self::up_to(Millis::from_days(1));
 
     /// Pauses from a minute up to `longest`.

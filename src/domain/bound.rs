@@ -8,7 +8,7 @@ use super::span::{Millis, Span, UtcMs};
 
 const HOUR: Millis = Millis::from_hours(1);
 const DAY: Millis = Millis::from_days(1);
-/// How far back a record is looked for where `retention` does not say.
+/// How far back to look for a record if `retention` is not set.
 const REACH: Millis = Millis::from_days(30);
 
 /// Where to look for a record of `job`, the cheapest first: the last settled hour, the last settled
@@ -56,7 +56,7 @@ impl Probe {
 pub(crate) struct Shown {
     /// Whether a record at the known millisecond was in it.
     pub known: bool,
-    /// Whether one before `from` or after `to` was.
+    /// Whether a record before `from` or after `to` was in it.
     pub outside: bool,
     /// Whether it held as many records as it was asked for.
     pub full: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Sightings {
 /// Why the answers don't show whether `to` is inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Inconclusive {
-    /// Spans are not kept to.
+    /// The service does not keep to spans.
     #[error("the service answers records outside the span that was asked for")]
     OutsideSpan,
     /// The record is not where its time says.
@@ -88,7 +88,7 @@ pub(crate) enum Inconclusive {
     /// The record may have been cut off.
     #[error("there are too many records in one millisecond to see the one in question")]
     Cut,
-    /// Two answers say two things.
+    /// Two answers contradict each other.
     #[error(
         "asked up to a record's millisecond, and for that millisecond alone, the service answers \
          the record once and once not"

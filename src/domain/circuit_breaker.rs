@@ -1,13 +1,13 @@
 //! The circuit breaker of a job. A failure that all windows share opens it, and the daemon asks for
-//! none of them until a pause is over. Then it is half-open: one window is tried. An archived window
-//! closes it. Carries *Bounded* (a wrong key is not tried at each firing of the schedule).
+//! none of them until a pause is over. Then it is half-open: one window is tried. An archived
+//! window closes it. Carries *Bounded* (a wrong key is not tried at each firing of the schedule).
 //!
 //! It lives in memory alone. A restart is how an operator changes a key, so it starts half-open.
 
 use super::backoff::Backoff;
 use super::span::{Millis, UtcMs};
 
-/// What may end a failure that all windows of a job share.
+/// What can end a failure that all windows of a job share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Time: a network comes back, a service recovers.
@@ -21,7 +21,7 @@ impl Remedy {
     #[must_use]
     pub const fn backoff(self) -> Backoff {
         match self {
-            // What is back again has to be noticed soon.
+            // A recovery must be noticed soon.
             Self::Time => Backoff::up_to(Millis::from_mins(4)),
             Self::Operator => Backoff::up_to(Millis::from_hours(1)),
         }
@@ -54,7 +54,7 @@ pub struct CircuitBreaker {
 #[derive(Clone, Debug)]
 struct Failures {
     remedy: Remedy,
-    /// How often in a row.
+    /// How many times in a row.
     times: u32,
     last: UtcMs,
     message: String,

@@ -1,5 +1,5 @@
-//! How windows have failed so far, and until when they are left alone. Carries *Candid* and
-//! *Self-healing*: what failed for this machine's disk waits for space, and not for its pause.
+//! How windows have failed so far, and how long they pause. Carries *Candid* and *Self-healing*: a
+//! window that failed because of this machine's disk waits for space, not for its pause.
 
 use std::collections::BTreeMap;
 
@@ -32,17 +32,17 @@ pub struct Failed {
     pub window: Window,
     /// The reason, for the operator.
     pub message: String,
-    /// Where it was this machine's disk and not the service: how many bytes must be free beyond
-    /// `min_free_space` for another try to be worth it.
+    /// If this machine's disk failed and not the service: how many bytes must be free beyond
+    /// `min_free_space` before another try makes sense.
     pub needs_bytes: Option<u64>,
 }
 
 /// How a window has failed so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failures {
-    /// How often in a row.
+    /// How many times in a row.
     pub times: u32,
-    /// When last, by this machine's clock.
+    /// When it failed last, by this machine's clock.
     pub last: UtcMs,
     /// Why, the last time.
     pub message: String,
@@ -51,7 +51,7 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Takes in that a window failed at `at`.
+    /// Records that a window failed at `at`.
     pub fn note(known: &mut BTreeMap<Window, Self>, failed: &Failed, at: UtcMs) {
         let times = known.get(&failed.window).map_or(0, |known| known.times);
         let failures = Self {
@@ -63,7 +63,7 @@ impl Failures {
         known.insert(failed.window, failures);
     }
 
-    /// When `task` is worth another try.
+    /// When `task` may be tried again.
     #[must_use]
     pub fn next_try(&self, task: Task) -> UtcMs {
         task.backoff().next_try(self.times, self.last)

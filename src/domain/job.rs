@@ -25,9 +25,9 @@ pub struct Job {
     pub zone: Zone,
     /// How far apart the boundaries are.
     pub window: WindowSize,
-    /// How long after its end a window is left alone, at least 0.
+    /// How long to wait after a window's end before it is due, at least 0.
     pub settle: Millis,
-    /// How long after its end an archived window is asked for once more, longer than
+    /// How long after its end an archived window is requested once more: longer than
     /// `settle` and at most [`LONGEST`](super::recheck::LONGEST); `None` for never.
     pub recheck: Option<Millis>,
     /// When to look.
@@ -36,11 +36,11 @@ pub struct Job {
     pub format: Format,
     /// The fields to keep; empty for all.
     pub include_fields: Vec<String>,
-    /// How long the service keeps logs, where the operator has said so.
+    /// How long the service keeps logs, if the operator has set it.
     pub retention: Option<Millis>,
     /// What the service does with a log at exactly `to`.
     pub to_bound: ToBound,
-    /// Most logs of one download, 1 to 200,000.
+    /// How many logs one download may hold, 1 to 200,000.
     pub count: u32,
     /// The service's page size, 1 to 1,000.
     pub limit: u32,

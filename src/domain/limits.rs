@@ -3,11 +3,11 @@
 /// Bounds on what one zip may become, enforced on the bytes that really come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of all its files together.
+    /// How many bytes all its files may have together.
     pub unpacked_bytes: u64,
-    /// Most entries.
+    /// How many entries it may have.
     pub entries: usize,
-    /// Most bytes out of one byte in, once there are more than 16 MiB.
+    /// The largest compression ratio, checked above 16 MiB.
     pub ratio: u64,
 }
 

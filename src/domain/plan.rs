@@ -30,7 +30,8 @@ pub(crate) fn deadline_of(window: Window, job: &Job) -> Option<UtcMs> {
     job.retention.map(|keeps| window.from().plus(keeps))
 }
 
-/// The first window that is due by our clock and not by the earlier of ours and the service's.
+/// The first window that is due by our clock, but not by the earlier of our clock and the
+/// service's.
 #[must_use]
 pub(crate) fn due_by_our_clock_alone(by_ours: &[Window], by_both: &[Window]) -> Option<Window> {
     by_ours

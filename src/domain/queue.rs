@@ -1,6 +1,6 @@
-//! The queue of a cycle: which windows are worth a try, and in which order. Carries *Isolated*: what
-//! has failed before comes after what has not, since it may end the cycle, and what fails for this
-//! machine's disk comes last of all.
+//! The queue of a cycle: which windows are worth a try, and in which order. Carries *Isolated*:
+//! what has failed before comes after what has not, since it may end the cycle, and what fails for
+//! this machine's disk comes last of all.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,7 +17,7 @@ pub(crate) struct Work {
     pub window: Window,
 }
 
-/// Whether what failed before is left alone until its pause is over.
+/// Whether a failed window waits until its pause is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pauses {
     /// It is.
@@ -61,8 +61,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What is to be done, in this order: what is missing first, since the service may forget it, then
-/// the rechecks, then both once more where they failed for the disk.
+/// What to do, in this order: first what is missing, since the service may forget it; then
+/// the rechecks; then whatever of both failed because of the disk.
 #[must_use]
 pub(crate) fn queue(facts: &Facts<'_>, pauses: Pauses) -> VecDeque<Work> {
     let (archive, archive_for_disk) = in_turn(facts, Task::Archive, facts.due, pauses);
@@ -73,7 +73,7 @@ pub(crate) fn queue(facts: &Facts<'_>, pauses: Pauses) -> VecDeque<Work> {
         .collect()
 }
 
-/// The window whose pause ends first, of which one try shows whether the job's failure is over.
+/// The window whose pause ends first. One try of it shows whether the job's failure is over.
 #[must_use]
 pub(crate) fn next_in_turn(facts: &Facts<'_>) -> Option<Work> {
     let next = |task: Task, windows: &[Window]| {
@@ -94,7 +94,7 @@ pub(crate) fn has_news(due: &[Window], archive_failures: &BTreeMap<Window, Failu
         .any(|window| !archive_failures.contains_key(window))
 }
 
-/// Those of `windows` that are worth a try, and those that failed for the disk and are.
+/// Splits `windows` into those to try and those to try that failed because of the disk.
 fn in_turn(
     facts: &Facts<'_>,
     task: Task,

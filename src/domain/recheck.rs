@@ -1,4 +1,4 @@
-//! Rechecks: an archived window is asked for once more, `recheck` after its end, since the service
+//! Rechecks: an archived window is requested once more, `recheck` after its end, since the service
 //! may have indexed some of its logs late. Which windows are due for it, what the second answer
 //! means beside the first, and how late logs have been seen to come. Carries *Complete*.
 
@@ -14,14 +14,14 @@ use super::window::Window;
 /// keeps logs by default.
 pub(crate) const LONGEST: Millis = Millis::from_days(30);
 
-/// How long a recheck that could not be had is still due: a daemon that was down
-/// for a week makes its rechecks good, and one that begins to recheck does not ask for months.
+/// How long a recheck that failed stays due: a daemon that was down
+/// for a week still makes its rechecks, and one that begins to recheck does not request months.
 pub(crate) const DUE_FOR: Millis = Millis::from_days(7);
 
 /// How long after its end a window is remembered.
 const REMEMBERED: Millis = LONGEST.plus(DUE_FOR);
 
-/// A window as it was asked for last.
+/// The last request for a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// When.
@@ -37,7 +37,7 @@ pub struct Recheckable {
 }
 
 impl Recheckable {
-    /// Takes in that `window` was archived, or archived anew.
+    /// Records that `window` was archived, or archived again.
     pub fn archived(&mut self, window: Window, asked: Asked) {
         // By the windows' own time: a clock that was ahead for a moment forgets nothing.
         while let Some(oldest) = self.windows.first_entry()
@@ -52,21 +52,21 @@ impl Recheckable {
         }
     }
 
-    /// Takes in that `window` was asked for again and holds what it held.
+    /// Records that `window` was requested again and holds the same.
     pub fn unchanged(&mut self, window: Window, at: UtcMs) {
         if let Some(asked) = self.windows.get_mut(&window) {
             asked.at = at;
         }
     }
 
-    /// When `window` was asked for last; `None` when it is not remembered.
+    /// When `window` was requested last; `None` if it is not remembered.
     #[must_use]
     pub fn asked(&self, window: Window) -> Option<Asked> {
         self.windows.get(&window).copied()
     }
 
     /// The windows of `job` that are due for a recheck at `now`, oldest first: those that were not
-    /// asked for since `recheck` after their end, and that the service still keeps.
+    /// requested since `recheck` after their end, and that the service still keeps.
     #[must_use]
     pub fn due(&self, now: UtcMs, job: &Job) -> Vec<Window> {
         self.windows
@@ -86,7 +86,7 @@ impl Recheckable {
             return false;
         };
         let due_at = window.to().plus(after);
-        // An ask in the future was dated by a clock that was ahead: nothing is known of it.
+        // A clock that was ahead dated a request in the future: such a date says nothing.
         let was_asked = asked.at >= due_at && asked.at <= now;
         let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
         let is_time = due_at <= now && now < due_at.plus(DUE_FOR);
@@ -116,7 +116,7 @@ pub(crate) enum Verdict {
     /// It holds more, or more is known of it: it is published anew.
     More,
     /// It holds fewer records, or can't be counted any more. Nothing says that this is right: what
-    /// is archived stays, and the window is asked for once more later.
+    /// is archived stays, and the window is requested again later.
     Less,
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn verdict(archived: Content, now: Content) -> Verdict {
 /// How late logs have come, as rechecks have shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lateness {
-    /// Windows that were asked for again.
+    /// Windows that were rechecked.
     pub rechecked: u64,
     /// Those of them that held more than before.
     pub changed: u64,

@@ -12,12 +12,12 @@ pub enum Failure {
     Unreachable,
     /// No answer in time; the span may be too big (504, errorCode 510, our own deadlines).
     TooSlow,
-    /// The account asks too often; how long it was told to wait.
+    /// The account sends too many requests; how long it has to wait.
     Throttled {
         /// From `Retry-After`, where it was given.
         wait: Option<Millis>,
     },
-    /// The account's quota is used up; how long it was told to wait.
+    /// The account's quota is used up; how long it has to wait.
     QuotaExceeded {
         /// From `Retry-After`, where it was given.
         wait: Option<Millis>,
@@ -34,11 +34,11 @@ pub enum Failure {
     /// This request is refused, which says nothing of the job's others: what was not found may
     /// be a window without logs (`ELSA-API.md`, *Unknown*), a bad request one beyond retention.
     Rejected,
-    /// Whatever the job asks for is refused until somebody changes something.
+    /// Every request of the job is refused until the operator changes something.
     Refused,
-    /// The answer does not fit the disk, on which there was space before it came.
+    /// The answer does not fit the disk, although there was space before it came.
     NoRoom {
-        /// How many bytes it takes, as far as that is known.
+        /// How many bytes it takes, if known.
         bytes: u64,
     },
     /// A fault of this machine: disk full, permission, no such folder.
@@ -81,12 +81,12 @@ pub enum Decision {
     GiveUpJob(Remedy),
 }
 
-/// How often and how patiently one span is asked for within a cycle.
+/// How often one span is requested within a cycle, and with which pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Most attempts, at least 1.
+    /// How many attempts there are, at least 1.
     pub attempts: u32,
-    /// Pause after the first failure, ; it doubles with each further one.
+    /// Pause after the first failure; each further failure doubles it.
     pub base: Millis,
     /// Longest pause.
     pub longest: Millis,
@@ -165,7 +165,8 @@ impl Policy {
     }
 }
 
-/// Longest that a cycle waits because it was told to; beyond it the next cycle is soon enough.
+/// The longest time that a cycle waits because the service says so; the next cycle waits out the
+/// rest.
 pub const LONGEST_NAMED_WAIT: Millis = Millis::from_mins(15);
 
 #[cfg(test)]

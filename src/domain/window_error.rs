@@ -14,7 +14,7 @@ pub enum WindowError {
     /// It concerns this window only.
     #[error("{0}")]
     Window(String),
-    /// The service refuses the span, or finds nothing in it.
+    /// The service refuses the span, or finds nothing there.
     #[error("{0}")]
     Rejected(String),
     /// The service took too long. Smaller spans may succeed.
@@ -28,12 +28,12 @@ pub enum WindowError {
         /// Why, for the operator.
         message: String,
     },
-    /// This machine's disk is to blame. Another try is worth it as soon as there is space.
+    /// This machine's disk failed. Another try makes sense as soon as there is space.
     #[error("{message}")]
     Disk {
         /// Why, for the operator.
         message: String,
-        /// How many bytes have to be free beyond `min_free_space`, as far as that is known.
+        /// How many bytes must be free beyond `min_free_space`, if known.
         needs_bytes: u64,
         /// Whether the job's other windows would fail alike.
         whole_job: bool,
@@ -64,7 +64,7 @@ impl WindowError {
         }
     }
 
-    /// What follows; `None` where nothing does, since the program is being stopped.
+    /// What follows; `None` if the program is being stopped.
     #[must_use]
     pub fn consequence(self) -> Option<Consequence> {
         let (message, needs_bytes, opens_breaker, ends_cycle) = match self {

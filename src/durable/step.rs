@@ -43,12 +43,12 @@ pub enum Step {
     SyncState,
     /// Write and rename a checkpoint of the ledger; not flushed, since it is no state.
     ReplaceCheckpoint,
-    /// Set space aside beside a ledger; not flushed, since it is no state.
+    /// Reserve space beside a ledger; not flushed, since it is no state.
     KeepReserve,
-    /// Give that space up, so that a full disk can still be recorded.
+    /// Release that space, so that a failure on a full disk can still be recorded.
     GiveReserve,
-    /// Write the operator's word beside a ledger.
-    LeaveWord,
+    /// Write the acknowledgement beside a ledger.
+    Acknowledge,
     /// Cut a torn last line off the ledger.
     CutLedger,
     /// List what is published.
@@ -82,7 +82,7 @@ impl Step {
             | Self::SyncParent
             | Self::SyncState => "flush to disk the folder",
             Self::ReplaceCheckpoint => "replace",
-            Self::LeaveWord | Self::KeepReserve => "write",
+            Self::Acknowledge | Self::KeepReserve => "write",
             Self::PlacePart | Self::Publish => "move into place",
             Self::Append => "append to",
             Self::CreateLedger => "create",

@@ -1,4 +1,5 @@
-//! That nothing is replaced, that errors say what to do, and that a disk that hangs holds nobody up.
+//! That nothing is replaced, that errors say what to do, and that a disk that hangs holds nobody
+//! up.
 
 use super::*;
 
@@ -28,7 +29,7 @@ fn an_error_names_step_path_and_remedy() {
     let text = error.to_string();
     assert!(text.starts_with("can't write /a/SHA256SUMS: "), "{text}");
     assert!(
-        text.ends_with("; free some space, the next cycle makes good"),
+        text.ends_with("; free some space, then the next cycle tries again"),
         "{text}"
     );
 }

@@ -1,5 +1,5 @@
 //! The client of one account: signs, sends, and streams the answer, with a deadline on every
-//! phase. It never retries; what a failure means it says, what to do about it the caller decides.
+//! phase. It never retries: it says what a failure means, and the caller decides what to do.
 
 mod download;
 
@@ -73,7 +73,7 @@ pub struct Client {
     limiter: Limiter,
     max_in_flight: usize,
     clock: Clock,
-    /// The service's clock minus ours, as far as it is known, in milliseconds.
+    /// The service's clock minus ours, in milliseconds, if known.
     skew_ms: AtomicI64,
     /// How far the service's clock is behind ours, by its last answer, in milliseconds; 0 when it
     /// is not, never positive.
@@ -156,7 +156,7 @@ impl Client {
         &self.endpoint
     }
 
-    /// Most requests of the account under way at once, 1 or more.
+    /// How many requests of the account may be in flight at once, 1 or more.
     #[must_use]
     pub const fn max_in_flight(&self) -> usize {
         self.max_in_flight
@@ -199,17 +199,17 @@ impl Client {
         self.hidden_cap.load(Ordering::Relaxed)
     }
 
-    /// The service has cut an answer at so many records.
+    /// Records that the service has cut an answer at so many records.
     pub fn learn_hidden_cap(&self, records: u64) {
         self.hidden_cap.fetch_min(records, Ordering::Relaxed);
     }
 
-    /// An answer has shown that what was learnt is no cap.
+    /// Records that what was learnt is no cap.
     pub fn forget_hidden_cap(&self) {
         self.hidden_cap.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// Lets no request of this account begin for so long.
+    /// Delays all further requests of this account for so long.
     pub fn hold(&self, wait: Millis) {
         self.limiter.hold(wait.to_std());
     }
@@ -217,13 +217,13 @@ impl Client {
     /// Text from the service as it can be shown and written: on one short line, without the keys
     /// of this account.
     #[must_use]
-    pub fn fit_to_show(&self, text: &str) -> String {
+    pub fn printable(&self, text: &str) -> String {
         quote(&redact(text, &self.keys))
             .trim_matches('"')
             .to_owned()
     }
 
-    /// As [`Client::fit_to_show`], uncut: what a path of ours leads to, say, and what is wrong there.
+    /// As [`Client::printable`], uncut: what a path of ours leads to, say, and what is wrong there.
     #[must_use]
     pub fn without_keys(&self, text: &str) -> String {
         printable::whole(&redact(text, &self.keys))

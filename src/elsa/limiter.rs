@@ -1,4 +1,4 @@
-//! The bounds of one account, shared by all its jobs: requests under way at once, requests begun
+//! The limits of one account, shared by all its jobs: requests in flight at once, requests begun
 //! in a second, and the pauses that the service asks for. Carries *Bounded*.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ struct Rate {
     held_until: Instant,
 }
 
-/// The right to have one request under way; ends when dropped.
+/// The permit for one request in flight; it ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,

@@ -1,5 +1,5 @@
-//! What lies beneath the client: name look-up with a deadline of its own, and whom TLS trusts.
-//! Carries *Bounded* in time; a test puts a network of its own here.
+//! The network below the client: name look-up with a deadline, and the authorities that TLS trusts.
+//! Carries *Bounded* in time. A test replaces it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// Puts itself beneath a client; a look-up may take as long as `look_up`.
+    /// Configures a client with it; a look-up may take as long as `look_up`.
     pub(super) fn beneath(self, client: ClientBuilder, look_up: Duration) -> ClientBuilder {
         client
             .tls_certs_merge(self.also_trusted)
@@ -48,7 +48,7 @@ impl Network {
     }
 }
 
-/// The system's resolver, on a thread of its own. A look-up that nobody waits for any more goes on
+/// The system's resolver, on a separate thread. An abandoned look-up goes on
 /// there, and does not keep the process from ending.
 struct System;
 

@@ -3,9 +3,9 @@
 
 use crate::domain::secret::{Keys, Secret};
 
-/// Most characters of text from outside that are shown.
+/// How many characters of text from outside are shown.
 const LONGEST: usize = 200;
-/// What stands in place of a key.
+/// What replaces a key.
 const BLOT: &str = "[key]";
 /// Fewer bytes of a key's beginning are not taken for one, and tell nothing.
 const TELLING: usize = 4;

@@ -1,6 +1,6 @@
-//! The answers of one window: splitting's hands. Each is asked for, counted and put aside, until it
-//! is known whether it is a part. Carries *Candid*: what is odd about an answer is logged, and makes
-//! the window unproven.
+//! The answers of one window: splitting's hands. Each is requested, counted and put aside until it
+//! is known whether it is a part. Carries *Candid*: what is odd about an answer is logged, and
+//! makes the window unproven.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,9 @@ use crate::domain::window_error::WindowError;
 /// A window in the making.
 pub(super) struct Answers<'a> {
     source: &'a Source,
-    /// The folder in which each answer has one of its own.
+    /// The folder that holds one folder for each answer.
     folder: PathBuf,
-    /// Requests so far, those apart that were tried again.
+    /// Requests so far, without retries.
     asked: usize,
     /// Whether the service has answered any of them with a zip.
     any_answered: bool,
@@ -110,7 +110,7 @@ impl<'a> Answers<'a> {
         };
         self.put_aside(id, part);
         self.assembly
-            .doubt(format!("a part of it was refused: {message}"));
+            .mark_unproven(format!("a part of it was refused: {message}"));
         Answer {
             id,
             ..Answer::default()
@@ -146,7 +146,7 @@ impl<'a> Answers<'a> {
                 "the answer holds records outside the span that was asked for; they are kept as \
                  they came. `elsa-archiver check --live` says whether to_bound is right"
             );
-            self.assembly.doubt(format!(
+            self.assembly.mark_unproven(format!(
                 "{outside} records lie outside the span that was asked for"
             ));
         }
@@ -161,7 +161,7 @@ impl<'a> Answers<'a> {
             );
         }
         if let Some(why) = answered.unpacked.uncountable.take() {
-            self.assembly.doubt(why);
+            self.assembly.mark_unproven(why);
         }
     }
 }

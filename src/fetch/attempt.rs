@@ -21,7 +21,7 @@ use crate::elsa::request::Request;
 /// An answer that lies unpacked and durable below `.staging`.
 #[derive(Debug)]
 pub(super) struct Answered {
-    /// The zip as it came; it is removed already.
+    /// The zip as it came. It is already removed.
     pub(super) zip: Zip,
     /// What it became.
     pub(super) unpacked: Unpacked,
@@ -49,16 +49,16 @@ pub(super) async fn attempt(
         Ok(unpacked) => unpacked,
         Err(UnpackError::Stopped) => return Err(stopped()),
         Err(error) if error.is_refusal() => {
-            let reason = source.client.fit_to_show(&error.to_string());
+            let reason = source.client.printable(&error.to_string());
             let told = quarantine(source, span, place, zip, reason).await;
             return Err(CallError::new(Failure::BadAnswer, told));
         }
         Err(error) => return Err(local_fault(&error, place, zip.bytes, &source.client)),
     };
-    // It names a file of the zip's.
+    // It holds a file name from the zip.
     unpacked.uncountable = unpacked
         .uncountable
-        .map(|why| source.client.fit_to_show(&why));
+        .map(|why| source.client.printable(&why));
     Ok(Answered {
         zip,
         unpacked,
@@ -134,7 +134,7 @@ fn local_fault(error: &UnpackError, place: &Place, zip_bytes: u64, client: &Clie
             let what = format!("{}: {error}", place.zip.display());
             CallError::new(Failure::Local, what)
         }
-        // It may name a file of the zip's.
+        // It may hold a file name from the zip.
         _ => CallError::new(Failure::Local, client.without_keys(&error.to_string())),
     }
 }

@@ -20,7 +20,7 @@ use crate::elsa::request::Request;
 /// Pieces of the answer that may wait for the disk; hyper's are at most some 400 KiB each.
 const PIECES_WAITING: usize = 4;
 
-/// Bytes between two looks at free space.
+/// Bytes between two checks of free space.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Makes one request and writes what it answers to the zip of `place`.
@@ -33,7 +33,7 @@ pub(super) async fn download(
     shared: &Shared,
     place: &Place,
 ) -> Result<Zip, CallError> {
-    // First of all: what could not be put anywhere is not asked for.
+    // First of all: without a place to write, nothing is requested.
     let opened = spawn_blocking({
         let (store, path) = (shared.store.clone(), place.zip.clone());
         move || open(&store, &path)
@@ -46,7 +46,7 @@ pub(super) async fn download(
             let what = format!("the answer announces {} MiB", bytes >> 20);
             return Err(CallError::new(Failure::BadAnswer, what));
         }
-        // Whether there is space at all was looked at before; now it is this answer that is too big.
+        // There was space before; this answer is too big.
         let space = shared.store.check_space(bytes);
         space.map_err(|error| no_room(&error, bytes))?;
     }
@@ -89,7 +89,7 @@ fn write(
         bytes += piece.len() as u64;
         if bytes - looked_at >= LOOK_BYTES {
             looked_at = bytes;
-            // How much more is to come, nobody has said.
+            // The rest has no announced length.
             let space = store.check_space(0);
             space.map_err(|error| no_room(&error, bytes + LOOK_BYTES))?;
         }

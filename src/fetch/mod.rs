@@ -1,4 +1,4 @@
-//! One span of time from the service into `.staging`: it is asked for in as many requests as it
+//! One span of time from the service into `.staging`: as many requests as it
 //! takes, and what is kept lies unpacked and durable in the end. It knows no ledger. Carries
 //! *Complete* (how a window is split, and what an answer is worth, [`resolve`] decides) and
 //! *Bounded*.
@@ -48,7 +48,7 @@ pub struct Shared {
     pub quarantine: Quarantine,
     /// The time of day.
     pub clock: Clock,
-    /// How often and how soon one span is asked for again.
+    /// How often and how soon a failed attempt is repeated.
     pub policy: Policy,
     /// Bounds on what a zip may become.
     pub limits: Limits,
@@ -63,7 +63,7 @@ pub struct Source {
     pub client: Arc<Client>,
     /// What all jobs share.
     pub shared: Arc<Shared>,
-    /// Ends whatever is under way.
+    /// Ends the work in flight.
     pub stop: CancellationToken,
 }
 
@@ -72,9 +72,9 @@ pub struct Source {
 pub struct Wanted {
     /// The window.
     pub window: Window,
-    /// How many records are expected in it; `None` where nothing is known.
+    /// How many records are expected in it; `None` if nothing is known.
     pub estimate: Option<u64>,
-    /// Before when, by either clock, it is not asked for.
+    /// Before this instant, by either clock, it is not requested.
     pub settled_at: UtcMs,
 }
 
@@ -87,7 +87,7 @@ pub struct Fetched {
     pub parts: Vec<Part>,
     /// What they make up.
     pub content: Content,
-    /// Why something in it is unproven, where that is known.
+    /// Why something in it is unproven, if known.
     pub unproven_reason: Option<String>,
 }
 
@@ -95,7 +95,7 @@ pub struct Fetched {
 /// nothing is visible yet. On an error nothing is left below `.staging` either.
 ///
 /// # Errors
-/// When the window can't be had, with what that means for the job's other windows.
+/// When the window can't be fetched, with what that means for the job's other windows.
 pub async fn fetch(
     source: &Source,
     wanted: Wanted,

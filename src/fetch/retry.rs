@@ -1,5 +1,5 @@
-//! One span, asked for until it is answered or asking is pointless. Each failure is waited out as
-//! [`Policy`](crate::domain::retry::Policy) decides, and leaves nothing below `.staging`.
+//! One span, requested until it is answered or another attempt is pointless. After a failure it
+//! pauses as [`Policy`](crate::domain::retry::Policy) decides, and leaves nothing below `.staging`.
 
 use tokio::select;
 use tokio::time::sleep;
@@ -12,7 +12,7 @@ use crate::domain::span::Span;
 use crate::domain::window_error::WindowError;
 use crate::elsa::error_response::CallError;
 
-/// Asks for `span` until there is an answer that could be unpacked. Returns it with the number of
+/// Requests `span` until an answer could be unpacked. Returns it with the number of
 /// attempts. `staged_bytes` are those of the window's other answers.
 ///
 /// # Errors
@@ -31,7 +31,7 @@ pub(super) async fn until_answered(
             Err(error) if error.failure == Failure::Stopped => return Err(WindowError::Stopped),
             Err(error) => error,
         };
-        // First of all: what failed for good must not go on taking space.
+        // First of all: what failed must not go on taking space.
         staging::remove(&source.shared, &place.zip).await?;
         staging::remove(&source.shared, &place.folder).await?;
         let policy = source.shared.policy;

@@ -19,9 +19,9 @@ pub(super) struct Start {
     pub(super) before: Option<Archived>,
     /// How many records are expected in it.
     pub(super) estimate: Option<u64>,
-    /// Before when, by either clock, it is not asked for.
+    /// Before this instant, by either clock, it is not requested.
     pub(super) settled_at: UtcMs,
-    /// How long a span the service can answer, as far as is known.
+    /// How long a span the service can answer, if known.
     pub(super) span_limit: SpanLimit,
 }
 
@@ -35,10 +35,10 @@ pub(super) struct Ended {
     pub(super) span_limits: (SpanLimit, SpanLimit),
 }
 
-/// The windows that are under way.
+/// The windows in flight.
 pub(super) struct Executor {
     under_way: JoinSet<Ended>,
-    /// One at first: what fails for all windows is to fail once.
+    /// One at first, so that what fails for all windows fails once.
     at_once: usize,
     most: usize,
     halt: CancellationToken,
@@ -81,17 +81,17 @@ impl Executor {
         });
     }
 
-    /// The next window that has ended; `None` when none is under way. An error is a bug.
+    /// The next window that has ended; `None` when none is in flight. An error is a bug.
     pub(super) async fn next(&mut self) -> Option<Result<Ended, JoinError>> {
         self.under_way.join_next().await
     }
 
-    /// A window is done with: what all windows share does not fail.
+    /// A window has ended well: what all windows share works.
     pub(super) const fn widen(&mut self) {
         self.at_once = self.most;
     }
 
-    /// The other windows would fail alike. Those under way end at once and stay due, unless they
+    /// The other windows would fail alike. Those in flight end at once and stay due, unless they
     /// are done already.
     pub(super) fn halt(&mut self) {
         self.halt.cancel();
@@ -103,7 +103,7 @@ impl Executor {
         self.is_halted
     }
 
-    /// Windows that are under way.
+    /// How many windows are in flight.
     pub(super) fn under_way(&self) -> usize {
         self.under_way.len()
     }

@@ -6,7 +6,7 @@
 //! - `recorder`: lines of the ledger, and the circuit breaker; the only file that writes them
 //! - `executor`: how many windows at once
 //! - `publish`: a staged window becomes `Published`
-//! - `revise`: a window that was asked for again, beside what is archived of it
+//! - `revise`: a window that was requested again, beside what is archived of it
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger, and both clocks against each other
 
@@ -28,9 +28,9 @@ pub use runner::JobRunner;
 
 /// Tells how a job's cycle goes on, for a progress bar.
 pub trait Progress: Send + Sync {
-    /// So many windows more are to be archived or rechecked.
+    /// So many more windows are to be archived or rechecked.
     fn planned(&self, _job: &Job, _windows: usize) {}
-    /// One of them is done with, archived or not.
+    /// One of them has ended, archived or not.
     fn done(&self, _job: &Job, _window: Window) {}
 }
 

@@ -14,7 +14,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Whether what failed before is left alone until its pause is over.
+    /// Whether a failed window waits until its pause is over.
     #[must_use]
     pub const fn pauses(self) -> Pauses {
         match self {

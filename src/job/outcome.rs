@@ -14,17 +14,17 @@ pub struct Outcome {
     pub truncated: u64,
     /// Those recorded `unproven`.
     pub unproven: u64,
-    /// Spans that are lost, of which nobody has said that they know.
+    /// Spans that are lost and not acknowledged.
     pub lost: u64,
     /// Windows that were due and are not archived.
     pub left: u64,
-    /// Archived windows that were asked for again.
+    /// Archived windows that were requested again.
     pub rechecked: u64,
-    /// Those of them that were published anew.
+    /// Those of them that were published again.
     pub revised: u64,
-    /// Archived windows that were to be asked for again, and could not be.
+    /// Archived windows whose recheck failed.
     pub unchecked: u64,
-    /// The last reason for one that could not.
+    /// The last reason for a failure.
     pub error: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use crate::domain::window::{FolderName, Window};
 use crate::domain::window_error::WindowError;
 use crate::fetch::{Fetched, Source, staging};
 
-/// Publishes `window` as a folder of its own, or beside the one that it supersedes. `previous` is
+/// Publishes `window` as a new folder, or beside the folder that it supersedes. `previous` is
 /// the digest of the job's last manifest.
 ///
 /// # Errors

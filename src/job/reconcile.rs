@@ -58,16 +58,16 @@ pub(super) fn blocked_by(folders: &[UnrecordedFolder], window: Window) -> Option
     })
 }
 
-/// What the operator is told of a folder that is in the way.
+/// The message about a folder that is in the way.
 pub(super) fn in_the_way(folder: &UnrecordedFolder) -> String {
     format!(
-        "{} is in the way: the ledger lacks it and it can't be adopted ({}); move it away, the \
-         next cycle makes good",
+        "{} is in the way: the ledger lacks it and it can't be adopted ({}); move it away, \
+         then the next cycle tries again",
         folder.folder, folder.why
     )
 }
 
-/// Asks the service what time it is, which any answer about `window` tells. Returns the earlier of
+/// Requests `window` to learn the service's time, which any answer shows. Returns the earlier of
 /// its clock and ours; `None` when the program is being stopped.
 async fn ask_the_time(source: &Source, window: Window) -> Option<Result<UtcMs, CallError>> {
     let request = Request::new(&source.job, window.span()).for_at_most(1);

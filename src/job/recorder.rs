@@ -1,5 +1,5 @@
-//! What a cycle writes down: lines of the ledger, and the circuit breaker. Carries *Ordered* (what is
-//! recorded is [`Published`]) and *Candid*.
+//! What a cycle writes down: lines of the ledger, and the circuit breaker. Carries *Ordered* (what
+//! is recorded is [`Published`]) and *Candid*.
 
 use std::sync::Arc;
 
@@ -61,16 +61,16 @@ impl Recorder {
         for folder in &found.unrecorded {
             tracing::error!(job = %self.job.name, "{}", reconcile::in_the_way(folder));
         }
-        // They are looked at again: somebody may move them away.
+        // They are checked again: the operator may move them away.
         self.look_for_folders = !found.unrecorded.is_empty();
         self.unrecorded = found.unrecorded;
         Ok(())
     }
 
-    /// Records that the operator knows of what is lost, where they have said so.
+    /// Records the operator's acknowledgement of what is lost, if there is one.
     pub(super) fn acknowledgement(&mut self) {
         if let Err(error) = self.ledger.take_acknowledgement() {
-            // Not worth stopping for: it says only that somebody knows.
+            // Not worth stopping for: it is only an acknowledgement.
             tracing::warn!(job = %self.job.name, "{error}");
         }
     }
@@ -169,8 +169,8 @@ impl Recorder {
         follows.ends_cycle.then_some(message)
     }
 
-    /// Whether a failure is worth a line. What fails for the disk is tried at each cycle, and is not
-    /// to fill the log, nor the ledger: that may be what is left of the disk.
+    /// Whether a failure is worth a line. What fails for the disk is tried at each cycle, and is
+    /// not to fill the log, nor the ledger: that may be what is left of the disk.
     fn is_news(&self, task: Task, failed: &Failed) -> bool {
         let now = self.shared.clock.now();
         let known = self.ledger.replay().failures(task).get(&failed.window);

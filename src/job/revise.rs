@@ -1,4 +1,4 @@
-//! A window that was asked for again, beside what is archived of it. Carries *Complete* (logs that
+//! A window that was requested again, beside what is archived of it. Carries *Complete* (logs that
 //! came late are not lost) and *Atomic* (what was published stays as it is).
 
 use std::sync::Arc;

@@ -88,7 +88,7 @@ impl JobRunner {
         mode: Mode,
         stop: &CancellationToken,
     ) -> Outcome {
-        // Nothing of this job is under way yet.
+        // Nothing of this job is in flight yet.
         let staged = self.shared.store.staging_of(&self.job.name);
         staging::clean(&self.shared, &self.job, &staged).await;
         if let Err(message) = self.recorder.adopt().await {
@@ -127,7 +127,7 @@ impl JobRunner {
         self.work_off(queue, mode, stop, &mut outcome).await;
         if keeps_pauses && !was_closed && self.recorder.breaker.is_closed() && outcome.archived > 0
         {
-            // The pauses of the others were the job's failure's.
+            // The other windows paused because of the job's failure.
             due.retain(|window| !tried.contains(window));
             rechecks.retain(|window| !tried.contains(window));
             let queue = self.view().queue(&due, &rechecks, Pauses::Skipped);
@@ -234,7 +234,7 @@ impl JobRunner {
         let work = ended.work;
         let finished = match ended.fetched {
             Ok(fetched) if is_halted => {
-                // A folder may be there of which the ledger knows nothing yet.
+                // There may be a folder that the ledger lacks.
                 staging::clean(&self.shared, &self.job, &fetched.staged).await;
                 Err(WindowError::Stopped)
             }

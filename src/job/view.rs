@@ -1,5 +1,5 @@
 //! What is known of a job before a cycle decides: its ledger and both clocks, read and not written.
-//! Each decision itself is `domain`'s. Carries *Candid*: what is left alone is counted all the same.
+//! `domain` decides. Carries *Candid*: a window that waits for its pause is counted all the same.
 
 use std::collections::VecDeque;
 
@@ -37,7 +37,7 @@ impl View<'_> {
         queue::queue(&self.facts(due, rechecks), pauses)
     }
 
-    /// The one window whose try shows whether the job's failure is over.
+    /// The one window to try, to see whether the job's failure is over.
     pub(super) fn next_in_turn(self, due: &[Window], rechecks: &[Window]) -> Option<Work> {
         queue::next_in_turn(&self.facts(due, rechecks))
     }
@@ -72,7 +72,7 @@ impl View<'_> {
         queue::has_news(&due, self.replay.failures(Task::Archive))
     }
 
-    /// Spans that are lost, of which nobody has said that they know.
+    /// Spans that are lost and not acknowledged.
     pub(super) fn unacknowledged_losses(self) -> u64 {
         let lost = self.replay.lost();
         let is_unknown = |known: bool, to: UtcMs| !known && to > self.job.since;
@@ -81,7 +81,7 @@ impl View<'_> {
             .count() as u64
     }
 
-    /// What a cycle comes to in which nothing is asked for.
+    /// The outcome of a cycle that requests nothing.
     pub(super) fn left_alone(
         self,
         planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
@@ -97,7 +97,7 @@ impl View<'_> {
         }
     }
 
-    /// What a cycle comes to when the archive's folders can't be looked at. The oldest due window's
+    /// The outcome of a cycle when the archive's folders can't be read. The oldest due window's
     /// failure says so in `status`, as often as that window would be tried.
     pub(super) fn blocked(
         self,

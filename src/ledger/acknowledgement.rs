@@ -1,4 +1,4 @@
-//! The operator's word that a loss is known: `status --ack` leaves it beside the ledger, since the
+//! The operator's acknowledgement of a loss: `status --ack` writes it beside the ledger, since the
 //! ledger itself belongs to whoever holds the lock. It counts at once, and the next cycle records
 //! it.
 
@@ -10,21 +10,21 @@ use super::{LedgerError, unreadable};
 use crate::domain::span::UtcMs;
 use crate::durable::{Disk, DiskError, off_the_runtime};
 
-/// Where the word of a ledger's job is left.
+/// Where the acknowledgement for a ledger's job is.
 #[must_use]
 pub(crate) fn path(ledger: &Path) -> PathBuf {
     ledger.with_extension("acknowledged")
 }
 
-/// Leaves word that everything lost before `until` is known.
+/// Acknowledges everything lost before `until`.
 ///
 /// # Errors
 /// When it can't be written.
 pub(crate) fn leave(ledger: &Path, until: UtcMs, disk: &Disk) -> Result<(), DiskError> {
-    disk.leave_word(&path(ledger), &format!("{}\n", until.0))
+    disk.acknowledge(&path(ledger), &format!("{}\n", until.0))
 }
 
-/// Until when losses are known, when there is a word to say so. What is no such word says nothing.
+/// Until when losses are acknowledged, if at all. A file that can't be parsed acknowledges nothing.
 ///
 /// # Errors
 /// When it is there and can't be read.

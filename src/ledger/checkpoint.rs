@@ -47,7 +47,7 @@ struct Stored {
     last_line: Option<Digest>,
     failures: Vec<StoredFailures>,
     recheck_failures: Vec<StoredFailures>,
-    /// Each with when it was asked for last, and where its line begins.
+    /// Each with the time of its last request, and where its line begins.
     recheckable: Vec<(UtcMs, UtcMs, UtcMs, u64)>,
     revisions: Vec<(UtcMs, UtcMs, u32)>,
     lateness: (u64, u64, u64, Millis, Millis),

@@ -22,11 +22,11 @@ pub enum Event {
     Failed(Failed),
     /// A span was not archived before the service forgot it; it is not asked for any more.
     Lost(Span),
-    /// Somebody knows of what was lost in a span.
+    /// The operator has acknowledged what was lost in a span.
     Acknowledged(Span),
-    /// An archived window was asked for again, and holds what it held.
+    /// An archived window was requested again, and holds the same.
     Rechecked(Window),
-    /// An archived window could not be asked for again; it is still to be.
+    /// A recheck of an archived window failed; it stays due.
     RecheckFailed(Failed),
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct FolderLock {
     file: File,
 }
 
-/// Why the lock can't be had.
+/// Why the lock can't be taken.
 #[derive(Debug, Error)]
 pub(crate) enum LockError {
     /// Another instance has it.
@@ -37,7 +37,8 @@ pub(crate) enum LockError {
 }
 
 impl FolderLock {
-    /// Takes the lock `name` of a folder, which is called `what` in messages, making the folder where there is none.
+    /// Takes the lock `name` of a folder, which is called `what` in messages, making the folder
+    /// where there is none.
     ///
     /// # Errors
     /// At once when another instance has it; when the folder can't be made or written.

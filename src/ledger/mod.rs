@@ -187,7 +187,7 @@ impl Ledger {
         self.append(Event::Failed(failed))
     }
 
-    /// Records that a window was asked for again and holds what it held.
+    /// Records that a window was requested again and holds the same.
     ///
     /// # Errors
     /// When it can't be written.
@@ -195,7 +195,7 @@ impl Ledger {
         self.append(Event::Rechecked(window))
     }
 
-    /// Records that a window could not be asked for again.
+    /// Records that a recheck failed.
     ///
     /// # Errors
     /// When it can't be written.
@@ -250,10 +250,10 @@ impl Ledger {
         self.append(Event::Lost(span))
     }
 
-    /// Records that somebody knows of everything lost so far, when they have said so.
+    /// Records the operator's acknowledgement of everything lost so far, if there is one.
     ///
     /// # Errors
-    /// When it can't be written, or their word can't be read.
+    /// When it can't be written, or the acknowledgement can't be read.
     pub fn take_acknowledgement(&mut self) -> Result<(), LedgerError> {
         if let Some(until) = acknowledgement::read(&self.path)?
             && let Some(span) = Span::new(UtcMs(i64::MIN), until)
@@ -294,7 +294,7 @@ impl Ledger {
         self.file.sync(Step::SyncLedger)
     }
 
-    /// Sets space aside for a full disk. Without it, only what goes wrong then goes unrecorded.
+    /// Reserves space for a full disk. Without it, a failure on a full disk is not recorded.
     fn keep_reserve(&self) {
         if let Err(error) = reserve::keep(&self.path, &self.disk) {
             tracing::warn!("{error}; without it, a full disk may go unrecorded");

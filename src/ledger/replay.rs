@@ -45,7 +45,7 @@ pub struct Replay {
     pub coverage: Coverage,
     /// The spans recorded `lost`, which may have been archived later all the same.
     pub(super) lost: Coverage,
-    /// Those of them that somebody knows of.
+    /// Those of them that are acknowledged.
     pub(super) acknowledged: Coverage,
     /// Windows recorded `truncated`.
     pub truncated: u64,
@@ -71,9 +71,9 @@ pub struct Replay {
     pub lines: u64,
     /// Length of all whole lines, in bytes: where a torn last line begins, if there is one.
     pub end: u64,
-    /// Windows that failed and that nothing has made good since.
+    /// Windows that failed and are not archived since.
     pub(super) failures: BTreeMap<Window, Failures>,
-    /// Windows whose recheck failed and that nothing has made good since.
+    /// Windows whose recheck failed and did not succeed since.
     pub(super) recheck_failures: BTreeMap<Window, Failures>,
     /// Length of the last line with its newline, in bytes.
     pub(super) last_line_bytes: u64,
@@ -90,7 +90,7 @@ impl Replay {
         Self::default().read_on(lines, each)
     }
 
-    /// Reads the lines that follow those taken in so far.
+    /// Reads the lines that follow those read so far.
     pub(super) fn read_on(
         self,
         mut lines: impl BufRead,
@@ -115,7 +115,7 @@ impl Replay {
         }
     }
 
-    /// Takes in the next line, of which `json` are the bytes.
+    /// Adds the next line, of which `json` are the bytes.
     pub(super) fn take(&mut self, line: &Line, json: &[u8]) -> Result<(), Damage> {
         if line.seq != self.lines + 1 {
             return Err(self.damaged(format!("its `seq` is {}", line.seq)));
@@ -243,8 +243,8 @@ impl Replay {
             .map(|(_, failures)| (failures.message.as_str(), failures.last))
     }
 
-    /// The spans that are lost: recorded so, and not archived since; with each, whether somebody
-    /// knows of it.
+    /// The spans that are lost: recorded so, and not archived since; with each, whether it
+    /// is acknowledged.
     #[must_use]
     pub fn lost(&self) -> Vec<(Span, bool)> {
         self.lost
@@ -276,7 +276,7 @@ impl Replay {
         closed
     }
 
-    /// How windows have failed that nothing has made good since.
+    /// How windows have failed that are not archived since.
     #[must_use]
     pub const fn failures(&self, task: Task) -> &BTreeMap<Window, Failures> {
         match task {

@@ -1,12 +1,12 @@
-//! A little space set aside beside a ledger, given up when the disk is full: that a window could
-//! not be archived, or that one still was, can then be recorded all the same.
+//! A reserve of space beside a ledger. It is released when the disk is full, so that a window that
+//! could not be archived, or one that still was, can be recorded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{Disk, DiskError, off_the_runtime};
 
-/// Bytes set aside: room for more than a hundred lines.
+/// Bytes of the reserve: room for more than a hundred lines.
 pub(crate) const BYTES: u64 = 64 * 1024;
 
 /// Where the reserve of a ledger is.
@@ -15,8 +15,8 @@ pub(crate) fn path(ledger: &Path) -> PathBuf {
     ledger.with_extension("reserve")
 }
 
-/// Sets the space aside where it is not yet. It is not flushed: a reserve that a crash takes is
-/// made again.
+/// Reserves the space if there is no reserve yet. It is not flushed: a reserve that a crash takes
+/// is made again.
 ///
 /// # Errors
 /// When it can't be written; then nothing of it is left.
@@ -37,7 +37,7 @@ fn noise() -> Vec<u8> {
     bytes
 }
 
-/// Gives the space up; returns whether there was any.
+/// Releases the space; returns whether there was any.
 ///
 /// # Errors
 /// When it can't be removed.

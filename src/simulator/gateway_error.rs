@@ -33,7 +33,7 @@ impl GatewayError {
         Self::new(500, "900", format!("Unexpected Error: {error}"))
     }
 
-    /// The same words for every reason: which part was wrong is nobody's business.
+    /// The same words for every reason: the gateway does not say which part was wrong.
     pub(super) fn unauthenticated() -> Self {
         Self::new(401, "200", "Authentication Failed")
     }

@@ -10,11 +10,11 @@ use crate::domain::span::UtcMs;
 
 use super::gateway_error::GatewayError;
 
-/// Longest head of a request, in bytes; every real server draws a line of this order.
+/// How many bytes a request's head may have; real servers have limits of this order.
 const MAX_HEAD: usize = 64 << 10;
-/// Longest body of a request, in bytes; an honest one has a few hundred.
+/// How many bytes a request's body may have; an honest one has a few hundred.
 const MAX_BODY: u64 = 1 << 20;
-/// Most headers of a request.
+/// How many headers a request may have.
 const MAX_HEADERS: usize = 100;
 
 /// A request, whole.

@@ -2,7 +2,7 @@
 //! behaved and not only to what it wrote.
 //!
 //! An entry is written before the first byte of the answer, and its counts before the bytes they
-//! count: whoever has received an answer finds it in the journal.
+//! count: a client that has received an answer finds it in the journal.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,7 +39,7 @@ pub struct Entry {
     pub count: Option<u32>,
     /// Body: page size, 100 when it was left out.
     pub limit: Option<u32>,
-    /// HTTP status; `None` while there is none, and for good when nothing is answered.
+    /// HTTP status; `None` while nothing is answered.
     pub status: Option<u16>,
     /// The gateway's own code, in an honest or a scripted error.
     pub error_code: Option<String>,
@@ -86,7 +86,7 @@ struct Kept {
 }
 
 impl Journal {
-    /// Adds an entry and hands out its number.
+    /// Adds an entry and returns its number.
     pub(super) fn push(&self, entry: Entry) -> u64 {
         let mut kept = self.lock();
         if kept.entries.len() >= KEPT {

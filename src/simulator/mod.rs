@@ -8,9 +8,9 @@
 //! answers in any [`Dialect`] that they leave open, spoils answers as a [`FaultPlan`] says, and
 //! keeps a journal of all of it. It speaks plain HTTP on 127.0.0.1 and nothing else.
 //!
-//! Each file uses only files named before it: `noise`, `dialect`, `fault`, `gateway_error`, `world`,
-//! `truth`, `record`, `render`, `journal`, `http`, `gateway`, `settings`, `download`, `reply`,
-//! `state`, `server`.
+//! Each file uses only files named before it: `noise`, `dialect`, `fault`, `gateway_error`,
+//! `world`, `truth`, `record`, `render`, `journal`, `http`, `gateway`, `settings`, `download`,
+//! `reply`, `state`, `server`.
 
 mod dialect;
 mod download;
@@ -80,7 +80,7 @@ impl Simulator {
         })
     }
 
-    /// Where it is, as a configuration says it: `http://127.0.0.1:PORT`.
+    /// Its address for a config: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
@@ -126,8 +126,8 @@ impl Simulator {
         self.state.journal.clear();
     }
 
-    /// Ends it: connections are closed, whatever they were about, and every task has ended when
-    /// this returns.
+    /// Ends it: connections are closed, also in the middle of an answer, and every task has ended
+    /// when this returns.
     pub async fn shutdown(self) {
         self.state.stop.cancel();
         self.state.tasks.close();

@@ -50,7 +50,7 @@ impl Rendering {
             out.push(b':');
             match value {
                 Value::Text(text) => serde_json::to_writer(&mut *out, text)?,
-                // A custom field is a string to the service, whatever the client had in mind.
+                // A custom field is always a string to the service.
                 Value::Number(number) => write!(out, "\"{number}\"")?,
                 Value::Time(at) if self.time == TimeStyle::Number => write!(out, "{}", at.0)?,
                 Value::Time(at) => write!(out, "\"{}\"", self.instant(at))?,

@@ -17,10 +17,10 @@ use super::gateway_error::GatewayError;
 use super::http;
 use super::journal::Ticket;
 
-/// Most bytes read from a file and written to the socket in one go.
+/// How many bytes are read from a file and written to the socket at once.
 const PIECE: u64 = 64 << 10;
 
-/// What the connection is good for after an answer.
+/// What happens to the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// The next request.

@@ -37,14 +37,14 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn connection(mut stream: TcpStream, state: &Arc<State>) {
-    // Without it a drip would come in lumps; where it can't be had, in lumps it comes.
+    // Without it, a drip would arrive in larger pieces. That is no reason to fail.
     let _ = stream.set_nodelay(true);
     if let Ok(Ending::Reset) = serve(&mut stream, state).await {
         let _ = stream.set_zero_linger();
     }
 }
 
-/// Answers requests until one of them leaves the connection unusable, or the client has enough.
+/// Answers requests until one of them leaves the connection unusable, or the client closes it.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     state: &Arc<State>,

@@ -12,7 +12,7 @@ use super::world::{KeyPair, Project};
 pub enum ServiceClock {
     /// The machine's clock, moved by this many milliseconds.
     Skewed(Millis),
-    /// A clock that stands still.
+    /// A clock that does not move.
     Frozen(UtcMs),
 }
 
@@ -31,15 +31,15 @@ impl ServiceClock {
 /// service and the machine's own clock.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who may ask.
+    /// The accounts.
     pub accounts: Vec<KeyPair>,
-    /// What there is; of two with the same key and number the first counts.
+    /// The projects; of two with the same key and number the first counts.
     pub projects: Vec<Project>,
     /// How it is answered.
     pub dialect: Dialect,
-    /// What time it is.
+    /// The clock.
     pub clock: ServiceClock,
-    /// What goes wrong.
+    /// The faults.
     pub faults: FaultPlan,
     /// The instant that decides which records are indexed, in place of the clock.
     pub visible_at: Option<UtcMs>,

@@ -205,7 +205,7 @@ impl KeyPair {
     }
 }
 
-/// Keys that open everything here and nothing anywhere else.
+/// Keys that are valid for every project here, and nowhere else.
 impl Default for KeyPair {
     fn default() -> Self {
         Self {
@@ -216,7 +216,7 @@ impl Default for KeyPair {
     }
 }
 
-/// Without the secret key, made up as it is: nobody has to tell its traces from real ones.
+/// Hides the secret key, so that a log of a test never looks like a leak.
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair")

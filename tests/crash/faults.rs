@@ -243,7 +243,7 @@ impl Full {
 
     const fn words(self) -> &'static str {
         match self {
-            Self::Bytes(_) | Self::Inodes => "free some space, the next cycle makes good",
+            Self::Bytes(_) | Self::Inodes => "free some space, then the next cycle tries again",
             Self::ReadOnly => "read-only",
         }
     }

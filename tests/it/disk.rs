@@ -43,7 +43,7 @@ async fn a_daemon_whose_archive_s_disk_runs_full_makes_good_as_soon_as_there_is_
     scene.archive_disk().fill();
     scene.gate.open();
     for job in JOBS {
-        scene.until_status_says(job, "free some space, the next cycle makes good");
+        scene.until_status_says(job, "free some space, then the next cycle tries again");
     }
     daemon.look_often();
     // A window each found out; the others were not even asked for.
@@ -103,7 +103,7 @@ async fn a_daemon_whose_only_disk_runs_full_records_it_and_makes_good_as_soon_as
     scene.archive_disk().fill();
     scene.gate.open();
     for job in JOBS {
-        scene.until_status_says(job, "free some space, the next cycle makes good");
+        scene.until_status_says(job, "free some space, then the next cycle tries again");
     }
     daemon.look_often();
     // In the space that was set aside for it.

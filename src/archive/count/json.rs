@@ -17,7 +17,7 @@ use crate::domain::span::UtcMs;
 
 mod number;
 
-/// Most arrays and objects inside one another, the outermost included. Logs are flat; this is
+/// How deep arrays and objects may nest, the outermost included. Logs are flat; this is
 /// about where common readers of JSON give up as well, and it fits the bits of one integer.
 pub(super) const MAX_DEPTH: u32 = u128::BITS;
 

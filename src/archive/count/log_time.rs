@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Option<UtcMs> {
     (UtcMs(0) <= instant && instant <= LAST).then_some(instant)
 }
 
-/// Most bytes of a field that are kept: a date with nanoseconds, an offset and a zone's name
+/// How many bytes of a field are kept: a date with nanoseconds, an offset and a zone's name
 /// has some 60.
 const KEPT: usize = 64;
 

@@ -127,7 +127,7 @@ pub struct Counter {
     scanner: Scanner,
     /// How many bytes of a byte-order mark have come; all of them once the start is over.
     bom_seen: usize,
-    /// Bytes that the scanner was not shown.
+    /// Bytes that the scanner has not seen.
     skipped: u64,
     /// The first fault, its offset as the scanner counts.
     fault: Option<Uncountable>,
@@ -139,7 +139,7 @@ enum Scanner {
 }
 
 impl Counter {
-    /// A counter for a file of which nothing has come yet; `expected` is a field that a file with
+    /// A counter for a new file; `expected` is a field that a file with
     /// content must show, see [`expected_field`].
     #[must_use]
     pub fn new(kind: Kind, expected: Option<&str>) -> Self {

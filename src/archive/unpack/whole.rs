@@ -1,4 +1,4 @@
-//! What is looked at of a zip before anything of it is unpacked: that its directory is bounded,
+//! The checks of a zip before anything is unpacked: its directory is bounded,
 //! names each entry once, and agrees with what lies in the file. Carries *Suspicious* and
 //! *Bounded*.
 
@@ -40,7 +40,7 @@ pub(super) fn open(mut zip: File, limits: &Limits) -> Result<Archive, UnpackErro
         let what = format!("a directory of {} MiB", ends.largest.bytes >> 20);
         return Err(UnpackError::Refused(what));
     }
-    // What is announced may be a lie; this holds whatever the library believes.
+    // The announced size may be a lie; this limit holds whatever the library believes.
     let left = Rc::new(Cell::new(most_bytes + SEARCH_BYTES));
     let metered = Metered {
         file: zip,

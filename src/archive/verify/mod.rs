@@ -54,7 +54,7 @@ impl JobReport {
             && self.unproven.is_empty()
     }
 
-    /// Takes in what a folder holds, unless a later one supersedes it.
+    /// Adds what a folder holds, unless a later one supersedes it.
     fn note_content(&mut self, folder: &str, status: Status, records: Option<u64>) {
         self.records = self.records.saturating_add(records.unwrap_or(0));
         match status {
@@ -111,7 +111,7 @@ pub(crate) enum Problem {
     Missing,
     /// Its bytes are not those that were published.
     Changed,
-    /// It was not published; somebody added it.
+    /// It was added after publishing.
     Added,
     /// It can't be read, or what it says makes no sense.
     Unreadable(String),

@@ -3,16 +3,16 @@
 
 use crate::domain::span::Span;
 
-/// How many windows are looked back at. The denser one counts, and a rise is taken to go on: a
+/// How many earlier windows count. The denser one counts, and a rise is expected to go on: a
 /// window that turns out thinner costs a request more at most, since the pieces grow as they are
 /// asked for; one that turns out denser costs a whole answer that is thrown away.
 const WINDOWS: usize = 2;
 
-/// How many windows go by from one trial to the next: it costs an answer that is thrown away, as long
-/// as the cap is there.
+/// How many windows go by from one trial to the next: it costs an answer that is thrown away, as
+/// long as the cap is there.
 const TRIAL: i64 = 24;
 
-/// Whether `window` is one in which it is tried anew whether the service has a cap of its own.
+/// Whether `window` tests again whether the service has a hidden cap.
 const fn is_trial(window: Span) -> bool {
     window
         .from()
@@ -29,7 +29,7 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// Takes a window in that has been archived with so many records.
+    /// Records that a window was archived with so many records.
     pub fn note(&mut self, window: Span, records: u64) {
         if self.recent.len() == WINDOWS {
             self.recent.remove(0);
@@ -46,8 +46,8 @@ impl Estimator {
     }
 
     /// How many records are expected of `window`. While the service seems to cut answers below what
-    /// is asked for (`has_hidden_cap`), some windows are asked for as if nothing were expected, that
-    /// is whole: more records than that show that it does not, or no longer.
+    /// is asked for (`has_hidden_cap`), some windows are asked for as if nothing were expected,
+    /// that is whole: more records than that show that it does not, or no longer.
     #[must_use]
     pub fn estimate(&self, window: Span, has_hidden_cap: bool) -> Option<u64> {
         match has_hidden_cap && is_trial(window) {

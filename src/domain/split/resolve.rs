@@ -1,8 +1,8 @@
 //! Resolving a window: asking for it in spans that each stay below the cap. Carries *Complete*:
-//! whatever the order of the records, the cap and the distribution in time, the spans that are
-//! kept make up the window, without gap or overlap, and each is known to be whole, or recorded
-//! otherwise. What is recorded `truncated` is a single millisecond, unless the service does not keep
-//! its word.
+//! whatever the order of the records, the cap and the distribution in time, the spans that are kept
+//! make up the window, without gap or overlap, and each is known to be whole, or recorded
+//! otherwise. What is recorded `truncated` is a single millisecond, unless the service does not
+//! keep its word.
 //!
 //! The effect comes in as an argument ([`Ask`]), so that all of this is tested without network.
 //! How the spans are chosen:
@@ -56,7 +56,7 @@ pub(crate) struct Answer {
 
 /// Asks the service, and keeps or discards what it has answered.
 pub(crate) trait Ask: Send {
-    /// Why a span could not be had at all.
+    /// Why a span could not be fetched at all.
     type Error: Send;
 
     /// Asks for a span.
@@ -90,8 +90,8 @@ pub(crate) trait Ask: Send {
 }
 
 /// Resolves `window`. `limit` is the service's page size; `estimate` is how many records are
-/// expected, by the windows before, and `span_limit` what was learnt from them; it learns on, also where
-/// this ends in an error.
+/// expected, by the windows before, and `span_limit` what was learnt from them; it learns on, also
+/// where this ends in an error.
 ///
 /// # Errors
 /// The first error of asking that a smaller span does not help against.

@@ -2,7 +2,7 @@
 
 use crate::domain::span::{Millis, Span, UtcMs};
 
-/// Most times that are kept; cuts are as fine as one part in so many.
+/// How many times are kept; a cut is as fine as one part in so many.
 const MOST: usize = 4096;
 
 /// Collects a sample while records stream by; memory is bounded.
@@ -15,7 +15,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Takes the next record's time in.
+    /// Adds the next record's time.
     pub fn add(&mut self, time: UtcMs) {
         let stride = self.skip + 1;
         if self.seen.is_multiple_of(stride) {
@@ -34,7 +34,7 @@ impl Sampler {
         self.seen += 1;
     }
 
-    /// The sample of everything taken in.
+    /// The sample of everything added.
     #[must_use]
     pub fn finish(self) -> Sample {
         let mut times = self.kept;

@@ -12,12 +12,12 @@ use crate::elsa::error_response::{CallError, ErrorResponse, classify};
 use crate::elsa::limiter::Slot;
 use crate::elsa::redact::redact;
 
-/// How long an account that asks too often waits at least: the shortest pause of the program's
-/// policy, until whoever asked has decided on a longer one.
+/// The shortest pause after a 429: the shortest pause of the program's
+/// policy, until the caller has decided on a longer one.
 const SHORTEST_PAUSE: Millis = Millis(500);
-/// Most bytes of an answer; a zip of 200,000 logs is some tens of MB.
+/// How many bytes an answer may have; a zip of 200,000 logs has some tens of MB.
 pub const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-/// Most bytes of an answer that is no zip which are read to understand it.
+/// How many bytes of an error response are read.
 const ERROR_BYTES: usize = 16 * 1024;
 /// The status of an answer that may be a zip.
 pub const ZIP_STATUS: u16 = 200;
@@ -127,7 +127,7 @@ impl<'a> Download<'a> {
         Ok((0..self.peeked.len()).any(|at| is_zip_beginning(&self.peeked[at..])))
     }
 
-    /// Reads as much as is needed to understand an answer that is no zip.
+    /// Reads as much of an error response as is needed to understand it.
     async fn peek(&mut self) -> Result<(), CallError> {
         while self.peeked.len() < ERROR_BYTES {
             match self.read().await? {
@@ -142,9 +142,9 @@ impl<'a> Download<'a> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// Reads what there is of an answer that is no zip, and what it means.
+    /// Reads an error response, and what it means.
     pub(super) async fn refusal(mut self, now: UtcMs) -> CallError {
-        // What it says of itself counts even if its body breaks off, or comes too slowly.
+        // Its status counts even if its body breaks off or comes too slowly.
         let _ = timeout(self.client.deadlines.idle, self.peek()).await;
         self.peeked.truncate(ERROR_BYTES);
         // Before anything cuts the text, or half a key would be left.

@@ -1,10 +1,11 @@
-//! How long a service is believed that answers with more than it hands out. Carries *Complete*:
-//! never an endless loop, and no honest window that can be had whole is stopped, however dense.
+//! The overflow guard: when to stop splitting the answers of a service that is always full. Carries
+//! *Complete*: never an endless loop, and no honest window is stopped, however dense, that can be
+//! fetched whole.
 //!
 //! A span is cut because an answer of it held some number of records. A service that tells the
 //! truth hands out at least as many in its pieces. So while fewer records have been kept than the
 //! least of these numbers, no span that was cut meanwhile is done with: they all lie within each
-//! other. Each is at most half as long as the one around it (a doubted answer, which is cut where
+//! other. Each is at most half as long as the one around it (a recounted answer, which is cut where
 //! half of its records lie, makes one exception), and a millisecond is not cut. That makes
 //! log2(window) + 1 spans at most, 23 for an hour and 28 for a day, whatever the cap, the order and
 //! the distribution of the records, and whether their times can be read. More of them are proof
@@ -17,11 +18,12 @@
 use crate::domain::span::Span;
 
 /// How many milliseconds over the cap a window may have. Each costs a full answer and its place on
-/// the disk, and none can be had whole; at the default cap it takes 200,000 logs in a millisecond.
+/// the disk, and none can be fetched whole; at the default cap it takes 200,000 logs in a
+/// millisecond.
 const FULL_MILLISECONDS: u32 = 100;
 
-/// How often a service may count differently. Records may be forgotten while they are asked for, but
-/// that happens at one end of a window, and not again and again.
+/// How often a service may count differently. Records may be forgotten while they are asked for,
+/// but that happens at one end of a window, and not again and again.
 const CONTRADICTIONS: u32 = 3;
 
 /// The cuts that are left.
@@ -81,7 +83,7 @@ impl OverflowGuard {
         !self.tripped
     }
 
-    /// So many records are kept.
+    /// Records that so many records were kept.
     pub(super) const fn keep(&mut self, records: u64) {
         self.kept = self.kept.saturating_add(records);
         if self.kept >= self.promised {

@@ -1,5 +1,5 @@
-//! Doubting an answer of whole pages. Carries *Complete*: a cap that the service's pages don't
-//! mention is found.
+//! The recount of an answer of whole pages. Carries *Complete*: it finds a cap that the service
+//! does not mention.
 
 use super::{Answer, Ask, Resolver, Resolving, complete};
 use crate::domain::span::{Span, UtcMs};
@@ -8,7 +8,7 @@ use crate::domain::split::{Status, halve};
 
 impl<A: Ask> Resolver<'_, A> {
     /// An answer of whole pages below the cap that was asked for: a cap that the service's pages
-    /// don't mention would look like this, unless a larger answer was had. Two halves confirm it,
+    /// don't mention would look like this, unless there was a larger answer. Two halves confirm it,
     /// or show the cap.
     pub(super) async fn recount(
         &mut self,
@@ -28,7 +28,7 @@ impl<A: Ask> Resolver<'_, A> {
             .map(|(one, two)| one.saturating_add(two));
         let all_in_one = [one.records, two.records].contains(&Some(records));
         match sum {
-            // A half as full as the whole is as doubtful, so it is judged like it.
+            // A half that is as full as the whole is judged like the whole.
             Some(sum) if sum > records || (sum == records && all_in_one) => {
                 self.ask.discard(answer.id).await?;
                 let again = if sum > records {
@@ -61,7 +61,7 @@ impl<A: Ask> Resolver<'_, A> {
         }
     }
 
-    /// Asks once more for a span of `records` whose halves hold `sum`, which is more. Returns how
+    /// Requests a span of `records` again, since its halves hold `sum`, which is more. Returns how
     /// many it holds now: as many as before if that is a cap, as many as the halves if a log came
     /// late.
     async fn whole_again(
