@@ -1,5 +1,21 @@
 //! elsa-archiver: copies every log of NAVER Cloud ELSA projects into dated folders, and proves
 //! that none is missing.
+//!
+//! The program is `src/main.rs`. This library exists for it, and for the tests, benches and fuzz
+//! targets. README.md has the guarantees, ARCHITECTURE.md the map and who may use whom:
+//!
+//! - [`cli`]: the commands and what they print
+//! - `daemon`: schedules, signals, systemd
+//! - [`job`]: one job, from a look to a ledger line
+//! - [`fetch`]: one span from the service into `.staging`
+//! - [`domain`]: the pure decisions
+//! - [`archive`]: windows on disk
+//! - [`ledger`]: what was archived, as a chain of lines
+//! - [`elsa`]: the service and what it answers
+//! - [`config`]: the config file
+//! - [`simulator`]: an ELSA on loopback with a known truth
+//! - [`durable`]: every change of the disk
+//! - [`clock`], [`digest`], `printable`: the time, SHA-256, text from outside
 
 #![cfg_attr(
     test,

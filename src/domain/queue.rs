@@ -89,7 +89,10 @@ pub(crate) fn next_in_turn(facts: &Facts<'_>) -> Option<Work> {
 
 /// Whether a window is due that nothing is known to be wrong with: it does not wait for rechecks.
 #[must_use]
-pub(crate) fn has_news(due: &[Window], archive_failures: &BTreeMap<Window, Failures>) -> bool {
+pub(crate) fn has_new_window(
+    due: &[Window],
+    archive_failures: &BTreeMap<Window, Failures>,
+) -> bool {
     due.iter()
         .any(|window| !archive_failures.contains_key(window))
 }
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn only_a_window_that_has_not_failed_is_news() {
         let failures = BTreeMap::from([(window(1), failed(0, None))]);
-        assert!(!has_news(&[window(1)], &failures));
-        assert!(has_news(&[window(1), window(2)], &failures));
+        assert!(!has_new_window(&[window(1)], &failures));
+        assert!(has_new_window(&[window(1), window(2)], &failures));
     }
 }

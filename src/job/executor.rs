@@ -37,7 +37,7 @@ pub(super) struct Ended {
 
 /// The windows in flight.
 pub(super) struct Executor {
-    under_way: JoinSet<Ended>,
+    in_flight: JoinSet<Ended>,
     /// One at first, so that what fails for all windows fails once.
     at_once: usize,
     most: usize,
@@ -49,7 +49,7 @@ impl Executor {
     /// At most `most` windows at once, until `stop`.
     pub(super) fn new(most: usize, stop: &CancellationToken) -> Self {
         Self {
-            under_way: JoinSet::new(),
+            in_flight: JoinSet::new(),
             at_once: 1,
             most,
             halt: stop.child_token(),
@@ -59,7 +59,7 @@ impl Executor {
 
     /// Whether another window may begin.
     pub(super) fn has_room(&self) -> bool {
-        self.under_way.len() < self.at_once && !self.halt.is_cancelled()
+        self.in_flight.len() < self.at_once && !self.halt.is_cancelled()
     }
 
     /// Begins a window, or ends it at once for a reason that is known already.
@@ -68,7 +68,7 @@ impl Executor {
             stop: self.halt.clone(),
             ..source
         };
-        self.under_way.spawn(async move {
+        self.in_flight.spawn(async move {
             match start {
                 Ok(start) => run(start, &source).await,
                 Err(error) => Ended {
@@ -83,7 +83,7 @@ impl Executor {
 
     /// The next window that has ended; `None` when none is in flight. An error is a bug.
     pub(super) async fn next(&mut self) -> Option<Result<Ended, JoinError>> {
-        self.under_way.join_next().await
+        self.in_flight.join_next().await
     }
 
     /// A window has ended well: what all windows share works.
@@ -104,8 +104,8 @@ impl Executor {
     }
 
     /// How many windows are in flight.
-    pub(super) fn under_way(&self) -> usize {
-        self.under_way.len()
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
     }
 }
 

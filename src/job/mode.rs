@@ -32,7 +32,7 @@ impl Mode {
     /// Whether a window that settles during the cycle goes before its rechecks: the next cycle of
     /// the daemon takes it.
     #[must_use]
-    pub const fn yields_to_news(self) -> bool {
+    pub const fn yields_to_new_windows(self) -> bool {
         matches!(self, Self::Daemon)
     }
 

@@ -101,7 +101,7 @@ impl JobRunner {
         if let State::Open { message } = self.recorder.breaker.state(ours)
             && keeps_pauses
         {
-            return self.view().left_alone(&planned, mode, message.to_owned());
+            return self.view().paused(&planned, mode, message.to_owned());
         }
 
         let mut outcome = Outcome::default();
@@ -150,7 +150,10 @@ impl JobRunner {
             while executor.has_room()
                 && let Some(work) = queue.pop_front()
             {
-                if work.task == Task::Recheck && mode.yields_to_news() && self.view().has_news() {
+                if work.task == Task::Recheck
+                    && mode.yields_to_new_windows()
+                    && self.view().has_new_window()
+                {
                     queue.retain(|work| work.task == Task::Archive);
                     continue;
                 }
@@ -176,7 +179,7 @@ impl JobRunner {
             };
             if let Some(message) = failed {
                 executor.halt();
-                let left = queue.len() + executor.under_way();
+                let left = queue.len() + executor.in_flight();
                 if left > 0 {
                     tracing::warn!(
                         job = %self.job.name,

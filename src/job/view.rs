@@ -67,9 +67,9 @@ impl View<'_> {
     }
 
     /// Whether a window has settled since the cycle began: it is not to wait for rechecks.
-    pub(super) fn has_news(self) -> bool {
+    pub(super) fn has_new_window(self) -> bool {
         let due = plan(self.both, &self.closed(), self.job);
-        queue::has_news(&due, self.replay.failures(Task::Archive))
+        queue::has_new_window(&due, self.replay.failures(Task::Archive))
     }
 
     /// Spans that are lost and not acknowledged.
@@ -82,7 +82,7 @@ impl View<'_> {
     }
 
     /// The outcome of a cycle that requests nothing.
-    pub(super) fn left_alone(
+    pub(super) fn paused(
         self,
         planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
         mode: Mode,

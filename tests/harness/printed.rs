@@ -14,7 +14,7 @@ const VARYING: [(&str, &str); 12] = [
     ),
     (r"\d{4}-\d\d-\d\d", "[DATE]"),
     (
-        r"(    \[DATE\]/ +\d+ windows\n)+",
+        r"(    \[DATE\]/ +\d+ windows?\n)+",
         "    [DATE]/  [MANY] windows\n",
     ),
     (r"/[^\s:\x22']*?/\.tmp\w{6}", "[HOME]"),
