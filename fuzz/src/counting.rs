@@ -10,14 +10,14 @@ pub type Counted = (Vec<Option<UtcMs>>, Result<u64, Uncountable>);
 
 /// Counts `file`, whose records must show the field `expected`.
 pub fn count_expecting(kind: Kind, file: &[u8], expected: &str) -> Counted {
-    in_chunks(kind, [file], Some(expected))
+    in_chunks(kind, [file], &[expected])
 }
 
 /// Counts `file`, of which no field is expected.
 pub fn count(kind: Kind, file: &[u8]) -> Counted {
-    let whole = in_chunks(kind, [file], None);
-    assert_eq!(in_chunks(kind, file.chunks(1), None), whole);
-    assert_eq!(in_chunks(kind, uneven(file), None), whole);
+    let whole = in_chunks(kind, [file], &[]);
+    assert_eq!(in_chunks(kind, file.chunks(1), &[]), whole);
+    assert_eq!(in_chunks(kind, uneven(file), &[]), whole);
     match &whole.1 {
         Ok(records) => assert_eq!(*records, whole.0.len() as u64, "each record is told once"),
         Err(fault) => {
@@ -31,7 +31,7 @@ pub fn count(kind: Kind, file: &[u8]) -> Counted {
 fn in_chunks<'a>(
     kind: Kind,
     chunks: impl IntoIterator<Item = &'a [u8]>,
-    expected: Option<&str>,
+    expected: &[&str],
 ) -> Counted {
     let mut times = Vec::new();
     let mut counter = Counter::new(kind, expected);

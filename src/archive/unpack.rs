@@ -12,7 +12,7 @@ use thiserror::Error;
 use zip::CompressionMethod;
 use zip::read::ZipFile;
 
-use super::count::{Counter, Kind, expected_field};
+use super::count::{Counter, Kind, expected_fields};
 use super::entry_name::{BadName, Names};
 use super::manifest::DataFile;
 use super::store::{NoSpace, Store};
@@ -220,7 +220,7 @@ impl Unpacking<'_> {
             .map_err(|error| UnpackError::making(index, error))?;
         let mut hasher = Hasher::default();
         let kind = Kind::of(&path, self.format);
-        let mut counter = Counter::new(kind, expected_field(kind, self.include_fields));
+        let mut counter = Counter::new(kind, &expected_fields(kind, self.include_fields));
         let (mut first, mut last) = (None::<UtcMs>, None::<UtcMs>);
         let mut see = |time: Option<UtcMs>| {
             if let Some(time) = time {

@@ -226,27 +226,51 @@ async fn a_zip_that_is_damaged_every_time_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_zip_that_holds_no_records_of_ours_is_kept_and_never_complete() {
     let due = Due::hours(1);
-    for (name, content) in [
+    for (name, content, reason) in [
         (
             "logs.json",
             r#"{"total":1000,"logs":[{"logTime":1},{"logTime":2}]}"#,
+            "an object has no 'logTime'",
         ),
         (
             "logs.json",
             r#"{"error":{"errorCode":"900","message":"unexpected error"}}"#,
+            "an object has no 'logTime'",
         ),
-        ("logs.csv", "<html><body>unexpected error</body></html>\n"),
+        (
+            "logs.json",
+            r#"[{"logTime":@},{"logTime":@},{"error":{"errorCode":"900"}}]"#,
+            "an object has no 'logTime'",
+        ),
+        (
+            "logs.json",
+            "{\"logTime\":@}\n{\"logTime\":@}\n{\"truncated\":true}\n",
+            "an object has no 'logTime'",
+        ),
+        (
+            "logs.csv",
+            "<html><body>unexpected error</body></html>\n",
+            "no column 'logTime'",
+        ),
+        (
+            "logs.csv",
+            "logTime,body\n@,a\nlogTime,body\n@,b\n",
+            "the header comes again",
+        ),
+        ("logs.csv", "logTime,logTime\n@,@\n", "two columns"),
     ] {
         let world = World::of([due.project("shop")]).await;
+        // In place of a time inside the window.
+        let content = &content.replace('@', &due.since().0.to_string());
         let body = zip_of(name, content);
         world
             .service
             .set_faults(FaultPlan::always(Fault::Body(body)));
         world.configure(&[Job::new("shop", &due)]);
-        world.once().exits(1).says("unproven").says("logTime");
+        world.once().exits(1).says("unproven").says(reason);
         let folders = world.folders("shop");
         let kept = fs::read_to_string(folders[0].path.join("part-0001").join(name));
-        assert_eq!(kept.unwrap(), content);
+        assert_eq!(&kept.unwrap(), content);
         assert_eq!(folders[0].manifest["status"], "unproven");
         let status = world.status("shop");
         assert_eq!(

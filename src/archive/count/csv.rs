@@ -4,7 +4,8 @@
 //! `csv-core` crate reads RFC 4180. It takes a quote inside an unquoted field, and text after a
 //! closing quote, for plain text; where the writer meant something else, the number of fields
 //! goes wrong, and a record with another number than the header ends the count. Blank lines are
-//! no records; in a file of one column they could be, and end the count too.
+//! no records; in a file of one column they could be, and end the count too. So do a header that
+//! comes again, since two files may have been joined, and a header with two times.
 
 use csv_core::{ReadFieldResult, Reader};
 
@@ -15,6 +16,12 @@ use crate::domain::span::UtcMs;
 /// How much of a field is unquoted at a time, in bytes.
 const OUTPUT: usize = 4096;
 
+/// How many bytes of a header are kept to notice it when it comes again. A longer one is not noticed.
+const KEPT_HEADER: usize = 64 * 1024;
+
+/// Ends each field of a kept header.
+const FIELD_END: u8 = 0x1f;
+
 pub(super) struct Scanner {
     reader: Reader,
     output: [u8; OUTPUT],
@@ -22,8 +29,11 @@ pub(super) struct Scanner {
     columns: Option<u64>,
     /// The column that the header must have and has not shown yet.
     expected: Option<String>,
-    /// Index of the column with the time; of several the last, as a later key wins in JSON.
+    /// Index of the column with the time.
     time_column: Option<u64>,
+    has_two_times: bool,
+    /// The header's fields, unquoted.
+    header: Vec<u8>,
     records: u64,
     /// Bytes taken so far.
     offset: u64,
@@ -40,6 +50,8 @@ struct Line {
     start: u64,
     /// Fields that have come whole.
     fields: u64,
+    /// How many bytes of the header this record has repeated; `None` once it differs.
+    repeated: Option<usize>,
 }
 
 impl Scanner {
@@ -54,6 +66,8 @@ impl Scanner {
             columns: None,
             expected,
             time_column: None,
+            has_two_times: false,
+            header: Vec::new(),
             records: 0,
             offset: 0,
             previous: b'\n',
@@ -121,15 +135,31 @@ impl Scanner {
         let line = self.line.get_or_insert(Line {
             start: self.offset,
             fields: 0,
+            repeated: (self.header.len() <= KEPT_HEADER).then_some(0),
         });
         let in_header = self.columns.is_none();
         let (result, taken, unquoted) = self.reader.read_field(bytes, &mut self.output);
+        let text = &self.output[..unquoted];
         if in_header || self.time_column == Some(line.fields) {
-            self.text.push(&self.output[..unquoted]);
+            self.text.push(text);
+        }
+        let field_end: &[u8] = match result {
+            ReadFieldResult::Field { .. } => &[FIELD_END],
+            _ => &[],
+        };
+        if in_header && self.header.len() <= KEPT_HEADER {
+            self.header.extend_from_slice(text);
+            self.header.extend_from_slice(field_end);
+        } else if let Some(at) = line.repeated {
+            let rest = self.header.get(at..).unwrap_or_default();
+            let rest = rest.strip_prefix(text);
+            let rest = rest.and_then(|rest| rest.strip_prefix(field_end));
+            line.repeated = rest.map(|rest| self.header.len() - rest.len());
         }
         if let ReadFieldResult::Field { record_end } = result {
             if in_header {
                 if self.text.is(LOG_TIME) {
+                    self.has_two_times = self.time_column.is_some();
                     self.time_column = Some(line.fields);
                 }
                 self.expected.take_if(|name| self.text.is(name));
@@ -144,31 +174,38 @@ impl Scanner {
     }
 
     fn end_line(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Result<(), Uncountable> {
-        let Some(Line { start, fields }) = self.line.take() else {
+        let Some(Line {
+            start,
+            fields,
+            repeated,
+        }) = self.line.take()
+        else {
             return Ok(());
+        };
+        let fault = |problem| Uncountable {
+            offset: start,
+            problem,
         };
         match self.columns {
             None => {
                 self.columns = Some(fields);
                 if let Some(name) = self.expected.take() {
-                    return Err(Uncountable {
-                        offset: start,
-                        problem: Problem::NoColumn(name),
-                    });
+                    return Err(fault(Problem::NoColumn(name)));
                 }
+                if self.has_two_times {
+                    return Err(fault(Problem::TwoColumns));
+                }
+            }
+            Some(_) if repeated == Some(self.header.len()) => {
+                return Err(fault(Problem::HeaderAgain));
             }
             Some(columns) if columns == fields => {
                 self.records += 1;
                 each(self.text.time());
             }
             Some(expected) => {
-                return Err(Uncountable {
-                    offset: start,
-                    problem: Problem::FieldCount {
-                        found: fields,
-                        expected,
-                    },
-                });
+                let found = fields;
+                return Err(fault(Problem::FieldCount { found, expected }));
             }
         }
         self.text.clear();

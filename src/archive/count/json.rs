@@ -5,6 +5,7 @@
 //! holds records, and anything else in their places ends the count; so does whatever breaks the
 //! grammar of RFC 8259, since what follows could not be trusted either. One thing beyond it is
 //! accepted: `\u` escapes of half a surrogate pair, which bodies of logs do hold.
+//! An object without any expected key ends the count too: it may be an error between records.
 //!
 //! The time is the value of the key `logTime` of the record itself, a number or a string; of
 //! several the last counts. Key and value are compared as they are written, so one that is
@@ -30,10 +31,12 @@ pub(super) struct Scanner {
     /// The depth at which records are: 1 for an object at the top, 2 inside an array.
     record_depth: u32,
     records: u64,
-    /// The key that a record must have and none has had yet.
-    expected: Option<String>,
-    /// Where the first record begins.
-    first_record: Option<u64>,
+    /// The keys of which a record must have one; empty when nothing is expected.
+    expected: Vec<String>,
+    /// Whether the record has had one of them.
+    has_expected: bool,
+    /// Where the record begins.
+    record_start: u64,
     /// Bytes taken so far.
     offset: u64,
     /// A character of a string of which the last chunk held only a beginning.
@@ -82,7 +85,7 @@ enum Role {
 }
 
 impl Scanner {
-    pub(super) fn new(expected: Option<String>) -> Self {
+    pub(super) fn new(expected: Vec<String>) -> Self {
         Self {
             next: Next::Top,
             objects: 0,
@@ -90,7 +93,8 @@ impl Scanner {
             record_depth: 0,
             records: 0,
             expected,
-            first_record: None,
+            has_expected: false,
+            record_start: 0,
             offset: 0,
             cut: Vec::new(),
             key: Snippet::new(),
@@ -114,12 +118,8 @@ impl Scanner {
     }
 
     pub(super) fn finish(&self) -> Result<u64, Uncountable> {
-        match (self.next, &self.expected, self.first_record) {
-            (Next::Top, Some(key), Some(offset)) => Err(Uncountable {
-                offset,
-                problem: Problem::NoKey(key.clone()),
-            }),
-            (Next::Top, ..) => Ok(self.records),
+        match self.next {
+            Next::Top => Ok(self.records),
             _ => Err(self.fault(Problem::CutOff)),
         }
     }
@@ -182,16 +182,16 @@ impl Scanner {
                 _ => return Err(Problem::NotARecord),
             },
             Next::Value(role) => self.value(role, byte)?,
-            Next::ElementOrEnd if byte == b']' => self.end(each),
+            Next::ElementOrEnd if byte == b']' => self.end(each)?,
             Next::ElementOrEnd => self.value(Role::Value, byte)?,
-            Next::KeyOrEnd if byte == b'}' => self.end(each),
+            Next::KeyOrEnd if byte == b'}' => self.end(each)?,
             Next::Key | Next::KeyOrEnd => self.key(byte)?,
             Next::Colon(role) if byte == b':' => Next::Value(role),
             Next::Colon(_) => return Err(Problem::Expected("a colon")),
             Next::CommaOrEnd => match (byte, self.objects & 1) {
                 (b',', 1) => Next::Key,
                 (b',', _) => Next::Value(Role::Value),
-                (b'}', 1) | (b']', 0) => self.end(each),
+                (b'}', 1) | (b']', 0) => self.end(each)?,
                 (_, 1) => return Err(Problem::Expected("a comma or the end of the object")),
                 _ => return Err(Problem::Expected("a comma or the end of the array")),
             },
@@ -238,7 +238,8 @@ impl Scanner {
         }
         if self.depth == self.record_depth {
             self.time.clear();
-            self.first_record.get_or_insert(self.offset);
+            self.has_expected = self.expected.is_empty();
+            self.record_start = self.offset;
         }
         Ok(Next::KeyOrEnd)
     }
@@ -260,17 +261,21 @@ impl Scanner {
         Ok(())
     }
 
-    fn end(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Next {
+    fn end(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Result<Next, Problem> {
         if self.depth == self.record_depth {
+            if !self.has_expected {
+                self.offset = self.record_start;
+                return Err(Problem::NoKey(self.expected.clone()));
+            }
             self.records += 1;
             each(self.time.time());
         }
         self.depth = self.depth.saturating_sub(1);
         self.objects >>= 1;
-        match self.depth {
+        Ok(match self.depth {
             0 => Next::Top,
             _ => Next::CommaOrEnd,
-        }
+        })
     }
 
     /// Takes a string's bytes up to and with the next quote or backslash.
@@ -327,7 +332,7 @@ impl Scanner {
     fn after_string(&mut self, role: Role) -> Next {
         match role {
             Role::RecordKey => {
-                self.expected.take_if(|key| self.key.is(key));
+                self.has_expected |= self.expected.iter().any(|key| self.key.is(key));
                 if self.key.is(LOG_TIME) {
                     self.time.clear();
                     return Next::Colon(Role::Time);

@@ -2,8 +2,8 @@
 //!
 //! *Complete*: whether an answer was capped is decided by this count, so a file is either
 //! counted exactly or is [`Uncountable`]; nothing is guessed. Well-formed is not enough: an error,
-//! or a wrapper around the list of records, would count as one record or none. So a file must also
-//! show a field that was asked for ([`expected_field`]). *Suspicious* and *Bounded*: any bytes in
+//! or a wrapper around the list of records, would count as one record or none. So each record must
+//! also show a field that was asked for ([`expected_fields`]). *Suspicious* and *Bounded*: any bytes in
 //! chunks of any size are taken, in the same few kilobytes of memory.
 
 use thiserror::Error;
@@ -50,17 +50,17 @@ impl Kind {
     }
 }
 
-/// The field by which a file shows that it holds what was asked for: a CSV header must name it, and
-/// at least one record of a JSON file must have it. Every record has a `logTime`; where
-/// `include_fields` (empty for all) leaves it out, a CSV header still has a column for each field,
-/// but a JSON record may lack any of them, so nothing can be expected of it.
+/// The fields by which a file shows that it holds what was asked for: a CSV header must name one of
+/// them, and each JSON record must have one. Every record has a `logTime`. If `include_fields`
+/// (empty for all) leaves it out, a CSV header still has a column for the first field. A JSON record
+/// may lack some of the fields, but one without any of them can't be told from an error.
 #[must_use]
-pub fn expected_field(kind: Kind, include_fields: &[String]) -> Option<&str> {
+pub fn expected_fields(kind: Kind, include_fields: &[String]) -> Vec<&str> {
     match (kind, include_fields) {
-        (_, []) => Some(LOG_TIME),
-        (_, fields) if fields.iter().any(|field| field == LOG_TIME) => Some(LOG_TIME),
-        (Kind::Csv, [first, ..]) => Some(first),
-        (Kind::Json, _) => None,
+        (_, []) => vec![LOG_TIME],
+        (_, fields) if fields.iter().any(|field| field == LOG_TIME) => vec![LOG_TIME],
+        (Kind::Csv, [first, ..]) => vec![first],
+        (Kind::Json, fields) => fields.iter().map(String::as_str).collect(),
     }
 }
 
@@ -113,13 +113,36 @@ pub enum Problem {
     /// A blank line in a CSV file of one column, which may be a record with an empty field.
     #[error("a CSV file of one column has a blank line, which may or may not be a record")]
     BlankLine,
-    /// A JSON file with objects of which none has the field that was asked for: an error, or a
-    /// wrapper around the records.
-    #[error("objects begin of which none has {0:?}, so they may be no records; look at the file")]
-    NoKey(String),
+    /// A JSON object without any field that was asked for: an error, or a wrapper around the records.
+    #[error(
+        "an object has no {}, so it may be no record; look at the file",
+        any_of(_0)
+    )]
+    NoKey(Vec<String>),
     /// A CSV file whose first line lacks the field that was asked for.
     #[error("the first line has no column {0:?}, so it may be no header; look at the file")]
     NoColumn(String),
+    /// A CSV header with two columns for the time: it is not clear which one counts.
+    #[error("the header has two columns {LOG_TIME:?}")]
+    TwoColumns,
+    /// A CSV record that is the header again: two files may have been joined.
+    #[error("the header comes again, so this is no record, or parts were joined; look at the file")]
+    HeaderAgain,
+}
+
+/// The first few field names for a message: `"body" or "host"`.
+fn any_of(fields: &[String]) -> String {
+    let first: Vec<_> = fields
+        .iter()
+        .take(3)
+        .map(|field| format!("{field:?}"))
+        .collect();
+    let more = if fields.len() > first.len() {
+        " or others"
+    } else {
+        ""
+    };
+    first.join(" or ") + more
 }
 
 /// Counts the records of one file.
@@ -139,15 +162,15 @@ enum Scanner {
 }
 
 impl Counter {
-    /// A counter for a new file; `expected` is a field that a file with
-    /// content must show, see [`expected_field`].
+    /// A counter for a new file; `expected` are the fields of which the header or each record must
+    /// show one, see [`expected_fields`]. Nothing is expected if it is empty.
     #[must_use]
-    pub fn new(kind: Kind, expected: Option<&str>) -> Self {
-        let expected = expected.map(str::to_owned);
+    pub fn new(kind: Kind, expected: &[&str]) -> Self {
+        let mut expected: Vec<_> = expected.iter().map(|&field| field.to_owned()).collect();
         Self {
             scanner: match kind {
                 Kind::Json => Scanner::Json(Box::new(json::Scanner::new(expected))),
-                Kind::Csv => Scanner::Csv(Box::new(csv::Scanner::new(expected))),
+                Kind::Csv => Scanner::Csv(Box::new(csv::Scanner::new(expected.pop()))),
             },
             bom_seen: 0,
             skipped: 0,

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 pub(super) type Counted = (Vec<Option<UtcMs>>, Result<u64, Uncountable>);
 
 pub(super) fn count_chunks<'a>(kind: Kind, chunks: impl IntoIterator<Item = &'a [u8]>) -> Counted {
-    count_expecting(kind, None, chunks)
+    count_expecting(kind, &[], chunks)
 }
 
 fn count_expecting<'a>(
     kind: Kind,
-    expected: Option<&str>,
+    expected: &[&str],
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> Counted {
     let mut times = Vec::new();
@@ -139,15 +139,15 @@ fn a_field_that_was_asked_for_is_expected_where_it_must_be() {
             .collect::<Vec<_>>()
     };
     for (kind, asked_for, expected) in [
-        (Kind::Json, &[][..], Some("logTime")),
-        (Kind::Csv, &[], Some("logTime")),
-        (Kind::Json, &["body", "logTime"], Some("logTime")),
-        (Kind::Csv, &["body", "logTime"], Some("logTime")),
-        (Kind::Json, &["body", "host"], None),
-        (Kind::Csv, &["body", "host"], Some("body")),
+        (Kind::Json, &[][..], &["logTime"][..]),
+        (Kind::Csv, &[], &["logTime"]),
+        (Kind::Json, &["body", "logTime"], &["logTime"]),
+        (Kind::Csv, &["body", "logTime"], &["logTime"]),
+        (Kind::Json, &["body", "host"], &["body", "host"]),
+        (Kind::Csv, &["body", "host"], &["body"]),
     ] {
         assert_eq!(
-            expected_field(kind, &fields(asked_for)),
+            expected_fields(kind, &fields(asked_for)),
             expected,
             "{kind:?}"
         );
@@ -156,8 +156,8 @@ fn a_field_that_was_asked_for_is_expected_where_it_must_be() {
 
 /// Guarantee: Complete
 #[test]
-fn json_without_the_expected_field_in_any_record_is_not_counted() {
-    let count = |text: &str| count_expecting(Kind::Json, Some("logTime"), [text.as_bytes()]).1;
+fn json_with_a_record_that_lacks_the_expected_field_is_not_counted() {
+    let count = |text: &str| count_expecting(Kind::Json, &["logTime"], [text.as_bytes()]).1;
     for (text, records) in [
         ("", 0),
         (" \n", 0),
@@ -165,14 +165,19 @@ fn json_without_the_expected_field_in_any_record_is_not_counted() {
         ("[]", 0),
         ("[]\n[ ]", 0),
         (r#"{"logTime":1}"#, 1),
-        (r#"[{},{"a":{}},{"body":"x","logTime":null}]"#, 3),
-        ("\u{feff}{}{}{\"logTime\":\"soon\"}", 3),
+        (
+            r#"[{"body":"x","logTime":null},{"logTime":"soon","a":{}}]"#,
+            2,
+        ),
     ] {
         assert_eq!(count(text), Ok(records), "{text}");
     }
     for (text, at) in [
         ("{}", 0),
         (" [\n{},{}]", 3),
+        (r#"[{"logTime":1},{"error":{"logTime":2}}]"#, 15),
+        ("{\"logTime\":1}\n{\"truncated\":true}\n", 14),
+        (r#"[{},{"a":{}},{"logTime":1}]"#, 1),
         ("\u{feff}{}", 3),
         (r#"{"total":1000,"logs":[{"logTime":1},{"logTime":2}]}"#, 0),
         (r#"[{"logs":{"logTime":1}}]"#, 1),
@@ -180,19 +185,25 @@ fn json_without_the_expected_field_in_any_record_is_not_counted() {
         (r#"{"logtime":1,"logTime ":2,"":"logTime"}"#, 0),
     ] {
         let fault = count(text).unwrap_err();
-        let expected = Problem::NoKey("logTime".into());
+        let expected = Problem::NoKey(vec!["logTime".into()]);
         assert_eq!((fault.offset, fault.problem), (at, expected), "{text}");
     }
-    // What is cut off is said to be cut off, whatever was in it.
-    assert_eq!(count("[{},").unwrap_err().problem, Problem::CutOff);
+    // Any one of several fields is enough.
+    let count = |text: &str| count_expecting(Kind::Json, &["body", "host"], [text.as_bytes()]).1;
+    assert_eq!(count(r#"[{"host":"a"},{"body":"b","host":"a"}]"#), Ok(2));
+    let fault = count(r#"[{"host":"a"},{"logTime":1}]"#).unwrap_err();
+    assert_eq!(fault.offset, 14);
+    assert!(
+        fault.to_string().contains("no \"body\" or \"host\""),
+        "{fault}"
+    );
 }
 
 /// Guarantee: Complete
 #[test]
 fn csv_whose_header_lacks_the_expected_field_is_not_counted() {
     let long = "열".repeat(100);
-    let count =
-        |name: &str, text: &str| count_expecting(Kind::Csv, Some(name), [text.as_bytes()]).1;
+    let count = |name: &str, text: &str| count_expecting(Kind::Csv, &[name], [text.as_bytes()]).1;
     for (name, text, records) in [
         ("logTime", "", 0),
         ("logTime", "\r\n\n", 0),
@@ -218,6 +229,35 @@ fn csv_whose_header_lacks_the_expected_field_is_not_counted() {
     }
 }
 
+/// Guarantee: Complete
+#[test]
+fn csv_with_its_header_again_or_with_two_times_is_not_counted() {
+    let long = "x".repeat(10_000);
+    for (text, at, problem) in [
+        ("logTime,a\n1,2\nlogTime,a\n3,4\n", 14, Problem::HeaderAgain),
+        (
+            "a,\"log\"\"T\",\r\n1,2,3\r\na,\"log\"\"T\",",
+            20,
+            Problem::HeaderAgain,
+        ),
+        (&format!("{long},b\n{long},b"), 10_003, Problem::HeaderAgain),
+        ("a\na\n", 2, Problem::HeaderAgain),
+        ("logTime,a,logTime\n1,2,3\n", 0, Problem::TwoColumns),
+    ] {
+        for size in [1, 7, text.len()] {
+            let counted = count_chunks(Kind::Csv, text.as_bytes().chunks(size));
+            let expected = Uncountable {
+                offset: at,
+                problem: problem.clone(),
+            };
+            assert_eq!(counted.1, Err(expected), "{text:.40} by {size}");
+        }
+    }
+    for text in ["a,b\na,c\na,bb\n,b\nab,\n", "a,b\n\"a,b\",\n"] {
+        assert!(count(Kind::Csv, text).1.is_ok(), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -235,7 +275,7 @@ proptest! {
             let chunks = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
             prop_assert_eq!(&count_chunks(kind, chunks), &at_once);
             prop_assert_eq!(&count_chunks(kind, bytes.chunks(1)), &at_once);
-            let expecting = |size| count_expecting(kind, Some("logTime"), bytes.chunks(size));
+            let expecting = |size| count_expecting(kind, &["logTime"], bytes.chunks(size));
             prop_assert_eq!(expecting(1), expecting(bytes.len().max(1)));
         }
     }
