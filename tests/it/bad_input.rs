@@ -412,3 +412,18 @@ async fn an_archive_that_another_instance_works_on_is_left_alone() {
     daemon.terminate();
     daemon.wait().exits(0);
 }
+
+/// Guarantee: Complete
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_before_the_end_of_an_empty_zip_is_no_empty_window() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    let mut body = br#"{"error":{"errorCode":"900","message":"unexpected error"}}"#.to_vec();
+    body.extend(b"PK\x05\x06");
+    body.extend([0; 18]);
+    let faults = FaultPlan::script([Fault::Body(body)]);
+    world.service.set_faults(faults);
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0).says("unexpected error");
+    world.assert_archived("shop", &due.windows);
+}

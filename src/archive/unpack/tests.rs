@@ -89,6 +89,31 @@ fn patched(zip: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     zip
 }
 
+/// Guarantee: Complete
+#[test]
+fn an_empty_zip_is_its_end_record_and_nothing_else() {
+    let world = World::new();
+    let empty = zip_of(&[]);
+    let commented = [&empty[..20], &[5, 0], b"hello"].concat();
+    for zip in [&empty, &commented] {
+        let unpacked = world.unpack(zip).unwrap();
+        assert_eq!((unpacked.records, unpacked.files.len()), (Some(0), 0));
+    }
+    let error = b"{\"error\":{\"errorCode\":\"900\",\"message\":\"unexpected error\"}}";
+    for other in [&error[..], b"\n", &empty, &[0; 76]] {
+        for zip in [[other, &empty].concat(), [other, &commented].concat()] {
+            let refused = world.unpack(&zip).unwrap_err();
+            assert!(matches!(refused, UnpackError::Damaged(_)), "{refused}");
+        }
+    }
+    let refused = world.unpack(&[&error[..], &empty].concat()).unwrap_err();
+    assert!(
+        refused.to_string().contains("unexpected error"),
+        "{refused}"
+    );
+    assert!(world.files().is_empty());
+}
+
 #[test]
 fn files_come_out_unchanged_hashed_and_counted() {
     let world = World::new();
