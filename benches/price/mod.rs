@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The cap: small, so that a world of many caps is made quickly.
 pub const COUNT: u32 = 2000;
-/// The page size: half the cap, so that an answer may be doubted.
+/// The page size: half the cap, so that an answer of whole pages is recounted.
 pub const LIMIT: u32 = 1000;
 
 const HOUR_MS: i64 = 3_600_000;

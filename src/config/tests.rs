@@ -97,7 +97,7 @@ fn the_example_shows_every_key() {
     for key in keys {
         let shown = EXAMPLE.lines().any(|line| {
             let header = line.trim_start_matches('[').strip_prefix(key);
-            // What is not to be taken over with the example is a comment in it.
+            // A value that must not be copied with the example is a comment in it.
             let line = line.strip_prefix("# ").unwrap_or(line);
             line.starts_with(&format!("{key} = "))
                 || line.starts_with('[') && header.is_some_and(|rest| rest.starts_with([']', '.']))

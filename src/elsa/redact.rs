@@ -6,7 +6,7 @@ use crate::domain::secret::{Keys, Secret};
 /// How many characters of text from outside are shown.
 const LONGEST: usize = 200;
 /// What replaces a key.
-const BLOT: &str = "[key]";
+const REDACTED: &str = "[key]";
 /// Fewer bytes of a key's beginning are not taken for one, and tell nothing.
 const TELLING: usize = 4;
 
@@ -53,7 +53,7 @@ pub(crate) fn redact(text: &str, keys: &Keys) -> String {
         let echoes = keys.iter().filter(|key| !key.is_empty());
         match echoes.filter_map(|key| echo(rest, key)).max() {
             Some(length) => {
-                shown.push_str(BLOT);
+                shown.push_str(REDACTED);
                 rest = &rest[length..];
             }
             None => {

@@ -109,7 +109,7 @@ async fn logs_that_came_late_are_published_beside_the_first_folder_which_stays()
 /// Guarantee: Atomic
 /// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revision_is_taken_over_after_a_crash_and_rebuilt_with_a_lost_ledger() {
+async fn a_revision_is_adopted_after_a_crash_and_rebuilt_with_a_lost_ledger() {
     let due = Due::hours(6);
     let world = archived(&due).await;
     world.service.set_visible_at(Some(EVERYTHING));

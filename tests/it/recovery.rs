@@ -33,7 +33,7 @@ fn is_made_good(world: &World, due: &Due) {
 
 /// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torn_last_line_is_cut_off_and_its_folder_taken_over() {
+async fn a_torn_last_line_is_cut_off_and_its_folder_adopted() {
     let due = Due::hours(3);
     let world = archived(&due).await;
     let ledger = fs::read(world.ledger("shop")).unwrap();
@@ -42,7 +42,7 @@ async fn a_torn_last_line_is_cut_off_and_its_folder_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_lacks_its_last_line_takes_the_folder_over() {
+async fn a_folder_whose_ledger_line_is_missing_is_adopted() {
     let due = Due::hours(3);
     let world = archived(&due).await;
     let ledger = fs::read_to_string(world.ledger("shop")).unwrap();
@@ -114,25 +114,25 @@ async fn a_ledger_damaged_in_the_middle_stops_its_job_alone_and_says_how_to_rebu
 
 /// Guarantee: Atomic
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_folder_in_the_way_is_an_error_and_never_overwritten() {
+async fn an_unrecorded_folder_in_the_way_is_an_error_and_never_overwritten() {
     let due = Due::hours(3);
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
     let zone = Zone::new(TimeZone::get("Asia/Seoul").unwrap());
     let name = FolderName::of(Window::of(due.windows[1]), &zone).relative();
-    let foreign = world.root().join("shop").join(&name);
-    fs::create_dir_all(&foreign).unwrap();
-    fs::write(foreign.join("notes.txt"), "mine").unwrap();
+    let unrecorded = world.root().join("shop").join(&name);
+    fs::create_dir_all(&unrecorded).unwrap();
+    fs::write(unrecorded.join("notes.txt"), "mine").unwrap();
 
     for _ in 0..2 {
         world.once().exits(1).says(&name).says("is in the way");
-        let listing: Vec<_> = fs::read_dir(&foreign).unwrap().collect();
+        let listing: Vec<_> = fs::read_dir(&unrecorded).unwrap().collect();
         assert_eq!(listing.len(), 1);
-        assert_eq!(fs::read(foreign.join("notes.txt")).unwrap(), b"mine");
+        assert_eq!(fs::read(unrecorded.join("notes.txt")).unwrap(), b"mine");
         world.assert_archived("shop", &[due.windows[0], due.windows[2]]);
     }
     assert_eq!(world.requests("shop").len(), 2);
-    fs::rename(&foreign, world.path("moved")).unwrap();
+    fs::rename(&unrecorded, world.path("moved")).unwrap();
     world.once().exits(0);
     world.assert_archived("shop", &due.windows);
     world.run(&["verify"]).exits(0);

@@ -1,4 +1,4 @@
-//! The error table of `ELSA-API.md`, row by row, and what it does not foresee.
+//! The error table of `ELSA-API.md`, row by row, and what it does not list.
 
 use super::*;
 use crate::domain::secret::Secret;
@@ -68,7 +68,7 @@ fn every_row_of_the_table_has_its_meaning() {
 
 /// Guarantee: Suspicious
 #[test]
-fn what_the_table_does_not_foresee_has_a_meaning_too() {
+fn what_the_table_does_not_list_has_a_meaning_too() {
     let rows = [
         (200, "", Failure::BadAnswer),
         (200, "<html>login</html>", Failure::BadAnswer),

@@ -39,8 +39,8 @@ async fn until(simulator: &Simulator, shows: impl Fn(&Entry) -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    let patience = Duration::from_secs(60);
-    tokio::time::timeout(patience, looking).await.unwrap();
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, looking).await.unwrap();
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_request_as_documented_is_answered_with_a_zip() {
 }
 
 #[tokio::test]
-async fn wrong_missing_and_foreign_credentials_get_one_and_the_same_answer() {
+async fn wrong_missing_and_other_accounts_credentials_get_the_same_answer() {
     let simulator = speaking(shop(5), Dialect::default()).await;
     let fine = KeyPair::default();
     let right = signed(&fine, NOW.0, &ask().to_string());

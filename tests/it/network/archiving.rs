@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asking::{hour, job};
 
-/// As patient as the program, in a thousandth of the time.
+/// The program's retries, in a thousandth of the time.
 pub const BRISK: Policy = Policy {
     attempts: 5,
     base: Millis(1),

@@ -18,7 +18,7 @@ type Issuer = CertifiedIssuer<'static, KeyPair>;
 /// The authority that clients here trust.
 static OURS: LazyLock<Issuer> = LazyLock::new(|| authority("ours"));
 /// One that they don't.
-static FOREIGN: LazyLock<Issuer> = LazyLock::new(|| authority("foreign"));
+static OTHER: LazyLock<Issuer> = LazyLock::new(|| authority("other"));
 /// One that says it were ours.
 static IMPOSTOR: LazyLock<Issuer> = LazyLock::new(|| authority("ours"));
 
@@ -95,7 +95,7 @@ impl Shown {
             (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         let certificate = match self {
             Self::SelfSigned => params.self_signed(&key),
-            Self::FromElsewhere => params.signed_by(&key, &FOREIGN),
+            Self::FromElsewhere => params.signed_by(&key, &OTHER),
             Self::FromImpostor => params.signed_by(&key, &IMPOSTOR),
             _ => params.signed_by(&key, &OURS),
         };

@@ -183,7 +183,7 @@ proptest! {
     /// are at most N / cap capped answers on each of 22 levels. Each costs itself, and cuts its
     /// span: into pieces that hold a share of the cap (as many as their records pay for), and
     /// into thin ones, of which there are at most as many as there are changes of density that a
-    /// piece can see, 4 on each side. Doubt adds two requests to an answer.
+    /// piece can see, 4 on each side. A recount adds two requests to an answer.
     ///
     /// The guard is what the derivation allows, 23 cuts for an hour, and nothing to spare.
     ///

@@ -18,7 +18,7 @@ fn truncated(service: &Service) -> usize {
 fn a_service_that_is_always_full_is_stopped_and_what_it_answered_is_kept() {
     for readable in [true, false] {
         for estimate in [None, Some(21_000)] {
-            // Also where it takes a doubt to see that it is full.
+            // Also where it takes a recount to see that it is full.
             for hidden in [None, Some(1000)] {
                 let mut liar = Service {
                     lie: Some(Lie::Full),
