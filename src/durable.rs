@@ -1,6 +1,7 @@
 //! The only place that makes things durable or visible on disk: each fsync, rename, create and
-//! remove is a named [`Step`], and a test can watch the order of the steps or make any of them
-//! fail. Carries *Atomic* and *Ordered*.
+//! remove in archive and state is a named [`Step`], and a test can watch the order of the steps or
+//! make any of them fail. Lock files and the demo's own files have no step. Carries *Atomic* and
+//! *Ordered*.
 
 #![allow(clippy::disallowed_methods, reason = "this is where they are allowed")]
 

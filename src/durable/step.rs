@@ -1,6 +1,7 @@
 //! The names of what is done to the disk, and the words for it in messages.
 
-/// What is done to the disk, in the order in which one window passes through the steps.
+/// What is done to the disk. Up to [`Step::SyncLedger`], in the order in which one window passes
+/// through the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Make a folder below `.staging`.

@@ -10,7 +10,7 @@ const HEAD: &str = "\
 # Guarantees and their tests
 
 Written from the `/// Guarantee: NAME` lines above the tests: `UPDATE_DOCS=1 cargo test --test it guarantees`.
-What is attacked, and how often, is in [attacks.md](attacks.md).
+What is attacked, and how often, is in [attacks.md](attacks.md): begin there for the main test of a guarantee.
 ";
 
 /// A test that breaks a guarantee, and its file below the project's root.

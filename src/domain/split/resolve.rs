@@ -16,8 +16,9 @@
 //!   in the first case, and by the density at the picture's edge in the second.
 //! - Every piece of a capped span is at most half as long, so at most 64 levels are possible; in
 //!   practice two or three are. A service that is always full would be followed down to each single
-//!   millisecond all the same, so there is a guard (`overflow_guard.rs`) that an honest one can't use up:
-//!   after that nothing is cut any more, and what is capped is kept as it came, `truncated`.
+//!   millisecond all the same, so there is a guard (`overflow_guard.rs`). It ends after cuts
+//!   that no honest service needs, or after a hundred milliseconds over the cap. After that nothing
+//!   is cut any more, and what is capped is kept as it came, `truncated`.
 //! - What was too slow for the service is asked for in shorter spans from then on ([`SpanLimit`]).
 
 mod expected;
