@@ -14,6 +14,7 @@ use super::run::{all_once, summary};
 use super::session::Session;
 use super::{Context, status, verify};
 use crate::archive::store::entries;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::plan::plan;
@@ -25,11 +26,16 @@ use crate::simulator::{KeyPair, Project, Settings, Simulator};
 
 const HOUR: Millis = Millis::from_hours(1);
 const DAYS: i64 = 2;
+/// The default `settle` of a job.
+const SETTLE: Millis = Millis::from_mins(10);
 
 /// Runs the demo in `dir`, or in a new temporary folder.
 pub(super) fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop> {
     let dir = prepare(dir)?;
-    let begin = UtcMs((context.clock.now().0.div_euclid(HOUR.0) - DAYS * 24) * HOUR.0);
+    let now = context.clock.now();
+    // The newest window has settled, whatever the minute.
+    let hours = now.minus(SETTLE).0.div_euclid(HOUR.0);
+    let begin = UtcMs((hours - DAYS * 24) * HOUR.0);
     Context::block_on(async {
         let settings = Settings {
             projects: world(begin),
@@ -55,7 +61,8 @@ pub(super) fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop
         let inner = Context {
             args: &args,
             terminal: context.terminal,
-            clock: context.clock.clone(),
+            // It stands still, so that no window settles during the demo.
+            clock: Clock::new(move || now),
         };
         let done = show(&inner, &simulator, &dir).await;
         simulator.shutdown().await;
