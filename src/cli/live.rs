@@ -1,7 +1,9 @@
 //! What `check --live` asks a job's project: whether it answers, and what its `to` means. Carries
 //! *Bounded* (at most six small requests) and *Suspicious* (answers are unpacked like any other).
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
@@ -39,7 +41,10 @@ impl Scratch {
     /// # Errors
     /// When it can't be made.
     pub(super) fn new() -> io::Result<Self> {
-        let folder = TempDir::with_prefix("elsa-archiver-check-")?;
+        let folder = tempfile::Builder::new()
+            .prefix("elsa-archiver-check-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()?;
         Ok(Self {
             store: Store::new(folder.path().to_owned(), 0, Disk::default()),
             _folder: folder,
@@ -208,4 +213,17 @@ fn local(error: DiskError) -> CallError {
 
 fn clock_at_its_end() -> CallError {
     CallError::new(Failure::Local, "the clock is at its end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantee: Suspicious
+    #[test]
+    fn nobody_else_may_look_into_the_folder_of_the_answers() {
+        let scratch = Scratch::new().unwrap();
+        let mode = scratch.store.root().metadata().unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o700);
+    }
 }

@@ -52,9 +52,19 @@ pub(super) fn bytes(number: u64) -> String {
     BinaryBytes(number).to_string()
 }
 
-/// A length of time in its two largest units, `23h 50m`.
+/// A length of time in its two largest units, `23h 50m`, rounded down.
 #[must_use]
-pub(super) fn duration(length: Millis) -> String {
+pub(super) fn at_least(length: Millis) -> String {
+    duration(length, RoundMode::Trunc)
+}
+
+/// The same, rounded up.
+#[must_use]
+pub(super) fn at_most(length: Millis) -> String {
+    duration(length, RoundMode::Expand)
+}
+
+fn duration(length: Millis, mode: RoundMode) -> String {
     let length = length.max(Millis::ZERO);
     let smallest = match length.as_secs() {
         0..3600 => Unit::Second,
@@ -64,7 +74,7 @@ pub(super) fn duration(length: Millis) -> String {
     let rounding = SpanRound::new()
         .largest(Unit::Day)
         .smallest(smallest)
-        .mode(RoundMode::Trunc)
+        .mode(mode)
         .days_are_24_hours();
     let rounded = jiff::Span::new()
         .try_milliseconds(length.0)
@@ -86,9 +96,12 @@ mod tests {
         assert_eq!(grouped(999), "999");
         let lengths = [0, 59_999, 3_600_000, 86_399_000, 90_061_000].map(Millis);
         assert_eq!(
-            lengths.map(duration),
+            lengths.map(at_least),
             ["0s", "59s", "1h", "23h 59m", "1d 1h"]
         );
+        // A bound above must not be below what was seen.
+        let lengths = [0, 59_001, 3_600_000, 3_605_000, 86_520_000].map(Millis);
+        assert_eq!(lengths.map(at_most), ["0s", "1m", "1h", "1h 1m", "1d 1h"]);
         assert_eq!(
             [bytes(0), bytes(1023), bytes(1024)],
             ["0 B", "1023 B", "1.00 KiB"]

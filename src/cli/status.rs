@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::exit::Stop;
-use super::print::{bytes, count, duration, grouped, print, print_json};
+use super::print::{at_least, at_most, bytes, count, grouped, print, print_json};
 use super::session::chosen;
 use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
@@ -311,8 +311,8 @@ impl Late {
                 grouped(self.changed),
                 count(self.rechecked, "rechecked window"),
                 100.0 * self.changed as f64 / self.rechecked as f64,
-                duration(self.over_ms),
-                duration(self.until_ms),
+                at_least(self.over_ms),
+                at_most(self.until_ms),
             ),
         };
         if self.due > 0 {
