@@ -24,6 +24,7 @@ use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use elsa_archiver::domain::limits::Limits;
 use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::domain::schedule::Schedule;
+use elsa_archiver::domain::second_opinion::CrossCheck;
 use elsa_archiver::domain::secret::{Keys, Secret};
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::domain::window::{Window, WindowSize, Zone};
@@ -291,6 +292,7 @@ fn job(account: AccountName) -> Job {
         retention: None,
         recheck: None,
         to_bound: ToBound::Inclusive,
+        cross_check: CrossCheck::Off,
         count: COUNT,
         limit: LIMIT,
         enabled: true,

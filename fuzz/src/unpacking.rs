@@ -57,6 +57,7 @@ pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
         store: &store,
         folder: &part,
         span: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
+        window: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
         format: Format::Json,
         include_fields: &[],
         limits: LIMITS,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::domain::job::{Format, Job, ToBound};
+use crate::domain::second_opinion::Way;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::{FolderName, Zone};
@@ -38,6 +39,9 @@ pub struct Manifest {
     pub request: Request,
     /// The downloads that make up the window, in order of time.
     pub parts: Vec<Part>,
+    /// What a second, independent ask says of it; `None` in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmed>,
     /// Digest of the job's previous manifest; `None` on the first.
     pub previous: Option<Digest>,
     /// The folder that this one supersedes, when the window was published before.
@@ -63,10 +67,44 @@ pub struct Supersedes {
     pub records: Option<u64>,
     /// Bytes of its unpacked files.
     pub bytes: u64,
+    /// Which way confirmed its count; `None` in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Way>,
     /// When the service was asked for the window before, UTC milliseconds: what is new came later.
     pub asked_ms: UtcMs,
     /// When what is new was found, UTC milliseconds.
     pub found_ms: UtcMs,
+}
+
+/// What a second, independent ask says of a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// Which way agrees; [`Way::None`] where none does, or none could be had.
+    pub by: Way,
+    /// When, RFC 3339; `None` where nothing was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// What was asked for again.
+    pub spans: Vec<ConfirmedSpan>,
+    /// Why it is not confirmed by search, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether search agreed while it was not believed yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub search_agrees: bool,
+}
+
+/// A span whose count was asked for again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmedSpan {
+    /// First instant, UTC milliseconds.
+    pub from_ms: UtcMs,
+    /// First instant after, UTC milliseconds.
+    pub to_ms: UtcMs,
+    /// Records that the first answer held there.
+    pub expected: u64,
+    /// Records that the second answer showed; `None` where it shows only that they are more or fewer.
+    pub found: Option<u64>,
 }
 
 /// A window's bounds.

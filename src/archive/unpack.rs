@@ -20,6 +20,7 @@ use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::Format;
 use crate::domain::limits::Limits;
 use crate::domain::span::{Span, UtcMs};
+use crate::domain::split::histogram::Histogram;
 use crate::domain::split::sample::Sampler;
 use crate::durable::{DiskError, Step};
 use whole::{Metered, damaged};
@@ -115,7 +116,7 @@ impl UnpackError {
 }
 
 /// What a zip became.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Unpacked {
     /// Its files, in its order; paths are relative to the part's folder.
     pub files: Vec<DataFile>,
@@ -128,12 +129,14 @@ pub struct Unpacked {
 }
 
 /// The times in an answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Seen {
     /// Those inside the span that was asked for.
     pub inside: Sampler,
     /// How many lie outside.
     pub outside: u64,
+    /// How many lie where in the window.
+    pub histogram: Histogram,
 }
 
 /// Unpacks one zip.
@@ -145,6 +148,8 @@ pub struct Unpacking<'a> {
     pub folder: &'a Path,
     /// What was asked for.
     pub span: Span,
+    /// The window that it is a part of.
+    pub window: Span,
     /// What the request asked for.
     pub format: Format,
     /// The fields that the request asked for; empty for all.
@@ -170,8 +175,14 @@ impl Unpacking<'_> {
         let mut names = Names::default();
         let mut folders = Folders::default();
         let mut unpacked = Unpacked {
+            files: Vec::new(),
             records: Some(0),
-            ..Unpacked::default()
+            uncountable: None,
+            seen: Seen {
+                inside: Sampler::default(),
+                outside: 0,
+                histogram: Histogram::of(self.window),
+            },
         };
         let mut size = Size::default();
         for index in 0..archive.len() {
@@ -225,7 +236,10 @@ impl Unpacking<'_> {
         let mut see = |time: Option<UtcMs>| {
             if let Some(time) = time {
                 match self.span.contains(time) {
-                    true => seen.inside.add(time),
+                    true => {
+                        seen.inside.add(time);
+                        seen.histogram.add(time);
+                    }
                     false => seen.outside += 1,
                 }
                 first = Some(first.map_or(time, |first| first.min(time)));

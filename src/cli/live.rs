@@ -190,6 +190,7 @@ impl Live<'_> {
             store,
             folder: &folder,
             span: near,
+            window: near,
             format: self.job.format,
             include_fields: &self.job.include_fields,
             limits: Limits {

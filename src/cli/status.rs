@@ -15,6 +15,7 @@ use crate::archive::verify::Bounds;
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
+use crate::domain::second_opinion::ConfirmedWindows;
 use crate::domain::span::{Millis, Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
@@ -38,6 +39,7 @@ struct JobStatus {
     lost: Vec<Lost>,
     truncated: u64,
     unproven: u64,
+    confirmed: ConfirmedWindows,
     records: u64,
     bytes: u64,
     last_success: Option<Success>,
@@ -191,6 +193,7 @@ impl JobStatus {
                 .collect(),
             truncated: replay.truncated,
             unproven: replay.unproven,
+            confirmed: replay.confirmed,
             records: replay.records,
             bytes: replay.bytes,
             last_success: replay.last_success.map(|(span, at)| Success {
@@ -229,6 +232,25 @@ impl JobStatus {
             && self.lateness.as_ref().is_none_or(|late| late.due == 0)
     }
 
+    /// How many windows a second ask has confirmed; `None` while nothing is archived.
+    fn confirmed_in_words(&self) -> Option<String> {
+        let ConfirmedWindows {
+            search,
+            download,
+            none,
+        } = self.confirmed;
+        let told: Vec<String> = [
+            (search, "by search"),
+            (download, "by a second download"),
+            (none, "not"),
+        ]
+        .into_iter()
+        .filter(|(windows, _)| *windows > 0)
+        .map(|(windows, how)| format!("{} {how}", count(windows, "window")))
+        .collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+
     fn listing(&self, job: &Job) -> String {
         let local = |at: UtcMs| local_time(at, &job.zone);
         let verdict = match (job.enabled, self.is_well()) {
@@ -244,6 +266,9 @@ impl JobStatus {
             "archived",
             format!("{}, {}", count(self.records, "record"), bytes(self.bytes)),
         );
+        if let Some(confirmed) = self.confirmed_in_words() {
+            line("confirmed", confirmed);
+        }
         if let Some(success) = &self.last_success {
             line(
                 "last success",

@@ -12,13 +12,14 @@ use super::units::show_duration;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use crate::domain::recheck::LONGEST;
 use crate::domain::schedule::Schedule;
+use crate::domain::second_opinion::CrossCheck;
 use crate::domain::span::Millis;
 use crate::domain::span::UtcMs;
 use crate::domain::window::{WindowSize, Zone};
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
 /// `[defaults]` too.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "name",
     "project_key",
     "project_id",
@@ -32,6 +33,7 @@ pub(super) const KEYS: [&str; 16] = [
     "include_fields",
     "retention",
     "to_bound",
+    "cross_check",
     "count",
     "limit",
     "enabled",
@@ -171,6 +173,7 @@ struct Settings {
     include_fields: Vec<String>,
     retention: Option<Millis>,
     to_bound: ToBound,
+    cross_check: CrossCheck,
     count: u32,
     limit: u32,
     enabled: bool,
@@ -189,6 +192,7 @@ impl Settings {
             include_fields: Vec::new(),
             retention: None,
             to_bound: ToBound::Inclusive,
+            cross_check: CrossCheck::All,
             count: 200_000,
             limit: 1000,
             enabled: true,
@@ -225,6 +229,16 @@ impl Settings {
                 &[
                     ("inclusive", ToBound::Inclusive),
                     ("exclusive", ToBound::Exclusive),
+                ],
+            )
+        });
+        table.overlay("cross_check", &mut self.cross_check, report, |value| {
+            choice(
+                value,
+                &[
+                    ("all", CrossCheck::All),
+                    ("some", CrossCheck::Some),
+                    ("off", CrossCheck::Off),
                 ],
             )
         });
@@ -307,6 +321,7 @@ impl Settings {
             include_fields: self.include_fields,
             retention: self.retention,
             to_bound: self.to_bound,
+            cross_check: self.cross_check,
             count: self.count,
             limit: self.limit,
             enabled: self.enabled,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::job::{Format, JobName, ToBound};
 use crate::domain::schedule::Schedule;
+use crate::domain::second_opinion::CrossCheck;
 use crate::domain::window::WindowSize;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -77,6 +78,7 @@ fn the_example_means_what_the_contract_says() {
         include_fields: vec![],
         retention: Some(Millis(30 * 86_400_000)),
         to_bound: ToBound::Inclusive,
+        cross_check: CrossCheck::All,
         count: 200_000,
         limit: 1000,
         enabled: true,

@@ -88,6 +88,25 @@ impl Assembly {
         self.unproven_reason = Some(reason);
     }
 
+    /// The answers that are parts.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = usize> + '_ {
+        self.kept.iter().map(|(answer, _)| *answer)
+    }
+
+    /// Records in all parts; `None` when a part can't be counted.
+    #[must_use]
+    pub(crate) fn records(&self) -> Option<u64> {
+        let mut pieces = self.kept.iter().map(|(_, piece)| piece);
+        pieces.try_fold(0u64, |sum, piece| sum.checked_add(piece.records?))
+    }
+
+    /// Records of the largest part.
+    #[must_use]
+    pub(crate) fn largest(&self) -> u64 {
+        let records = self.kept.iter().filter_map(|(_, piece)| piece.records);
+        records.max().unwrap_or(0)
+    }
+
     /// Bytes of all answers that were not discarded.
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
+use super::second_opinion::CrossCheck;
 use super::span::{Millis, Span, UtcMs};
 use super::window::{WindowSize, Zone};
 
@@ -40,6 +41,8 @@ pub struct Job {
     pub retention: Option<Millis>,
     /// What the service does with a log at exactly `to`.
     pub to_bound: ToBound,
+    /// Whose count is asked for a second time.
+    pub cross_check: CrossCheck,
     /// How many logs one download may hold, 1 to 200,000.
     pub count: u32,
     /// The service's page size, 1 to 1,000.

@@ -17,6 +17,7 @@ pub(crate) mod queue;
 pub(crate) mod recheck;
 pub mod retry;
 pub mod schedule;
+pub mod second_opinion;
 pub mod secret;
 pub mod span;
 pub(crate) mod split;

@@ -79,6 +79,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::job::{AccountName, Format, JobName, ToBound};
     use crate::domain::schedule::Schedule;
+    use crate::domain::second_opinion::CrossCheck;
     use crate::domain::span::Millis;
     use crate::domain::window::{WindowSize, Zone};
     use proptest::prelude::*;
@@ -101,6 +102,7 @@ pub(crate) mod tests {
             retention: None,
             recheck: None,
             to_bound: ToBound::Inclusive,
+            cross_check: CrossCheck::Off,
             count: 200_000,
             limit: 1000,
             enabled: true,

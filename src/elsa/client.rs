@@ -2,6 +2,7 @@
 //! phase. It never retries: it says what a failure means, and the caller decides what to do.
 
 mod download;
+mod search;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect;
+use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
@@ -64,6 +66,14 @@ const DATE_PRECISION: Millis = Millis::from_secs(5);
 #[derive(Debug, Error)]
 #[error("can't set up HTTPS: {0}")]
 pub struct SetUpError(String);
+
+/// The clock that signed an attempt.
+#[derive(Clone, Copy)]
+struct Signed {
+    at: UtcMs,
+    /// The service's clock minus ours, as it was known.
+    skew: Millis,
+}
 
 /// The client of one account.
 pub struct Client {
@@ -229,15 +239,33 @@ impl Client {
         printable::whole(&redact(text, &self.keys))
     }
 
-    /// Makes one attempt, signed afresh, as soon as the account's bounds allow.
+    /// Makes one attempt to download, signed afresh, as soon as the account's bounds allow.
     ///
     /// # Errors
     /// When no answer comes, or one that does not begin like a zip.
     pub async fn ask(&self, request: &Request<'_>) -> Result<Download<'_>, CallError> {
+        let (mut answer, signed) = self.send(DOWNLOAD_PATH, request).await?;
+        if answer.begins_like_a_zip().await? {
+            return Ok(answer);
+        }
+        Err(self.refused(answer, signed).await)
+    }
+
+    /// Makes one attempt at a call, signed afresh, as soon as the account's bounds allow. The time
+    /// comes last, since waiting for the bounds may take minutes, and the gateway refuses a
+    /// timestamp that is five minutes old.
+    async fn send(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<(Download<'_>, Signed), CallError> {
         let slot = self.limiter.slot().await;
         let begun = Instant::now();
         let skew = Millis(self.skew_ms.load(Ordering::Relaxed));
-        let now = self.clock.now().plus(skew);
+        let signed = Signed {
+            at: self.clock.now().plus(skew),
+            skew,
+        };
         let Deadlines {
             look_up,
             connect,
@@ -248,8 +276,8 @@ impl Client {
         let sent = timeout(
             until_head,
             self.http
-                .post(self.endpoint.join(DOWNLOAD_PATH))
-                .headers(self.signed_headers(now)?)
+                .post(self.endpoint.join(path))
+                .headers(self.signed_headers(path, signed.at)?)
                 .body(serde_json::to_vec(request).map_err(|error| {
                     CallError::new(
                         Failure::Refused,
@@ -263,24 +291,26 @@ impl Client {
             Ok(Err(error)) => return Err(self.no_answer(&error)),
             Err(_) => return Err(self.too_slow("no answer", until_head)),
         };
-        let mut answer = Download::new(self, response, begun, slot);
+        let answer = Download::new(self, response, begun, slot);
         self.note_date(answer.header(DATE));
-        if answer.begins_like_a_zip().await? {
-            return Ok(answer);
-        }
-        let mut refusal = answer.refusal(now).await;
-        if let Failure::ClockSkew { skew: measured } = &mut refusal.failure {
-            // It was measured against the clock that signed; what counts is ours.
-            *measured = measured.plus(skew);
-        }
-        Err(refusal)
+        Ok((answer, signed))
     }
 
-    fn signed_headers(&self, timestamp: UtcMs) -> Result<HeaderMap, CallError> {
+    /// What it means that the answer is not what was asked for.
+    async fn refused(&self, answer: Download<'_>, signed: Signed) -> CallError {
+        let mut refusal = answer.refusal(signed.at).await;
+        if let Failure::ClockSkew { skew: measured } = &mut refusal.failure {
+            // It was measured against the clock that signed; what counts is ours.
+            *measured = measured.plus(signed.skew);
+        }
+        refusal
+    }
+
+    fn signed_headers(&self, path: &str, timestamp: UtcMs) -> Result<HeaderMap, CallError> {
         let access_key = self.keys.access_key.expose();
         let signature = sign(
             "POST",
-            DOWNLOAD_PATH,
+            path,
             timestamp,
             access_key,
             self.keys.secret_key.expose(),

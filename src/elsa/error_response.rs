@@ -124,7 +124,7 @@ fn advice(status: u16, failure: Failure) -> &'static str {
             "; a redirect is not followed, since it would carry the keys elsewhere: check endpoint"
         }
         (Failure::Refused, 401 | 403) => {
-            "; grant this access key the permission to download this project's logs"
+            "; grant this access key the permission to download and search this project's logs"
         }
         (Failure::Rejected, 404) => "; check endpoint, project_key and project_id",
         (Failure::Rejected, _) => "; check project_key, project_id, count and limit of the job",

@@ -1,4 +1,4 @@
-//! The body of the download call.
+//! The bodies of the download call and of the search call.
 
 use serde::Serialize;
 
@@ -49,5 +49,45 @@ impl<'a> Request<'a> {
         self.count = self.count.min(records.max(1));
         self.limit = self.limit.min(self.count);
         self
+    }
+}
+
+/// What one search asks for: at most one record, the one that comes after `offset` others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Search<'a> {
+    project_key: &'a str,
+    project_id: i64,
+    from: i64,
+    to: i64,
+    offset: u64,
+    limit: u32,
+}
+
+impl<'a> Search<'a> {
+    /// Asks for the record of `job` in `span` that has `offset` others before it; 0 to 9,999.
+    #[must_use]
+    pub fn at(job: &'a Job, span: Span, offset: u64) -> Self {
+        Self {
+            project_key: &job.project_key,
+            project_id: job.project_id,
+            from: span.from().0,
+            to: job.to_bound.wire_to(span).0,
+            offset,
+            limit: 1,
+        }
+    }
+
+    /// Asks for what no project holds: a record of the first millisecond of 1970.
+    #[must_use]
+    pub fn of_nothing(job: &'a Job) -> Self {
+        Self {
+            project_key: &job.project_key,
+            project_id: job.project_id,
+            from: 0,
+            to: 1,
+            offset: 0,
+            limit: 1,
+        }
     }
 }

@@ -5,15 +5,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::attempt::Answered;
+use super::attempt::{Answered, Asked};
 use super::retry::until_answered;
 use super::staging::Place;
-use super::{Source, staging};
+use super::{Counted, Source, Wanted, staging};
 use crate::archive::manifest::{Part, Zip, local_time};
 use crate::digest::Digest;
 use crate::domain::assembly::{Assembled, Assembly, Piece};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
+use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::{Answer, Ask};
 use crate::domain::window_error::WindowError;
 
@@ -26,24 +27,56 @@ pub(super) struct Answers<'a> {
     asked: usize,
     /// Whether the service has answered any of them with a zip.
     any_answered: bool,
-    /// When the window has settled.
-    settled_at: UtcMs,
+    wanted: Wanted,
+    /// A cap in records that this window's second opinion suggests.
+    suspected_cap: Option<u64>,
     assembly: Assembly,
     /// What the manifest says of each answer, should it become a part.
     parts: BTreeMap<usize, Part>,
+    /// Where the records of each answer lie.
+    histograms: BTreeMap<usize, Histogram>,
 }
 
 impl<'a> Answers<'a> {
-    pub(super) const fn new(source: &'a Source, folder: PathBuf, settled_at: UtcMs) -> Self {
+    pub(super) const fn new(
+        source: &'a Source,
+        folder: PathBuf,
+        wanted: Wanted,
+        suspected_cap: Option<u64>,
+    ) -> Self {
         Self {
             source,
             folder,
             asked: 0,
             any_answered: false,
-            settled_at,
+            wanted,
+            suspected_cap,
             assembly: Assembly::new(),
             parts: BTreeMap::new(),
+            histograms: BTreeMap::new(),
         }
+    }
+
+    /// What the answers that are parts hold.
+    pub(super) fn counted(&self) -> Counted {
+        let mut histogram = Histogram::of(self.wanted.window.span());
+        for answer in self.assembly.kept() {
+            if let Some(more) = self.histograms.get(&answer) {
+                histogram.merge(more);
+            }
+        }
+        Counted {
+            histogram,
+            records: self.assembly.records(),
+            largest: self.assembly.largest(),
+        }
+    }
+
+    /// The second opinion contradicts the window, which is unproven then.
+    pub(super) fn contradict(&mut self, why: String) {
+        let window = self.wanted.window.span();
+        tracing::error!(job = %self.source.job.name, window = %window, "{why}");
+        self.assembly.contradict(window, why);
     }
 
     /// Whether the service has answered anything with a zip.
@@ -121,7 +154,7 @@ impl<'a> Answers<'a> {
     /// its logs have come, and never be looked at again.
     fn check_clocks(&self) -> Result<(), WindowError> {
         let theirs = self.source.client.now();
-        if theirs >= self.settled_at {
+        if theirs >= self.wanted.settled_at {
             return Ok(());
         }
         let ahead_s = self.source.shared.clock.now().since(theirs).as_secs();
@@ -175,7 +208,11 @@ impl Ask for Answers<'_> {
         self.check_clocks()?;
         let place = Place::new(folder_of(&self.folder, id));
         let staged_bytes = self.assembly.bytes();
-        let answered = until_answered(self.source, span, &place, staged_bytes).await;
+        let asked = Asked {
+            window: self.wanted.window.span(),
+            span,
+        };
+        let answered = until_answered(self.source, asked, &place, staged_bytes).await;
         let (mut answered, attempts) = match answered {
             Err(WindowError::Rejected(message)) if self.any_answered => {
                 return Ok(self.refused(span, id, &message));
@@ -202,6 +239,7 @@ impl Ask for Answers<'_> {
             files: unpacked.files,
         };
         self.put_aside(id, part);
+        self.histograms.insert(id, unpacked.seen.histogram);
         Ok(Answer {
             id,
             records: unpacked.records,
@@ -217,6 +255,7 @@ impl Ask for Answers<'_> {
     async fn discard(&mut self, answer: usize) -> Result<(), WindowError> {
         self.assembly.discard(answer);
         self.parts.remove(&answer);
+        self.histograms.remove(&answer);
         staging::remove(&self.source.shared, &folder_of(&self.folder, answer)).await
     }
 
@@ -225,7 +264,9 @@ impl Ask for Answers<'_> {
     }
 
     fn cap(&self) -> u64 {
-        u64::from(self.source.job.count).min(self.source.client.hidden_cap())
+        u64::from(self.source.job.count)
+            .min(self.source.client.hidden_cap())
+            .min(self.suspected_cap.unwrap_or(u64::MAX))
     }
 
     fn learn_cap(&mut self, records: u64) {
@@ -240,6 +281,7 @@ impl Ask for Answers<'_> {
     }
 
     fn forget_cap(&mut self) {
+        self.suspected_cap = None;
         if self.source.client.hidden_cap() < u64::from(self.source.job.count) {
             tracing::warn!(
                 job = %self.source.job.name,

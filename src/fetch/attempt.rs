@@ -18,6 +18,15 @@ use crate::elsa::client::{Client, ZIP_STATUS};
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// The window.
+    pub(super) window: Span,
+    /// The part of it.
+    pub(super) span: Span,
+}
+
 /// An answer that lies unpacked and durable below `.staging`.
 #[derive(Debug)]
 pub(super) struct Answered {
@@ -29,14 +38,14 @@ pub(super) struct Answered {
     pub(super) received_at: UtcMs,
 }
 
-/// Asks once for `span`.
+/// Asks once for a span.
 ///
 /// # Errors
 /// When there is no answer that could be unpacked; [`Failure::Stopped`] when the program is being
 /// stopped.
 pub(super) async fn attempt(
     source: &Source,
-    span: Span,
+    Asked { window, span }: Asked,
     place: &Place,
 ) -> Result<Answered, CallError> {
     let request = Request::new(&source.job, span);
@@ -45,7 +54,7 @@ pub(super) async fn attempt(
         received = download(&source.client, &request, &source.shared, place) => received?,
     };
     let received_at = source.shared.clock.now();
-    let mut unpacked = match unpack(source, span, place).await? {
+    let mut unpacked = match unpack(source, window, span, place).await? {
         Ok(unpacked) => unpacked,
         Err(UnpackError::Stopped) => return Err(stopped()),
         Err(error) if error.is_refusal() => {
@@ -69,6 +78,7 @@ pub(super) async fn attempt(
 /// Unpacks the zip and removes it.
 async fn unpack(
     source: &Source,
+    window: Span,
     span: Span,
     place: &Place,
 ) -> Result<Result<Unpacked, UnpackError>, CallError> {
@@ -81,6 +91,7 @@ async fn unpack(
             store: &shared.store,
             folder: &place.folder,
             span,
+            window,
             format: job.format,
             include_fields: &job.include_fields,
             limits: shared.limits.for_pages(job.count, job.limit),

@@ -3,6 +3,7 @@
 //! *Complete* (how a window is split, and what an answer is worth, [`resolve`] decides) and
 //! *Bounded*.
 //!
+//! - `confirm`: the window's count is asked for a second time
 //! - `answers`: splitting's hands; each answer is counted and put aside
 //! - `retry`: one span, asked for until it is answered
 //! - `attempt`: one request, downloaded and unpacked
@@ -11,17 +12,20 @@
 
 mod answers;
 mod attempt;
+mod confirm;
 mod download;
 mod retry;
 pub(crate) mod staging;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::select;
 use tokio::task::JoinError;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::manifest::Part;
+use crate::archive::manifest::{Confirmed, Part};
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::clock::Clock;
@@ -31,7 +35,9 @@ use crate::domain::limits::Limits;
 use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
-use crate::domain::span::UtcMs;
+use crate::domain::second_opinion::{Again, Calibration, CrossCheck, Verdict, after};
+use crate::domain::span::{Millis, UtcMs};
+use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::{SpanLimit, resolve};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
@@ -76,6 +82,39 @@ pub struct Wanted {
     pub estimate: Option<u64>,
     /// Before this instant, by either clock, it is not requested.
     pub settled_at: UtcMs,
+    /// Whether its count is asked for a second time.
+    pub cross_check: CrossCheck,
+    /// Records of the window before it, if known.
+    pub before: Option<u64>,
+}
+
+/// What the windows so far have shown of the service.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Learnt {
+    /// How long a span it can answer.
+    pub span_limit: SpanLimit,
+    /// Whether its search can be believed.
+    pub search: Calibration,
+}
+
+impl Learnt {
+    /// A window that began with what `began` knew has ended with `ended`; others that were under way
+    /// at once may have ended before.
+    pub fn learn(&mut self, began: Self, ended: Self) {
+        self.span_limit.learn(began.span_limit, ended.span_limit);
+        self.search.learn(ended.search);
+    }
+}
+
+/// What the answers that are a window's parts hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    /// Where its records lie.
+    pub(crate) histogram: Histogram,
+    /// How many they are; `None` when they can't be counted.
+    pub(crate) records: Option<u64>,
+    /// Those of the largest answer.
+    pub(crate) largest: u64,
 }
 
 /// A window that lies below `.staging`, its data durable.
@@ -89,61 +128,163 @@ pub struct Fetched {
     pub content: Content,
     /// Why something in it is unproven, if known.
     pub unproven_reason: Option<String>,
+    /// What the second opinion says of it.
+    pub confirmed: Confirmed,
 }
 
-/// Fetches a window, and learns how long a span the service can answer. Whatever the outcome,
-/// nothing is visible yet. On an error nothing is left below `.staging` either.
+/// How the answers of a window are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manner {
+    /// A cap in records that the service seems to have.
+    cap: Option<u64>,
+    /// The longest span that it seems to answer whole.
+    longest: Option<Millis>,
+}
+
+/// How long to wait before a window is asked for again that was contradicted: a log may be on its
+/// way, and the two calls of the service need not learn of it at once.
+const PAUSE: Millis = Millis::from_secs(2);
+
+/// Fetches a window, has its count confirmed, and learns what the service can answer. Whatever the
+/// outcome, nothing is visible yet. On an error nothing is left below `.staging` either.
 ///
 /// # Errors
 /// When the window can't be fetched, with what that means for the job's other windows.
 pub async fn fetch(
     source: &Source,
     wanted: Wanted,
-    span_limit: &mut SpanLimit,
+    learnt: &mut Learnt,
 ) -> Result<Fetched, WindowError> {
     let Source { job, shared, .. } = source;
     let space = shared.store.check_space(0);
     space.map_err(|error| WindowError::disk(&error))?;
     let staged = shared.store.staging(&job.name, wanted.window);
     let answers_folder = staged.with_extension("answers");
-    staging::remove(shared, &staged).await?;
-    staging::remove(shared, &answers_folder).await?;
 
-    let mut answers = Answers::new(source, answers_folder.clone(), wanted.settled_at);
-    let mut learnt = *span_limit;
+    let fetched = async {
+        let (mut round, mut manner) = (1, Manner::default());
+        loop {
+            staging::remove(shared, &staged).await?;
+            staging::remove(shared, &answers_folder).await?;
+            let mut answers = collect(source, wanted, &answers_folder, manner, learnt).await?;
+            let counted = answers.counted();
+            let opinion = confirm::confirm(source, wanted, &counted, &mut learnt.search).await?;
+            let again = match opinion.verdict {
+                Verdict::Same => Again::Not,
+                other => after(other, round, counted.largest, &counted.histogram),
+            };
+            if again == Again::Not {
+                if opinion.verdict == Verdict::Same {
+                    manner.believe(source, learnt);
+                } else {
+                    answers.contradict(opinion.words());
+                }
+                return place(source, answers, staged.clone(), opinion.confirmed()).await;
+            }
+            tracing::warn!(
+                job = %job.name,
+                window = %wanted.window,
+                round,
+                "{}; it is asked for again",
+                opinion.words()
+            );
+            manner = manner.and(again);
+            round += 1;
+            select! {
+                () = source.stop.cancelled() => return Err(WindowError::Stopped),
+                () = sleep(PAUSE.to_std()) => {}
+            }
+        }
+    };
+    let fetched = fetched.await;
+    if fetched.is_err() {
+        // What failed must not go on taking space until the window's next turn.
+        for left in [&staged, &answers_folder] {
+            staging::clean(shared, job, left).await;
+        }
+    }
+    fetched
+}
+
+/// Asks for the window until its answers make it up.
+async fn collect<'a>(
+    source: &'a Source,
+    wanted: Wanted,
+    folder: &Path,
+    manner: Manner,
+    learnt: &mut Learnt,
+) -> Result<Answers<'a>, WindowError> {
+    let mut answers = Answers::new(source, folder.to_owned(), wanted, manner.cap);
+    let mut span_limit = match manner.longest {
+        Some(longest) => learnt.span_limit.at_most(longest),
+        None => learnt.span_limit,
+    };
     let window = wanted.window.span();
+    let limit = source.job.limit;
     let resolved = resolve(
         &mut answers,
         window,
-        job.limit,
+        limit,
         wanted.estimate,
-        &mut learnt,
+        &mut span_limit,
     )
     .await;
     let any_answered = answers.any_answered();
-    if any_answered {
+    if any_answered && manner.longest.is_none() {
         // Otherwise it may be down, whatever the length.
-        *span_limit = learnt;
+        learnt.span_limit = span_limit;
     }
-    let placed = match resolved {
-        Ok(()) => place(source, answers, staged.clone()).await,
+    match resolved {
+        Ok(()) => Ok(answers),
+        // Not even a small span was answered: it is not the window's size.
+        Err(WindowError::TooSlow(message)) if !any_answered => Err(WindowError::Job {
+            remedy: Some(Remedy::Time),
+            message,
+        }),
         Err(error) => Err(error),
-    };
-    match placed {
-        Ok(fetched) => Ok(fetched),
-        Err(error) => {
-            // What failed must not go on taking space until the window's next turn.
-            for left in [&staged, &answers_folder] {
-                staging::clean(shared, job, left).await;
+    }
+}
+
+impl Manner {
+    fn and(self, again: Again) -> Self {
+        match again {
+            Again::AsBefore | Again::Not => self,
+            Again::CappedAt(records) => Self {
+                cap: Some(records),
+                ..self
+            },
+            Again::NoLongerThan(longest) => Self {
+                longest: Some(longest),
+                ..self
+            },
+        }
+    }
+
+    /// The window was confirmed, so what it took is remembered for the next ones.
+    fn believe(self, source: &Source, learnt: &mut Learnt) {
+        match self {
+            Self {
+                longest: Some(longest),
+                ..
+            } => {
+                tracing::warn!(
+                    job = %source.job.name,
+                    longest_s = longest.as_secs(),
+                    "the service leaves out part of a long span; from now on shorter ones are \
+                     asked for"
+                );
+                learnt.span_limit = learnt.span_limit.at_most(longest);
             }
-            Err(match error {
-                // Not even a small span was answered: it is not the window's size.
-                WindowError::TooSlow(message) if !any_answered => WindowError::Job {
-                    remedy: Some(Remedy::Time),
-                    message,
-                },
-                error => error,
-            })
+            Self { cap: Some(cap), .. } => {
+                tracing::warn!(
+                    job = %source.job.name,
+                    cap,
+                    "the service cuts answers without saying so; from now on answers of this \
+                     account with so many records are taken to be cut"
+                );
+                source.client.learn_hidden_cap(cap);
+            }
+            Self { .. } => {}
         }
     }
 }
@@ -153,6 +294,7 @@ async fn place(
     source: &Source,
     answers: Answers<'_>,
     staged: PathBuf,
+    confirmed: Confirmed,
 ) -> Result<Fetched, WindowError> {
     let reach = reach(source.client.now(), &source.job);
     let (assembled, parts, moves, folder) = answers.finish(reach, &staged);
@@ -162,6 +304,7 @@ async fn place(
         parts,
         content: assembled.content(),
         unproven_reason: assembled.unproven_reason,
+        confirmed,
     })
 }
 

@@ -4,29 +4,30 @@
 use tokio::select;
 use tokio::time::sleep;
 
-use super::attempt::{Answered, attempt};
+use super::attempt::{Answered, Asked, attempt};
 use super::staging::Place;
 use super::{Source, staging};
 use crate::domain::retry::{Decision, Failure};
 use crate::domain::span::Span;
 use crate::domain::window_error::WindowError;
 use crate::elsa::error_response::CallError;
+use crate::elsa::request::Search;
 
-/// Requests `span` until an answer could be unpacked. Returns it with the number of
+/// Requests a span until an answer could be unpacked. Returns it with the number of
 /// attempts. `staged_bytes` are those of the window's other answers.
 ///
 /// # Errors
 /// When another attempt is pointless, with what that means for the job's other windows.
 pub(super) async fn until_answered(
     source: &Source,
-    span: Span,
+    asked: Asked,
     place: &Place,
     staged_bytes: u64,
 ) -> Result<(Answered, u32), WindowError> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let error = match attempt(source, span, place).await {
+        let error = match attempt(source, asked, place).await {
             Ok(answered) => return Ok((answered, attempts)),
             Err(error) if error.failure == Failure::Stopped => return Err(WindowError::Stopped),
             Err(error) => error,
@@ -34,39 +35,85 @@ pub(super) async fn until_answered(
         // First of all: what failed must not go on taking space.
         staging::remove(&source.shared, &place.zip).await?;
         staging::remove(&source.shared, &place.folder).await?;
-        let policy = source.shared.policy;
-        let wait = match policy.next(error.failure, attempts, fastrand::f64()) {
-            Decision::RetryNow { skew } => {
-                tracing::warn!(
-                    job = %source.job.name,
-                    skew_s = skew.as_secs(),
-                    "{error}; the next attempt is signed by the service's clock"
-                );
-                source.client.correct_clock(skew);
-                continue;
-            }
-            Decision::RetryLater {
-                wait,
-                whole_account,
-            } => {
-                tracing::warn!(
-                    job = %source.job.name,
-                    span = %span,
-                    attempt = attempts,
-                    wait_ms = wait.0,
-                    "attempt failed, trying again: {error}"
-                );
-                if whole_account {
-                    source.client.hold(wait);
-                }
-                wait
-            }
-            last => return Err(given_up(last, &error, staged_bytes)),
-        };
-        select! {
-            () = source.stop.cancelled() => return Err(WindowError::Stopped),
-            () = sleep(wait.to_std()) => {}
+        match pause(source, asked.span, attempts, &error).await {
+            Pause::Over => {}
+            Pause::Stopped => return Err(WindowError::Stopped),
+            Pause::Pointless(last) => return Err(given_up(last, &error, staged_bytes)),
         }
+    }
+}
+
+/// Searches until there is an answer. Returns how many objects it holds.
+///
+/// # Errors
+/// When another attempt is pointless; [`Failure::Stopped`] when the program is being stopped.
+pub(super) async fn until_found(
+    source: &Source,
+    span: Span,
+    request: &Search<'_>,
+) -> Result<u64, CallError> {
+    let stopped = || CallError::new(Failure::Stopped, "the program is being stopped");
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let searched = source.client.search(request);
+        let error = match source.stop.run_until_cancelled(searched).await {
+            None => return Err(stopped()),
+            Some(Ok(objects)) => return Ok(objects),
+            Some(Err(error)) => error,
+        };
+        match pause(source, span, attempts, &error).await {
+            Pause::Over => {}
+            Pause::Stopped => return Err(stopped()),
+            Pause::Pointless(_) => return Err(error),
+        }
+    }
+}
+
+/// What a failed attempt is followed by.
+enum Pause {
+    /// Another attempt may be made now.
+    Over,
+    /// The program is being stopped.
+    Stopped,
+    /// Another attempt is pointless.
+    Pointless(Decision),
+}
+
+/// Waits as long as the policy says after `error`, that of the `attempts`th attempt at `span`.
+async fn pause(source: &Source, span: Span, attempts: u32, error: &CallError) -> Pause {
+    let policy = source.shared.policy;
+    let wait = match policy.next(error.failure, attempts, fastrand::f64()) {
+        Decision::RetryNow { skew } => {
+            tracing::warn!(
+                job = %source.job.name,
+                skew_s = skew.as_secs(),
+                "{error}; the next attempt is signed by the service's clock"
+            );
+            source.client.correct_clock(skew);
+            return Pause::Over;
+        }
+        Decision::RetryLater {
+            wait,
+            whole_account,
+        } => {
+            tracing::warn!(
+                job = %source.job.name,
+                span = %span,
+                attempt = attempts,
+                wait_ms = wait.0,
+                "attempt failed, trying again: {error}"
+            );
+            if whole_account {
+                source.client.hold(wait);
+            }
+            wait
+        }
+        last => return Pause::Pointless(last),
+    };
+    select! {
+        () = source.stop.cancelled() => Pause::Stopped,
+        () = sleep(wait.to_std()) => Pause::Over,
     }
 }
 

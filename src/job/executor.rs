@@ -7,22 +7,18 @@ use tokio_util::sync::CancellationToken;
 use super::revise;
 use crate::archive::publish::Archived;
 use crate::domain::queue::Work;
-use crate::domain::span::UtcMs;
-use crate::domain::split::resolve::SpanLimit;
 use crate::domain::window_error::WindowError;
-use crate::fetch::{Fetched, Source, Wanted, fetch};
+use crate::fetch::{Fetched, Learnt, Source, Wanted, fetch};
 
 /// A window that is to be fetched.
 pub(super) struct Start {
     pub(super) work: Work,
     /// What is archived of it, where it is asked for again.
     pub(super) before: Option<Archived>,
-    /// How many records are expected in it.
-    pub(super) estimate: Option<u64>,
-    /// Before this instant, by either clock, it is not requested.
-    pub(super) settled_at: UtcMs,
-    /// How long a span the service can answer, if known.
-    pub(super) span_limit: SpanLimit,
+    /// What is fetched.
+    pub(super) wanted: Wanted,
+    /// What is known of the service.
+    pub(super) learnt: Learnt,
 }
 
 /// What has come of a window.
@@ -31,8 +27,8 @@ pub(super) struct Ended {
     /// What is archived of it, where it was asked for again.
     pub(super) before: Option<Archived>,
     pub(super) fetched: Result<Fetched, WindowError>,
-    /// What was known of how long a span the service can answer, and what is known now.
-    pub(super) span_limits: (SpanLimit, SpanLimit),
+    /// What was known of the service, and what is known now.
+    pub(super) learnt: (Learnt, Learnt),
 }
 
 /// The windows in flight.
@@ -75,7 +71,7 @@ impl Executor {
                     work,
                     before: None,
                     fetched: Err(error),
-                    span_limits: Default::default(),
+                    learnt: Default::default(),
                 },
             }
         });
@@ -110,24 +106,18 @@ impl Executor {
 }
 
 async fn run(start: Start, source: &Source) -> Ended {
-    let began = start.span_limit;
-    let mut learnt = began;
+    let mut learnt = start.learnt;
     let fetched = async {
         if let Some(before) = &start.before {
             revise::check_project(&source.shared, &source.job, before).await?;
         }
-        let wanted = Wanted {
-            window: start.work.window,
-            estimate: start.estimate,
-            settled_at: start.settled_at,
-        };
-        fetch(source, wanted, &mut learnt).await
+        fetch(source, start.wanted, &mut learnt).await
     };
     let fetched = fetched.await;
     Ended {
         work: start.work,
         before: start.before,
         fetched,
-        span_limits: (began, learnt),
+        learnt: (start.learnt, learnt),
     }
 }

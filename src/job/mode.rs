@@ -1,6 +1,7 @@
 //! Who wants a cycle, and what that implies.
 
 use crate::domain::queue::Pauses;
+use crate::domain::second_opinion::CrossCheck;
 
 /// Who wants a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,15 @@ impl Mode {
     #[must_use]
     pub const fn yields_to_new_windows(self) -> bool {
         matches!(self, Self::Daemon)
+    }
+
+    /// Whose count is asked for a second time, where the job says `cross_check`.
+    #[must_use]
+    pub const fn cross_check(self, cross_check: CrossCheck) -> CrossCheck {
+        match (self, cross_check) {
+            (Self::Backfill, CrossCheck::All) => CrossCheck::Some,
+            (_, as_said) => as_said,
+        }
     }
 
     /// How many windows of a job are fetched at once, where its account allows `max_in_flight`

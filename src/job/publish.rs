@@ -76,6 +76,7 @@ fn manifest(
         records: fetched.content.records,
         request: manifest::Request::of(job, source.client.endpoint().to_string()),
         parts: fetched.parts.clone(),
+        confirmed: Some(fetched.confirmed.clone()),
         previous,
         supersedes: supersedes.map(Box::new),
         archived_at: manifest::local_time(source.shared.clock.now(), &job.zone),

@@ -96,6 +96,7 @@ fn revision(
                 status: before.status,
                 records: before.records,
                 bytes: before.bytes,
+                confirmed: before.confirmed,
                 asked_ms: asked.unwrap_or(found),
                 found_ms: found,
             }))

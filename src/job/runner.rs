@@ -20,12 +20,11 @@ use crate::domain::job::Job;
 use crate::domain::plan::due_by_our_clock_alone;
 use crate::domain::queue::{Pauses, Work};
 use crate::domain::span::{Millis, UtcMs};
-use crate::domain::split::resolve::SpanLimit;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
-use crate::fetch::{Shared, Source, staging};
+use crate::fetch::{Learnt, Shared, Source, Wanted, staging};
 use crate::ledger::{Ledger, LedgerError};
 
 /// How long the service is not asked again what time it is, while our clock is ahead of its.
@@ -38,8 +37,8 @@ pub struct JobRunner {
     shared: Arc<Shared>,
     progress: Arc<dyn Progress>,
     recorder: Recorder,
-    /// How long a span the service can answer, as far as the windows so far have shown.
-    span_limit: SpanLimit,
+    /// What the windows so far have shown of the service.
+    learnt: Learnt,
     /// When the service was asked what time it is because our clock was ahead, by our clock.
     time_asked: Option<UtcMs>,
 }
@@ -58,13 +57,15 @@ impl JobRunner {
         progress: Arc<dyn Progress>,
     ) -> Result<Self, LedgerError> {
         let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
+        let mut learnt = Learnt::default();
+        learnt.search.agreed = ledger.replay().search_agreed;
         Ok(Self {
             recorder: Recorder::new(Arc::clone(&job), Arc::clone(&shared), ledger),
             job,
             client,
             shared,
             progress,
-            span_limit: SpanLimit::default(),
+            learnt,
             time_asked: None,
         })
     }
@@ -157,7 +158,7 @@ impl JobRunner {
                     queue.retain(|work| work.task == Task::Archive);
                     continue;
                 }
-                executor.begin(work, self.start(work), self.source(stop));
+                executor.begin(work, self.start(work, mode), self.source(stop));
             }
             let failed = match executor.next().await {
                 None => break,
@@ -193,7 +194,7 @@ impl JobRunner {
     }
 
     /// What is known of a window before it is fetched; an error when it can't be.
-    fn start(&self, work: Work) -> Result<Start, WindowError> {
+    fn start(&self, work: Work, mode: Mode) -> Result<Start, WindowError> {
         let (window, replay) = (work.window, self.recorder.ledger.replay());
         if let Some(error) = reconcile::blocked_by(&self.recorder.unrecorded, window) {
             return Err(error);
@@ -214,12 +215,18 @@ impl JobRunner {
                 (Some(before), records, self.job.recheck)
             }
         };
+        let wanted = Wanted {
+            window,
+            estimate,
+            settled_at: window.to().plus(after.unwrap_or(self.job.settle)),
+            cross_check: mode.cross_check(self.job.cross_check),
+            before: replay.estimator.last(),
+        };
         Ok(Start {
             work,
             before,
-            estimate,
-            settled_at: window.to().plus(after.unwrap_or(self.job.settle)),
-            span_limit: self.span_limit,
+            wanted,
+            learnt: self.learnt,
         })
     }
 
@@ -232,8 +239,8 @@ impl JobRunner {
         outcome: &mut Outcome,
         stop: &CancellationToken,
     ) -> Result<(), Option<String>> {
-        let (began, learnt) = ended.span_limits;
-        self.span_limit.learn(began, learnt);
+        let (began, learnt) = ended.learnt;
+        self.learnt.learn(began, learnt);
         let work = ended.work;
         let finished = match ended.fetched {
             Ok(fetched) if is_halted => {

@@ -16,6 +16,7 @@ use super::replay::Replay;
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
 use crate::domain::recheck::{Asked, Lateness};
+use crate::domain::second_opinion::ConfirmedWindows;
 use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError};
@@ -24,7 +25,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +37,8 @@ struct Stored {
     acknowledged: Vec<(UtcMs, UtcMs)>,
     truncated: u64,
     unproven: u64,
+    confirmed: ConfirmedWindows,
+    search_agreed: u64,
     records: u64,
     bytes: u64,
     last_success: Option<(UtcMs, UtcMs, UtcMs)>,
@@ -105,6 +108,8 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         acknowledged: replay.acknowledged.spans().map(bounds).collect(),
         truncated: replay.truncated,
         unproven: replay.unproven,
+        confirmed: replay.confirmed,
+        search_agreed: replay.search_agreed,
         records: replay.records,
         bytes: replay.bytes,
         last_success: replay
@@ -179,6 +184,8 @@ impl Stored {
         let mut replay = Replay {
             truncated: self.truncated,
             unproven: self.unproven,
+            confirmed: self.confirmed,
+            search_agreed: self.search_agreed,
             records: self.records,
             bytes: self.bytes,
             last_manifest: self.last_manifest,

@@ -8,6 +8,7 @@ use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::failures::Failed;
+use crate::domain::second_opinion::Way;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::Window;
@@ -73,6 +74,10 @@ struct Fields<'a> {
     supersedes: Option<Box<Supersedes>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_ms: Option<UtcMs>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed: Option<Way>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    search_agrees: bool,
 }
 
 const ARCHIVED: &str = "archived";
@@ -110,6 +115,8 @@ impl Line {
             needs_bytes: None,
             supersedes: None,
             asked_ms: None,
+            confirmed: None,
+            search_agrees: false,
         };
         match &self.event {
             Event::Archived(archived) => {
@@ -120,6 +127,8 @@ impl Line {
                 fields.manifest_sha256 = Some(archived.manifest_sha256);
                 fields.supersedes.clone_from(&archived.supersedes);
                 fields.asked_ms = archived.asked;
+                fields.confirmed = archived.confirmed;
+                fields.search_agrees = archived.search_agrees;
             }
             Event::Failed(failed) => {
                 fields.event = FAILED.into();
@@ -166,6 +175,8 @@ impl Line {
                     .ok_or("it has no `manifest_sha256`")?,
                 supersedes: fields.supersedes,
                 asked: fields.asked_ms,
+                confirmed: fields.confirmed,
+                search_agrees: fields.search_agrees,
             }),
             FAILED => Event::Failed(Failed {
                 window,
@@ -215,6 +226,8 @@ mod tests {
                 manifest_sha256: Digest::of(b"m"),
                 supersedes: None,
                 asked: None,
+                confirmed: Some(Way::Search),
+                search_agrees: true,
             }),
             prev: Some(Digest::of(b"p")),
         };
@@ -222,7 +235,7 @@ mod tests {
         assert_eq!(
             json,
             format!(
-                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}"}}"#,
+                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true}}"#,
                 Digest::of(b"p"),
                 Digest::of(b"m")
             )

@@ -14,6 +14,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::failures::{Failures, Task};
 use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
+use crate::domain::second_opinion::{ConfirmedWindows, Way};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::estimate::Estimator;
@@ -51,6 +52,10 @@ pub struct Replay {
     pub truncated: u64,
     /// Windows recorded `unproven`.
     pub unproven: u64,
+    /// Windows whose count a second ask has confirmed, by what.
+    pub confirmed: ConfirmedWindows,
+    /// Windows with records on which search has agreed with the download.
+    pub search_agreed: u64,
     /// Records archived, as far as they can be counted.
     pub records: u64,
     /// Bytes of unpacked files archived.
@@ -174,6 +179,9 @@ impl Replay {
         if let Some(count) = self.count_of(archived.status) {
             *count += 1;
         }
+        *self.confirmed.of(archived.confirmed.unwrap_or(Way::None)) += 1;
+        let by_search = archived.confirmed == Some(Way::Search);
+        self.search_agreed += u64::from(by_search || archived.search_agrees);
         self.records = self.records.saturating_add(archived.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_add(archived.bytes);
         self.last_manifest = Some(archived.manifest_sha256);
@@ -197,6 +205,8 @@ impl Replay {
         if let Some(count) = self.count_of(before.status) {
             *count = count.saturating_sub(1);
         }
+        let confirmed = self.confirmed.of(before.confirmed.unwrap_or(Way::None));
+        *confirmed = confirmed.saturating_sub(1);
         self.records = self.records.saturating_sub(before.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_sub(before.bytes);
         let more = archived

@@ -69,6 +69,7 @@ async fn status_has_exactly_the_fields_of_the_contract() {
         "due",
         "truncated",
         "unproven",
+        "confirmed",
         "records",
         "bytes",
         "last_success",

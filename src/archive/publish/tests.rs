@@ -55,6 +55,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
             },
             files: vec![file],
         }],
+        confirmed: None,
         previous,
         supersedes: None,
         archived_at: "2026-11-22T00:00:00Z".into(),
@@ -76,6 +77,7 @@ pub(crate) fn revised(
         status: before.status,
         records: before.records,
         bytes: before.bytes,
+        confirmed: None,
         asked_ms: before.window.to().plus(Millis(1)),
         found_ms: before.window.to().plus(Millis(1000)),
     }));

@@ -35,6 +35,7 @@ impl World {
             store: &self.store,
             folder: &folder,
             span: Span::new(UtcMs(0), UtcMs(1000)).unwrap(),
+            window: Span::new(UtcMs(0), UtcMs(1000)).unwrap(),
             format: Format::Json,
             include_fields: &[],
             limits: self.limits,

@@ -37,6 +37,12 @@ impl Estimator {
         self.recent.push((window, records));
     }
 
+    /// How many records the window archived last held, if known.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.recent.last().map(|&(_, records)| records)
+    }
+
     /// How many records `window` may be expected to hold; `None` when nothing is known.
     fn records_in(&self, window: Span) -> Option<u64> {
         let per_ms = |&(window, records): &(Span, u64)| records as f64 / window.length().0 as f64;

@@ -2,6 +2,7 @@
 //! *Complete*: an answer that may have been cut at a cap is never success.
 
 pub(crate) mod estimate;
+pub(crate) mod histogram;
 pub(crate) mod resolve;
 pub(crate) mod sample;
 

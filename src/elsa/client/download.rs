@@ -142,15 +142,25 @@ impl<'a> Download<'a> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
+    /// The HTTP status.
+    pub(super) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
     /// Reads an error response, and what it means.
     pub(super) async fn refusal(mut self, now: UtcMs) -> CallError {
         // Its status counts even if its body breaks off or comes too slowly.
         let _ = timeout(self.client.deadlines.idle, self.peek()).await;
-        self.peeked.truncate(ERROR_BYTES);
+        self.refusal_of(&self.peeked, now)
+    }
+
+    /// What an error response means that begins with these bytes.
+    pub(super) fn refusal_of(&self, body: &[u8], now: UtcMs) -> CallError {
+        let body = &body[..body.len().min(ERROR_BYTES)];
         // Before anything cuts the text, or half a key would be left.
-        let text = redact(&String::from_utf8_lossy(&self.peeked), &self.client.keys);
+        let text = redact(&String::from_utf8_lossy(body), &self.client.keys);
         let error = classify(ErrorResponse {
-            status: self.response.status().as_u16(),
+            status: self.status(),
             retry_after: self.header(RETRY_AFTER),
             date: self.header(DATE),
             body: text.as_bytes(),

@@ -14,6 +14,8 @@ fn archived(from: i64, to: i64) -> Event {
         manifest_sha256: Digest::of(&from.to_be_bytes()),
         supersedes: None,
         asked: None,
+        confirmed: None,
+        search_agrees: false,
     })
 }
 

@@ -10,6 +10,7 @@ use elsa_archiver::domain::circuit_breaker::Remedy;
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use elsa_archiver::domain::retry::{Decision, Failure, Policy};
 use elsa_archiver::domain::schedule::Schedule;
+use elsa_archiver::domain::second_opinion::CrossCheck;
 use elsa_archiver::domain::secret::{Keys, Secret};
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::domain::window::{WindowSize, Zone};
@@ -101,6 +102,7 @@ pub fn job(name: &str) -> Job {
         retention: None,
         recheck: None,
         to_bound: ToBound::Inclusive,
+        cross_check: CrossCheck::Off,
         count: 2000,
         limit: 1000,
         enabled: true,

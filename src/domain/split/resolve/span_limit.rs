@@ -1,7 +1,7 @@
 //! How long a span the service can answer in time, as far as it has shown. Carries *Bounded*: what
 //! was too slow once is not tried again and again.
 
-use crate::domain::span::Span;
+use crate::domain::span::{Millis, Span};
 
 /// How often in a row a span may be too slow before something is answered (a day comes down to five
 /// minutes), and the shortest span, in milliseconds, for which its length can be the reason.
@@ -25,6 +25,15 @@ impl SpanLimit {
     /// The longest span to ask for, in milliseconds.
     pub(super) fn longest_ms(&self) -> i64 {
         self.longest_ms.unwrap_or(i64::MAX)
+    }
+
+    /// The same, and no span longer than `longest`, at least a millisecond.
+    #[must_use]
+    pub(crate) fn at_most(self, longest: Millis) -> Self {
+        Self {
+            longest_ms: Some(self.longest_ms().min(longest.0.max(1))),
+            ..self
+        }
     }
 
     /// A window that began with what `began` knew has ended with `ended`; others that were under way

@@ -1,0 +1,217 @@
+use super::*;
+
+const HOUR: i64 = 3_600_000;
+
+fn window() -> Span {
+    Span::new(UtcMs(12 * HOUR), UtcMs(13 * HOUR)).unwrap()
+}
+
+/// An hour with so many records, evenly.
+fn even(records: u64) -> Histogram {
+    histogram((0..records).map(|at| (at * 3_600_000 / records.max(1)).cast_signed()))
+}
+
+/// An hour with records at these places, milliseconds after its begin.
+fn histogram(times: impl IntoIterator<Item = i64>) -> Histogram {
+    let mut histogram = Histogram::of(window());
+    for time in times {
+        histogram.add(UtcMs(12 * HOUR + time));
+    }
+    histogram
+}
+
+fn facts(histogram: &Histogram) -> Facts<'_> {
+    let records = histogram.total();
+    Facts {
+        histogram,
+        records,
+        settled_at: UtcMs(14 * HOUR),
+        before: None,
+        cap: 200_000,
+        largest: records,
+    }
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn new_windows_are_all_asked_for_again_and_of_the_others_what_is_suspicious() {
+    use CrossCheck::{All, Off, Some as Sampled};
+    let (new, later) = (UtcMs(15 * HOUR), UtcMs(100 * HOUR));
+    let even = even(1000);
+    // 12:00 is the one hour in 24 that is taken at any time.
+    let other = Histogram::of(Span::new(UtcMs(13 * HOUR), UtcMs(14 * HOUR)).unwrap());
+    let other = |records| Facts {
+        records,
+        ..facts(&other)
+    };
+    for (cross_check, now, expected) in [
+        (All, new, [true, true, true]),
+        (All, later, [true, true, false]),
+        (Sampled, new, [true, true, false]),
+        (Off, new, [false, false, false]),
+    ] {
+        let asked =
+            [facts(&even), other(0), other(7)].map(|facts| is_asked(cross_check, facts, now));
+        assert_eq!(asked, expected, "{cross_check:?} {now}");
+    }
+    assert!(is_asked(
+        Sampled,
+        Facts {
+            before: Some(7),
+            ..other(7)
+        },
+        later
+    ));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn what_speaks_for_records_left_out_is_suspicious() {
+    let suspicious = |facts| is_suspicious(facts);
+    let dense = even(3000);
+    assert!(!suspicious(facts(&dense)));
+    assert!(suspicious(Facts {
+        before: Some(3000),
+        ..facts(&dense)
+    }));
+    assert!(suspicious(Facts {
+        cap: 3100,
+        ..facts(&dense)
+    }));
+    assert!(!suspicious(Facts {
+        cap: 3600,
+        ..facts(&dense)
+    }));
+    // Only the newest 20 minutes, and only the oldest.
+    let newest = histogram((0..1000).map(|at| 2_400_000 + at * 1200));
+    let oldest = histogram((0..1000).map(|at| at * 1200));
+    assert!(suspicious(facts(&newest)) && suspicious(facts(&oldest)));
+    // Few records, or a gap that chance makes, tell nothing.
+    let (one, none) = (histogram([3_000_000]), histogram([]));
+    let begins_late = histogram((0..1000).map(|at| 30_000 + at * 3570));
+    assert!(!suspicious(facts(&one)) && !suspicious(facts(&none)));
+    assert!(!suspicious(facts(&begins_late)));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn search_confirms_a_window_whole_or_its_edges_and_one_piece_between() {
+    assert_eq!(
+        by_search(&even(9_999), 9_999, 0.5),
+        whole(&even(9_999), 9_999)
+    );
+    assert_eq!(by_search(&histogram([]), 0, 0.5), whole(&histogram([]), 0));
+    // Times that can't be read.
+    assert_eq!(by_search(&even(9_000), 10_000, 0.5), []);
+    for (records, draw) in [(10_000, 0.0), (30_000, 0.99), (200_000, 0.5)] {
+        let histogram = even(records);
+        let pieces = by_search(&histogram, records, draw);
+        let spans: Vec<_> = pieces.iter().map(|piece| piece.span).collect();
+        assert_eq!(spans.first().unwrap().from(), window().from());
+        assert_eq!(spans.last().unwrap().to(), window().to());
+        assert!(spans.windows(2).all(|two| two[0].to() <= two[1].from()));
+        for Piece { span, expected } in pieces {
+            let there = (0..records)
+                .map(|at| UtcMs(12 * HOUR + (at * 3_600_000 / records).cast_signed()))
+                .filter(|&time| span.contains(time));
+            assert_eq!(expected, there.count() as u64);
+            assert!(expected <= 9_999, "{expected}");
+        }
+    }
+    // More than that in one bin can't be confirmed; the rest is.
+    let spike = histogram((0..20_000).map(|_| 1_800_000).chain([0, 3_599_999]));
+    let pieces = by_search(&spike, 20_002, 0.5);
+    assert!(pieces.iter().all(|piece| piece.expected <= 9_999));
+    assert_eq!(pieces.len(), 2);
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn a_sixteenth_is_downloaded_again_and_few_records_as_a_whole() {
+    for records in [1000, 3_000, 50_000] {
+        let histogram = even(records);
+        let pieces = by_download(&histogram, records, 200_000, 0.3);
+        let again: u64 = pieces.iter().map(|piece| piece.expected).sum();
+        assert!(
+            again * 16 <= records && again * 20 >= records,
+            "{again} of {records}"
+        );
+        assert_eq!(pieces.len(), 3);
+    }
+    assert_eq!(
+        by_download(&even(500), 500, 200_000, 0.3),
+        whole(&even(500), 500)
+    );
+    assert_eq!(
+        by_download(&histogram([]), 700, 1000, 0.3),
+        whole(&histogram([]), 700)
+    );
+    assert_eq!(by_download(&histogram([]), 1000, 1000, 0.3), []);
+    // Only the newest 20 minutes came: the earliest piece reaches back to the window's begin.
+    let newest = histogram((0..3000).map(|at| 2_400_000 + at * 400));
+    let earliest = by_download(&newest, 3000, 200_000, 0.3)[0];
+    assert_eq!(earliest.span.from(), window().from());
+    assert!(earliest.span.to() > UtcMs(12 * HOUR + 2_400_000));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_answer_with_a_record_is_told_from_one_without_whatever_its_form() {
+    let known = Calibration {
+        agreed: 3,
+        objects_of_none: Some(2),
+    };
+    for (before, at, expected) in [
+        (Some(3), 2, Ok(Verdict::Same)),
+        (Some(4), 2, Ok(Verdict::Same)),
+        (Some(3), 3, Ok(Verdict::More)),
+        (Some(4), 3, Ok(Verdict::More)),
+        (Some(2), 2, Ok(Verdict::Fewer)),
+        (None, 2, Ok(Verdict::Same)),
+        (None, 3, Ok(Verdict::More)),
+        (None, 1, Err(())),
+    ] {
+        let judged = known.judge(before, at).map_err(drop);
+        assert_eq!(judged, expected, "{before:?} {at}");
+    }
+    let unknown = Calibration::default();
+    assert_eq!(unknown.judge(Some(2), 1), Ok(Verdict::Same));
+    for (before, at) in [(Some(1), 1), (Some(1), 2), (None, 0)] {
+        assert!(unknown.judge(before, at).is_err());
+    }
+}
+
+#[test]
+fn search_is_believed_after_three_windows() {
+    let mut known = Calibration::default();
+    for agreed in 1..=3 {
+        assert!(!known.is_believed());
+        known.learn(Calibration {
+            agreed,
+            objects_of_none: None,
+        });
+    }
+    assert!(known.is_believed());
+}
+
+/// Guarantee: Bounded
+#[test]
+fn a_disagreement_ends_after_a_few_rounds() {
+    let even = even(3000);
+    let rounds = |verdict, largest| -> Vec<Again> {
+        (1..7)
+            .map(|round| after(verdict, round, largest, &even))
+            .collect()
+    };
+    let eighth = Again::NoLongerThan(Millis(HOUR / 8));
+    let smallest = Again::NoLongerThan(Millis(HOUR / 64));
+    use Again::{AsBefore, CappedAt, Not};
+    let more = [AsBefore, CappedAt(3000), eighth, smallest, Not, Not];
+    assert_eq!(rounds(Verdict::More, 3000), more);
+    let empty = [AsBefore, eighth, eighth, smallest, Not, Not];
+    assert_eq!(rounds(Verdict::More, 0), empty);
+    assert_eq!(
+        rounds(Verdict::Fewer, 3000),
+        [AsBefore, Not, Not, Not, Not, Not]
+    );
+}

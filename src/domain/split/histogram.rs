@@ -1,0 +1,135 @@
+//! How many records lie where in a window, exactly, in memory of bounded size. Made while counting,
+//! so that a part of an answer can be held against a second answer to the same part.
+
+use crate::domain::span::{Millis, Span, UtcMs};
+
+/// How many bins a window has at most.
+const MOST_BINS: i64 = 4096;
+
+/// Records of a window by time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    window: Span,
+    /// Length of a bin; the last one may reach beyond the window's end.
+    width: Millis,
+    bins: Vec<u64>,
+}
+
+impl Histogram {
+    /// Of a window without records.
+    #[must_use]
+    pub fn of(window: Span) -> Self {
+        let length = window.length().0;
+        let width = length.div_euclid(MOST_BINS) + 1;
+        Self {
+            window,
+            width: Millis(width),
+            bins: vec![0; usize::try_from(length / width + 1).unwrap_or(1)],
+        }
+    }
+
+    /// Adds a record; one outside the window is none of its.
+    pub fn add(&mut self, time: UtcMs) {
+        let at = time.since(self.window.from()).0.div_euclid(self.width.0);
+        let bin = usize::try_from(at)
+            .ok()
+            .filter(|_| self.window.contains(time));
+        if let Some(bin) = bin.and_then(|bin| self.bins.get_mut(bin)) {
+            *bin += 1;
+        }
+    }
+
+    /// Adds what another histogram of the same window holds.
+    pub fn merge(&mut self, other: &Self) {
+        for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
+            *bin += more;
+        }
+    }
+
+    /// The window.
+    #[must_use]
+    pub const fn window(&self) -> Span {
+        self.window
+    }
+
+    /// Its records whose time could be read.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.bins.iter().sum()
+    }
+
+    /// How many bins there are, at least 1.
+    pub(crate) const fn bins(&self) -> usize {
+        self.bins.len()
+    }
+
+    /// Records in a bin.
+    pub(crate) fn count(&self, bin: usize) -> u64 {
+        self.bins.get(bin).copied().unwrap_or(0)
+    }
+
+    /// The span of the bins from `first` up to and without `end`; `None` when there are none.
+    pub(crate) fn span(&self, first: usize, end: usize) -> Option<Span> {
+        let edge = |bin: usize| {
+            let bin = i64::try_from(bin).unwrap_or(i64::MAX);
+            self.window.from().plus(self.width.times(bin))
+        };
+        Span::new(edge(first), edge(end))?.intersection(self.window)
+    }
+
+    /// The first bin that holds a record, and the last.
+    pub(crate) fn extent(&self) -> Option<(usize, usize)> {
+        let holds = |count: &u64| *count > 0;
+        Some((
+            self.bins.iter().position(holds)?,
+            self.bins.iter().rposition(holds)?,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(from: i64, to: i64) -> Span {
+        Span::new(UtcMs(from), UtcMs(to)).unwrap()
+    }
+
+    /// Guarantee: Bounded
+    #[test]
+    fn bins_make_up_the_window_whatever_its_length() {
+        for length in [1, 2, 4095, 4096, 4097, 3_600_000, 86_400_000] {
+            let window = span(7, 7 + length);
+            let mut histogram = Histogram::of(window);
+            assert!(histogram.bins() <= 4096, "{length}");
+            for time in [6, 7, 7 + length / 2, 6 + length, 7 + length] {
+                histogram.add(UtcMs(time));
+            }
+            assert_eq!(histogram.total(), 3, "{length}");
+            let (mut at, mut records) = (window.from(), 0);
+            for bin in 0..histogram.bins() {
+                if let Some(span) = histogram.span(bin, bin + 1) {
+                    assert_eq!(span.from(), at);
+                    at = span.to();
+                }
+                records += histogram.count(bin);
+            }
+            assert_eq!((at, records), (window.to(), 3), "{length}");
+            assert_eq!(histogram.span(0, histogram.bins()), Some(window));
+        }
+    }
+
+    #[test]
+    fn parts_of_a_window_add_up() {
+        let window = span(0, 10_000);
+        let (mut early, mut late) = (Histogram::of(window), Histogram::of(window));
+        early.add(UtcMs(5));
+        late.add(UtcMs(5));
+        late.add(UtcMs(9_999));
+        early.merge(&late);
+        assert_eq!(early.total(), 3);
+        assert_eq!(early.extent(), Some((1, 3333)));
+        assert_eq!(early.count(1), 2);
+        assert_eq!(Histogram::of(window).extent(), None);
+    }
+}

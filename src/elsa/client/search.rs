@@ -1,0 +1,82 @@
+//! The search call: how many JSON objects its answer holds, and nothing else, since the form of it is
+//! not known (`ELSA-API.md`, *Search*). Carries *Bounded* and *Suspicious*.
+
+use serde_json::Value;
+
+use super::Client;
+use crate::domain::retry::Failure;
+use crate::elsa::error_response::CallError;
+use crate::elsa::request::Search;
+use crate::elsa::signature::SEARCH_PATH;
+
+/// The status of an answer that may hold records.
+const OK: u16 = 200;
+/// How many bytes of an answer with one record are read.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How many bytes of an answer that is no JSON are looked at for a message.
+const SHOWN_BYTES: usize = 16 * 1024;
+
+impl Client {
+    /// Makes one attempt to search, signed afresh, as soon as the account's bounds allow. Returns how
+    /// many objects the answer holds, at any depth.
+    ///
+    /// # Errors
+    /// When no answer comes, or one that is no JSON, or an error.
+    pub async fn search(&self, request: &Search<'_>) -> Result<u64, CallError> {
+        let (mut answer, signed) = self.send(SEARCH_PATH, request).await?;
+        if answer.status() != OK {
+            return Err(self.refused(answer, signed).await);
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await? {
+            body.extend_from_slice(&piece);
+            if body.len() > MOST_BYTES {
+                let what = format!(
+                    "the answer to a search for one record is longer than {} MiB",
+                    MOST_BYTES >> 20
+                );
+                return Err(CallError::new(Failure::BadAnswer, what));
+            }
+        }
+        let Ok(value) = serde_json::from_slice::<Value>(&body) else {
+            let beginning = &body[..body.len().min(SHOWN_BYTES)];
+            let text = self.printable(&String::from_utf8_lossy(beginning));
+            let what = format!("search answered 200 with what is no JSON: {text}");
+            return Err(CallError::new(Failure::BadAnswer, what));
+        };
+        let is_error = |key: &str| value.get(key).is_some();
+        if is_error("error") || is_error("errorCode") {
+            return Err(answer.refusal_of(&body, signed.at));
+        }
+        Ok(objects(&value))
+    }
+}
+
+/// The objects in a value, itself among them. The parser bounds the depth.
+fn objects(value: &Value) -> u64 {
+    match value {
+        Value::Array(items) => items.iter().map(objects).sum(),
+        Value::Object(fields) => 1 + fields.values().map(objects).sum::<u64>(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_counted_at_any_depth() {
+        for (json, expected) in [
+            ("[]", 0),
+            (r#"{"logs":[]}"#, 1),
+            (r#"{"logs":[{"logTime":1}]}"#, 2),
+            (
+                r#"{"hits":{"total":1,"hits":[{"_source":{"body":"{}"}}]}}"#,
+                4,
+            ),
+        ] {
+            assert_eq!(objects(&serde_json::from_str(json).unwrap()), expected);
+        }
+    }
+}

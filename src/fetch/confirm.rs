@@ -1,0 +1,243 @@
+//! The second opinion: the count of a window is asked for again, by search or by a second download.
+//! `domain/second_opinion.rs` says in which pieces, and what the answers mean. Carries *Confirmed*.
+
+use super::attempt::Asked;
+use super::retry::{until_answered, until_found};
+use super::staging::Place;
+use super::{Counted, Source, Wanted, staging};
+use crate::archive::manifest::{Confirmed, ConfirmedSpan, local_time};
+use crate::domain::retry::Failure;
+use crate::domain::second_opinion::{
+    Calibration, Facts, Piece, Verdict, Way, by_download, by_search, is_asked,
+};
+use crate::domain::window_error::WindowError;
+use crate::elsa::request::Search;
+
+/// What a second opinion says of a window.
+#[derive(Debug)]
+pub(super) struct Opinion {
+    /// [`Verdict::Same`] also where nothing could be had.
+    pub(super) verdict: Verdict,
+    confirmed: Confirmed,
+}
+
+impl Opinion {
+    fn none(reason: String) -> Self {
+        Self {
+            verdict: Verdict::Same,
+            confirmed: Confirmed {
+                by: Way::None,
+                at: None,
+                spans: Vec::new(),
+                reason: Some(reason),
+                search_agrees: false,
+            },
+        }
+    }
+
+    /// For the manifest.
+    pub(super) fn confirmed(self) -> Confirmed {
+        match self.verdict {
+            Verdict::Same => self.confirmed,
+            Verdict::More | Verdict::Fewer => Confirmed {
+                reason: Some(self.words()),
+                by: Way::None,
+                ..self.confirmed
+            },
+        }
+    }
+
+    /// What it says, for people.
+    pub(super) fn words(&self) -> String {
+        let differs = |span: &&ConfirmedSpan| span.found != Some(span.expected);
+        let how = match self.confirmed.by {
+            Way::Search => "search",
+            Way::Download | Way::None => "a second download",
+        };
+        let Some(span) = self.confirmed.spans.iter().find(differs) else {
+            return format!("{how} agrees");
+        };
+        let found = match (span.found, self.verdict) {
+            (Some(found), _) => found.to_string(),
+            (None, Verdict::More) => format!("more than {}", span.expected),
+            (None, _) => format!("fewer than {}", span.expected),
+        };
+        format!(
+            "{how} finds {found} records where the first answer held {}, from {} to {}",
+            span.expected, span.from_ms, span.to_ms
+        )
+    }
+}
+
+/// Has the count of a window confirmed, where that is to be done.
+///
+/// # Errors
+/// When the program is being stopped, or the disk fails.
+pub(super) async fn confirm(
+    source: &Source,
+    wanted: Wanted,
+    counted: &Counted,
+    search: &mut Calibration,
+) -> Result<Opinion, WindowError> {
+    let Some(records) = counted.records else {
+        return Ok(Opinion::none("its records can't be counted".to_owned()));
+    };
+    let now = source.client.now();
+    let cap = u64::from(source.job.count).min(source.client.hidden_cap());
+    let facts = Facts {
+        histogram: &counted.histogram,
+        records,
+        settled_at: wanted.settled_at,
+        before: wanted.before,
+        cap,
+        largest: counted.largest,
+    };
+    if !is_asked(wanted.cross_check, facts, now) {
+        return Ok(Opinion::none(
+            "it was not asked for, by cross_check".to_owned(),
+        ));
+    }
+    let draw = fastrand::f64();
+    let pieces = by_search(&counted.histogram, records, draw);
+    let searched = searched(source, &pieces, search).await;
+    let (mut why, mut search_agrees) = (None, false);
+    match searched {
+        Err(None) => return Err(WindowError::Stopped),
+        Err(Some(reason)) => why = Some(reason),
+        Ok((verdict, spans)) => {
+            search_agrees = verdict == Verdict::Same && records > 0;
+            if search_agrees {
+                search.agreed += 1;
+            }
+            if search.is_believed() && verdict != Verdict::Fewer {
+                return Ok(opinion(source, Way::Search, verdict, spans));
+            }
+            why = why.or_else(|| match (search.is_believed(), verdict) {
+                (false, _) => Some(search.words()),
+                (true, _) => Some("search finds fewer records".to_owned()),
+            });
+        }
+    }
+    let pieces = by_download(&counted.histogram, records, cap, draw);
+    let mut opinion = match downloaded(source, wanted, &pieces).await? {
+        Ok((verdict, spans)) => opinion(source, Way::Download, verdict, spans),
+        Err(reason) => Opinion::none(reason),
+    };
+    opinion.confirmed.reason = match (opinion.confirmed.reason, why) {
+        (Some(reason), Some(why)) => Some(format!("{reason}; {why}")),
+        (reason, why) => reason.or(why),
+    };
+    opinion.confirmed.search_agrees = search_agrees;
+    Ok(opinion)
+}
+
+fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>) -> Opinion {
+    let at = local_time(source.shared.clock.now(), &source.job.zone);
+    Opinion {
+        verdict,
+        confirmed: Confirmed {
+            by,
+            at: Some(at),
+            spans,
+            reason: None,
+            search_agrees: false,
+        },
+    }
+}
+
+type Answered = (Verdict, Vec<ConfirmedSpan>);
+
+/// Searches for the last record of each piece, and for one after it, up to the first that differs.
+/// Why search does not tell is the error; `None` when the program is being stopped.
+async fn searched(
+    source: &Source,
+    pieces: &[Piece],
+    search: &mut Calibration,
+) -> Result<Answered, Option<String>> {
+    let Some(first) = pieces.first() else {
+        return Err(Some("no piece of it is small enough for search".to_owned()));
+    };
+    let ask = async |request: &Search<'_>| {
+        until_found(source, first.span, request)
+            .await
+            .map_err(|error| match error.failure {
+                Failure::Stopped => None,
+                _ => Some(format!("search: {error}")),
+            })
+    };
+    let mut spans = Vec::new();
+    let mut verdict = Verdict::Same;
+    for &Piece { span, expected } in pieces {
+        let at = ask(&Search::at(&source.job, span, expected)).await?;
+        let before = match expected.checked_sub(1) {
+            Some(last) => Some(ask(&Search::at(&source.job, span, last)).await?),
+            None => None,
+        };
+        if search.objects_of_none.is_none() {
+            // Refused, nothing is learnt of it: a service may not look so far back.
+            search.objects_of_none = match ask(&Search::of_nothing(&source.job)).await {
+                Err(None) => return Err(None),
+                asked => asked.ok(),
+            };
+        }
+        verdict = search
+            .judge(before, at)
+            .map_err(|why| Some(why.to_owned()))?;
+        spans.push(ConfirmedSpan {
+            from_ms: span.from(),
+            to_ms: span.to(),
+            expected,
+            found: (verdict == Verdict::Same).then_some(expected),
+        });
+        if verdict != Verdict::Same {
+            break;
+        }
+    }
+    Ok((verdict, spans))
+}
+
+/// Downloads the pieces again, up to the first that differs, and keeps none of it. Why that does not
+/// tell is the inner error.
+async fn downloaded(
+    source: &Source,
+    wanted: Wanted,
+    pieces: &[Piece],
+) -> Result<Result<Answered, String>, WindowError> {
+    if pieces.is_empty() {
+        return Ok(Err("no piece of it can be asked for alone".to_owned()));
+    }
+    let shared = &source.shared;
+    let staged = shared.store.staging(&source.job.name, wanted.window);
+    let place = Place::new(staged.with_extension("again"));
+    let mut spans = Vec::new();
+    let mut verdict = Verdict::Same;
+    for &Piece { span, expected } in pieces {
+        let asked = Asked { window: span, span };
+        let answered = until_answered(source, asked, &place, 0).await;
+        staging::remove(shared, &place.zip).await?;
+        staging::remove(shared, &place.folder).await?;
+        let found = match answered {
+            Ok((answered, _)) => answered.unpacked.records,
+            Err(error @ (WindowError::Stopped | WindowError::Disk { .. })) => return Err(error),
+            // That is how some services say that there is nothing (`ELSA-API.md`, *Unknown*).
+            Err(WindowError::Rejected(_)) if expected == 0 => Some(0),
+            Err(error) => return Ok(Err(format!("a second download: {error}"))),
+        };
+        let Some(found) = found else {
+            return Ok(Err(
+                "the records of a second download can't be counted".to_owned()
+            ));
+        };
+        verdict = Verdict::of(expected, found);
+        spans.push(ConfirmedSpan {
+            from_ms: span.from(),
+            to_ms: span.to(),
+            expected,
+            found: Some(found),
+        });
+        if verdict != Verdict::Same {
+            break;
+        }
+    }
+    Ok(Ok((verdict, spans)))
+}
