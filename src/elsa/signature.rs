@@ -7,8 +7,10 @@ use sha2::Sha256;
 
 use crate::domain::span::UtcMs;
 
-/// Path of the one call that this program makes.
+/// Path of the call that answers with a zip of logs.
 pub(crate) const DOWNLOAD_PATH: &str = "/api/v1/logs/download";
+/// Path of the call that answers with a page of logs.
+pub(crate) const SEARCH_PATH: &str = "/api/v1/logs/search";
 
 /// Header with the moment of signing, UTC milliseconds in decimal.
 pub(crate) const TIMESTAMP_HEADER: &str = "x-ncp-apigw-timestamp";

@@ -5,10 +5,9 @@ use serde::Deserialize;
 
 use crate::domain::job::Format;
 use crate::domain::span::UtcMs;
-use crate::elsa::signature::{
-    ACCESS_KEY_HEADER, DOWNLOAD_PATH, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign,
-};
+use crate::elsa::signature::{ACCESS_KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 
+use super::call::Call;
 use super::gateway_error::GatewayError;
 use super::http::Incoming;
 use super::journal::Entry;
@@ -53,8 +52,8 @@ pub(super) fn admit(
     projects: &[Project],
     entry: &mut Entry,
 ) -> Result<(usize, Download), GatewayError> {
-    let path = request.target.split('?').next();
-    if path != Some(DOWNLOAD_PATH) || request.method != "POST" {
+    entry.call = Call::at(&request.target);
+    if entry.call != Some(Call::Download) || request.method != "POST" {
         return Err(GatewayError::not_found());
     }
     let account = authenticate(request, now, keys, entry)?;

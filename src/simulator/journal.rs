@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::domain::span::UtcMs;
 
+use super::call::Call;
 use super::fault::Fault;
 
 /// The newest entries that are kept, so that a simulator left running does not fill the memory.
@@ -25,6 +26,8 @@ pub struct Entry {
     /// When its last byte was about to be sent, or nothing more was going to be; `None` while it
     /// is being answered. From `arrived_at` to here the request was in flight.
     pub finished_at: Option<Instant>,
+    /// What was asked for; `None` when no call has that path.
+    pub call: Option<Call>,
     /// Header: who asked.
     pub access_key: Option<String>,
     /// Header: when the request was signed, UTC milliseconds.
@@ -57,6 +60,7 @@ impl Entry {
             arrived: now,
             arrived_at: Instant::now(),
             finished_at: None,
+            call: None,
             access_key: None,
             signed_at: None,
             project_key: None,

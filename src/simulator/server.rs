@@ -89,7 +89,9 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(admitted) => admitted,
         Err(refusal) => {
             let delivery = Delivery::new(Reply::refusal(&refusal), None);
-            return delivery.send(stream, now, keep_alive, ticket).await;
+            return delivery
+                .send(stream, state.date(), keep_alive, ticket)
+                .await;
         }
     };
     let fault = state.next_fault(place);
@@ -112,6 +114,6 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     Delivery::new(reply, fault.as_ref())
-        .send(stream, state.now(), keep_alive, ticket)
+        .send(stream, state.date(), keep_alive, ticket)
         .await
 }

@@ -43,6 +43,9 @@ pub struct Settings {
     pub faults: FaultPlan,
     /// The instant that decides which records are indexed, in place of the clock.
     pub visible_at: Option<UtcMs>,
+    /// What the `Date` header shows in addition to the clock, as behind a cache or a proxy with a
+    /// clock of its own. Signatures are judged by the clock alone.
+    pub date_skew: Option<Millis>,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             clock: ServiceClock::Skewed(Millis::ZERO),
             faults: FaultPlan::none(),
             visible_at: None,
+            date_skew: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 
 use super::dialect::{Dialect, EmptyAnswer};
 use super::download;
@@ -37,6 +37,7 @@ pub(super) struct Live {
     pub(super) clock: ServiceClock,
     pub(super) faults: FaultPlan,
     pub(super) visible_at: Option<UtcMs>,
+    pub(super) date_skew: Option<Millis>,
 }
 
 impl State {
@@ -49,6 +50,7 @@ impl State {
                 clock: settings.clock,
                 faults: settings.faults,
                 visible_at: settings.visible_at,
+                date_skew: settings.date_skew,
             }),
             journal: Journal::default(),
             stop: CancellationToken::new(),
@@ -62,6 +64,12 @@ impl State {
 
     pub(super) fn now(&self) -> UtcMs {
         self.live().clock.now()
+    }
+
+    /// What a `Date` header shows now.
+    pub(super) fn date(&self) -> UtcMs {
+        let live = self.live();
+        live.clock.now().plus(live.date_skew.unwrap_or_default())
     }
 
     /// The fault for the next answer about the project at this place.

@@ -8,7 +8,6 @@ mod gateway;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::span::Millis;
 use crate::domain::span::Span;
 use client::{Answer, Client};
 
@@ -139,6 +138,7 @@ async fn the_journal_tells_what_was_asked_and_what_was_answered() {
         panic!("{journal:?}");
     };
     assert_eq!(served.arrived, NOW);
+    assert_eq!(served.call, Some(Call::Download));
     assert_eq!(served.access_key.as_deref(), Some("SIMULATORACCESSKEY01"));
     assert_eq!(served.signed_at, Some(NOW));
     assert_eq!(served.project_key.as_deref(), Some(KEY));

@@ -90,6 +90,24 @@ async fn the_date_of_a_refusal_shows_the_clock_that_refused() {
 }
 
 #[tokio::test]
+async fn a_skewed_date_moves_no_other_clock() {
+    let simulator = speaking(shop(5), Dialect::default()).await;
+    simulator.set_date_skew(Some(Millis(-600_000)));
+    let answer = answer_to(&simulator, &ask()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("date"), Some("Wed, 15 Nov 2023 00:03:20 GMT"));
+    let refused = answer_to(&simulator, &ask_with(&json!({"limit": 0}))).await;
+    assert_eq!(
+        refused.header("date"),
+        Some("Wed, 15 Nov 2023 00:03:20 GMT")
+    );
+    assert_eq!(simulator.now(), NOW);
+    simulator.set_date_skew(None);
+    let answer = answer_to(&simulator, &ask()).await;
+    assert_eq!(answer.header("date"), Some("Wed, 15 Nov 2023 00:13:20 GMT"));
+}
+
+#[tokio::test]
 async fn a_skewed_clock_runs_with_the_machines() {
     let simulator = speaking(shop(5), Dialect::default()).await;
     let day_ms = 24 * 3_600_000;
