@@ -9,9 +9,10 @@
 //! keeps a journal of all of it. It speaks plain HTTP on 127.0.0.1 and nothing else.
 //!
 //! Each file uses only files named before it: `noise`, `call`, `dialect`, `fault`, `gateway_error`,
-//! `world`, `truth`, `record`, `render`, `journal`, `http`, `gateway`, `settings`, `download`,
-//! `reply`, `state`, `server`.
+//! `world`, `truth`, `record`, `render`, `search`, `journal`, `http`, `request`, `gateway`,
+//! `settings`, `download`, `results`, `reply`, `answer`, `state`, `server`.
 
+mod answer;
 mod call;
 mod dialect;
 mod download;
@@ -24,6 +25,9 @@ mod noise;
 mod record;
 mod render;
 mod reply;
+mod request;
+mod results;
+mod search;
 mod server;
 mod settings;
 mod state;
@@ -47,6 +51,7 @@ pub use fault::{Fault, FaultPlan};
 pub use journal::Entry;
 pub use record::{FIELDS, Record};
 pub use render::Rendering;
+pub use search::{Search, SearchAccess, SearchForm};
 pub use settings::{ServiceClock, Settings};
 pub use world::{KeyPair, Permitted, Project, Truth};
 
@@ -109,6 +114,11 @@ impl Simulator {
     /// Replaces the plan of faults, from the next request on.
     pub fn set_faults(&self, faults: FaultPlan) {
         self.state.live().faults = faults;
+    }
+
+    /// Sets how the search call behaves, from the next request on.
+    pub fn set_search(&self, search: Search) {
+        self.state.live().search = search;
     }
 
     /// Sets the instant that decides which records are indexed; `None` for the clock's.

@@ -58,6 +58,15 @@ impl Reply {
         }
     }
 
+    /// The page of JSON that was asked for.
+    pub(super) fn json(json: Vec<u8>, records: u64, framing: Framing) -> Self {
+        Self {
+            records,
+            framing,
+            ..Self::whole(200, "application/json", Body::Bytes(json))
+        }
+    }
+
     /// An error in the gateway's form.
     pub(super) fn refusal(refusal: &GatewayError) -> Self {
         let text = json!({"error": {"errorCode": refusal.code, "message": refusal.message}});

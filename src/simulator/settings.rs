@@ -5,6 +5,7 @@ use crate::domain::span::{Millis, UtcMs};
 
 use super::dialect::Dialect;
 use super::fault::FaultPlan;
+use super::search::Search;
 use super::world::{KeyPair, Project};
 
 /// The simulator's clock: it judges signatures, dates answers and decides what is indexed.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub projects: Vec<Project>,
     /// How it is answered.
     pub dialect: Dialect,
+    /// How the search call behaves.
+    pub search: Search,
     /// The clock.
     pub clock: ServiceClock,
     /// The faults.
@@ -54,6 +57,7 @@ impl Default for Settings {
             accounts: vec![KeyPair::default()],
             projects: Vec::new(),
             dialect: Dialect::default(),
+            search: Search::default(),
             clock: ServiceClock::Skewed(Millis::ZERO),
             faults: FaultPlan::none(),
             visible_at: None,

@@ -4,6 +4,7 @@ mod answers;
 mod client;
 mod faults;
 mod gateway;
+mod search;
 
 use serde_json::{Value, json};
 
@@ -61,6 +62,12 @@ fn ask_with(fields: &Value) -> Value {
 async fn answer_to(simulator: &Simulator, body: &Value) -> Answer {
     let mut client = Client::connect(simulator).await;
     client.ask(body).await;
+    client.answer().await.unwrap()
+}
+
+async fn found_by(simulator: &Simulator, body: &Value) -> Answer {
+    let mut client = Client::connect(simulator).await;
+    client.ask_search(body).await;
     client.answer().await.unwrap()
 }
 

@@ -196,22 +196,24 @@ async fn a_project_is_found_by_key_and_number_and_opened_by_permission() {
 }
 
 #[tokio::test]
-async fn there_is_one_path_and_one_method() {
+async fn there_are_two_paths_and_one_method() {
     let simulator = speaking(shop(5), Dialect::default()).await;
     let right = signed(&KeyPair::default(), NOW.0, &ask().to_string());
     for wrong in [
         right.replacen("POST", "GET", 1),
-        right.replacen("download", "search", 1),
+        right.replacen("download", "count", 1),
         right.replacen("download", "download/", 1),
     ] {
         assert_eq!(send(&simulator, &wrong).await.error(), error(404, "300"));
     }
-    // A query is no other path, but it is signed.
-    let with_query = right.replacen("download", "download?a=b", 1);
-    assert_eq!(
-        send(&simulator, &with_query).await.error(),
-        error(401, "200")
-    );
+    // A query is no other path, but it is signed, as is which of the calls is meant.
+    for other in ["download?a=b", "search"] {
+        let wrong = right.replacen("download", other, 1);
+        assert_eq!(send(&simulator, &wrong).await.error(), error(401, "200"));
+    }
+    let calls: Vec<_> = simulator.journal().iter().map(|entry| entry.call).collect();
+    let [download, search] = [Some(Call::Download), Some(Call::Search)];
+    assert_eq!(calls, [download, None, None, download, search]);
 }
 
 #[tokio::test]
