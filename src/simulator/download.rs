@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::domain::job::{Format, ToBound};
-use crate::domain::span::{Millis, Span, UtcMs};
+use crate::domain::job::Format;
+use crate::domain::span::UtcMs;
 
 use super::dialect::{CsvLayout, Dialect, EmptyAnswer, JsonLayout, Order};
-use super::gateway::Download;
 use super::noise::Noise;
 use super::render::Rendering;
+use super::request::Download;
 use super::world::Project;
 
 /// A zip in a file that only this handle reaches.
@@ -46,21 +46,6 @@ pub(super) fn select(
     let cap = u64::from(download.count).min(dialect.hidden_cap.unwrap_or(u64::MAX));
     seqs.truncate(usize::try_from(cap).unwrap_or(usize::MAX));
     seqs
-}
-
-/// A project of the same name that fills an answer to this request.
-pub(super) fn made_up(project: &Project, download: &Download, dialect: &Dialect) -> Project {
-    let to = match dialect.to_bound {
-        ToBound::Inclusive => download.to.plus(Millis(1)),
-        ToBound::Exclusive => download.to,
-    };
-    match Span::new(download.from, to) {
-        Some(span) => {
-            let count = download.count as usize;
-            Project::uniform(&project.key, project.id, project.seed, span, count)
-        }
-        None => Project::silent(&project.key, project.id),
-    }
 }
 
 /// Writes the zip with these records. Blocks; ends early, with an error, once `stop` is cancelled.

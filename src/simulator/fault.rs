@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::call::Call;
 use super::noise::Noise;
 
 /// One thing that goes wrong with one answer. "The answer" is the honest one to the request.
@@ -64,10 +65,11 @@ pub enum Fault {
 }
 
 /// Decides for each request that the gateway has accepted whether its answer is spoilt. Refused
-/// requests are none of its business and don't use up a script.
+/// requests are none of its business and don't use up a script; nor are searches, unless told so.
 #[derive(Clone, Debug)]
 pub struct FaultPlan {
     project_key: Option<String>,
+    for_search: bool,
     source: Source,
 }
 
@@ -125,20 +127,26 @@ impl FaultPlan {
         self
     }
 
+    /// For searches too: they suffer and count like downloads.
+    #[must_use]
+    pub const fn also_for_search(mut self) -> Self {
+        self.for_search = true;
+        self
+    }
+
     const fn from_source(source: Source) -> Self {
         Self {
             project_key: None,
+            for_search: false,
             source,
         }
     }
 
     /// What happens to the next request, which is for this project.
-    pub(super) fn next(&mut self, project_key: &str) -> Option<Fault> {
-        if self
-            .project_key
-            .as_ref()
-            .is_some_and(|only| only != project_key)
-        {
+    pub(super) fn next(&mut self, call: Call, project_key: &str) -> Option<Fault> {
+        let is_others = |only: &String| only != project_key;
+        let is_spared = call == Call::Search && !self.for_search;
+        if is_spared || self.project_key.as_ref().is_some_and(is_others) {
             return None;
         }
         match &mut self.source {
@@ -171,19 +179,21 @@ mod tests {
     fn a_script_is_used_up_in_order_by_its_own_project_alone() {
         let mut plan =
             FaultPlan::steps([Some(Fault::Reset), None, Some(Fault::Html200)]).only_for("a");
-        assert_eq!(plan.next("b"), None);
-        assert_eq!(plan.next("a"), Some(Fault::Reset));
-        assert_eq!(plan.next("a"), None);
-        assert_eq!(plan.next("b"), None);
-        assert_eq!(plan.next("a"), Some(Fault::Html200));
-        assert_eq!(plan.next("a"), None);
+        assert_eq!(plan.next(Call::Download, "b"), None);
+        assert_eq!(plan.next(Call::Download, "a"), Some(Fault::Reset));
+        assert_eq!(plan.next(Call::Download, "a"), None);
+        assert_eq!(plan.next(Call::Download, "b"), None);
+        assert_eq!(plan.next(Call::Download, "a"), Some(Fault::Html200));
+        assert_eq!(plan.next(Call::Download, "a"), None);
     }
 
     #[test]
     fn random_faults_repeat_with_their_seed_and_keep_their_probability() {
         let struck = |seed, probability| {
             let mut plan = FaultPlan::random(seed, probability, vec![Fault::Reset, Fault::Html200]);
-            (0..1000).map(|_| plan.next("a")).collect::<Vec<_>>()
+            (0..1000)
+                .map(|_| plan.next(Call::Download, "a"))
+                .collect::<Vec<_>>()
         };
         assert_eq!(struck(7, 0.3), struck(7, 0.3));
         assert_ne!(struck(7, 0.3), struck(8, 0.3));
@@ -193,6 +203,6 @@ mod tests {
         assert!(struck(7, 0.0).iter().all(Option::is_none));
         assert!(struck(7, 1.0).contains(&Some(Fault::Html200)));
         let mut nothing = FaultPlan::random(7, 1.0, Vec::new());
-        assert_eq!(nothing.next("a"), None);
+        assert_eq!(nothing.next(Call::Download, "a"), None);
     }
 }

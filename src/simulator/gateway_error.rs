@@ -1,6 +1,6 @@
-//! What the gateway answers instead of a zip (`ELSA-API.md`, *Errors*).
+//! What the gateway answers instead of what was asked for (`ELSA-API.md`, *Errors*).
 
-/// Why a request is not answered with a zip.
+/// Why a request is not answered with what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GatewayError {
     pub(super) http: u16,
@@ -38,7 +38,11 @@ impl GatewayError {
         Self::new(401, "200", "Authentication Failed")
     }
 
-    pub(super) fn forbidden() -> Self {
+    pub(super) fn denied() -> Self {
         Self::new(401, "210", "Permission Denied")
+    }
+
+    pub(super) fn forbidden() -> Self {
+        Self::new(403, "210", "Permission Denied")
     }
 }

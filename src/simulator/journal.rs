@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::domain::span::UtcMs;
 
+use super::call::Call;
 use super::fault::Fault;
 
 /// The newest entries that are kept, so that a simulator left running does not fill the memory.
@@ -25,6 +26,8 @@ pub struct Entry {
     /// When its last byte was about to be sent, or nothing more was going to be; `None` while it
     /// is being answered. From `arrived_at` to here the request was in flight.
     pub finished_at: Option<Instant>,
+    /// What was asked for; `None` when no call has that path.
+    pub call: Option<Call>,
     /// Header: who asked.
     pub access_key: Option<String>,
     /// Header: when the request was signed, UTC milliseconds.
@@ -35,20 +38,24 @@ pub struct Entry {
     pub from: Option<UtcMs>,
     /// Body: end of the span, or the moment of arrival when it was left out.
     pub to: Option<UtcMs>,
-    /// Body: most records, 100,000 when it was left out.
+    /// Body: most records of a download, 100,000 when it was left out.
     pub count: Option<u32>,
-    /// Body: page size, 100 when it was left out.
+    /// Body: page size, the call's default when it was left out.
     pub limit: Option<u32>,
+    /// Body: how many results a search skips, 0 when it was left out; `None` for a download.
+    pub offset: Option<u32>,
     /// HTTP status; `None` while nothing is answered.
     pub status: Option<u16>,
     /// The gateway's own code, in an honest or a scripted error.
     pub error_code: Option<String>,
-    /// Records in the zip that was made; 0 when none was.
+    /// Records in the zip or the page that was made; 0 when none was.
     pub records: u64,
     /// Bytes of body given to the connection, without chunk framing.
     pub bytes: u64,
     /// How the answer was spoilt.
     pub fault: Option<Fault>,
+    /// Whether a lie left something out of the answer.
+    pub lied: bool,
 }
 
 impl Entry {
@@ -57,6 +64,7 @@ impl Entry {
             arrived: now,
             arrived_at: Instant::now(),
             finished_at: None,
+            call: None,
             access_key: None,
             signed_at: None,
             project_key: None,
@@ -64,11 +72,13 @@ impl Entry {
             to: None,
             count: None,
             limit: None,
+            offset: None,
             status: None,
             error_code: None,
             records: 0,
             bytes: 0,
             fault: None,
+            lied: false,
         }
     }
 }

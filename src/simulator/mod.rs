@@ -8,10 +8,12 @@
 //! answers in any [`Dialect`] that they leave open, spoils answers as a [`FaultPlan`] says, and
 //! keeps a journal of all of it. It speaks plain HTTP on 127.0.0.1 and nothing else.
 //!
-//! Each file uses only files named before it: `noise`, `dialect`, `fault`, `gateway_error`,
-//! `world`, `truth`, `record`, `render`, `journal`, `http`, `gateway`, `settings`, `download`,
-//! `reply`, `state`, `server`.
+//! Each file uses only files named before it: `noise`, `call`, `dialect`, `fault`, `gateway_error`,
+//! `world`, `truth`, `record`, `render`, `search`, `journal`, `http`, `request`, `gateway`,
+//! `settings`, `download`, `results`, `reply`, `answer`, `state`, `server`.
 
+mod answer;
+mod call;
 mod dialect;
 mod download;
 mod fault;
@@ -23,6 +25,9 @@ mod noise;
 mod record;
 mod render;
 mod reply;
+mod request;
+mod results;
+mod search;
 mod server;
 mod settings;
 mod state;
@@ -36,8 +41,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 
+pub use call::Call;
 pub use dialect::{
     CsvLayout, Dialect, EmptyAnswer, Framing, JsonLayout, Newline, Order, TimeStyle,
 };
@@ -45,6 +51,7 @@ pub use fault::{Fault, FaultPlan};
 pub use journal::Entry;
 pub use record::{FIELDS, Record};
 pub use render::Rendering;
+pub use search::{Search, SearchAccess, SearchForm};
 pub use settings::{ServiceClock, Settings};
 pub use world::{KeyPair, Permitted, Project, Truth};
 
@@ -109,9 +116,19 @@ impl Simulator {
         self.state.live().faults = faults;
     }
 
+    /// Sets how the search call behaves, from the next request on.
+    pub fn set_search(&self, search: Search) {
+        self.state.live().search = search;
+    }
+
     /// Sets the instant that decides which records are indexed; `None` for the clock's.
     pub fn set_visible_at(&self, visible_at: Option<UtcMs>) {
         self.state.live().visible_at = visible_at;
+    }
+
+    /// Sets what the `Date` header shows in addition to the clock, from the next answer on.
+    pub fn set_date_skew(&self, date_skew: Option<Millis>) {
+        self.state.live().date_skew = date_skew;
     }
 
     /// Every request since the start or the last [`Simulator::clear_journal`] (the newest 65,536

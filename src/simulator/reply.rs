@@ -58,6 +58,15 @@ impl Reply {
         }
     }
 
+    /// The page of JSON that was asked for.
+    pub(super) fn json(json: Vec<u8>, records: u64, framing: Framing) -> Self {
+        Self {
+            records,
+            framing,
+            ..Self::whole(200, "application/json", Body::Bytes(json))
+        }
+    }
+
     /// An error in the gateway's form.
     pub(super) fn refusal(refusal: &GatewayError) -> Self {
         let text = json!({"error": {"errorCode": refusal.code, "message": refusal.message}});
@@ -234,13 +243,13 @@ impl Delivery {
     pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
         mut self,
         stream: &mut S,
-        now: UtcMs,
+        date: UtcMs,
         keep_alive: bool,
         ticket: &Ticket<'_>,
     ) -> io::Result<Ending> {
         let (status, code) = (self.reply.status, self.reply.error_code.take());
         ticket.answering(status, code, self.reply.records);
-        let head = self.head(now, keep_alive);
+        let head = self.head(date, keep_alive);
         if self.is_last(0) {
             ticket.finished();
         }
@@ -289,7 +298,7 @@ impl Delivery {
         Ok(Ending::Close)
     }
 
-    fn head(&mut self, now: UtcMs, keep_alive: bool) -> Vec<u8> {
+    fn head(&mut self, date: UtcMs, keep_alive: bool) -> Vec<u8> {
         let mut headers = std::mem::take(&mut self.reply.headers);
         headers.push(match self.promised {
             Some(length) => ("Content-Length", length.to_string()),
@@ -298,7 +307,7 @@ impl Delivery {
         if !keep_alive {
             headers.push(("Connection", "close".to_owned()));
         }
-        http::head(self.reply.status, now, &headers)
+        http::head(self.reply.status, date, &headers)
     }
 
     /// Whether the client can know that nothing more comes once it has this much of the body.

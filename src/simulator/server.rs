@@ -10,11 +10,12 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::domain::span::UtcMs;
 
 use super::fault::Fault;
-use super::gateway::{self, Download};
+use super::gateway;
 use super::gateway_error::GatewayError;
 use super::http::Reader;
 use super::journal::{Entry, Ticket};
 use super::reply::{Delivery, Ending, Reply, until_gone};
+use super::request::Request;
 use super::state::State;
 
 /// How long accepting rests after it failed, which it does when the process is out of files.
@@ -56,7 +57,9 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         let is_readable = incoming.is_ok();
         let keep_alive = incoming.as_ref().is_ok_and(|request| request.keep_alive);
         let admitted = incoming.and_then(|request| {
-            gateway::admit(&request, now, &state.accounts, &state.projects, &mut entry)
+            let search = state.live().search.access;
+            let (accounts, projects) = (&state.accounts, &state.projects);
+            gateway::admit(&request, now, accounts, projects, search, &mut entry)
         });
         let ticket = Ticket {
             journal: &state.journal,
@@ -80,19 +83,21 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     state: &Arc<State>,
-    admitted: Result<(usize, Download), GatewayError>,
+    admitted: Result<(usize, Request), GatewayError>,
     now: UtcMs,
     keep_alive: bool,
     ticket: &Ticket<'_>,
 ) -> io::Result<Ending> {
-    let (place, download) = match admitted {
+    let (place, request) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => {
             let delivery = Delivery::new(Reply::refusal(&refusal), None);
-            return delivery.send(stream, now, keep_alive, ticket).await;
+            return delivery
+                .send(stream, state.date(), keep_alive, ticket)
+                .await;
         }
     };
-    let fault = state.next_fault(place);
+    let fault = state.next_fault(request.call(), place);
     if let Some(fault) = &fault {
         ticket.spoilt(fault);
     }
@@ -108,10 +113,10 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
         Some(reply) => reply,
         None => {
             let made_up = fault == Some(Fault::AlwaysFull);
-            state.answer(place, download, made_up, now).await
+            state.answer(place, request, made_up, now).await
         }
     };
     Delivery::new(reply, fault.as_ref())
-        .send(stream, state.now(), keep_alive, ticket)
+        .send(stream, state.date(), keep_alive, ticket)
         .await
 }

@@ -5,6 +5,7 @@ use crate::domain::span::{Millis, UtcMs};
 
 use super::dialect::Dialect;
 use super::fault::FaultPlan;
+use super::search::Search;
 use super::world::{KeyPair, Project};
 
 /// The simulator's clock: it judges signatures, dates answers and decides what is indexed.
@@ -37,12 +38,17 @@ pub struct Settings {
     pub projects: Vec<Project>,
     /// How it is answered.
     pub dialect: Dialect,
+    /// How the search call behaves.
+    pub search: Search,
     /// The clock.
     pub clock: ServiceClock,
     /// The faults.
     pub faults: FaultPlan,
     /// The instant that decides which records are indexed, in place of the clock.
     pub visible_at: Option<UtcMs>,
+    /// What the `Date` header shows in addition to the clock, as behind a cache or a proxy with a
+    /// clock of its own. Signatures are judged by the clock alone.
+    pub date_skew: Option<Millis>,
 }
 
 impl Default for Settings {
@@ -51,9 +57,11 @@ impl Default for Settings {
             accounts: vec![KeyPair::default()],
             projects: Vec::new(),
             dialect: Dialect::default(),
+            search: Search::default(),
             clock: ServiceClock::Skewed(Millis::ZERO),
             faults: FaultPlan::none(),
             visible_at: None,
+            date_skew: None,
         }
     }
 }

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 
-use super::dialect::{Dialect, EmptyAnswer};
-use super::download;
+use super::answer::Service;
+use super::call::Call;
+use super::dialect::Dialect;
 use super::fault::{Fault, FaultPlan};
-use super::gateway::Download;
 use super::gateway_error::GatewayError;
 use super::journal::Journal;
 use super::reply::Reply;
+use super::request::Request;
+use super::search::Search;
 use super::settings::{ServiceClock, Settings};
 use super::world::{KeyPair, Project};
 
@@ -36,7 +38,9 @@ pub(super) struct State {
 pub(super) struct Live {
     pub(super) clock: ServiceClock,
     pub(super) faults: FaultPlan,
+    pub(super) search: Search,
     pub(super) visible_at: Option<UtcMs>,
+    pub(super) date_skew: Option<Millis>,
 }
 
 impl State {
@@ -48,7 +52,9 @@ impl State {
             live: Mutex::new(Live {
                 clock: settings.clock,
                 faults: settings.faults,
+                search: settings.search,
                 visible_at: settings.visible_at,
+                date_skew: settings.date_skew,
             }),
             journal: Journal::default(),
             stop: CancellationToken::new(),
@@ -64,10 +70,16 @@ impl State {
         self.live().clock.now()
     }
 
-    /// The fault for the next answer about the project at this place.
-    pub(super) fn next_fault(&self, place: usize) -> Option<Fault> {
+    /// What a `Date` header shows now.
+    pub(super) fn date(&self) -> UtcMs {
+        let live = self.live();
+        live.clock.now().plus(live.date_skew.unwrap_or_default())
+    }
+
+    /// The fault for the next answer to this call about the project at this place.
+    pub(super) fn next_fault(&self, call: Call, place: usize) -> Option<Fault> {
         let project = self.projects.get(place)?;
-        self.live().faults.next(project.key())
+        self.live().faults.next(call, project.key())
     }
 
     /// The answer to an accepted request that arrived at `now`, of records that are `made_up` or,
@@ -75,25 +87,31 @@ impl State {
     pub(super) async fn answer(
         self: &Arc<Self>,
         place: usize,
-        download: Download,
+        request: Request,
         made_up: bool,
         now: UtcMs,
     ) -> Reply {
-        let visible_at = self.live().visible_at.unwrap_or(now);
+        let (visible_at, search) = {
+            let live = self.live();
+            (live.visible_at.unwrap_or(now), live.search.clone())
+        };
         let state = Arc::clone(self);
         let making = self.tasks.spawn_blocking(move || {
             let Some(project) = state.projects.get(place) else {
                 return Ok(Reply::refusal(&GatewayError::not_found()));
             };
-            let dialect = &state.dialect;
-            let made_up = made_up.then(|| download::made_up(project, &download, dialect));
-            let project = made_up.as_ref().unwrap_or(project);
-            let seqs = download::select(project, &download, dialect, visible_at);
-            if seqs.is_empty() && dialect.empty == EmptyAnswer::NotFound {
-                return Ok(Reply::refusal(&GatewayError::not_found()));
+            let service = Service {
+                project,
+                dialect: &state.dialect,
+                search: &search,
+                visible_at,
+                stop: &state.stop,
+            };
+            if made_up {
+                service.answer_with_inventions(&request)
+            } else {
+                service.answer(&request)
             }
-            let zip = download::write(project, &seqs, &download, dialect, &state.stop)?;
-            Ok(Reply::zip(zip, seqs.len() as u64, dialect.framing))
         });
         let made = making.await.map_err(io::Error::other).flatten();
         made.unwrap_or_else(|error| Reply::refusal(&GatewayError::unexpected(&error)))

@@ -4,11 +4,11 @@ mod answers;
 mod client;
 mod faults;
 mod gateway;
+mod search;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::span::Millis;
 use crate::domain::span::Span;
 use client::{Answer, Client};
 
@@ -62,6 +62,12 @@ fn ask_with(fields: &Value) -> Value {
 async fn answer_to(simulator: &Simulator, body: &Value) -> Answer {
     let mut client = Client::connect(simulator).await;
     client.ask(body).await;
+    client.answer().await.unwrap()
+}
+
+async fn found_by(simulator: &Simulator, body: &Value) -> Answer {
+    let mut client = Client::connect(simulator).await;
+    client.ask_search(body).await;
     client.answer().await.unwrap()
 }
 
@@ -139,6 +145,7 @@ async fn the_journal_tells_what_was_asked_and_what_was_answered() {
         panic!("{journal:?}");
     };
     assert_eq!(served.arrived, NOW);
+    assert_eq!(served.call, Some(Call::Download));
     assert_eq!(served.access_key.as_deref(), Some("SIMULATORACCESSKEY01"));
     assert_eq!(served.signed_at, Some(NOW));
     assert_eq!(served.project_key.as_deref(), Some(KEY));

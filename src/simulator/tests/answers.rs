@@ -57,11 +57,11 @@ pub(super) fn records(answer: &Answer) -> Vec<Value> {
     files(&answer.body).into_iter().flat_map(read).collect()
 }
 
-fn seq(record: &Value) -> u64 {
+pub(super) fn seq(record: &Value) -> u64 {
     record["seq"].as_str().unwrap().parse().unwrap()
 }
 
-async fn seqs(simulator: &Simulator, body: &Value) -> Vec<u64> {
+pub(super) async fn seqs(simulator: &Simulator, body: &Value) -> Vec<u64> {
     let answer = answer_to(simulator, body).await;
     records(&answer).iter().map(seq).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::elsa::signature::{DOWNLOAD_PATH, sign};
+use crate::elsa::signature::{DOWNLOAD_PATH, SEARCH_PATH, sign};
 use crate::simulator::{KeyPair, Simulator};
 
 use super::NOW;
@@ -39,16 +39,26 @@ impl Answer {
     }
 }
 
-/// A request with the headers of a signature made at `at_ms`.
+/// A download with the headers of a signature made at `at_ms`.
 pub(super) fn signed(keys: &KeyPair, at_ms: i64, body: &str) -> String {
+    signed_for(DOWNLOAD_PATH, keys, at_ms, body)
+}
+
+/// A search with the headers of a signature made at `at_ms`.
+pub(super) fn signed_search(keys: &KeyPair, at_ms: i64, body: &str) -> String {
+    signed_for(SEARCH_PATH, keys, at_ms, body)
+}
+
+fn signed_for(path: &str, keys: &KeyPair, at_ms: i64, body: &str) -> String {
     let signature = sign(
         "POST",
-        DOWNLOAD_PATH,
+        path,
         UtcMs(at_ms),
         &keys.access_key,
         &keys.secret_key,
     );
-    with_headers(
+    request(
+        path,
         &format!(
             "x-ncp-apigw-timestamp: {at_ms}\r\nX-NCP-IAM-Access-Key: {}\r\n\
              x-ncp-apigw-signature-v2: {signature}\r\n",
@@ -59,9 +69,13 @@ pub(super) fn signed(keys: &KeyPair, at_ms: i64, body: &str) -> String {
 }
 
 pub(super) fn with_headers(headers: &str, body: &str) -> String {
+    request(DOWNLOAD_PATH, headers, body)
+}
+
+fn request(path: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "POST {DOWNLOAD_PATH} HTTP/1.1\r\nHost: localhost\r\n{headers}\
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\
          Content-Length: {length}\r\n\r\n{body}"
     )
 }
@@ -81,6 +95,12 @@ impl Client {
     /// Asks with the default keys, signed by the frozen clock.
     pub(super) async fn ask(&mut self, body: &Value) {
         let request = signed(&KeyPair::default(), NOW.0, &body.to_string());
+        self.send(request.as_bytes()).await;
+    }
+
+    /// As [`Client::ask`], for a search.
+    pub(super) async fn ask_search(&mut self, body: &Value) {
+        let request = signed_search(&KeyPair::default(), NOW.0, &body.to_string());
         self.send(request.as_bytes()).await;
     }
 

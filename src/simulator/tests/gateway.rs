@@ -90,6 +90,24 @@ async fn the_date_of_a_refusal_shows_the_clock_that_refused() {
 }
 
 #[tokio::test]
+async fn a_skewed_date_moves_no_other_clock() {
+    let simulator = speaking(shop(5), Dialect::default()).await;
+    simulator.set_date_skew(Some(Millis(-600_000)));
+    let answer = answer_to(&simulator, &ask()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("date"), Some("Wed, 15 Nov 2023 00:03:20 GMT"));
+    let refused = answer_to(&simulator, &ask_with(&json!({"limit": 0}))).await;
+    assert_eq!(
+        refused.header("date"),
+        Some("Wed, 15 Nov 2023 00:03:20 GMT")
+    );
+    assert_eq!(simulator.now(), NOW);
+    simulator.set_date_skew(None);
+    let answer = answer_to(&simulator, &ask()).await;
+    assert_eq!(answer.header("date"), Some("Wed, 15 Nov 2023 00:13:20 GMT"));
+}
+
+#[tokio::test]
 async fn a_skewed_clock_runs_with_the_machines() {
     let simulator = speaking(shop(5), Dialect::default()).await;
     let day_ms = 24 * 3_600_000;
@@ -178,22 +196,24 @@ async fn a_project_is_found_by_key_and_number_and_opened_by_permission() {
 }
 
 #[tokio::test]
-async fn there_is_one_path_and_one_method() {
+async fn there_are_two_paths_and_one_method() {
     let simulator = speaking(shop(5), Dialect::default()).await;
     let right = signed(&KeyPair::default(), NOW.0, &ask().to_string());
     for wrong in [
         right.replacen("POST", "GET", 1),
-        right.replacen("download", "search", 1),
+        right.replacen("download", "count", 1),
         right.replacen("download", "download/", 1),
     ] {
         assert_eq!(send(&simulator, &wrong).await.error(), error(404, "300"));
     }
-    // A query is no other path, but it is signed.
-    let with_query = right.replacen("download", "download?a=b", 1);
-    assert_eq!(
-        send(&simulator, &with_query).await.error(),
-        error(401, "200")
-    );
+    // A query is no other path, but it is signed, as is which of the calls is meant.
+    for other in ["download?a=b", "search"] {
+        let wrong = right.replacen("download", other, 1);
+        assert_eq!(send(&simulator, &wrong).await.error(), error(401, "200"));
+    }
+    let calls: Vec<_> = simulator.journal().iter().map(|entry| entry.call).collect();
+    let [download, search] = [Some(Call::Download), Some(Call::Search)];
+    assert_eq!(calls, [download, None, None, download, search]);
 }
 
 #[tokio::test]
