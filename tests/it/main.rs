@@ -33,4 +33,5 @@ mod network;
 mod price;
 mod recheck;
 mod recovery;
+mod second_opinion;
 mod verify;

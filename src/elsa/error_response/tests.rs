@@ -168,7 +168,7 @@ fn a_message_is_one_line_and_says_what_to_do() {
     assert_eq!(
         error.message,
         "the service answered 401, error 210: \"no\"; grant this access key the permission to \
-         download this project's logs"
+         download and search this project's logs"
     );
     let html = classify(refusal(200, b"<html>\r\n\x1b[2J\n</html>"));
     assert_eq!(
