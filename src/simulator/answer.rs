@@ -6,9 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::span::UtcMs;
 
+use super::call::Call;
 use super::dialect::{Dialect, EmptyAnswer};
 use super::download;
 use super::gateway_error::GatewayError;
+use super::lie::{self, Standing};
 use super::reply::Reply;
 use super::request::{Download, Lookup, Request};
 use super::results;
@@ -21,6 +23,7 @@ pub(super) struct Service<'a> {
     pub(super) project: &'a Project,
     pub(super) dialect: &'a Dialect,
     pub(super) search: &'a Search,
+    pub(super) lies: &'a [Standing],
     /// The instant that decides which records are indexed.
     pub(super) visible_at: UtcMs,
     /// Cancelled when the simulator ends.
@@ -28,7 +31,7 @@ pub(super) struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// Answers with the project's own records. Blocks.
+    /// Answers with the project's own records, or those of them that a lie leaves. Blocks.
     pub(super) fn answer(&self, request: &Request) -> io::Result<Reply> {
         match request {
             Request::Download(download) => self.download(download),
@@ -42,33 +45,49 @@ impl Service<'_> {
             Request::Download(download) => (download.from, download.to, download.count),
             Request::Search(lookup) => (lookup.from, lookup.to, lookup.offset + lookup.limit),
         };
-        let project = self.project.made_up(from, to, self.dialect.to_bound, count);
+        let project = self.project.made_up(self.dialect.span(from, to), count);
         let inventing = Service {
             project: &project,
+            lies: &[],
             ..*self
         };
         inventing.answer(request)
     }
 
     fn download(&self, download: &Download) -> io::Result<Reply> {
-        let seqs = download::select(self.project, download, self.dialect, self.visible_at);
-        if seqs.is_empty() && self.dialect.empty == EmptyAnswer::NotFound {
-            return Ok(Reply::refusal(&GatewayError::not_found()));
-        }
-        let zip = download::write(self.project, &seqs, download, self.dialect, self.stop)?;
-        Ok(Reply::zip(zip, seqs.len() as u64, self.dialect.framing))
+        let Self {
+            project,
+            dialect,
+            visible_at,
+            stop,
+            ..
+        } = *self;
+        let (seqs, lied) = lie::tell(self.lies, Call::Download, |kinds| {
+            download::select(project, download, dialect, visible_at, kinds, stop)
+        })?;
+        let reply = if seqs.is_empty() && dialect.empty == EmptyAnswer::NotFound {
+            Reply::refusal(&GatewayError::not_found())
+        } else {
+            let zip = download::write(project, &seqs, download, dialect, stop)?;
+            Reply::zip(zip, seqs.len() as u64, dialect.framing)
+        };
+        Ok(reply.told_with(lied))
     }
 
     fn search(&self, lookup: &Lookup) -> io::Result<Reply> {
-        let page = results::select(
-            self.project,
-            lookup,
-            self.dialect,
-            self.search,
-            self.visible_at,
-        );
-        let json = results::write(self.project, &page, self.dialect, self.search.form)?;
-        let records = page.seqs.len() as u64;
-        Ok(Reply::json(json, records, self.dialect.framing))
+        let Self {
+            project,
+            dialect,
+            search,
+            visible_at,
+            ..
+        } = *self;
+        let (page, lied) = lie::tell(self.lies, Call::Search, |kinds| {
+            let page = results::select(project, lookup, dialect, search, visible_at, kinds);
+            Ok::<_, io::Error>(page)
+        })?;
+        let json = results::write(project, &page, dialect, search.form)?;
+        let reply = Reply::json(json, page.seqs.len() as u64, dialect.framing);
+        Ok(reply.told_with(lied))
     }
 }

@@ -2,6 +2,9 @@
 //! *Unknown*): each is a setting, so that a client can be tried against all of them.
 
 use crate::domain::job::ToBound;
+use crate::domain::span::{Millis, Span, UtcMs};
+
+use super::noise::Noise;
 
 /// One way to answer. The default is the likeliest one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,16 @@ impl Default for Dialect {
     }
 }
 
+impl Dialect {
+    /// The half-open span that a request means by `from` and `to`.
+    pub(super) fn span(&self, from: UtcMs, to: UtcMs) -> Option<Span> {
+        match self.to_bound {
+            ToBound::Inclusive => Span::new(from, to.plus(Millis(1))),
+            ToBound::Exclusive => Span::new(from, to),
+        }
+    }
+}
+
 /// The order of the records in an answer; a cap keeps the first ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -54,6 +67,17 @@ pub enum Order {
         /// Another seed, another order.
         seed: u64,
     },
+}
+
+impl Order {
+    /// Puts ascending numbers of records in this order.
+    pub(super) fn arrange(self, seqs: &mut [u64]) {
+        match self {
+            Self::Ascending => {}
+            Self::Descending => seqs.reverse(),
+            Self::Shuffled { seed } => Noise::new(seed).shuffle(seqs),
+        }
+    }
 }
 
 /// The files of a JSON answer.

@@ -11,8 +11,8 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::domain::job::Format;
 use crate::domain::span::UtcMs;
 
-use super::dialect::{CsvLayout, Dialect, EmptyAnswer, JsonLayout, Order};
-use super::noise::Noise;
+use super::dialect::{CsvLayout, Dialect, EmptyAnswer, JsonLayout};
+use super::lie::{self, LieKind};
 use super::render::Rendering;
 use super::request::Download;
 use super::world::Project;
@@ -25,27 +25,45 @@ pub(super) struct Zip {
     pub(super) length: u64,
 }
 
-/// The numbers of the records that answer a request, in the order in which they are written.
-/// `visible_at` is the instant that decides which of them are indexed.
+/// The numbers of the records that answer a request, in the order in which they are written, as
+/// `lies` leave them. `visible_at` is the instant that decides which of them are indexed.
 pub(super) fn select(
     project: &Project,
     download: &Download,
     dialect: &Dialect,
     visible_at: UtcMs,
-) -> Vec<u64> {
+    lies: &[LieKind],
+    stop: &CancellationToken,
+) -> io::Result<Vec<u64>> {
     let found = project.found(download.from, download.to, dialect.to_bound);
     let mut seqs: Vec<u64> = found
         .map(|index| index as u64)
         .filter(|&seq| project.indexed_at(seq).is_some_and(|at| at <= visible_at))
         .collect();
-    match dialect.order {
-        Order::Ascending => {}
-        Order::Descending => seqs.reverse(),
-        Order::Shuffled { seed } => Noise::new(seed).shuffle(&mut seqs),
+    dialect.order.arrange(&mut seqs);
+    let span = dialect.span(download.from, download.to);
+    for lie in lies {
+        lie.hide(project, span, &mut seqs);
     }
     let cap = u64::from(download.count).min(dialect.hidden_cap.unwrap_or(u64::MAX));
     seqs.truncate(usize::try_from(cap).unwrap_or(usize::MAX));
-    seqs
+    for lie in lies {
+        match *lie {
+            LieKind::LostPage => lie::lose_page(&mut seqs, download.limit),
+            LieKind::CapBytes(most) => loop {
+                let length = write(project, &seqs, download, dialect, stop)?.length;
+                let kept = seqs.len() as u64;
+                if length <= most || kept == 0 {
+                    break;
+                }
+                // A zip grows about evenly with its records, so this comes close from above.
+                let fewer = u128::from(kept) * u128::from(most) / u128::from(length);
+                seqs.truncate((fewer as usize).min(seqs.len() - 1));
+            },
+            _ => {}
+        }
+    }
+    Ok(seqs)
 }
 
 /// Writes the zip with these records. Blocks; ends early, with an error, once `stop` is cancelled.

@@ -54,7 +54,7 @@ pub struct Entry {
     pub bytes: u64,
     /// How the answer was spoilt.
     pub fault: Option<Fault>,
-    /// Whether a lie left something out of the answer.
+    /// Whether a lie has changed the answer.
     pub lied: bool,
 }
 
@@ -140,11 +140,18 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    pub(super) fn answering(&self, status: u16, error_code: Option<String>, records: u64) {
+    pub(super) fn answering(
+        &self,
+        status: u16,
+        error_code: Option<String>,
+        records: u64,
+        lied: bool,
+    ) {
         self.journal.update(self.number, |entry| {
             entry.status = Some(status);
             entry.error_code = error_code;
             entry.records = records;
+            entry.lied = lied;
         });
     }
 

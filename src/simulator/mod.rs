@@ -5,11 +5,11 @@
 //! project's seed, so [`Project::truth`] knows what an archive must hold without asking anybody.
 //!
 //! It refuses what the service's pages say is refused (`ELSA-API.md`, module `gateway`),
-//! answers in any [`Dialect`] that they leave open, spoils answers as a [`FaultPlan`] says, and
-//! keeps a journal of all of it. It speaks plain HTTP on 127.0.0.1 and nothing else.
+//! answers in any [`Dialect`] that they leave open, spoils answers as a [`FaultPlan`] says,
+//! leaves out of them what a [`Lie`] hides, and keeps a journal of all of it. It speaks plain HTTP on 127.0.0.1 and nothing else.
 //!
 //! Each file uses only files named before it: `noise`, `call`, `dialect`, `fault`, `gateway_error`,
-//! `world`, `truth`, `record`, `render`, `search`, `journal`, `http`, `request`, `gateway`,
+//! `world`, `truth`, `record`, `render`, `lie`, `search`, `journal`, `http`, `request`, `gateway`,
 //! `settings`, `download`, `results`, `reply`, `answer`, `state`, `server`.
 
 mod answer;
@@ -21,6 +21,7 @@ mod gateway;
 mod gateway_error;
 mod http;
 mod journal;
+mod lie;
 mod noise;
 mod record;
 mod render;
@@ -49,6 +50,7 @@ pub use dialect::{
 };
 pub use fault::{Fault, FaultPlan};
 pub use journal::Entry;
+pub use lie::{Lie, LieKind, LyingCalls};
 pub use record::{FIELDS, Record};
 pub use render::Rendering;
 pub use search::{Search, SearchAccess, SearchForm};
@@ -119,6 +121,11 @@ impl Simulator {
     /// Sets how the search call behaves, from the next request on.
     pub fn set_search(&self, search: Search) {
         self.state.live().search = search;
+    }
+
+    /// Replaces the lies, from the next request on; those with a number of times are counted anew.
+    pub fn set_lies(&self, lies: Vec<Lie>) {
+        self.state.set_lies(lies);
     }
 
     /// Sets the instant that decides which records are indexed; `None` for the clock's.

@@ -39,6 +39,7 @@ pub(super) struct Reply {
     headers: Vec<(&'static str, String)>,
     body: Body,
     records: u64,
+    lied: bool,
     framing: Framing,
 }
 
@@ -65,6 +66,11 @@ impl Reply {
             framing,
             ..Self::whole(200, "application/json", Body::Bytes(json))
         }
+    }
+
+    /// The same, for which the journal notes whether it was a lie.
+    pub(super) fn told_with(self, lied: bool) -> Self {
+        Self { lied, ..self }
     }
 
     /// An error in the gateway's form.
@@ -135,6 +141,7 @@ impl Reply {
             headers: vec![("Content-Type", content_type.to_owned())],
             body,
             records: 0,
+            lied: false,
             framing: Framing::ContentLength,
         }
     }
@@ -248,7 +255,7 @@ impl Delivery {
         ticket: &Ticket<'_>,
     ) -> io::Result<Ending> {
         let (status, code) = (self.reply.status, self.reply.error_code.take());
-        ticket.answering(status, code, self.reply.records);
+        ticket.answering(status, code, self.reply.records, self.reply.lied);
         let head = self.head(date, keep_alive);
         if self.is_last(0) {
             ticket.finished();

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use crate::domain::span::{Millis, UtcMs};
 
 use super::dialect::Dialect;
+use super::lie::{self, LieKind};
 use super::render::Rendering;
 use super::request::Lookup;
 use super::search::{Search, SearchForm};
@@ -20,14 +21,15 @@ pub(super) struct Page {
     total: Option<u64>,
 }
 
-/// The page that answers a search. `visible_at` is the instant that decides, with the search's
-/// lag, which records are indexed.
+/// The page that answers a search, as `lies` leave it. `visible_at` is the instant that decides,
+/// with the search's lag, which records are indexed.
 pub(super) fn select(
     project: &Project,
     lookup: &Lookup,
     dialect: &Dialect,
     search: &Search,
     visible_at: UtcMs,
+    lies: &[LieKind],
 ) -> Page {
     let is_found = |seq: u64| {
         let indexed_at = project.indexed_at(seq)?.plus(search.lag);
@@ -43,8 +45,18 @@ pub(super) fn select(
         .map(|index| index as u64)
         .filter(|&seq| is_found(seq) == Some(true))
         .collect();
+    dialect.order.arrange(&mut seqs);
+    let span = dialect.span(lookup.from, lookup.to);
+    for lie in lies {
+        lie.hide(project, span, &mut seqs);
+    }
+    // Numbers are in order of time.
+    seqs.sort_unstable();
     if lookup.newest_first {
         seqs.reverse();
+    }
+    if lies.contains(&LieKind::LostPage) {
+        lie::lose_page(&mut seqs, lookup.limit);
     }
     let tells_total = search.with_total && search.form == SearchForm::Hits;
     Page {

@@ -5,6 +5,7 @@ use crate::domain::span::{Millis, UtcMs};
 
 use super::dialect::Dialect;
 use super::fault::FaultPlan;
+use super::lie::Lie;
 use super::search::Search;
 use super::world::{KeyPair, Project};
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub dialect: Dialect,
     /// How the search call behaves.
     pub search: Search,
+    /// What the answers leave out without saying so.
+    pub lies: Vec<Lie>,
     /// The clock.
     pub clock: ServiceClock,
     /// The faults.
@@ -58,6 +61,7 @@ impl Default for Settings {
             projects: Vec::new(),
             dialect: Dialect::default(),
             search: Search::default(),
+            lies: Vec::new(),
             clock: ServiceClock::Skewed(Millis::ZERO),
             faults: FaultPlan::none(),
             visible_at: None,

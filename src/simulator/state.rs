@@ -15,6 +15,7 @@ use super::dialect::Dialect;
 use super::fault::{Fault, FaultPlan};
 use super::gateway_error::GatewayError;
 use super::journal::Journal;
+use super::lie::{Lie, Standing};
 use super::reply::Reply;
 use super::request::Request;
 use super::search::Search;
@@ -39,8 +40,14 @@ pub(super) struct Live {
     pub(super) clock: ServiceClock,
     pub(super) faults: FaultPlan,
     pub(super) search: Search,
+    /// Shared with the answers that are being made, so that each is counted once.
+    lies: Arc<[Standing]>,
     pub(super) visible_at: Option<UtcMs>,
     pub(super) date_skew: Option<Millis>,
+}
+
+fn standing(lies: Vec<Lie>) -> Arc<[Standing]> {
+    lies.into_iter().map(Standing::new).collect()
 }
 
 impl State {
@@ -53,6 +60,7 @@ impl State {
                 clock: settings.clock,
                 faults: settings.faults,
                 search: settings.search,
+                lies: standing(settings.lies),
                 visible_at: settings.visible_at,
                 date_skew: settings.date_skew,
             }),
@@ -64,6 +72,10 @@ impl State {
 
     pub(super) fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_lies(&self, lies: Vec<Lie>) {
+        self.live().lies = standing(lies);
     }
 
     pub(super) fn now(&self) -> UtcMs {
@@ -91,9 +103,10 @@ impl State {
         made_up: bool,
         now: UtcMs,
     ) -> Reply {
-        let (visible_at, search) = {
+        let (visible_at, search, lies) = {
             let live = self.live();
-            (live.visible_at.unwrap_or(now), live.search.clone())
+            let visible_at = live.visible_at.unwrap_or(now);
+            (visible_at, live.search.clone(), Arc::clone(&live.lies))
         };
         let state = Arc::clone(self);
         let making = self.tasks.spawn_blocking(move || {
@@ -104,6 +117,7 @@ impl State {
                 project,
                 dialect: &state.dialect,
                 search: &search,
+                lies: &lies,
                 visible_at,
                 stop: &state.stop,
             };

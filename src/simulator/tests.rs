@@ -4,6 +4,7 @@ mod answers;
 mod client;
 mod faults;
 mod gateway;
+mod lies;
 mod search;
 
 use serde_json::{Value, json};

@@ -153,13 +153,9 @@ impl Project {
         Some(log_time.plus(by))
     }
 
-    /// A project of the same name with `count` records from `from` to `to`.
-    pub(super) fn made_up(&self, from: UtcMs, to: UtcMs, to_bound: ToBound, count: u32) -> Self {
-        let end = match to_bound {
-            ToBound::Inclusive => to.plus(Millis(1)),
-            ToBound::Exclusive => to,
-        };
-        match Span::new(from, end) {
+    /// A project of the same name with `count` records in `span`.
+    pub(super) fn made_up(&self, span: Option<Span>, count: u32) -> Self {
+        match span {
             Some(span) => Self::uniform(&self.key, self.id, self.seed, span, count as usize),
             None => Self::silent(&self.key, self.id),
         }
