@@ -14,7 +14,7 @@ use super::split::histogram::Histogram;
 
 /// `offset + limit` of a search is at most so many (`ELSA-API.md`, *Search*), so with a limit of 1
 /// this is the largest count that it can confirm.
-const MOST_BY_SEARCH: u64 = 9_999;
+pub(crate) const MOST_BY_SEARCH: u64 = 9_999;
 
 /// One in so many of a window's records is downloaded again.
 const SHARE: u64 = 16;
@@ -164,7 +164,7 @@ pub(crate) fn by_search(histogram: &Histogram, records: u64, draw: f64) -> Vec<P
 }
 
 /// The pieces that are downloaded again: about a sixteenth of the window's records, from its earliest,
-/// its latest and one other place. Of a window with few records, or without readable times, all of it.
+/// its latest and one other place, and a gap that is too long. Of a window with few records, or without readable times, all of it.
 /// A piece holds fewer records than `cap`.
 #[must_use]
 pub(crate) fn by_download(histogram: &Histogram, records: u64, cap: u64, draw: f64) -> Vec<Piece> {
@@ -175,10 +175,36 @@ pub(crate) fn by_download(histogram: &Histogram, records: u64, cap: u64, draw: f
     if !has_times {
         return Vec::new();
     }
-    edges_and_one(histogram, records / SHARE / PIECES, draw)
+    let pieces = edges_and_one(histogram, records / SHARE / PIECES, draw);
+    pieces
         .into_iter()
+        .chain(hole(histogram))
         .filter(|piece| piece.expected < cap)
         .collect()
+}
+
+/// Half of the longest gap between two records, where it is implausible: a page may be missing. Half,
+/// since the whole may be just the page that is left out again.
+fn hole(histogram: &Histogram) -> Option<Piece> {
+    let (first, last) = histogram.extent()?;
+    let (mut longest, mut since) = ((0, 0), first);
+    for bin in first..=last {
+        if histogram.count(bin) > 0 {
+            if bin - since > longest.1 - longest.0 {
+                longest = (since, bin);
+            }
+            since = bin + 1;
+        }
+    }
+    let (from, to) = longest;
+    let distance = (last - first + 1) as f64 / histogram.total() as f64;
+    if ((to - from) as f64) < LONGEST_GAP * distance.max(1.0) {
+        return None;
+    }
+    Some(Piece {
+        span: histogram.span(from, from + (to - from) / 2)?,
+        expected: 0,
+    })
 }
 
 fn whole(histogram: &Histogram, records: u64) -> Vec<Piece> {
@@ -318,13 +344,14 @@ pub(crate) enum Again {
 pub(crate) fn after(verdict: Verdict, round: u32, largest: u64, histogram: &Histogram) -> Again {
     let window = histogram.window().length();
     let part = |of: i64| Again::NoLongerThan(Millis((window.0 / of).max(1)));
-    match (verdict, round) {
-        (Verdict::More | Verdict::Fewer, 1) => Again::AsBefore,
-        (Verdict::More, 2) if largest > 0 => Again::CappedAt(largest),
-        (Verdict::More, 2 | 3) => part(8),
-        (Verdict::More, 4) => part(64),
-        _ => Again::Not,
-    }
+    let steps = match verdict {
+        Verdict::Same => vec![],
+        Verdict::Fewer => vec![Again::AsBefore],
+        Verdict::More if largest == 0 => vec![Again::AsBefore, part(8), part(64)],
+        Verdict::More => vec![Again::AsBefore, Again::CappedAt(largest), part(8), part(64)],
+    };
+    let step = (round as usize).checked_sub(1).and_then(|at| steps.get(at));
+    step.copied().unwrap_or(Again::Not)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Counted, Source, Wanted, staging};
 use crate::archive::manifest::{Confirmed, ConfirmedSpan, local_time};
 use crate::domain::retry::Failure;
 use crate::domain::second_opinion::{
-    Calibration, Facts, Piece, Verdict, Way, by_download, by_search, is_asked,
+    Calibration, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, by_download, by_search, is_asked,
 };
 use crate::domain::window_error::WindowError;
 use crate::elsa::request::Search;
@@ -104,12 +104,16 @@ pub(super) async fn confirm(
     match searched {
         Err(None) => return Err(WindowError::Stopped),
         Err(Some(reason)) => why = Some(reason),
-        Ok((verdict, spans)) => {
+        Ok(Searched {
+            verdict,
+            spans,
+            is_plain,
+        }) => {
             search_agrees = verdict == Verdict::Same && records > 0;
             if search_agrees {
                 search.agreed += 1;
             }
-            if search.is_believed() && verdict != Verdict::Fewer {
+            if (search.is_believed() && verdict != Verdict::Fewer) || is_plain {
                 return Ok(opinion(source, Way::Search, verdict, spans));
             }
             why = why.or_else(|| match (search.is_believed(), verdict) {
@@ -145,7 +149,13 @@ fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>
     }
 }
 
-type Answered = (Verdict, Vec<ConfirmedSpan>);
+/// What search says of a window.
+struct Searched {
+    verdict: Verdict,
+    spans: Vec<ConfirmedSpan>,
+    /// Whether it shows plainly that there is more, whatever the form of its answers.
+    is_plain: bool,
+}
 
 /// Searches for the last record of each piece, and for one after it, up to the first that differs.
 /// Why search does not tell is the error; `None` when the program is being stopped.
@@ -153,7 +163,7 @@ async fn searched(
     source: &Source,
     pieces: &[Piece],
     search: &mut Calibration,
-) -> Result<Answered, Option<String>> {
+) -> Result<Searched, Option<String>> {
     let Some(first) = pieces.first() else {
         return Err(Some("no piece of it is small enough for search".to_owned()));
     };
@@ -165,8 +175,11 @@ async fn searched(
                 _ => Some(format!("search: {error}")),
             })
     };
-    let mut spans = Vec::new();
-    let mut verdict = Verdict::Same;
+    let mut searched = Searched {
+        verdict: Verdict::Same,
+        spans: Vec::new(),
+        is_plain: false,
+    };
     for &Piece { span, expected } in pieces {
         let at = ask(&Search::at(&source.job, span, expected)).await?;
         let before = match expected.checked_sub(1) {
@@ -180,21 +193,27 @@ async fn searched(
                 asked => asked.ok(),
             };
         }
-        verdict = search
-            .judge(before, at)
-            .map_err(|why| Some(why.to_owned()))?;
-        spans.push(ConfirmedSpan {
+        let judged = search.judge(before, at);
+        let verdict = judged.map_err(|why| Some(why.to_owned()))?;
+        searched.verdict = verdict;
+        searched.spans.push(ConfirmedSpan {
             from_ms: span.from(),
             to_ms: span.to(),
             expected,
             found: (verdict == Verdict::Same).then_some(expected),
         });
+        if verdict == Verdict::More && expected < MOST_BY_SEARCH {
+            let far = ask(&Search::at(&source.job, span, MOST_BY_SEARCH)).await?;
+            searched.is_plain = at > far;
+        }
         if verdict != Verdict::Same {
             break;
         }
     }
-    Ok((verdict, spans))
+    Ok(searched)
 }
+
+type Answered = (Verdict, Vec<ConfirmedSpan>);
 
 /// Downloads the pieces again, up to the first that differs, and keeps none of it. Why that does not
 /// tell is the inner error.

@@ -190,9 +190,11 @@ pub async fn fetch(
             );
             manner = manner.and(again);
             round += 1;
-            select! {
-                () = source.stop.cancelled() => return Err(WindowError::Stopped),
-                () = sleep(PAUSE.to_std()) => {}
+            if again == Again::AsBefore {
+                select! {
+                    () = source.stop.cancelled() => return Err(WindowError::Stopped),
+                    () = sleep(PAUSE.to_std()) => {}
+                }
             }
         }
     };
@@ -270,8 +272,8 @@ impl Manner {
                 tracing::warn!(
                     job = %source.job.name,
                     longest_s = longest.as_secs(),
-                    "the service leaves out part of a long span; from now on shorter ones are \
-                     asked for"
+                    "the service leaves out part of a long span; until the next start shorter ones \
+                     are asked for"
                 );
                 learnt.span_limit = learnt.span_limit.at_most(longest);
             }

@@ -1,13 +1,17 @@
 //! The second opinion, by the real program: what is asked, what is recorded, and that no answer alone
 //! makes a window `complete`.
 
+use std::thread;
+
 use elsa_archiver::domain::span::Millis;
+use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use elsa_archiver::simulator::{
-    Call, Dialect, JsonLayout, Search, SearchAccess, SearchForm, Settings,
+    Call, Dialect, JsonLayout, Lie, LieKind, LyingCalls, Project, Search, SearchAccess, SearchForm,
+    Settings,
 };
 use serde_json::json;
 
-use crate::harness::{Due, Job, LOGS_A_WINDOW, World};
+use crate::harness::{Due, Folder, Job, LOGS_A_WINDOW, PROJECT_ID, World, project_key, tell};
 
 /// A job whose windows are all asked for twice.
 fn job(due: &Due) -> Job {
@@ -136,4 +140,160 @@ async fn a_search_that_lags_raises_no_alarm() {
         world.once().exits(0);
         world.assert_archived("shop", &due.windows);
     }
+}
+
+/// Logs of each window of a liar's world.
+const LOGS: usize = 3000;
+
+/// What a liar's world came to.
+#[derive(Debug)]
+struct Came {
+    exit: Option<i32>,
+    /// Windows that are `complete`.
+    complete: usize,
+    /// Windows that hold exactly what was logged.
+    exact: usize,
+    /// Windows that are `complete` and not exact.
+    wrong: Vec<String>,
+    downloads: usize,
+    searches: usize,
+}
+
+/// Four windows are archived from a service that lies.
+async fn archived_from(lie: Lie, format: &str, access: SearchAccess) -> Came {
+    let due = Due::hours(4);
+    let key = project_key("shop");
+    let project = Project::uniform(&key, PROJECT_ID, 7, due.whole(), LOGS * due.windows.len());
+    let world = World::start(Settings {
+        projects: vec![project],
+        search: Search {
+            access,
+            ..Search::default()
+        },
+        lies: vec![lie],
+        ..Settings::default()
+    })
+    .await;
+    let job = job(&due).with("format", &format!("{format:?}"));
+    world.configure(&[job.with("limit", "100")]);
+    let ran = world.once();
+    let folders = world.folders("shop");
+    let is_exact = |folder: &Folder| {
+        let logged = world.service.project(&key).unwrap();
+        let found = folder.records();
+        let found = found.iter().map(|record| record.seq);
+        Difference::between(seqs_in(logged, folder.window), found).is_none()
+    };
+    let is_complete = |folder: &&Folder| folder.manifest["status"] == "complete";
+    let complete: Vec<_> = folders.iter().filter(is_complete).collect();
+    let wrong = complete.iter().filter(|folder| !is_exact(folder));
+    Came {
+        exit: ran.code,
+        complete: complete.len(),
+        exact: folders.iter().filter(|folder| is_exact(folder)).count(),
+        wrong: wrong
+            .map(|folder| format!("{}: {}", folder.name, folder.manifest["confirmed"]))
+            .collect(),
+        downloads: requests(&world, Call::Download),
+        searches: requests(&world, Call::Search),
+    }
+}
+
+/// Whether no request that the service allows tells a lie from the truth (docs/completeness.md).
+fn is_beyond_proof(lie: &Lie, access: SearchAccess) -> bool {
+    let says_the_same_of_any_span = matches!(lie.kind, LieKind::Empty | LieKind::OneIn(_));
+    lie.times.is_none() && access != SearchAccess::Permitted && says_the_same_of_any_span
+}
+
+/// Tries a lie once and always, with search and without, in both formats.
+fn assert_found_out(kind: LieKind) {
+    let mut tried = Vec::new();
+    for times in [Some(1), None] {
+        for access in [SearchAccess::Permitted, SearchAccess::Denied] {
+            for format in ["json", "csv"] {
+                tried.push(thread::spawn(move || {
+                    found_out(kind, times, access, format)
+                }));
+            }
+        }
+    }
+    let faults: Vec<_> = tried
+        .into_iter()
+        .filter_map(|one| one.join().unwrap())
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What is wrong with how a lie ended, if anything.
+fn found_out(
+    kind: LieKind,
+    times: Option<u32>,
+    access: SearchAccess,
+    format: &str,
+) -> Option<String> {
+    let lie = Lie {
+        kind,
+        times,
+        calls: LyingCalls::Download,
+    };
+    let is_beyond_proof = is_beyond_proof(&lie, access);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let came = runtime.block_on(archived_from(lie, format, access));
+    let how = format!(
+        "{kind:?}, {}, search {access:?}, {format}: exit {:?}, of 4 windows {} complete, {} \
+         exact; {} downloads, {} searches",
+        if times.is_some() { "once" } else { "always" },
+        came.exit,
+        came.complete,
+        came.exact,
+        came.downloads,
+        came.searches
+    );
+    tell(&how);
+    let is_green = came.exit == Some(0);
+    let is_right =
+        came.wrong.is_empty() && is_green == (came.complete == 4) && (times.is_none() || is_green);
+    (is_right == is_beyond_proof).then(|| format!("{how}: {:#?}", came.wrong))
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_empty_answer_where_there_are_logs_is_found_out() {
+    assert_found_out(LieKind::Empty);
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_answer_without_one_record_in_ten_is_found_out() {
+    assert_found_out(LieKind::OneIn(10));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_answer_that_is_cut_at_a_number_of_records_is_found_out() {
+    assert_found_out(LieKind::CapRecords(1234));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_answer_that_is_cut_at_a_number_of_bytes_is_found_out() {
+    assert_found_out(LieKind::CapBytes(100_000));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_answer_with_the_newest_twenty_minutes_is_found_out() {
+    assert_found_out(LieKind::Newest(Millis::from_mins(20)));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_answer_with_the_oldest_twenty_minutes_is_found_out() {
+    assert_found_out(LieKind::Oldest(Millis::from_mins(20)));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn an_answer_without_one_of_its_pages_is_found_out() {
+    assert_found_out(LieKind::LostPage);
 }

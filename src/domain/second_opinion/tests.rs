@@ -208,10 +208,25 @@ fn a_disagreement_ends_after_a_few_rounds() {
     use Again::{AsBefore, CappedAt, Not};
     let more = [AsBefore, CappedAt(3000), eighth, smallest, Not, Not];
     assert_eq!(rounds(Verdict::More, 3000), more);
-    let empty = [AsBefore, eighth, eighth, smallest, Not, Not];
+    let empty = [AsBefore, eighth, smallest, Not, Not, Not];
     assert_eq!(rounds(Verdict::More, 0), empty);
     assert_eq!(
         rounds(Verdict::Fewer, 3000),
         [AsBefore, Not, Not, Not, Not, Not]
     );
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn half_of_a_gap_that_is_too_long_is_downloaded_again() {
+    // A page of 100 records is missing.
+    let times = (0..3000).filter(|at| !(1000..1100).contains(at));
+    let gap = histogram(times.map(|at| at * 1200));
+    let pieces = by_download(&gap, 2900, 200_000, 0.9);
+    assert_eq!(pieces.len(), 4);
+    let Piece { span, expected } = pieces[3];
+    assert_eq!(expected, 0);
+    let page = (1000 * 1200, 1100 * 1200);
+    assert!(span.from() >= UtcMs(12 * HOUR + page.0 - 1200));
+    assert!(span.to() < UtcMs(12 * HOUR + (page.0 + page.1) / 2 + 1200));
 }

@@ -19,6 +19,8 @@ pub struct SpanLimit {
     halvings: u32,
     /// Answers to spans of this length.
     answers: u32,
+    /// Whether no longer span is tried again.
+    is_fixed: bool,
 }
 
 impl SpanLimit {
@@ -27,11 +29,13 @@ impl SpanLimit {
         self.longest_ms.unwrap_or(i64::MAX)
     }
 
-    /// The same, and no span longer than `longest`, at least a millisecond.
+    /// The same, and no span longer than `longest`, at least a millisecond: longer ones are answered,
+    /// but not whole, so none is tried again.
     #[must_use]
     pub(crate) fn at_most(self, longest: Millis) -> Self {
         Self {
             longest_ms: Some(self.longest_ms().min(longest.0.max(1))),
+            is_fixed: true,
             ..self
         }
     }
@@ -58,7 +62,7 @@ impl SpanLimit {
     /// `span` was answered.
     pub(super) fn answered(&mut self, span: Span) {
         self.halvings = 0;
-        if span.length().0 < self.longest_ms() {
+        if self.is_fixed || span.length().0 < self.longest_ms() {
             return;
         }
         self.answers += 1;
