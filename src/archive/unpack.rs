@@ -24,6 +24,7 @@ use crate::domain::split::sample::Sampler;
 use crate::durable::{DiskError, Step};
 use whole::{Metered, damaged};
 
+mod extents;
 mod whole;
 
 /// Up to here the compression ratio of a zip does not matter: it can do no harm.
@@ -162,8 +163,8 @@ impl Unpacking<'_> {
     /// written by then stays for the caller to remove.
     pub fn run(&self, zip: &Path, stop: &dyn Fn() -> bool) -> Result<Unpacked, UnpackError> {
         let zip = File::open(zip).map_err(UnpackError::Unreadable)?;
-        let mut archive = whole::open(zip, &self.limits)?;
-        let declared = whole::check(&mut archive, &self.limits)?;
+        let mut archive = whole::open(&zip, &self.limits)?;
+        let declared = whole::check(&zip, &mut archive, &self.limits)?;
         let no_room = |why| UnpackError::NoRoom { declared, why };
         self.store.check_space(declared).map_err(no_room)?;
 

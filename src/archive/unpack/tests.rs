@@ -9,14 +9,14 @@ use zip::write::SimpleFileOptions;
 use super::*;
 use crate::durable::Disk;
 
-struct World {
-    dir: tempfile::TempDir,
+pub(super) struct World {
+    pub(super) dir: tempfile::TempDir,
     store: Store,
     limits: Limits,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(dir.path().into(), 0, Disk::default());
         fs::create_dir(dir.path().join("window")).unwrap();
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    fn unpack(&self, zip: &[u8]) -> Result<Unpacked, UnpackError> {
+    pub(super) fn unpack(&self, zip: &[u8]) -> Result<Unpacked, UnpackError> {
         let path = self.dir.path().join("answer.zip");
         fs::write(&path, zip).unwrap();
         let folder = self.dir.path().join("window/part-0001");
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// Every file below the world, but for the zip itself.
-    fn files(&self) -> Vec<String> {
+    pub(super) fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut below = vec![self.dir.path().to_owned()];
         while let Some(at) = below.pop() {
@@ -62,11 +62,11 @@ impl World {
     }
 }
 
-fn options() -> SimpleFileOptions {
+pub(super) fn options() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }
 
-fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         zip.start_file(*name, options()).unwrap();
@@ -76,7 +76,7 @@ fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// Replaces every `from` by a `to` of the same length: in the entry's header and the directory.
-fn patched(zip: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+pub(super) fn patched(zip: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut zip = zip.to_vec();
     let places: Vec<usize> = (0..zip.len() - from.len())
