@@ -176,7 +176,12 @@ fuzz_target!(|made: Made| {
             ZipLie::Damage(..) | ZipLie::Cut(..) => {}
         }
     }
-    let foreign = [&zip.before, &zip.after, &zip.before_directory, &zip.before_end];
+    let foreign = [
+        &zip.before,
+        &zip.after,
+        &zip.before_directory,
+        &zip.before_end,
+    ];
     let foreign = foreign.iter().any(|bytes| !bytes.is_empty());
     // Damage may make them belong to something.
     let only_foreign = made.lies.iter().all(|lie| {

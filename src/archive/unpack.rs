@@ -25,6 +25,7 @@ use crate::durable::{DiskError, Step};
 use whole::{Metered, damaged};
 
 mod extents;
+mod pages;
 mod whole;
 
 /// Up to here the compression ratio of a zip does not matter: it can do no harm.
@@ -120,9 +121,9 @@ impl UnpackError {
 pub struct Unpacked {
     /// Its files, in its order; paths are relative to the part's folder.
     pub files: Vec<DataFile>,
-    /// Records in all files; `None` when one can't be counted.
+    /// Records in all files; `None` when one can't be counted, or when pages may be missing.
     pub records: Option<u64>,
-    /// Why the records can't be counted: the file, and what is wrong with it.
+    /// Why the records can't be counted or may not be all: the file, and what is wrong with it.
     pub uncountable: Option<String>,
     /// The times in it.
     pub seen: Seen,
@@ -150,6 +151,8 @@ pub struct Unpacking<'a> {
     pub format: Format,
     /// The fields that the request asked for; empty for all.
     pub include_fields: &'a [String],
+    /// How many records a full page has: the request's page size.
+    pub limit: u32,
     /// The bounds.
     pub limits: Limits,
 }
@@ -202,6 +205,12 @@ impl Unpacking<'_> {
             unpacked.files.push(file);
         }
         folders.sync(self)?;
+        if unpacked.uncountable.is_none()
+            && let Some(doubt) = pages::doubt(&unpacked.files, self.limit)
+        {
+            unpacked.records = None;
+            unpacked.uncountable = Some(doubt.to_string());
+        }
         Ok(unpacked)
     }
 

@@ -83,6 +83,7 @@ async fn unpack(
             span,
             format: job.format,
             include_fields: &job.include_fields,
+            limit: job.limit,
             limits: shared.limits.for_pages(job.count, job.limit),
         };
         let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;

@@ -37,6 +37,7 @@ impl World {
             span: Span::new(UtcMs(0), UtcMs(1000)).unwrap(),
             format: Format::Json,
             include_fields: &[],
+            limit: 2,
             limits: self.limits,
         };
         unpacking.run(&path, &|| false)
@@ -179,6 +180,36 @@ fn content_that_can_t_be_counted_is_kept_and_said_so() {
         let why = unpacked.uncountable.unwrap();
         assert!(why.starts_with(name) && why.contains("logTime"), "{why}");
     }
+}
+
+/// Guarantee: Complete
+#[test]
+fn an_answer_with_a_missing_page_is_kept_and_not_counted() {
+    let page = |from: u64, records: u64| {
+        let records = (from..from + records).map(|at| format!("{{\"logTime\":{at}}}\n"));
+        records.collect::<String>().into_bytes()
+    };
+    let (first, second, third) = (page(1, 2), page(3, 2), page(5, 1));
+    let whole = zip_of(&[
+        ("logs_1.json", &first),
+        ("logs_2.json", &second),
+        ("logs_3.json", &third),
+    ]);
+    let unpacked = World::new().unpack(&whole).unwrap();
+    assert_eq!((unpacked.records, unpacked.uncountable), (Some(5), None));
+
+    let world = World::new();
+    let gap = zip_of(&[("logs_1.json", &first), ("logs_3.json", &third)]);
+    let unpacked = world.unpack(&gap).unwrap();
+    assert_eq!((unpacked.records, world.files().len()), (None, 2));
+    let why = unpacked.uncountable.unwrap();
+    assert!(why.starts_with("logs_3.json: a page before it"), "{why}");
+    let counted: Vec<_> = unpacked.files.iter().map(|file| file.records).collect();
+    assert_eq!(counted, [Some(2), Some(1)]);
+    // What can't be counted at all is the better reason.
+    let broken = zip_of(&[("logs_1.json", &first), ("logs_3.json", b"[{")]);
+    let why = World::new().unpack(&broken).unwrap().uncountable.unwrap();
+    assert!(why.contains("can't be counted"), "{why}");
 }
 
 /// Guarantee: Suspicious
