@@ -5,16 +5,18 @@ use std::collections::btree_map::{BTreeMap, Entry};
 
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Report, nearest, printable, quote};
+use super::problem::Report;
 use super::since::since;
-use super::table::{Table, boolean, choice, duration, integer, kind, string};
+use super::table::{Table, boolean, choice, duration, integer, string};
 use super::units::show_duration;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
-use crate::domain::recheck::LONGEST;
 use crate::domain::schedule::Schedule;
 use crate::domain::span::Millis;
 use crate::domain::span::UtcMs;
 use crate::domain::window::{WindowSize, Zone};
+use values::{include_fields, known_account, name, project_key, recheck, schedule, settle, window};
+
+mod values;
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
 /// `[defaults]` too.
@@ -43,11 +45,6 @@ const OWN_KEYS: usize = 3;
 /// The service's own bounds (`ELSA-API.md`, *One call*).
 const MOST_COUNT: i64 = 200_000;
 const MOST_LIMIT: i64 = 1000;
-const LONGEST_PROJECT_KEY: usize = 53;
-
-/// A log is late only by the service's own indexing; a month is far beyond that, and as long as
-/// the service keeps logs by default.
-const LONGEST_SETTLE: Millis = Millis::from_days(30);
 
 /// How late a recheck may come: the schedule looks from time to time, and a day may have 25
 /// hours.
@@ -312,89 +309,4 @@ impl Settings {
             enabled: self.enabled,
         })
     }
-}
-
-fn name(value: &DeValue<'_>) -> Result<JobName, String> {
-    let text = string(value, "shop-api")?;
-    JobName::parse(text).map_err(|rule| format!("{}: {rule}", quote(text)))
-}
-
-fn known_account(name: &str, accounts: Option<&BTreeSet<String>>) -> Result<AccountName, String> {
-    let Some(accounts) = accounts.filter(|accounts| !accounts.contains(name)) else {
-        return Ok(AccountName(name.to_owned()));
-    };
-    let advice = match nearest(name, accounts.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean {}?", quote(meant)),
-        None => "add its table, or name one of the others".to_owned(),
-    };
-    Err(format!("there is no account {}; {advice}", quote(name)))
-}
-
-fn project_key(value: &DeValue<'_>) -> Result<String, String> {
-    let text = string(value, "Pbxxxxx_elsa-test")?;
-    let length = text.chars().count();
-    if !(1..=LONGEST_PROJECT_KEY).contains(&length) {
-        return Err(format!(
-            "has {length} characters; a project's key has 1 to {LONGEST_PROJECT_KEY}"
-        ));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(format!("{} holds a control character", quote(text)));
-    }
-    Ok(text.to_owned())
-}
-
-fn schedule(value: &DeValue<'_>) -> Result<Schedule, String> {
-    let text = string(value, "0 */5 * * * *")?;
-    Schedule::parse(text).map_err(|why| format!("{}: {}", quote(text), printable(&why)))
-}
-
-fn window(value: &DeValue<'_>) -> Result<WindowSize, String> {
-    WindowSize::new(duration(value, "1h")?).ok_or_else(|| {
-        format!(
-            "{} does not divide a day evenly; use 1m to 12h dividing a day evenly, or 1d",
-            quote(value.as_str().unwrap_or_default())
-        )
-    })
-}
-
-fn settle(value: &DeValue<'_>) -> Result<Millis, String> {
-    let length = duration(value, "10m")?;
-    if length > LONGEST_SETTLE {
-        return Err(format!(
-            "{} is too long; use at most 30d",
-            show_duration(length)
-        ));
-    }
-    Ok(length)
-}
-
-fn recheck(value: &DeValue<'_>) -> Result<Option<Millis>, String> {
-    if value.as_str() == Some("never") {
-        return Ok(None);
-    }
-    let length = duration(value, "24h")?;
-    if length > LONGEST {
-        return Err(format!(
-            "{} is too long; use at most {}",
-            show_duration(length),
-            show_duration(LONGEST)
-        ));
-    }
-    Ok(Some(length))
-}
-
-fn include_fields(value: &DeValue<'_>) -> Result<Vec<String>, String> {
-    let expected = "a list of field names like [\"logTime\", \"body\"]";
-    let DeValue::Array(items) = value else {
-        return Err(format!("must be {expected}, not {}", kind(value)));
-    };
-    let name = |item: &DeValue<'_>| match item.as_str() {
-        Some(text) if text.is_empty() || text.chars().any(char::is_control) => {
-            Err(format!("{} is no field's name", quote(text)))
-        }
-        Some(text) => Ok(text.to_owned()),
-        None => Err(format!("must be {expected}, and holds {}", kind(item))),
-    };
-    items.iter().map(|item| name(item.get_ref())).collect()
 }
