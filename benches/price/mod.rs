@@ -293,6 +293,7 @@ fn job(account: AccountName) -> Job {
         to_bound: ToBound::Inclusive,
         count: COUNT,
         limit: LIMIT,
+        records_zone: None,
         enabled: true,
     }
 }

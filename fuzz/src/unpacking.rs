@@ -59,6 +59,7 @@ pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
         span: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
         format: Format::Json,
         include_fields: &[],
+        records_zone: None,
         limit: 2,
         limits: LIMITS,
     };

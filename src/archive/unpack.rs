@@ -12,6 +12,7 @@ use thiserror::Error;
 use zip::CompressionMethod;
 use zip::read::ZipFile;
 
+use super::count::log_time::LogTime;
 use super::count::{Counter, Kind, expected_fields};
 use super::entry_name::{BadName, Names};
 use super::manifest::DataFile;
@@ -21,6 +22,7 @@ use crate::domain::job::Format;
 use crate::domain::limits::Limits;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::sample::Sampler;
+use crate::domain::window::Zone;
 use crate::durable::{DiskError, Step};
 use whole::{Metered, damaged};
 
@@ -134,7 +136,7 @@ pub struct Unpacked {
 pub struct Seen {
     /// Those inside the span that was asked for.
     pub inside: Sampler,
-    /// How many lie outside.
+    /// How many lie outside for certain.
     pub outside: u64,
 }
 
@@ -151,6 +153,8 @@ pub struct Unpacking<'a> {
     pub format: Format,
     /// The fields that the request asked for; empty for all.
     pub include_fields: &'a [String],
+    /// The zone of times without an offset; `None` when they are not to be read.
+    pub records_zone: Option<&'a Zone>,
     /// How many records a full page has: the request's page size.
     pub limit: u32,
     /// The bounds.
@@ -230,14 +234,16 @@ impl Unpacking<'_> {
             .map_err(|error| UnpackError::making(index, error))?;
         let mut hasher = Hasher::default();
         let kind = Kind::of(&path, self.format);
-        let mut counter = Counter::new(kind, &expected_fields(kind, self.include_fields));
+        let expected = expected_fields(kind, self.include_fields);
+        let mut counter = Counter::new(kind, &expected, self.records_zone);
         let (mut first, mut last) = (None::<UtcMs>, None::<UtcMs>);
-        let mut see = |time: Option<UtcMs>| {
+        let mut see = |time: Option<LogTime>| {
             if let Some(time) = time {
-                match self.span.contains(time) {
-                    true => seen.inside.add(time),
-                    false => seen.outside += 1,
+                match time.within(self.span) {
+                    Some(inside) => seen.inside.add(inside),
+                    None => seen.outside += 1,
                 }
+                let time = time.at;
                 first = Some(first.map_or(time, |first| first.min(time)));
                 last = last.max(Some(time));
             }

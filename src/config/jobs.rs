@@ -9,6 +9,7 @@ use super::problem::Report;
 use super::since::since;
 use super::table::{Table, boolean, choice, duration, integer, string};
 use super::units::show_duration;
+use super::zone;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use crate::domain::schedule::Schedule;
 use crate::domain::span::Millis;
@@ -20,7 +21,7 @@ mod values;
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
 /// `[defaults]` too.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "name",
     "project_key",
     "project_id",
@@ -36,6 +37,7 @@ pub(super) const KEYS: [&str; 16] = [
     "to_bound",
     "count",
     "limit",
+    "time_zone_of_records",
     "enabled",
 ];
 
@@ -170,6 +172,7 @@ struct Settings {
     to_bound: ToBound,
     count: u32,
     limit: u32,
+    records_zone: Option<Zone>,
     enabled: bool,
 }
 
@@ -188,6 +191,7 @@ impl Settings {
             to_bound: ToBound::Inclusive,
             count: 200_000,
             limit: 1000,
+            records_zone: None,
             enabled: true,
         }
     }
@@ -230,6 +234,10 @@ impl Settings {
         });
         table.overlay("limit", &mut self.limit, report, |value| {
             integer(value, 1..=MOST_LIMIT)
+        });
+        let key = "time_zone_of_records";
+        table.overlay(key, &mut self.records_zone, report, |value| {
+            zone(string(value, "Asia/Seoul")?).map(Some)
         });
         table.overlay("enabled", &mut self.enabled, report, boolean);
         // Only where this table says one of the two, so that what [defaults] says is judged once.
@@ -306,6 +314,7 @@ impl Settings {
             to_bound: self.to_bound,
             count: self.count,
             limit: self.limit,
+            records_zone: self.records_zone,
             enabled: self.enabled,
         })
     }

@@ -103,6 +103,7 @@ pub(crate) mod tests {
             to_bound: ToBound::Inclusive,
             count: 200_000,
             limit: 1000,
+            records_zone: None,
             enabled: true,
         }
     }

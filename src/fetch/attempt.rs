@@ -83,6 +83,7 @@ async fn unpack(
             span,
             format: job.format,
             include_fields: &job.include_fields,
+            records_zone: job.records_zone.as_ref(),
             limit: job.limit,
             limits: shared.limits.for_pages(job.count, job.limit),
         };

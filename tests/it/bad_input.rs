@@ -335,6 +335,47 @@ async fn an_answer_without_one_of_its_pages_is_kept_and_never_complete() {
     }
 }
 
+/// Guarantee: Complete
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_another_day_are_noticed_in_whatever_unit_they_tell_their_time() {
+    let due = Due::hours(1);
+    let inside = due.since().0 + 1000;
+    let civil = |ms: i64| {
+        let seoul = jiff::tz::TimeZone::get("Asia/Seoul").unwrap();
+        let instant = jiff::Timestamp::from_millisecond(ms).unwrap();
+        format!("\"{:.3}\"", instant.to_zoned(seoul).datetime())
+    };
+    for (unit, write) in [
+        (
+            "seconds",
+            &(|ms: i64| format!("{}", ms / 1000)) as &dyn Fn(i64) -> String,
+        ),
+        ("decimals", &|ms: i64| format!("{}.123", ms / 1000)),
+        ("microseconds", &|ms| format!("\"{ms}000\"")),
+        ("nanoseconds", &|ms| format!("{ms}000000")),
+        ("exponent", &|ms| format!("{ms}0e-1")),
+        ("no offset", &civil),
+    ] {
+        for (ms, noticed) in [(inside, false), (inside - 86_400_000, true)] {
+            let world = World::of([due.project("shop")]).await;
+            let record = format!("{{\"logTime\":{},\"body\":\"x\"}}", write(ms));
+            let body = zip_of("logs.json", &record);
+            world
+                .service
+                .set_faults(FaultPlan::always(Fault::Body(body)));
+            let job = Job::new("shop", &due).with("time_zone_of_records", "\"Asia/Seoul\"");
+            world.configure(&[job]);
+            let ran = world.once().exits(i32::from(noticed));
+            if noticed {
+                ran.says("1 records lie outside the span that was asked for");
+            }
+            let status = &world.folders("shop")[0].manifest["status"];
+            let expected = if noticed { "unproven" } else { "complete" };
+            assert_eq!(status, expected, "{unit}");
+        }
+    }
+}
+
 /// Guarantee: Bounded
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_always_full_is_stopped_and_its_answers_are_kept_as_truncated() {

@@ -103,6 +103,7 @@ pub fn job(name: &str) -> Job {
         to_bound: ToBound::Inclusive,
         count: 2000,
         limit: 1000,
+        records_zone: None,
         enabled: true,
     }
 }
