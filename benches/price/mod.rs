@@ -295,6 +295,7 @@ fn job(account: AccountName) -> Job {
         cross_check: CrossCheck::Off,
         count: COUNT,
         limit: LIMIT,
+        records_zone: None,
         enabled: true,
     }
 }

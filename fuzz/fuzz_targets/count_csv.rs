@@ -4,8 +4,8 @@
 #![no_main]
 
 use csv::{ByteRecord, ReaderBuilder};
-use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem, log_time};
-use elsa_archiver::domain::span::UtcMs;
+use elsa_archiver::archive::count::log_time::{self, LogTime};
+use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem};
 use elsa_archiver_fuzz::counting::{count, count_expecting};
 use libfuzzer_sys::fuzz_target;
 
@@ -23,12 +23,12 @@ fn read(file: &[u8]) -> (ByteRecord, Vec<ByteRecord>, bool) {
     (header, records, whole.is_ok())
 }
 
-fn time(header: &ByteRecord, record: &ByteRecord) -> Option<UtcMs> {
+fn time(header: &ByteRecord, record: &ByteRecord) -> Option<LogTime> {
     let column = header
         .iter()
         .rposition(|name| name == LOG_TIME.as_bytes())?;
     let field = record.get(column).filter(|field| field.len() <= 64)?;
-    log_time::parse(str::from_utf8(field).ok()?)
+    log_time::parse(str::from_utf8(field).ok()?, None)
 }
 
 fuzz_target!(|file: &[u8]| {

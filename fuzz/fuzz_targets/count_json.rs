@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem, log_time};
-use elsa_archiver::domain::span::UtcMs;
+use elsa_archiver::archive::count::log_time::{self, LogTime};
+use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem};
 use elsa_archiver_fuzz::counting::{count, count_expecting};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
@@ -30,16 +30,16 @@ fn records(file: &[u8]) -> Option<Vec<&RawValue>> {
 
 /// The time of a record as serde_json reads it. `None` where the two may differ: in escapes, which
 /// we compare as they are written, in long fields, and in numbers that it rounds or refuses.
-fn time(record: &RawValue) -> Option<Option<UtcMs>> {
+fn time(record: &RawValue) -> Option<Option<LogTime>> {
     if record.get().contains('\\') {
         return None;
     }
     let fields: Map<String, Value> = serde_json::from_str(record.get()).ok()?;
     match fields.get(LOG_TIME) {
-        Some(Value::String(text)) => (text.len() <= 64).then(|| log_time::parse(text)),
+        Some(Value::String(text)) => (text.len() <= 64).then(|| log_time::parse(text, None)),
         Some(Value::Number(number)) => {
             let integer = number.as_u64()?;
-            Some(log_time::parse(&integer.to_string()))
+            Some(log_time::parse(&integer.to_string(), None))
         }
         _ => Some(None),
     }

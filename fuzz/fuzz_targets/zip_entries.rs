@@ -1,5 +1,6 @@
 //! Zips that are put together field by field, some of which lie: an honest one is unpacked
-//! exactly, a lying one never becomes anything but plain files in their folder.
+//! exactly, a lying one never becomes anything but plain files in their folder, and bytes that belong
+//! to nothing are never passed over.
 
 #![no_main]
 
@@ -80,6 +81,8 @@ enum ZipLie {
     Damage(u16, u8),
     /// It is cut off.
     Cut(u16),
+    BeforeDirectory(Vec<u8>),
+    BeforeEnd(Vec<u8>),
 }
 
 impl Content {
@@ -168,9 +171,29 @@ fuzz_target!(|made: Made| {
             ZipLie::Comment(bytes) => zip.comment.clone_from(bytes),
             ZipLie::Announces(entries, bytes) => zip.announces = Some((*entries, *bytes)),
             ZipLie::Zip64 => zip.zip64 = true,
+            ZipLie::BeforeDirectory(bytes) => zip.before_directory.clone_from(bytes),
+            ZipLie::BeforeEnd(bytes) => zip.before_end.clone_from(bytes),
             ZipLie::Damage(..) | ZipLie::Cut(..) => {}
         }
     }
+    let foreign = [
+        &zip.before,
+        &zip.after,
+        &zip.before_directory,
+        &zip.before_end,
+    ];
+    let foreign = foreign.iter().any(|bytes| !bytes.is_empty());
+    // Damage may make them belong to something.
+    let only_foreign = made.lies.iter().all(|lie| {
+        matches!(
+            lie,
+            ZipLie::Before(_)
+                | ZipLie::After(_)
+                | ZipLie::BeforeDirectory(_)
+                | ZipLie::BeforeEnd(_)
+        )
+    });
+    let must_fail = foreign && only_foreign && made.entries.iter().all(|made| made.lies.is_empty());
     let mut bytes = zip.bytes();
     for lie in &made.lies {
         match lie {
@@ -188,7 +211,7 @@ fuzz_target!(|made: Made| {
     let fits = total <= 256 * 1024 && expected.len() <= 8;
     match unpack(&bytes) {
         Ok((_, files)) if honest => assert_eq!(files, expected),
-        Ok(_) => {}
+        Ok(_) => assert!(!must_fail, "bytes are passed over"),
         Err(error) => assert!(!(honest && fits), "{error}"),
     }
 });

@@ -1,12 +1,12 @@
 //! Counts one file whole, byte by byte and in uneven chunks, which must make no difference.
 
+use elsa_archiver::archive::count::log_time::LogTime;
 use elsa_archiver::archive::count::{Counter, Kind, Uncountable};
-use elsa_archiver::domain::span::UtcMs;
 
 use crate::printable::assert_printable;
 
 /// The times in order, and the number of records or the fault.
-pub type Counted = (Vec<Option<UtcMs>>, Result<u64, Uncountable>);
+pub type Counted = (Vec<Option<LogTime>>, Result<u64, Uncountable>);
 
 /// Counts `file`, whose records must show the field `expected`.
 pub fn count_expecting(kind: Kind, file: &[u8], expected: &str) -> Counted {
@@ -34,7 +34,7 @@ fn in_chunks<'a>(
     expected: &[&str],
 ) -> Counted {
     let mut times = Vec::new();
-    let mut counter = Counter::new(kind, expected);
+    let mut counter = Counter::new(kind, expected, None);
     for chunk in chunks {
         counter.feed(chunk, &mut |time| times.push(time));
     }

@@ -60,6 +60,8 @@ pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
         window: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
         format: Format::Json,
         include_fields: &[],
+        records_zone: None,
+        limit: 2,
         limits: LIMITS,
     };
     let result = unpacking.run(&place.join("answer.zip"), &|| false);
@@ -108,8 +110,12 @@ fn agree(unpacked: &Unpacked, files: &Files) {
         assert!(told.first_ms <= told.last_ms);
     }
     let records: Option<u64> = unpacked.files.iter().map(|file| file.records).sum();
-    assert_eq!(unpacked.records, records);
-    assert_eq!(unpacked.uncountable.is_some(), records.is_none());
+    // Pages may be missing, though each file is counted.
+    match &unpacked.uncountable {
+        Some(_) => assert_eq!(unpacked.records, None),
+        None => assert_eq!(unpacked.records, records),
+    }
+    assert!(unpacked.uncountable.is_some() || records.is_some());
     if let Some(why) = &unpacked.uncountable {
         assert_printable(why, 1500);
     }

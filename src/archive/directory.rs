@@ -5,14 +5,14 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 /// The end record (APPNOTE 4.3.16) and what it is followed by at most, a comment of 64 KiB.
-const END: &[u8] = b"PK\x05\x06";
-const END_BYTES: usize = 22;
+pub(super) const END: &[u8] = b"PK\x05\x06";
+pub(super) const END_BYTES: usize = 22;
 const TAIL_BYTES: u64 = END_BYTES as u64 + 65_535;
 /// The end record of ZIP64 (APPNOTE 4.3.14) and the locator that points to it (4.3.15).
-const END_64: &[u8] = b"PK\x06\x06";
-const LOCATOR: &[u8] = b"PK\x06\x07";
-const END_64_BYTES: usize = 56;
-const LOCATOR_BYTES: usize = 20;
+pub(super) const END_64: &[u8] = b"PK\x06\x06";
+pub(super) const LOCATOR: &[u8] = b"PK\x06\x07";
+pub(super) const END_64_BYTES: usize = 56;
+pub(super) const LOCATOR_BYTES: usize = 20;
 
 /// What an end record announces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,7 +126,7 @@ fn end_64(bytes: &[u8], at: usize, length: u64) -> Option<Announced> {
 }
 
 /// The little-endian number of `N` bytes at `at`.
-fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let field = bytes.get(at..at.checked_add(N)?)?;
     Some(
         field

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use thiserror::Error;
-use zip::CompressionMethod;
 use zip::read::ZipFile;
 
+use super::count::log_time::LogTime;
 use super::count::{Counter, Kind, expected_fields};
-use super::entry_name::{BadName, Names};
+use super::entry_name::Names;
 use super::manifest::DataFile;
 use super::store::{NoSpace, Store};
 use crate::digest::{CHUNK_BYTES, Hasher};
@@ -22,9 +22,15 @@ use crate::domain::limits::Limits;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::sample::Sampler;
+use crate::domain::window::Zone;
 use crate::durable::{DiskError, Step};
+pub use entry::EntryFault;
+use entry::check_kind;
 use whole::{Metered, damaged};
 
+mod entry;
+mod extents;
+mod pages;
 mod whole;
 
 /// Up to here the compression ratio of a zip does not matter: it can do no harm.
@@ -69,29 +75,6 @@ pub enum UnpackError {
     Stopped,
 }
 
-/// Why an entry was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum EntryFault {
-    /// Its name.
-    #[error(transparent)]
-    Name(#[from] BadName),
-    /// This file system has no such names.
-    #[error("this file system refuses its name: {0}")]
-    NoSuchName(Errno),
-    /// A link, a device or the like.
-    #[error("it is no plain file (mode {0:o})")]
-    NoPlainFile(u32),
-    /// Encrypted.
-    #[error("it is encrypted")]
-    Encrypted,
-    /// Compressed in a way that is not supported.
-    #[error("its compression is not supported")]
-    Method,
-    /// A folder that holds bytes, which would be lost.
-    #[error("it is a folder and has content")]
-    FolderWithContent,
-}
-
 impl UnpackError {
     /// Whether the zip is to blame, and not this machine.
     #[must_use]
@@ -120,9 +103,9 @@ impl UnpackError {
 pub struct Unpacked {
     /// Its files, in its order; paths are relative to the part's folder.
     pub files: Vec<DataFile>,
-    /// Records in all files; `None` when one can't be counted.
+    /// Records in all files; `None` when one can't be counted, or when pages may be missing.
     pub records: Option<u64>,
-    /// Why the records can't be counted: the file, and what is wrong with it.
+    /// Why the records can't be counted or may not be all: the file, and what is wrong with it.
     pub uncountable: Option<String>,
     /// The times in it.
     pub seen: Seen,
@@ -133,7 +116,7 @@ pub struct Unpacked {
 pub struct Seen {
     /// Those inside the span that was asked for.
     pub inside: Sampler,
-    /// How many lie outside.
+    /// How many lie outside for certain.
     pub outside: u64,
     /// How many lie where in the window.
     pub histogram: Histogram,
@@ -154,6 +137,10 @@ pub struct Unpacking<'a> {
     pub format: Format,
     /// The fields that the request asked for; empty for all.
     pub include_fields: &'a [String],
+    /// The zone of times without an offset; `None` when they are not to be read.
+    pub records_zone: Option<&'a Zone>,
+    /// How many records a full page has: the request's page size.
+    pub limit: u32,
     /// The bounds.
     pub limits: Limits,
 }
@@ -167,8 +154,8 @@ impl Unpacking<'_> {
     /// written by then stays for the caller to remove.
     pub fn run(&self, zip: &Path, stop: &dyn Fn() -> bool) -> Result<Unpacked, UnpackError> {
         let zip = File::open(zip).map_err(UnpackError::Unreadable)?;
-        let mut archive = whole::open(zip, &self.limits)?;
-        let declared = whole::check(&mut archive, &self.limits)?;
+        let mut archive = whole::open(&zip, &self.limits)?;
+        let declared = whole::check(&zip, &mut archive, &self.limits)?;
         let no_room = |why| UnpackError::NoRoom { declared, why };
         self.store.check_space(declared).map_err(no_room)?;
 
@@ -212,6 +199,12 @@ impl Unpacking<'_> {
             unpacked.files.push(file);
         }
         folders.sync(self)?;
+        if unpacked.uncountable.is_none()
+            && let Some(doubt) = pages::doubt(&unpacked.files, self.limit)
+        {
+            unpacked.records = None;
+            unpacked.uncountable = Some(doubt.to_string());
+        }
         Ok(unpacked)
     }
 
@@ -231,17 +224,19 @@ impl Unpacking<'_> {
             .map_err(|error| UnpackError::making(index, error))?;
         let mut hasher = Hasher::default();
         let kind = Kind::of(&path, self.format);
-        let mut counter = Counter::new(kind, &expected_fields(kind, self.include_fields));
+        let expected = expected_fields(kind, self.include_fields);
+        let mut counter = Counter::new(kind, &expected, self.records_zone);
         let (mut first, mut last) = (None::<UtcMs>, None::<UtcMs>);
-        let mut see = |time: Option<UtcMs>| {
+        let mut see = |time: Option<LogTime>| {
             if let Some(time) = time {
-                match self.span.contains(time) {
-                    true => {
-                        seen.inside.add(time);
-                        seen.histogram.add(time);
+                match time.within(self.span) {
+                    Some(inside) => {
+                        seen.inside.add(inside);
+                        seen.histogram.add(inside);
                     }
-                    false => seen.outside += 1,
+                    None => seen.outside += 1,
                 }
+                let time = time.at;
                 first = Some(first.map_or(time, |first| first.min(time)));
                 last = last.max(Some(time));
             }
@@ -366,29 +361,6 @@ impl Folders {
             .rev()
             .try_for_each(|made| disk.sync_folder(Step::SyncDataFolder, made))
     }
-}
-
-fn check_kind<R: Read>(entry: &ZipFile<'_, R>) -> Result<(), EntryFault> {
-    const FILE_TYPE: u32 = 0o170_000;
-    if let Some(mode) = entry.unix_mode() {
-        let expected = if entry.is_dir() { 0o040_000 } else { 0o100_000 };
-        let kind = mode & FILE_TYPE;
-        if kind != 0 && kind != expected {
-            return Err(EntryFault::NoPlainFile(mode));
-        }
-    }
-    if entry.encrypted() {
-        return Err(EntryFault::Encrypted);
-    }
-    match entry.compression() {
-        CompressionMethod::Stored | CompressionMethod::Deflated => {}
-        _ => return Err(EntryFault::Method),
-    }
-    // Deflate makes two bytes out of none.
-    if entry.is_dir() && (entry.size() > 0 || entry.compressed_size() > 2) {
-        return Err(EntryFault::FolderWithContent);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -193,6 +193,8 @@ impl Live<'_> {
             window: near,
             format: self.job.format,
             include_fields: &self.job.include_fields,
+            records_zone: self.job.records_zone.as_ref(),
+            limit: self.job.limit,
             limits: Limits {
                 unpacked_bytes: MOST_UNPACKED_BYTES,
                 ..Limits::default()

@@ -5,21 +5,24 @@ use std::collections::btree_map::{BTreeMap, Entry};
 
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Report, nearest, printable, quote};
+use super::problem::Report;
 use super::since::since;
-use super::table::{Table, boolean, choice, duration, integer, kind, string};
+use super::table::{Table, boolean, choice, duration, integer, string};
 use super::units::show_duration;
+use super::zone;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
-use crate::domain::recheck::LONGEST;
 use crate::domain::schedule::Schedule;
 use crate::domain::second_opinion::CrossCheck;
 use crate::domain::span::Millis;
 use crate::domain::span::UtcMs;
 use crate::domain::window::{WindowSize, Zone};
+use values::{include_fields, known_account, name, project_key, recheck, schedule, settle, window};
+
+mod values;
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
 /// `[defaults]` too.
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "name",
     "project_key",
     "project_id",
@@ -36,6 +39,7 @@ pub(super) const KEYS: [&str; 17] = [
     "cross_check",
     "count",
     "limit",
+    "time_zone_of_records",
     "enabled",
 ];
 
@@ -45,11 +49,6 @@ const OWN_KEYS: usize = 3;
 /// The service's own bounds (`ELSA-API.md`, *One call*).
 const MOST_COUNT: i64 = 200_000;
 const MOST_LIMIT: i64 = 1000;
-const LONGEST_PROJECT_KEY: usize = 53;
-
-/// A log is late only by the service's own indexing; a month is far beyond that, and as long as
-/// the service keeps logs by default.
-const LONGEST_SETTLE: Millis = Millis::from_days(30);
 
 /// How late a recheck may come: the schedule looks from time to time, and a day may have 25
 /// hours.
@@ -176,6 +175,7 @@ struct Settings {
     cross_check: CrossCheck,
     count: u32,
     limit: u32,
+    records_zone: Option<Zone>,
     enabled: bool,
 }
 
@@ -195,6 +195,7 @@ impl Settings {
             cross_check: CrossCheck::All,
             count: 200_000,
             limit: 1000,
+            records_zone: None,
             enabled: true,
         }
     }
@@ -247,6 +248,10 @@ impl Settings {
         });
         table.overlay("limit", &mut self.limit, report, |value| {
             integer(value, 1..=MOST_LIMIT)
+        });
+        let key = "time_zone_of_records";
+        table.overlay(key, &mut self.records_zone, report, |value| {
+            zone(string(value, "Asia/Seoul")?).map(Some)
         });
         table.overlay("enabled", &mut self.enabled, report, boolean);
         // Only where this table says one of the two, so that what [defaults] says is judged once.
@@ -324,92 +329,8 @@ impl Settings {
             cross_check: self.cross_check,
             count: self.count,
             limit: self.limit,
+            records_zone: self.records_zone,
             enabled: self.enabled,
         })
     }
-}
-
-fn name(value: &DeValue<'_>) -> Result<JobName, String> {
-    let text = string(value, "shop-api")?;
-    JobName::parse(text).map_err(|rule| format!("{}: {rule}", quote(text)))
-}
-
-fn known_account(name: &str, accounts: Option<&BTreeSet<String>>) -> Result<AccountName, String> {
-    let Some(accounts) = accounts.filter(|accounts| !accounts.contains(name)) else {
-        return Ok(AccountName(name.to_owned()));
-    };
-    let advice = match nearest(name, accounts.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean {}?", quote(meant)),
-        None => "add its table, or name one of the others".to_owned(),
-    };
-    Err(format!("there is no account {}; {advice}", quote(name)))
-}
-
-fn project_key(value: &DeValue<'_>) -> Result<String, String> {
-    let text = string(value, "Pbxxxxx_elsa-test")?;
-    let length = text.chars().count();
-    if !(1..=LONGEST_PROJECT_KEY).contains(&length) {
-        return Err(format!(
-            "has {length} characters; a project's key has 1 to {LONGEST_PROJECT_KEY}"
-        ));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(format!("{} holds a control character", quote(text)));
-    }
-    Ok(text.to_owned())
-}
-
-fn schedule(value: &DeValue<'_>) -> Result<Schedule, String> {
-    let text = string(value, "0 */5 * * * *")?;
-    Schedule::parse(text).map_err(|why| format!("{}: {}", quote(text), printable(&why)))
-}
-
-fn window(value: &DeValue<'_>) -> Result<WindowSize, String> {
-    WindowSize::new(duration(value, "1h")?).ok_or_else(|| {
-        format!(
-            "{} does not divide a day evenly; use 1m to 12h dividing a day evenly, or 1d",
-            quote(value.as_str().unwrap_or_default())
-        )
-    })
-}
-
-fn settle(value: &DeValue<'_>) -> Result<Millis, String> {
-    let length = duration(value, "10m")?;
-    if length > LONGEST_SETTLE {
-        return Err(format!(
-            "{} is too long; use at most 30d",
-            show_duration(length)
-        ));
-    }
-    Ok(length)
-}
-
-fn recheck(value: &DeValue<'_>) -> Result<Option<Millis>, String> {
-    if value.as_str() == Some("never") {
-        return Ok(None);
-    }
-    let length = duration(value, "24h")?;
-    if length > LONGEST {
-        return Err(format!(
-            "{} is too long; use at most {}",
-            show_duration(length),
-            show_duration(LONGEST)
-        ));
-    }
-    Ok(Some(length))
-}
-
-fn include_fields(value: &DeValue<'_>) -> Result<Vec<String>, String> {
-    let expected = "a list of field names like [\"logTime\", \"body\"]";
-    let DeValue::Array(items) = value else {
-        return Err(format!("must be {expected}, not {}", kind(value)));
-    };
-    let name = |item: &DeValue<'_>| match item.as_str() {
-        Some(text) if text.is_empty() || text.chars().any(char::is_control) => {
-            Err(format!("{} is no field's name", quote(text)))
-        }
-        Some(text) => Ok(text.to_owned()),
-        None => Err(format!("must be {expected}, and holds {}", kind(item))),
-    };
-    items.iter().map(|item| name(item.get_ref())).collect()
 }

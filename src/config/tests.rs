@@ -81,6 +81,7 @@ fn the_example_means_what_the_contract_says() {
         cross_check: CrossCheck::All,
         count: 200_000,
         limit: 1000,
+        records_zone: None,
         enabled: true,
     };
     assert_eq!(config.jobs, [job]);
@@ -174,6 +175,43 @@ schedule = '0 3 * * *'
         assert_eq!(job.account, account("gov"));
         assert_eq!(job.include_fields, ["logTime", "본문"]);
     }
+}
+
+#[test]
+fn the_zone_of_records_is_a_zone_s_name_and_not_guessed() {
+    let read = |value: &str| {
+        let key = format!("time_zone_of_records = {value}");
+        let own = parse(&one_job(&format!("since = 2026-11-01\n{key}")));
+        let of_all = parse(&format!(
+            "[defaults]\n{key}\n{}",
+            one_job("since = 2026-11-01")
+        ));
+        let zone = |config: Config| config.jobs[0].records_zone.as_ref().map(Zone::to_string);
+        (own.map(zone), of_all.map(zone))
+    };
+    for name in ["Asia/Seoul", "America/New_York"] {
+        let zone = Ok(Some(name.to_owned()));
+        assert_eq!(read(&format!("'{name}'")), (zone.clone(), zone));
+    }
+    for (wrong, why) in [
+        ("'Asia/Soul'", "did you mean \"Asia/Seoul\"?"),
+        ("'+09:00'", "there is no time zone"),
+        ("'KST'", "there is no time zone"),
+        ("''", "there is no time zone"),
+        ("9", "must be a string like \"Asia/Seoul\""),
+    ] {
+        let (own, of_all) = read(wrong);
+        for (problem, place) in [(own, "6: job.a."), (of_all, "2: defaults.")] {
+            let problem = problem.unwrap_err();
+            let at = format!("{place}time_zone_of_records: ");
+            assert!(
+                problem.starts_with(&at) && problem.contains(why),
+                "{problem}"
+            );
+        }
+    }
+    let none = parse(&one_job("since = 2026-11-01")).unwrap();
+    assert_eq!(none.jobs[0].records_zone, None);
 }
 
 #[test]

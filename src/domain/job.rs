@@ -47,6 +47,8 @@ pub struct Job {
     pub count: u32,
     /// The service's page size, 1 to 1,000.
     pub limit: u32,
+    /// The zone of a `logTime` that has no offset, if the operator has set it.
+    pub records_zone: Option<Zone>,
     /// Whether the job runs at all.
     pub enabled: bool,
 }

@@ -105,6 +105,7 @@ pub(crate) mod tests {
             cross_check: CrossCheck::Off,
             count: 200_000,
             limit: 1000,
+            records_zone: None,
             enabled: true,
         }
     }

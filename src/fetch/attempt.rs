@@ -94,6 +94,8 @@ async fn unpack(
             window,
             format: job.format,
             include_fields: &job.include_fields,
+            records_zone: job.records_zone.as_ref(),
+            limit: job.limit,
             limits: shared.limits.for_pages(job.count, job.limit),
         };
         let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;

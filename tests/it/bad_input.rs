@@ -2,6 +2,7 @@
 //! once, in words that help, and nothing half-done is left behind.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Due, Job, LOGS_A_WINDOW, World, zip_of};
@@ -282,6 +283,96 @@ async fn a_whole_zip_that_holds_no_records_of_ours_is_kept_and_never_complete() 
             .exits(1)
             .prints("status_unproven")
             .shows("unproven");
+    }
+}
+
+/// Guarantee: Complete
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_one_of_its_pages_is_kept_and_never_complete() {
+    let due = Due::hours(1);
+    let record = format!("{{\"logTime\":{}}}\n", due.since().0);
+    for (first, second, proven) in [
+        (("logs_1.json", 3), ("logs_2.json", 1), true),
+        (("logs_1.json", 3), ("logs_3.json", 1), false),
+        (("logs_1.json", 2), ("logs_2.json", 2), false),
+    ] {
+        let world = World::of([due.project("shop")]).await;
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, records) in [first, second] {
+            let options = zip::write::SimpleFileOptions::default();
+            zip.start_file(name, options).unwrap();
+            zip.write_all(record.repeat(records).as_bytes()).unwrap();
+        }
+        let body = zip.finish().unwrap().into_inner();
+        world
+            .service
+            .set_faults(FaultPlan::always(Fault::Body(body)));
+        world.configure(&[Job::new("shop", &due).with("limit", "3")]);
+        let ran = world.once().exits(i32::from(!proven));
+        let folders = world.folders("shop");
+        let manifest = &folders[0].manifest;
+        for (name, _) in [first, second] {
+            assert!(folders[0].path.join("part-0001").join(name).exists());
+        }
+        if proven {
+            assert_eq!(
+                (&manifest["status"], &manifest["records"]),
+                (&"complete".into(), &4.into())
+            );
+        } else {
+            let reason = format!(
+                "{}: a page",
+                if second.0 == "logs_3.json" {
+                    second.0
+                } else {
+                    first.0
+                }
+            );
+            ran.says("unproven").says(&reason);
+            assert_eq!(manifest["status"], "unproven");
+            assert_eq!(manifest["records"], serde_json::Value::Null);
+        }
+    }
+}
+
+/// Guarantee: Complete
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_another_day_are_noticed_in_whatever_unit_they_tell_their_time() {
+    let due = Due::hours(1);
+    let inside = due.since().0 + 1000;
+    let civil = |ms: i64| {
+        let seoul = jiff::tz::TimeZone::get("Asia/Seoul").unwrap();
+        let instant = jiff::Timestamp::from_millisecond(ms).unwrap();
+        format!("\"{:.3}\"", instant.to_zoned(seoul).datetime())
+    };
+    for (unit, write) in [
+        (
+            "seconds",
+            &(|ms: i64| format!("{}", ms / 1000)) as &dyn Fn(i64) -> String,
+        ),
+        ("decimals", &|ms: i64| format!("{}.123", ms / 1000)),
+        ("microseconds", &|ms| format!("\"{ms}000\"")),
+        ("nanoseconds", &|ms| format!("{ms}000000")),
+        ("exponent", &|ms| format!("{ms}0e-1")),
+        ("no offset", &civil),
+    ] {
+        for (ms, noticed) in [(inside, false), (inside - 86_400_000, true)] {
+            let world = World::of([due.project("shop")]).await;
+            let record = format!("{{\"logTime\":{},\"body\":\"x\"}}", write(ms));
+            let body = zip_of("logs.json", &record);
+            world
+                .service
+                .set_faults(FaultPlan::always(Fault::Body(body)));
+            let job = Job::new("shop", &due).with("time_zone_of_records", "\"Asia/Seoul\"");
+            world.configure(&[job]);
+            let ran = world.once().exits(i32::from(noticed));
+            if noticed {
+                ran.says("1 records lie outside the span that was asked for");
+            }
+            let status = &world.folders("shop")[0].manifest["status"];
+            let expected = if noticed { "unproven" } else { "complete" };
+            assert_eq!(status, expected, "{unit}");
+        }
     }
 }
 

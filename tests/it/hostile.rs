@@ -249,14 +249,15 @@ fn the_watch_sees_whatever_is_made_written_moved_or_removed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_hostile_zip_is_refused_and_kept_and_each_odd_one_is_read() {
     // Side by side, since what takes the time is waiting between attempts.
-    let (names, kinds, lies, floods, odd) = tokio::join!(
+    let (names, kinds, lies, floods, foreign, odd) = tokio::join!(
         tokio::spawn(archive(Ground::names)),
         tokio::spawn(archive(Ground::kinds)),
         tokio::spawn(archive(Ground::lies)),
         tokio::spawn(archive(Ground::floods)),
+        tokio::spawn(archive(Ground::foreign)),
         tokio::spawn(archive(Ground::odd)),
     );
-    for group in [names, kinds, lies, floods, odd] {
+    for group in [names, kinds, lies, floods, foreign, odd] {
         println!("{}\n", group.unwrap().join("\n"));
     }
 }

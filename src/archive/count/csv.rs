@@ -9,9 +9,9 @@
 
 use csv_core::{ReadFieldResult, Reader};
 
-use super::log_time::Snippet;
+use super::log_time::{LogTime, Snippet};
 use super::{LOG_TIME, Problem, Uncountable};
-use crate::domain::span::UtcMs;
+use crate::domain::window::Zone;
 
 /// How much of a field is unquoted at a time, in bytes.
 const OUTPUT: usize = 4096;
@@ -43,6 +43,8 @@ pub(super) struct Scanner {
     line: Option<Line>,
     /// In the header the field that is coming, in a record the field with the time.
     text: Snippet,
+    /// The zone of times without an offset.
+    zone: Option<Zone>,
 }
 
 struct Line {
@@ -55,7 +57,7 @@ struct Line {
 }
 
 impl Scanner {
-    pub(super) fn new(expected: Option<String>) -> Self {
+    pub(super) fn new(expected: Option<String>, zone: Option<Zone>) -> Self {
         let mut reader = Reader::new();
         // By itself the reader drops a byte-order mark when its first input holds it whole. What
         // is counted must not depend on chunks, so its first input is a blank line, which it skips.
@@ -73,13 +75,14 @@ impl Scanner {
             previous: b'\n',
             line: None,
             text: Snippet::new(),
+            zone,
         }
     }
 
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        each: &mut dyn FnMut(Option<UtcMs>),
+        each: &mut dyn FnMut(Option<LogTime>),
     ) -> Result<(), Uncountable> {
         while let Some(&first) = bytes.first() {
             let taken = if self.line.is_none() && matches!(first, b'\r' | b'\n') {
@@ -98,7 +101,7 @@ impl Scanner {
 
     pub(super) fn finish(
         &mut self,
-        each: &mut dyn FnMut(Option<UtcMs>),
+        each: &mut dyn FnMut(Option<LogTime>),
     ) -> Result<u64, Uncountable> {
         if self.line.is_some() {
             // A line break ends a last line that has none, unless it is inside quotes.
@@ -130,7 +133,7 @@ impl Scanner {
     fn field(
         &mut self,
         bytes: &[u8],
-        each: &mut dyn FnMut(Option<UtcMs>),
+        each: &mut dyn FnMut(Option<LogTime>),
     ) -> Result<usize, Uncountable> {
         let line = self.line.get_or_insert(Line {
             start: self.offset,
@@ -173,7 +176,7 @@ impl Scanner {
         Ok(taken)
     }
 
-    fn end_line(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Result<(), Uncountable> {
+    fn end_line(&mut self, each: &mut dyn FnMut(Option<LogTime>)) -> Result<(), Uncountable> {
         let Some(Line {
             start,
             fields,
@@ -201,7 +204,7 @@ impl Scanner {
             }
             Some(columns) if columns == fields => {
                 self.records += 1;
-                each(self.text.time());
+                each(self.text.time(self.zone.as_ref()));
             }
             Some(expected) => {
                 let found = fields;

@@ -12,9 +12,9 @@
 //! written with escapes gives no time.
 
 use self::number::Digits;
-use super::log_time::Snippet;
+use super::log_time::{LogTime, Snippet};
 use super::{LOG_TIME, Problem, Uncountable};
-use crate::domain::span::UtcMs;
+use crate::domain::window::Zone;
 
 mod number;
 
@@ -45,6 +45,8 @@ pub(super) struct Scanner {
     key: Snippet,
     /// The record's time as it is written; empty when there is none.
     time: Snippet,
+    /// The zone of times without an offset.
+    zone: Option<Zone>,
 }
 
 /// What may come next.
@@ -85,7 +87,7 @@ enum Role {
 }
 
 impl Scanner {
-    pub(super) fn new(expected: Vec<String>) -> Self {
+    pub(super) fn new(expected: Vec<String>, zone: Option<Zone>) -> Self {
         Self {
             next: Next::Top,
             objects: 0,
@@ -99,13 +101,14 @@ impl Scanner {
             cut: Vec::new(),
             key: Snippet::new(),
             time: Snippet::new(),
+            zone,
         }
     }
 
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        each: &mut dyn FnMut(Option<UtcMs>),
+        each: &mut dyn FnMut(Option<LogTime>),
     ) -> Result<(), Uncountable> {
         while let Some(&byte) = bytes.first() {
             let taken = self
@@ -137,7 +140,7 @@ impl Scanner {
         &mut self,
         byte: u8,
         bytes: &[u8],
-        each: &mut dyn FnMut(Option<UtcMs>),
+        each: &mut dyn FnMut(Option<LogTime>),
     ) -> Result<usize, Problem> {
         self.next = match self.next {
             Next::Text(role) => return self.text(role, bytes),
@@ -261,14 +264,14 @@ impl Scanner {
         Ok(())
     }
 
-    fn end(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Result<Next, Problem> {
+    fn end(&mut self, each: &mut dyn FnMut(Option<LogTime>)) -> Result<Next, Problem> {
         if self.depth == self.record_depth {
             if !self.has_expected {
                 self.offset = self.record_start;
                 return Err(Problem::NoKey(self.expected.clone()));
             }
             self.records += 1;
-            each(self.time.time());
+            each(self.time.time(self.zone.as_ref()));
         }
         self.depth = self.depth.saturating_sub(1);
         self.objects >>= 1;

@@ -9,7 +9,8 @@
 use thiserror::Error;
 
 use crate::domain::job::Format;
-use crate::domain::span::UtcMs;
+use crate::domain::window::Zone;
+use log_time::LogTime;
 
 mod csv;
 mod json;
@@ -163,14 +164,16 @@ enum Scanner {
 
 impl Counter {
     /// A counter for a new file; `expected` are the fields of which the header or each record must
-    /// show one, see [`expected_fields`]. Nothing is expected if it is empty.
+    /// show one, see [`expected_fields`]. Nothing is expected if it is empty. A time without an offset is
+    /// in `zone`, or unknown.
     #[must_use]
-    pub fn new(kind: Kind, expected: &[&str]) -> Self {
+    pub fn new(kind: Kind, expected: &[&str], zone: Option<&Zone>) -> Self {
         let mut expected: Vec<_> = expected.iter().map(|&field| field.to_owned()).collect();
+        let zone = zone.cloned();
         Self {
             scanner: match kind {
-                Kind::Json => Scanner::Json(Box::new(json::Scanner::new(expected))),
-                Kind::Csv => Scanner::Csv(Box::new(csv::Scanner::new(expected.pop()))),
+                Kind::Json => Scanner::Json(Box::new(json::Scanner::new(expected, zone))),
+                Kind::Csv => Scanner::Csv(Box::new(csv::Scanner::new(expected.pop(), zone))),
             },
             bom_seen: 0,
             skipped: 0,
@@ -180,7 +183,7 @@ impl Counter {
 
     /// Takes the file's next bytes and calls `each` once for every record that they complete,
     /// with its time where it can be read. After the first fault the rest is ignored.
-    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Option<UtcMs>)) {
+    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Option<LogTime>)) {
         while let Some(expected) = BOM.get(self.bom_seen) {
             let Some((first, rest)) = bytes.split_first() else {
                 return;
@@ -204,7 +207,7 @@ impl Counter {
     /// # Errors
     /// The first thing that makes the count uncertain. Of the file's records any number may have
     /// been told by then.
-    pub fn finish(mut self, each: &mut dyn FnMut(Option<UtcMs>)) -> Result<u64, Uncountable> {
+    pub fn finish(mut self, each: &mut dyn FnMut(Option<LogTime>)) -> Result<u64, Uncountable> {
         self.start_without_bom(each);
         let counted = match (self.fault, &mut self.scanner) {
             (Some(fault), _) => Err(fault),
@@ -218,14 +221,14 @@ impl Counter {
     }
 
     /// Shows the scanner what looked like a byte-order mark and was not.
-    fn start_without_bom(&mut self, each: &mut dyn FnMut(Option<UtcMs>)) {
+    fn start_without_bom(&mut self, each: &mut dyn FnMut(Option<LogTime>)) {
         let seen = std::mem::replace(&mut self.bom_seen, BOM.len());
         if seen < BOM.len() {
             self.scan(&BOM[..seen], each);
         }
     }
 
-    fn scan(&mut self, bytes: &[u8], each: &mut dyn FnMut(Option<UtcMs>)) {
+    fn scan(&mut self, bytes: &[u8], each: &mut dyn FnMut(Option<LogTime>)) {
         if self.fault.is_none() {
             let scanned = match &mut self.scanner {
                 Scanner::Json(json) => json.feed(bytes, each),

@@ -1,6 +1,7 @@
 //! What holds for every kind of file: which kind it is, byte-order marks, and chunks of any size.
 
 use super::*;
+use crate::domain::span::UtcMs;
 use proptest::prelude::*;
 
 /// What came of counting: the times in order, and the number of records or the fault.
@@ -16,11 +17,12 @@ fn count_expecting<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> Counted {
     let mut times = Vec::new();
-    let mut counter = Counter::new(kind, expected);
+    let mut counter = Counter::new(kind, expected, None);
+    let mut tell = |time: Option<LogTime>| times.push(time.map(|time| time.at));
     for chunk in chunks {
-        counter.feed(chunk, &mut |time| times.push(time));
+        counter.feed(chunk, &mut tell);
     }
-    let result = counter.finish(&mut |time| times.push(time));
+    let result = counter.finish(&mut tell);
     if let Ok(records) = result {
         assert_eq!(records, times.len() as u64, "each record is told once");
     }
@@ -90,9 +92,9 @@ fn one_byte_order_mark_is_no_content_and_part_of_one_is() {
         assert_eq!((fault.offset, fault.problem), (0, Problem::NotARecord));
     }
     // A second one is a character of the header's first name.
-    let (times, _) = count(Kind::Csv, [BOM, b"logTime\n1\n"].concat());
-    assert_eq!(times, [Some(UtcMs(1))]);
-    let (times, _) = count(Kind::Csv, [BOM, BOM, b"logTime\n1\n"].concat());
+    let (times, _) = count(Kind::Csv, [BOM, b"logTime\n1763737200001\n"].concat());
+    assert_eq!(times, [Some(UtcMs(1_763_737_200_001))]);
+    let (times, _) = count(Kind::Csv, [BOM, BOM, b"logTime\n1763737200001\n"].concat());
     assert_eq!(times, [None]);
     assert_eq!(count(Kind::Csv, b"\xEF\xBB\nx\n").1, Ok(1));
 }
@@ -121,13 +123,13 @@ fn records_before_a_fault_are_told_and_none_after_it() {
     let (times, result) = count_chunks(
         Kind::Json,
         [
-            &b"{\"logTime\":1}{\"logTime\":2"[..],
-            b"}x{\"logTime\":3}",
-            b"{\"logTime\":4}",
+            &b"{\"logTime\":1763737200001}{\"logTime\":1763737200002"[..],
+            b"}x{\"logTime\":1763737200003}",
+            b"{\"logTime\":1763737200004}",
         ],
     );
-    assert_eq!(times, [Some(UtcMs(1)), Some(UtcMs(2))]);
-    assert_eq!(result.unwrap_err().offset, 26);
+    assert_eq!(times, [1, 2].map(|ms| Some(UtcMs(1_763_737_200_000 + ms))));
+    assert_eq!(result.unwrap_err().offset, 50);
 }
 
 #[test]

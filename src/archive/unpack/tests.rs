@@ -3,20 +3,24 @@
 use std::fs;
 use std::io::{Cursor, Write as _};
 
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use super::*;
+use crate::domain::span::Millis;
 use crate::durable::Disk;
 
-struct World {
-    dir: tempfile::TempDir,
+/// The first instant of the second that is asked for.
+const SPAN_FROM: UtcMs = UtcMs(1_763_737_200_000);
+
+pub(super) struct World {
+    pub(super) dir: tempfile::TempDir,
     store: Store,
     limits: Limits,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(dir.path().into(), 0, Disk::default());
         fs::create_dir(dir.path().join("window")).unwrap();
@@ -27,24 +31,30 @@ impl World {
         }
     }
 
-    fn unpack(&self, zip: &[u8]) -> Result<Unpacked, UnpackError> {
+    pub(super) fn unpack(&self, zip: &[u8]) -> Result<Unpacked, UnpackError> {
+        self.unpack_in(zip, None)
+    }
+
+    fn unpack_in(&self, zip: &[u8], zone: Option<&Zone>) -> Result<Unpacked, UnpackError> {
         let path = self.dir.path().join("answer.zip");
         fs::write(&path, zip).unwrap();
         let folder = self.dir.path().join("window/part-0001");
         let unpacking = Unpacking {
             store: &self.store,
             folder: &folder,
-            span: Span::new(UtcMs(0), UtcMs(1000)).unwrap(),
-            window: Span::new(UtcMs(0), UtcMs(1000)).unwrap(),
+            span: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
+            window: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
             format: Format::Json,
             include_fields: &[],
+            records_zone: zone,
+            limit: 2,
             limits: self.limits,
         };
         unpacking.run(&path, &|| false)
     }
 
     /// Every file below the world, but for the zip itself.
-    fn files(&self) -> Vec<String> {
+    pub(super) fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut below = vec![self.dir.path().to_owned()];
         while let Some(at) = below.pop() {
@@ -63,11 +73,11 @@ impl World {
     }
 }
 
-fn options() -> SimpleFileOptions {
+pub(super) fn options() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }
 
-fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         zip.start_file(*name, options()).unwrap();
@@ -77,7 +87,7 @@ fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// Replaces every `from` by a `to` of the same length: in the entry's header and the directory.
-fn patched(zip: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+pub(super) fn patched(zip: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut zip = zip.to_vec();
     let places: Vec<usize> = (0..zip.len() - from.len())
@@ -118,8 +128,9 @@ fn an_empty_zip_is_its_end_record_and_nothing_else() {
 #[test]
 fn files_come_out_unchanged_hashed_and_counted() {
     let world = World::new();
-    let pages = b"[{\"logTime\":5},{\"logTime\":3}]";
-    let lines = b"{\"logTime\":9}\n{\"logTime\":\"x\"}\n";
+    let at = |ms| Some(SPAN_FROM.plus(Millis(ms)));
+    let pages = b"[{\"logTime\":1763737200005},{\"logTime\":1763737200003}]";
+    let lines = b"{\"logTime\":1763737200009}\n{\"logTime\":\"x\"}\n";
     let unpacked = world
         .unpack(&zip_of(&[("a.json", pages), ("deep/er/b.json", lines)]))
         .unwrap();
@@ -130,11 +141,11 @@ fn files_come_out_unchanged_hashed_and_counted() {
     };
     assert_eq!(
         (a.path.as_str(), a.first_ms, a.last_ms),
-        ("a.json", Some(UtcMs(3)), Some(UtcMs(5)))
+        ("a.json", at(3), at(5))
     );
     assert_eq!(
         (b.path.as_str(), b.first_ms, b.last_ms),
-        ("deep/er/b.json", Some(UtcMs(9)), Some(UtcMs(9)))
+        ("deep/er/b.json", at(9), at(9))
     );
     let written = fs::read(world.dir.path().join("window/part-0001").join(&b.path)).unwrap();
     assert_eq!(written, lines);
@@ -180,6 +191,74 @@ fn content_that_can_t_be_counted_is_kept_and_said_so() {
         let why = unpacked.uncountable.unwrap();
         assert!(why.starts_with(name) && why.contains("logTime"), "{why}");
     }
+}
+
+/// Guarantee: Complete
+#[test]
+fn times_in_every_unit_are_held_against_the_span() {
+    let mut lines = String::new();
+    for time in [
+        // Inside.
+        "1763737200123",
+        "1763737200",
+        "1763737200.999",
+        "1763737200999999",
+        "1.7637372e12",
+        "\"2025-11-22 00:00:00.5\"",
+        "\"1763737200000000001\"",
+        // Of another day, and a millisecond beside.
+        "1763823600",
+        "1763823600.5",
+        "1763737201000000",
+        "1763737199.999",
+        "\"2025-11-23T00:00:00\"",
+        // Unknown.
+        "1",
+        "\"today\"",
+    ] {
+        lines += &format!("{{\"logTime\":{time}}}\n");
+    }
+    let zip = zip_of(&[("logs.json", lines.as_bytes())]);
+    let seoul = Zone::new(jiff::tz::TimeZone::get("Asia/Seoul").unwrap());
+    for (zone, inside, outside) in [(Some(&seoul), 7.0, 5), (None, 6.0, 4)] {
+        let world = World::new();
+        let unpacked = world.unpack_in(&zip, zone).unwrap();
+        assert_eq!(unpacked.records, Some(14));
+        assert_eq!(unpacked.seen.outside, outside);
+        let span = Span::new(UtcMs(0), UtcMs(i64::MAX)).unwrap();
+        let sample = unpacked.seen.inside.finish();
+        assert_eq!(sample.records_in(span), inside);
+    }
+}
+
+/// Guarantee: Complete
+#[test]
+fn an_answer_with_a_missing_page_is_kept_and_not_counted() {
+    let page = |from: u64, records: u64| {
+        let records = (from..from + records).map(|at| format!("{{\"logTime\":{at}}}\n"));
+        records.collect::<String>().into_bytes()
+    };
+    let (first, second, third) = (page(1, 2), page(3, 2), page(5, 1));
+    let whole = zip_of(&[
+        ("logs_1.json", &first),
+        ("logs_2.json", &second),
+        ("logs_3.json", &third),
+    ]);
+    let unpacked = World::new().unpack(&whole).unwrap();
+    assert_eq!((unpacked.records, unpacked.uncountable), (Some(5), None));
+
+    let world = World::new();
+    let gap = zip_of(&[("logs_1.json", &first), ("logs_3.json", &third)]);
+    let unpacked = world.unpack(&gap).unwrap();
+    assert_eq!((unpacked.records, world.files().len()), (None, 2));
+    let why = unpacked.uncountable.unwrap();
+    assert!(why.starts_with("logs_3.json: a page before it"), "{why}");
+    let counted: Vec<_> = unpacked.files.iter().map(|file| file.records).collect();
+    assert_eq!(counted, [Some(2), Some(1)]);
+    // What can't be counted at all is the better reason.
+    let broken = zip_of(&[("logs_1.json", &first), ("logs_3.json", b"[{")]);
+    let why = World::new().unpack(&broken).unwrap().uncountable.unwrap();
+    assert!(why.contains("can't be counted"), "{why}");
 }
 
 /// Guarantee: Suspicious

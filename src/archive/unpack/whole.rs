@@ -1,6 +1,6 @@
 //! The checks of a zip before anything is unpacked: its directory is bounded,
-//! names each entry once, and agrees with what lies in the file. Carries *Suspicious* and
-//! *Bounded*.
+//! names each entry once, and agrees with what lies in the file ([`extents`]). Carries *Suspicious*
+//! and *Bounded*.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::UnpackError;
+use super::{UnpackError, extents};
 use crate::archive::directory;
 use crate::domain::limits::Limits;
 use crate::printable;
@@ -26,34 +26,25 @@ const DIRECTORY_ENTRY_BYTES: u64 = 200;
 /// What else is read to find the directory: the tail, and records that point to it.
 const SEARCH_BYTES: u64 = 1024 * 1024;
 
-/// Bytes of an end record without its comment (APPNOTE 4.3.16), and of those that ZIP64 puts before it
-/// (4.3.14, 4.3.15).
-const END_BYTES: u64 = 22;
-const END_64_BYTES: u64 = 56 + 20;
-
-/// How many bytes of an answer that is no empty zip are shown.
-const SHOWN_BYTES: u64 = 120;
-
 /// Opens a zip, reading no more than a directory within `limits` can have.
 ///
 /// # Errors
 /// When it is damaged, or its directory larger.
-pub(super) fn open(mut zip: File, limits: &Limits) -> Result<Archive, UnpackError> {
+pub(super) fn open(zip: &File, limits: &Limits) -> Result<Archive, UnpackError> {
+    let mut file = zip.try_clone().map_err(UnpackError::Unreadable)?;
     let most_bytes = DIRECTORY_BYTES.max(DIRECTORY_ENTRY_BYTES * limits.entries as u64);
-    let Some(ends) = directory::ends(&mut zip).map_err(UnpackError::Unreadable)? else {
+    let Some(ends) = directory::ends(&mut file).map_err(UnpackError::Unreadable)? else {
         return Err(UnpackError::Damaged("its end is missing".into()));
     };
     check_entries(ends.largest.entries, limits)?;
-    let length = zip.metadata().map_err(UnpackError::Unreadable)?.len();
     if ends.largest.bytes > most_bytes {
         let what = format!("a directory of {} MiB", ends.largest.bytes >> 20);
         return Err(UnpackError::Refused(what));
     }
     // The announced size may be a lie; this limit holds whatever the library believes.
     let left = Rc::new(Cell::new(most_bytes + SEARCH_BYTES));
-    let file = zip.try_clone().map_err(UnpackError::Unreadable)?;
     let metered = Metered {
-        file: zip,
+        file,
         left: Rc::clone(&left),
     };
     let archive = ZipArchive::new(BufReader::new(metered)).map_err(damaged)?;
@@ -65,40 +56,19 @@ pub(super) fn open(mut zip: File, limits: &Limits) -> Result<Archive, UnpackErro
         let what = format!("its end announces {announced} entries, its directory has {entries}");
         return Err(UnpackError::Damaged(what));
     }
-    if entries == 0 {
-        check_empty(archive.comment().len() as u64, length, &file)?;
-    }
     Ok(archive)
 }
 
-/// Checks that a zip without entries, of `length` bytes, is its end record and comment alone. A server
-/// that fails while it streams may send an error and then the end of an empty zip.
-///
-/// # Errors
-/// When there is something else in it.
-fn check_empty(comment: u64, length: u64, mut zip: &File) -> Result<(), UnpackError> {
-    let mut beginning = Vec::new();
-    zip.seek(SeekFrom::Start(0))
-        .and_then(|_| zip.take(SHOWN_BYTES).read_to_end(&mut beginning))
-        .map_err(UnpackError::Unreadable)?;
-    let end = END_BYTES + comment;
-    let is_end = length == end && beginning.starts_with(b"PK\x05\x06");
-    let is_end_64 = length == end + END_64_BYTES && beginning.starts_with(b"PK\x06\x06");
-    if is_end || is_end_64 {
-        return Ok(());
-    }
-    let beginning = String::from_utf8_lossy(&beginning);
-    Err(UnpackError::Damaged(format!(
-        "it has no entries, and bytes that belong to none: \"{}\"",
-        printable::printable(&beginning)
-    )))
-}
-
-/// Checks the directory as a whole. Returns how many bytes all entries declare to have.
+/// Checks the directory of `zip` as a whole, and that nothing lies in it that the directory does not
+/// speak of. Returns how many bytes all entries declare to have.
 ///
 /// # Errors
 /// When it is damaged, or breaks a limit or a rule.
-pub(super) fn check(archive: &mut Archive, limits: &Limits) -> Result<u64, UnpackError> {
+pub(super) fn check(
+    zip: &File,
+    archive: &mut Archive,
+    limits: &Limits,
+) -> Result<u64, UnpackError> {
     let refused = |what: &str| Err(UnpackError::Refused(what.into()));
     check_entries(archive.len() as u64, limits)?;
     if archive.has_duplicate_names() {
@@ -110,6 +80,7 @@ pub(super) fn check(archive: &mut Archive, limits: &Limits) -> Result<u64, Unpac
     // The central directory and each entry's own header must tell the same story, or two
     // programs would unpack two different archives.
     archive.validate_header_consistency().map_err(damaged)?;
+    extents::check(zip, archive)?;
     let mut declared = 0u64;
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(damaged)?;

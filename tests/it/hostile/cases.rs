@@ -149,6 +149,63 @@ impl Ground {
         ]
     }
 
+    /// Bytes that belong to no part of the zip, in each place where there can be some.
+    pub fn foreign(&self) -> Group {
+        let error = br#"{"error":{"errorCode":"900","message":"it broke"}}"#;
+        let zip = |name: &str, why, change: &dyn Fn(&mut Zip)| {
+            let mut zip = Zip::of([self.file("a.json"), self.file("b.json").streamed()]);
+            change(&mut zip);
+            refused(name, why, zip)
+        };
+        let behind =
+            |index: usize| move |zip: &mut Zip| zip.entries[index].descriptor.extend(error);
+        vec![
+            zip("bytes-before", "before its first entry", &|zip| {
+                zip.before = error.to_vec();
+            }),
+            zip("bytes-before-zip64", "before its first entry", &|zip| {
+                zip.before = error.to_vec();
+                zip.zip64 = true;
+            }),
+            zip("bytes-between-entries", "between its entries", &behind(0)),
+            zip("bytes-behind-a-descriptor", "its last entry", &behind(1)),
+            zip("bytes-before-the-directory", "and its directory", &|zip| {
+                zip.entries.reverse();
+                zip.before_directory = error.to_vec();
+            }),
+            zip(
+                "bytes-before-the-end",
+                "its directory and its end",
+                &|zip| {
+                    zip.before_end = error.to_vec();
+                },
+            ),
+            zip("bytes-after", "after its end", &|zip| {
+                zip.after = error.to_vec();
+            }),
+            zip(
+                "a-line-break-after-a-comment",
+                "none of its parts",
+                &|zip| {
+                    zip.comment = b"made on a Sunday".to_vec();
+                    zip.after = b"\r\n".to_vec();
+                },
+            ),
+            zip("bytes-are-quoted", "':'it broke'", &|zip| {
+                zip.before = error.to_vec();
+                zip.after = error.to_vec();
+            }),
+            refused(
+                "bytes-before-the-end-of-an-empty-zip",
+                "before its end",
+                Zip {
+                    before: error.to_vec(),
+                    ..Zip::default()
+                },
+            ),
+        ]
+    }
+
     /// What is odd, and a zip all the same.
     pub fn odd(&self) -> Group {
         let read = |name: &str, zip: Zip, files: &[(&str, &[u8])]| Case {
@@ -174,16 +231,6 @@ impl Ground {
         let with_extra = |field: Vec<u8>| a().both(|header| header.extra.clone_from(&field));
         vec![
             read(
-                "bytes-before",
-                zip(|zip| zip.before = b"#!/bin/sh\nexit 1\n".repeat(100)),
-                &[("a.json", log)],
-            ),
-            read(
-                "bytes-after",
-                zip(|zip| zip.after = b"\r\n".repeat(50)),
-                &[("a.json", log)],
-            ),
-            read(
                 "a-comment",
                 zip(|zip| zip.comment = b"made on a Sunday".to_vec()),
                 &[("a.json", log)],
@@ -196,17 +243,16 @@ impl Ground {
                 },
                 &[("a.json", log)],
             ),
-            read(
-                "zip64-after-other-bytes",
-                Zip {
-                    zip64: true,
-                    before: vec![b'\n'; 999],
-                    ..Zip::of([a()])
-                },
-                &[("a.json", log)],
-            ),
             one("zip64-in-an-entry-alone", Entry { zip64: true, ..a() }),
             one("sizes-after-the-data", a().streamed()),
+            one("sizes-after-the-data-without-a-mark", {
+                let streamed = a().streamed();
+                let descriptor = streamed.descriptor[4..].to_vec();
+                Entry {
+                    descriptor,
+                    ..streamed
+                }
+            }),
             one(
                 "sizes-after-stored-data",
                 Entry::stored("a.json", log).streamed(),

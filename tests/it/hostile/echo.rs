@@ -21,7 +21,7 @@ fn complaint(name: &str) -> Fault {
 }
 
 /// Answers by name, and the exit code of a cycle that gets one.
-fn echoes() -> [(&'static str, Fault, i32); 9] {
+fn echoes() -> [(&'static str, Fault, i32); 10] {
     let in_escapes = format!("{} {}", escaped(ACCESS_KEY), escaped(SECRET_KEY));
     let body = |text: String| Fault::Body(text.into_bytes());
     let refused = Fault::Status {
@@ -30,8 +30,13 @@ fn echoes() -> [(&'static str, Fault, i32); 9] {
         message: format!("{ACCESS_KEY} with {SECRET_KEY} is none"),
         retry_after: None,
     };
+    // An error, and then the end of an empty zip: as much of it is shown as ends within the key.
+    let mut before_an_end = format!("{}{SECRET_KEY} is none", "x".repeat(100)).into_bytes();
+    before_an_end.extend_from_slice(b"PK\x05\x06");
+    before_an_end.extend_from_slice(&[0; 18]);
     [
         ("refused", refused, 1),
+        ("cut-before-the-end-of-a-zip", Fault::Body(before_an_end), 0),
         (
             "escaped",
             body(format!(
@@ -82,7 +87,7 @@ async fn a_service_that_echoes_the_keys_gets_them_nowhere() {
         assert_eq!(error.to_string().matches("[key]").count(), 2, "{error}");
     }
     let reasons = super::quarantine(&world);
-    assert_eq!(reasons.len(), 2);
+    assert_eq!(reasons.len(), 3);
     for kept in reasons {
         let reason = kept.reason["reason"].as_str().unwrap();
         assert!(reason.contains("[key]"), "{reason}");

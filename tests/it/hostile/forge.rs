@@ -157,6 +157,10 @@ pub struct Zip {
     pub zip64: bool,
     /// Entries and bytes of the directory, if those are lies.
     pub announces: Option<(u64, u64)>,
+    /// What lies between the last entry and the directory.
+    pub before_directory: Vec<u8>,
+    /// What lies between the directory and its end record.
+    pub before_end: Vec<u8>,
     pub comment: Vec<u8>,
     pub after: Vec<u8>,
 }
@@ -193,9 +197,11 @@ impl Zip {
                     .write(&mut directory, entry.zip64, Some(place), &rest);
             }
         }
+        zip.extend(&self.before_directory);
         let start = zip.len() as u64;
         let (entries, bytes) = self.announces.unwrap_or((listed, directory.len() as u64));
         zip.extend(&directory);
+        zip.extend(&self.before_end);
         if self.zip64 {
             let record = zip.len() as u64;
             zip.extend(b"PK\x06\x06");

@@ -105,6 +105,7 @@ pub fn job(name: &str) -> Job {
         cross_check: CrossCheck::Off,
         count: 2000,
         limit: 1000,
+        records_zone: None,
         enabled: true,
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::archive::count::Kind;
 use crate::archive::count::tests::{Counted, count as count_kind};
+use crate::domain::span::UtcMs;
 
 mod any;
 
@@ -57,38 +58,50 @@ fn what_is_inside_a_record_is_no_record() {
 
 #[test]
 fn the_time_is_the_records_own_and_the_last_one() {
+    const KNOWN: Option<UtcMs> = Some(UtcMs(1_763_737_200_007));
     for (record, time) in [
         (r#"{"logTime":1763737200123}"#, Some(1_763_737_200_123)),
         (r#"{"logTime" : "1763737200123" }"#, Some(1_763_737_200_123)),
         (r#"{"logTime":"1970-01-01T09:00:01+09:00"}"#, Some(1000)),
         (
-            r#"{"a":{"logTime":1},"logTime":2,"b":[{"logTime":3}]}"#,
-            Some(2),
+            r#"{"a":{"logTime":1763737200001},"logTime":1763737200002,"b":[{"logTime":1763737200003}]}"#,
+            Some(1_763_737_200_002),
         ),
-        (r#"{"logTime":1,"logTime":2}"#, Some(2)),
-        (r#"{"logTime":1,"logTime":null}"#, None),
-        (r#"{"logTime":1,"logTime":{"logTime":2}}"#, None),
+        (
+            r#"{"logTime":1763737200001,"logTime":1763737200002}"#,
+            Some(1_763_737_200_002),
+        ),
+        (r#"{"logTime":1763737200001,"logTime":null}"#, None),
+        (
+            r#"{"logTime":1763737200001,"logTime":{"logTime":1763737200002}}"#,
+            None,
+        ),
         (r#"{"logTime":[1]}"#, None),
-        (r#"{"a":{"logTime":1}}"#, None),
+        (r#"{"a":{"logTime":1763737200001}}"#, None),
         (r#"{"a":"logTime","b":1}"#, None),
         (
             r#"{"logtime":1,"logTime ":1,"xlogTime":1,"logTim":1}"#,
             None,
         ),
-        (r#"{"logTime":1.0}"#, None),
+        (r#"{"logTime":1763737200.123}"#, Some(1_763_737_200_123)),
+        (r#"{"logTime":1763737200123.0}"#, Some(1_763_737_200_123)),
+        (r#"{"logTime":1.7637372e12}"#, Some(1_763_737_200_000)),
+        (r#"{"logTime":17637372.00123E+5}"#, Some(1_763_737_200_123)),
+        (r#"{"logTime":-1763737200123}"#, None),
         (r#"{"logTime":1e3}"#, None),
+        (r#"{"logTime":1}"#, None),
         (r#"{"logTime":true}"#, None),
         (r#"{"logTime":""}"#, None),
         (r#"{"log\u0054ime":1}"#, None),
-        (r#"{"logTime":"\u0031"}"#, None),
+        (r#"{"logTime":"\u0031763737200123"}"#, None),
         (r#"{"logTime":"2026-11-22\t00:00:00Z"}"#, None),
         ("{}", None),
     ] {
         let time = time.map(UtcMs);
         assert_eq!(count(record).0, [time], "{record}");
-        let known = r#"{"logTime":7}"#;
+        let known = r#"{"logTime":1763737200007}"#;
         let list = count(format!("[{known},{record},{known}]")).0;
-        assert_eq!(list, [Some(UtcMs(7)), time, Some(UtcMs(7))], "{record}");
+        assert_eq!(list, [KNOWN, time, KNOWN], "{record}");
     }
     let long = format!(r#"{{"logTime":"{}1"}}"#, "0".repeat(100_000));
     assert_eq!(count(long), (vec![None], Ok(1)));
