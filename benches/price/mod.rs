@@ -291,7 +291,7 @@ fn job(account: AccountName) -> Job {
         include_fields: Vec::new(),
         retention: None,
         recheck: None,
-        to_bound: ToBound::Inclusive,
+        to_bound: Some(ToBound::Inclusive),
         cross_check: CrossCheck::Off,
         count: COUNT,
         limit: LIMIT,

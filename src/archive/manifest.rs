@@ -160,21 +160,26 @@ pub struct Request {
     pub count: u32,
     /// The fields asked for; empty for all.
     pub include_fields: Vec<String>,
-    /// What `to` meant, by the config.
+    /// What `to` meant. Where the answers are to tell, it is `exclusive` until one has held a record at
+    /// exactly `to`: such an answer is asked for again.
     pub to_bound: ToBound,
+    /// Whether an answer to this window has told that `to` is inclusive.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_bound_found: bool,
 }
 
 impl Request {
     /// What `job` asks of `endpoint`.
     #[must_use]
-    pub fn of(job: &Job, endpoint: String) -> Self {
+    pub fn of(job: &Job, endpoint: String, to_bound: ToBound, to_bound_found: bool) -> Self {
         Self {
             endpoint,
             format: job.format,
             limit: job.limit,
             count: job.count,
             include_fields: job.include_fields.clone(),
-            to_bound: job.to_bound,
+            to_bound,
+            to_bound_found,
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Archived {
     pub asked: Option<UtcMs>,
     /// Which way confirmed its count; `None` in what older versions wrote.
     pub confirmed: Option<Way>,
+    /// Whether an answer has told that `to` is inclusive.
+    pub is_inclusive: bool,
     /// Whether search agreed while it was not believed yet.
     pub search_agrees: bool,
 }
@@ -101,6 +103,7 @@ impl Published {
             supersedes: manifest.supersedes.clone(),
             asked: manifest.asked(),
             confirmed: manifest.confirmed.as_ref().map(|confirmed| confirmed.by),
+            is_inclusive: manifest.request.to_bound_found,
             search_agrees: manifest
                 .confirmed
                 .as_ref()

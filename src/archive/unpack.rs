@@ -118,6 +118,8 @@ pub struct Seen {
     pub inside: Sampler,
     /// How many lie outside for certain.
     pub outside: u64,
+    /// How many of these lie at exactly the end of the span, which is outside.
+    pub at_end: u64,
     /// How many lie where in the window.
     pub histogram: Histogram,
 }
@@ -168,6 +170,7 @@ impl Unpacking<'_> {
             seen: Seen {
                 inside: Sampler::default(),
                 outside: 0,
+                at_end: 0,
                 histogram: Histogram::of(self.window),
             },
         };
@@ -234,7 +237,10 @@ impl Unpacking<'_> {
                         seen.inside.add(inside);
                         seen.histogram.add(inside);
                     }
-                    None => seen.outside += 1,
+                    None => {
+                        seen.outside += 1;
+                        seen.at_end += u64::from(time.at == self.span.to());
+                    }
                 }
                 let time = time.at;
                 first = Some(first.map_or(time, |first| first.min(time)));

@@ -68,7 +68,7 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
 }
 
 /// Whether all is well with a job, and what to say about it.
-fn told(found: Result<Finding, String>, configured: ToBound) -> (bool, String) {
+fn told(found: Result<Finding, String>, configured: Option<ToBound>) -> (bool, String) {
     match found {
         Err(why) => (false, why),
         Ok(Err(why)) => {
@@ -77,9 +77,10 @@ fn told(found: Result<Finding, String>, configured: ToBound) -> (bool, String) {
         }
         Ok(Ok(found)) => {
             let text = format!("the service answers; `to` is {found}");
-            match found == configured {
-                true => (true, format!("{text}, as configured")),
-                false => (
+            match configured {
+                None => (true, text),
+                Some(configured) if configured == found => (true, format!("{text}, as configured")),
+                Some(configured) => (
                     false,
                     format!(
                         "{text}, but the config says to_bound = \"{configured}\": set to_bound = \

@@ -95,7 +95,8 @@ impl Live<'_> {
         let mut answered = false;
         let places = places_to_look(self.job, now);
         for &place in &places {
-            let request = Request::new(self.job, place).for_at_most(FEW_RECORDS);
+            let request =
+                Request::new(self.job, ToBound::Exclusive, place).for_at_most(FEW_RECORDS);
             let unpacked = match self.fetch(&request, place).await {
                 Ok(unpacked) => unpacked,
                 // It may mean the project, or only that nothing is in this span.

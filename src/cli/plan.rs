@@ -8,7 +8,7 @@ use super::print::{count, grouped, print, print_json};
 use super::session::chosen;
 use super::status::replays;
 use crate::archive::manifest::local_time;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, ToBound};
 use crate::domain::plan::{self, reach};
 use crate::domain::span::UtcMs;
 use crate::domain::window::Window;
@@ -83,14 +83,19 @@ fn due_of(job: &Job, window: Window) -> Due<'_> {
     Due {
         from_ms: window.from(),
         to_ms: window.to(),
-        request: Request::new(job, window.span()),
+        request: Request::new(job, expected_bound(job), window.span()),
     }
+}
+
+/// How `to` is meant in the first request; with `auto` the answers may tell otherwise.
+fn expected_bound(job: &Job) -> ToBound {
+    job.to_bound.unwrap_or(ToBound::Exclusive)
 }
 
 fn listing(job: &Job, windows: &[Window]) -> String {
     let mut text = String::new();
     for &window in windows.iter().take(SHOWN) {
-        let asked = job.to_bound.wire_to(window.span());
+        let asked = expected_bound(job).wire_to(window.span());
         text += &format!(
             "  {}  to  {}  asks from={} to={} count={}\n",
             local_time(window.from(), &job.zone),

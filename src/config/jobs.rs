@@ -171,7 +171,7 @@ struct Settings {
     format: Format,
     include_fields: Vec<String>,
     retention: Option<Millis>,
-    to_bound: ToBound,
+    to_bound: Option<ToBound>,
     cross_check: CrossCheck,
     count: u32,
     limit: u32,
@@ -191,7 +191,7 @@ impl Settings {
             format: Format::Json,
             include_fields: Vec::new(),
             retention: None,
-            to_bound: ToBound::Inclusive,
+            to_bound: None,
             cross_check: CrossCheck::All,
             count: 200_000,
             limit: 1000,
@@ -228,8 +228,9 @@ impl Settings {
             choice(
                 value,
                 &[
-                    ("inclusive", ToBound::Inclusive),
-                    ("exclusive", ToBound::Exclusive),
+                    ("auto", None),
+                    ("inclusive", Some(ToBound::Inclusive)),
+                    ("exclusive", Some(ToBound::Exclusive)),
                 ],
             )
         });

@@ -77,7 +77,7 @@ fn the_example_means_what_the_contract_says() {
         format: Format::Json,
         include_fields: vec![],
         retention: Some(Millis(30 * 86_400_000)),
-        to_bound: ToBound::Inclusive,
+        to_bound: None,
         cross_check: CrossCheck::All,
         count: 200_000,
         limit: 1000,
@@ -168,7 +168,7 @@ schedule = '0 3 * * *'
     assert_eq!(two.since.to_string(), "2026-11-03T00:00:00Z");
     assert_eq!(
         (two.format, two.to_bound),
-        (Format::Csv, ToBound::Exclusive)
+        (Format::Csv, Some(ToBound::Exclusive))
     );
     assert_eq!(two.schedule.as_str(), "0 0 3 * * *");
     for job in [one, two] {

@@ -28,6 +28,26 @@ pub(crate) fn places_to_look(job: &Job, now: UtcMs) -> Vec<Span> {
     places
 }
 
+/// How long it is believed that `to` is inclusive, once an answer has shown it: a service that changes
+/// its mind is noticed within a day, for an answer that is thrown away.
+const BELIEVED_FOR: Millis = Millis::from_days(1);
+
+/// How a span is asked for. Where the config leaves it to the answers, `to` is the first millisecond
+/// after the span: if it is exclusive, that is right. If it is inclusive, an answer without a record at
+/// exactly `to` is right all the same, and one with such a record tells (`inclusive_at` is when).
+#[must_use]
+pub(crate) fn to_bound(
+    configured: Option<ToBound>,
+    inclusive_at: Option<UtcMs>,
+    now: UtcMs,
+) -> ToBound {
+    let is_inclusive = inclusive_at.is_some_and(|at| at <= now && now < at.plus(BELIEVED_FOR));
+    configured.unwrap_or(match is_inclusive {
+        true => ToBound::Inclusive,
+        false => ToBound::Exclusive,
+    })
+}
+
 /// A request near a known record, its `from` and `to` as they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probe {
@@ -202,6 +222,30 @@ mod tests {
             (NOTHING, NOTHING, outside, Inconclusive::OutsideSpan),
         ] {
             assert_eq!(judged(up_to, alone, from), Err(reason));
+        }
+    }
+
+    /// Guarantee: Complete
+    #[test]
+    fn what_the_answers_have_told_of_to_is_believed_for_a_day() {
+        let day = Millis::from_days(1);
+        let (at, told) = (UtcMs(5), Some(UtcMs(5)));
+        for (configured, told, now, expected) in [
+            (None, None, at, ToBound::Exclusive),
+            (None, told, at, ToBound::Inclusive),
+            (
+                None,
+                told,
+                at.plus(day).minus(Millis(1)),
+                ToBound::Inclusive,
+            ),
+            (None, told, at.plus(day), ToBound::Exclusive),
+            // A clock that was ahead dated it: it says nothing.
+            (None, told, at.minus(Millis(1)), ToBound::Exclusive),
+            (Some(ToBound::Exclusive), told, at, ToBound::Exclusive),
+            (Some(ToBound::Inclusive), None, at, ToBound::Inclusive),
+        ] {
+            assert_eq!(to_bound(configured, told, now), expected);
         }
     }
 }

@@ -39,8 +39,8 @@ pub struct Job {
     pub include_fields: Vec<String>,
     /// How long the service keeps logs, if the operator has set it.
     pub retention: Option<Millis>,
-    /// What the service does with a log at exactly `to`.
-    pub to_bound: ToBound,
+    /// What the service does with a log at exactly `to`; `None` if its answers are to tell.
+    pub to_bound: Option<ToBound>,
     /// Whose count is asked for a second time.
     pub cross_check: CrossCheck,
     /// How many logs one download may hold, 1 to 200,000.

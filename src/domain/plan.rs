@@ -101,7 +101,7 @@ pub(crate) mod tests {
             include_fields: Vec::new(),
             retention: None,
             recheck: None,
-            to_bound: ToBound::Inclusive,
+            to_bound: Some(ToBound::Inclusive),
             cross_check: CrossCheck::Off,
             count: 200_000,
             limit: 1000,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::job::Job;
+use crate::domain::job::{Job, ToBound};
 use crate::domain::span::{Span, UtcMs};
 
 /// What one download asks for, as `ELSA-API.md` names it.
@@ -21,11 +21,11 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Asks for the logs of `job` in `span`. `to` is always sent: it is fixed before the first
+    /// Asks for the logs of `job` in `span`, where the service takes `to` as `to_bound` says. `to` is always sent: it is fixed before the first
     /// attempt, where the service would take the moment at which each attempt arrives.
     #[must_use]
-    pub fn new(job: &'a Job, span: Span) -> Self {
-        Self::between(job, span.from(), job.to_bound.wire_to(span))
+    pub fn new(job: &'a Job, to_bound: ToBound, span: Span) -> Self {
+        Self::between(job, span.from(), to_bound.wire_to(span))
     }
 
     /// Asks with this very `from` and `to`, whatever the service means by them.
@@ -67,12 +67,12 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     /// Asks for the record of `job` in `span` that has `offset` others before it; 0 to 9,999.
     #[must_use]
-    pub fn at(job: &'a Job, span: Span, offset: u64) -> Self {
+    pub fn at(job: &'a Job, to_bound: ToBound, span: Span, offset: u64) -> Self {
         Self {
             project_key: &job.project_key,
             project_id: job.project_id,
             from: span.from().0,
-            to: job.to_bound.wire_to(span).0,
+            to: to_bound.wire_to(span).0,
             offset,
             limit: 1,
         }

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use super::attempt::{Answered, Asked};
 use super::retry::until_answered;
 use super::staging::Place;
-use super::{Counted, Source, Wanted, staging};
+use super::{Counted, Source, ToBoundKnown, Wanted, staging};
 use crate::archive::manifest::{Part, Zip, local_time};
 use crate::digest::Digest;
 use crate::domain::assembly::{Assembled, Assembly, Piece};
+use crate::domain::job::ToBound;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
@@ -30,6 +31,7 @@ pub(super) struct Answers<'a> {
     wanted: Wanted,
     /// A cap in records that this window's second opinion suggests.
     suspected_cap: Option<u64>,
+    to_bound: ToBoundKnown,
     assembly: Assembly,
     /// What the manifest says of each answer, should it become a part.
     parts: BTreeMap<usize, Part>,
@@ -43,6 +45,7 @@ impl<'a> Answers<'a> {
         folder: PathBuf,
         wanted: Wanted,
         suspected_cap: Option<u64>,
+        to_bound: ToBoundKnown,
     ) -> Self {
         Self {
             source,
@@ -51,6 +54,7 @@ impl<'a> Answers<'a> {
             any_answered: false,
             wanted,
             suspected_cap,
+            to_bound,
             assembly: Assembly::new(),
             parts: BTreeMap::new(),
             histograms: BTreeMap::new(),
@@ -70,6 +74,45 @@ impl<'a> Answers<'a> {
             records: self.assembly.records(),
             largest: self.assembly.largest(),
         }
+    }
+
+    /// What is known of `to` by now.
+    pub(super) const fn to_bound(&self) -> ToBoundKnown {
+        self.to_bound
+    }
+
+    /// Requests a span until it is answered. An answer that holds a log at exactly `to`, and nothing
+    /// else outside, tells that `to` is inclusive: the span is asked for again, up to the
+    /// millisecond before.
+    async fn answer(&mut self, span: Span, place: &Place) -> Result<(Answered, u32), WindowError> {
+        let staged_bytes = self.assembly.bytes();
+        let asked = Asked {
+            window: self.wanted.window.span(),
+            span,
+            to_bound: self.to_bound.bound,
+        };
+        let answered = until_answered(self.source, asked, place, staged_bytes).await?;
+        let seen = &answered.0.unpacked.seen;
+        let tells = seen.at_end > 0 && seen.at_end == seen.outside;
+        if self.source.job.to_bound.is_some() || !tells || asked.to_bound == ToBound::Inclusive {
+            return Ok(answered);
+        }
+        self.to_bound = ToBoundKnown {
+            bound: ToBound::Inclusive,
+            is_found: true,
+        };
+        tracing::info!(
+            job = %self.source.job.name,
+            span = %span,
+            "the service includes a log at exactly `to`; the span is asked for up to the \
+             millisecond before"
+        );
+        staging::remove(&self.source.shared, &place.folder).await?;
+        let asked = Asked {
+            to_bound: ToBound::Inclusive,
+            ..asked
+        };
+        until_answered(self.source, asked, place, staged_bytes).await
     }
 
     /// The second opinion contradicts the window, which is unproven then.
@@ -207,12 +250,7 @@ impl Ask for Answers<'_> {
         let id = self.asked;
         self.check_clocks()?;
         let place = Place::new(folder_of(&self.folder, id));
-        let staged_bytes = self.assembly.bytes();
-        let asked = Asked {
-            window: self.wanted.window.span(),
-            span,
-        };
-        let answered = until_answered(self.source, asked, &place, staged_bytes).await;
+        let answered = self.answer(span, &place).await;
         let (mut answered, attempts) = match answered {
             Err(WindowError::Rejected(message)) if self.any_answered => {
                 return Ok(self.refused(span, id, &message));

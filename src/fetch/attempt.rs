@@ -12,6 +12,7 @@ use super::{Shared, Source};
 use crate::archive::manifest::{Zip, local_time, tool};
 use crate::archive::quarantine::Refusal;
 use crate::archive::unpack::{UnpackError, Unpacked, Unpacking};
+use crate::domain::job::ToBound;
 use crate::domain::retry::Failure;
 use crate::domain::span::{Span, UtcMs};
 use crate::elsa::client::{Client, ZIP_STATUS};
@@ -25,6 +26,8 @@ pub(super) struct Asked {
     pub(super) window: Span,
     /// The part of it.
     pub(super) span: Span,
+    /// What the service does with a log at exactly `to`, as far as is known.
+    pub(super) to_bound: ToBound,
 }
 
 /// An answer that lies unpacked and durable below `.staging`.
@@ -45,10 +48,15 @@ pub(super) struct Answered {
 /// stopped.
 pub(super) async fn attempt(
     source: &Source,
-    Asked { window, span }: Asked,
+    asked: Asked,
     place: &Place,
 ) -> Result<Answered, CallError> {
-    let request = Request::new(&source.job, span);
+    let Asked {
+        window,
+        span,
+        to_bound,
+    } = asked;
+    let request = Request::new(&source.job, to_bound, span);
     let zip = select! {
         () = source.stop.cancelled() => return Err(stopped()),
         received = download(&source.client, &request, &source.shared, place) => received?,

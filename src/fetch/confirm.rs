@@ -6,6 +6,7 @@ use super::retry::{until_answered, until_found};
 use super::staging::Place;
 use super::{Counted, Source, Wanted, staging};
 use crate::archive::manifest::{Confirmed, ConfirmedSpan, local_time};
+use crate::domain::job::ToBound;
 use crate::domain::retry::Failure;
 use crate::domain::second_opinion::{
     Calibration, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, by_download, by_search, is_asked,
@@ -77,6 +78,7 @@ pub(super) async fn confirm(
     source: &Source,
     wanted: Wanted,
     counted: &Counted,
+    to_bound: ToBound,
     search: &mut Calibration,
 ) -> Result<Opinion, WindowError> {
     let Some(records) = counted.records else {
@@ -99,7 +101,7 @@ pub(super) async fn confirm(
     }
     let draw = fastrand::f64();
     let pieces = by_search(&counted.histogram, records, draw);
-    let searched = searched(source, &pieces, search).await;
+    let searched = searched(source, &pieces, to_bound, search).await;
     let (mut why, mut search_agrees) = (None, false);
     match searched {
         Err(None) => return Err(WindowError::Stopped),
@@ -123,7 +125,7 @@ pub(super) async fn confirm(
         }
     }
     let pieces = by_download(&counted.histogram, records, cap, draw);
-    let mut opinion = match downloaded(source, wanted, &pieces).await? {
+    let mut opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
         Ok((verdict, spans)) => opinion(source, Way::Download, verdict, spans),
         Err(reason) => Opinion::none(reason),
     };
@@ -162,6 +164,7 @@ struct Searched {
 async fn searched(
     source: &Source,
     pieces: &[Piece],
+    to_bound: ToBound,
     search: &mut Calibration,
 ) -> Result<Searched, Option<String>> {
     let Some(first) = pieces.first() else {
@@ -181,9 +184,9 @@ async fn searched(
         is_plain: false,
     };
     for &Piece { span, expected } in pieces {
-        let at = ask(&Search::at(&source.job, span, expected)).await?;
+        let at = ask(&Search::at(&source.job, to_bound, span, expected)).await?;
         let before = match expected.checked_sub(1) {
-            Some(last) => Some(ask(&Search::at(&source.job, span, last)).await?),
+            Some(last) => Some(ask(&Search::at(&source.job, to_bound, span, last)).await?),
             None => None,
         };
         if search.objects_of_none.is_none() {
@@ -203,7 +206,7 @@ async fn searched(
             found: (verdict == Verdict::Same).then_some(expected),
         });
         if verdict == Verdict::More && expected < MOST_BY_SEARCH {
-            let far = ask(&Search::at(&source.job, span, MOST_BY_SEARCH)).await?;
+            let far = ask(&Search::at(&source.job, to_bound, span, MOST_BY_SEARCH)).await?;
             searched.is_plain = at > far;
         }
         if verdict != Verdict::Same {
@@ -221,6 +224,7 @@ async fn downloaded(
     source: &Source,
     wanted: Wanted,
     pieces: &[Piece],
+    to_bound: ToBound,
 ) -> Result<Result<Answered, String>, WindowError> {
     if pieces.is_empty() {
         return Ok(Err("no piece of it can be asked for alone".to_owned()));
@@ -231,12 +235,24 @@ async fn downloaded(
     let mut spans = Vec::new();
     let mut verdict = Verdict::Same;
     for &Piece { span, expected } in pieces {
-        let asked = Asked { window: span, span };
+        let asked = Asked {
+            window: span,
+            span,
+            to_bound,
+        };
         let answered = until_answered(source, asked, &place, 0).await;
         staging::remove(shared, &place.zip).await?;
         staging::remove(shared, &place.folder).await?;
         let found = match answered {
-            Ok((answered, _)) => answered.unpacked.records,
+            // Records at exactly `to` are the next piece's.
+            Ok((answered, _)) => {
+                let at_end = match to_bound {
+                    ToBound::Exclusive => answered.unpacked.seen.at_end,
+                    ToBound::Inclusive => 0,
+                };
+                let records = answered.unpacked.records;
+                records.map(|records| records.saturating_sub(at_end))
+            }
             Err(error @ (WindowError::Stopped | WindowError::Disk { .. })) => return Err(error),
             // That is how some services say that there is nothing (`ELSA-API.md`, *Unknown*).
             Err(WindowError::Rejected(_)) if expected == 0 => Some(0),

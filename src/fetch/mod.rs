@@ -29,8 +29,9 @@ use crate::archive::manifest::{Confirmed, Part};
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::clock::Clock;
+use crate::domain::bound::to_bound;
 use crate::domain::circuit_breaker::Remedy;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, ToBound};
 use crate::domain::limits::Limits;
 use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
@@ -95,6 +96,17 @@ pub struct Learnt {
     pub span_limit: SpanLimit,
     /// Whether its search can be believed.
     pub search: Calibration,
+    /// When an answer has last shown that `to` is inclusive.
+    pub inclusive_at: Option<UtcMs>,
+}
+
+/// What is known of how the service takes `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToBoundKnown {
+    /// How it is asked.
+    pub bound: ToBound,
+    /// Whether an answer to this window has told.
+    pub is_found: bool,
 }
 
 impl Learnt {
@@ -103,6 +115,7 @@ impl Learnt {
     pub fn learn(&mut self, began: Self, ended: Self) {
         self.span_limit.learn(began.span_limit, ended.span_limit);
         self.search.learn(ended.search);
+        self.inclusive_at = self.inclusive_at.max(ended.inclusive_at);
     }
 }
 
@@ -130,6 +143,8 @@ pub struct Fetched {
     pub unproven_reason: Option<String>,
     /// What the second opinion says of it.
     pub confirmed: Confirmed,
+    /// How `to` was taken.
+    pub to_bound: ToBoundKnown,
 }
 
 /// How the answers of a window are asked for.
@@ -168,7 +183,12 @@ pub async fn fetch(
             staging::remove(shared, &answers_folder).await?;
             let mut answers = collect(source, wanted, &answers_folder, manner, learnt).await?;
             let counted = answers.counted();
-            let opinion = confirm::confirm(source, wanted, &counted, &mut learnt.search).await?;
+            let ToBoundKnown { bound, is_found } = answers.to_bound();
+            if is_found {
+                learnt.inclusive_at = Some(shared.clock.now());
+            }
+            let opinion =
+                confirm::confirm(source, wanted, &counted, bound, &mut learnt.search).await?;
             let again = match opinion.verdict {
                 Verdict::Same => Again::Not,
                 other => after(other, round, counted.largest, &counted.histogram),
@@ -216,7 +236,12 @@ async fn collect<'a>(
     manner: Manner,
     learnt: &mut Learnt,
 ) -> Result<Answers<'a>, WindowError> {
-    let mut answers = Answers::new(source, folder.to_owned(), wanted, manner.cap);
+    let now = source.shared.clock.now();
+    let to_bound = ToBoundKnown {
+        bound: to_bound(source.job.to_bound, learnt.inclusive_at, now),
+        is_found: false,
+    };
+    let mut answers = Answers::new(source, folder.to_owned(), wanted, manner.cap, to_bound);
     let mut span_limit = match manner.longest {
         Some(longest) => learnt.span_limit.at_most(longest),
         None => learnt.span_limit,
@@ -299,6 +324,7 @@ async fn place(
     confirmed: Confirmed,
 ) -> Result<Fetched, WindowError> {
     let reach = reach(source.client.now(), &source.job);
+    let to_bound = answers.to_bound();
     let (assembled, parts, moves, folder) = answers.finish(reach, &staged);
     staging::place(&source.shared, staged.clone(), moves, folder).await?;
     Ok(Fetched {
@@ -307,6 +333,7 @@ async fn place(
         content: assembled.content(),
         unproven_reason: assembled.unproven_reason,
         confirmed,
+        to_bound,
     })
 }
 

@@ -74,7 +74,12 @@ fn manifest(
         window: manifest::Bounds::of(window.span(), &job.zone),
         status: fetched.content.status,
         records: fetched.content.records,
-        request: manifest::Request::of(job, source.client.endpoint().to_string()),
+        request: manifest::Request::of(
+            job,
+            source.client.endpoint().to_string(),
+            fetched.to_bound.bound,
+            fetched.to_bound.is_found,
+        ),
         parts: fetched.parts.clone(),
         confirmed: Some(fetched.confirmed.clone()),
         previous,

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use crate::archive::adopt::{Found, Known, UnrecordedFolder, adopt};
 use crate::domain::circuit_breaker::Remedy;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, ToBound};
 use crate::domain::plan::{deadline_of, out_of_reach};
 use crate::domain::retry::Failure;
 use crate::domain::span::{Span, UtcMs};
@@ -70,7 +70,8 @@ pub(super) fn in_the_way(folder: &UnrecordedFolder) -> String {
 /// Requests `window` to learn the service's time, which any answer shows. Returns the earlier of
 /// its clock and ours; `None` when the program is being stopped.
 async fn ask_the_time(source: &Source, window: Window) -> Option<Result<UtcMs, CallError>> {
-    let request = Request::new(&source.job, window.span()).for_at_most(1);
+    let to_bound = source.job.to_bound.unwrap_or(ToBound::Exclusive);
+    let request = Request::new(&source.job, to_bound, window.span()).for_at_most(1);
     let asked = source.client.ask(&request);
     match source.stop.run_until_cancelled(asked).await? {
         Err(error) if !error.failure.is_answer() => Some(Err(error)),

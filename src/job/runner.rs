@@ -59,6 +59,7 @@ impl JobRunner {
         let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
         let mut learnt = Learnt::default();
         learnt.search.agreed = ledger.replay().search_agreed;
+        learnt.inclusive_at = ledger.replay().inclusive_at;
         Ok(Self {
             recorder: Recorder::new(Arc::clone(&job), Arc::clone(&shared), ledger),
             job,

@@ -39,6 +39,7 @@ struct Stored {
     unproven: u64,
     confirmed: ConfirmedWindows,
     search_agreed: u64,
+    inclusive_at: Option<UtcMs>,
     records: u64,
     bytes: u64,
     last_success: Option<(UtcMs, UtcMs, UtcMs)>,
@@ -110,6 +111,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         unproven: replay.unproven,
         confirmed: replay.confirmed,
         search_agreed: replay.search_agreed,
+        inclusive_at: replay.inclusive_at,
         records: replay.records,
         bytes: replay.bytes,
         last_success: replay
@@ -186,6 +188,7 @@ impl Stored {
             unproven: self.unproven,
             confirmed: self.confirmed,
             search_agreed: self.search_agreed,
+            inclusive_at: self.inclusive_at,
             records: self.records,
             bytes: self.bytes,
             last_manifest: self.last_manifest,

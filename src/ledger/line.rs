@@ -8,6 +8,7 @@ use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::failures::Failed;
+use crate::domain::job::ToBound;
 use crate::domain::second_opinion::Way;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
@@ -78,6 +79,8 @@ struct Fields<'a> {
     confirmed: Option<Way>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     search_agrees: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to_bound: Option<ToBound>,
 }
 
 const ARCHIVED: &str = "archived";
@@ -117,6 +120,7 @@ impl Line {
             asked_ms: None,
             confirmed: None,
             search_agrees: false,
+            to_bound: None,
         };
         match &self.event {
             Event::Archived(archived) => {
@@ -129,6 +133,7 @@ impl Line {
                 fields.asked_ms = archived.asked;
                 fields.confirmed = archived.confirmed;
                 fields.search_agrees = archived.search_agrees;
+                fields.to_bound = archived.is_inclusive.then_some(ToBound::Inclusive);
             }
             Event::Failed(failed) => {
                 fields.event = FAILED.into();
@@ -177,6 +182,7 @@ impl Line {
                 asked: fields.asked_ms,
                 confirmed: fields.confirmed,
                 search_agrees: fields.search_agrees,
+                is_inclusive: fields.to_bound == Some(ToBound::Inclusive),
             }),
             FAILED => Event::Failed(Failed {
                 window,
@@ -228,6 +234,7 @@ mod tests {
                 asked: None,
                 confirmed: Some(Way::Search),
                 search_agrees: true,
+                is_inclusive: true,
             }),
             prev: Some(Digest::of(b"p")),
         };
@@ -235,7 +242,7 @@ mod tests {
         assert_eq!(
             json,
             format!(
-                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true}}"#,
+                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true,"to_bound":"inclusive"}}"#,
                 Digest::of(b"p"),
                 Digest::of(b"m")
             )

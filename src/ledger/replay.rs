@@ -56,6 +56,8 @@ pub struct Replay {
     pub confirmed: ConfirmedWindows,
     /// Windows with records on which search has agreed with the download.
     pub search_agreed: u64,
+    /// When an answer has last shown that `to` is inclusive.
+    pub inclusive_at: Option<UtcMs>,
     /// Records archived, as far as they can be counted.
     pub records: u64,
     /// Bytes of unpacked files archived.
@@ -180,6 +182,9 @@ impl Replay {
             *count += 1;
         }
         *self.confirmed.of(archived.confirmed.unwrap_or(Way::None)) += 1;
+        if archived.is_inclusive {
+            self.inclusive_at = Some(at);
+        }
         let by_search = archived.confirmed == Some(Way::Search);
         self.search_agreed += u64::from(by_search || archived.search_agrees);
         self.records = self.records.saturating_add(archived.records.unwrap_or(0));

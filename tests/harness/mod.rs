@@ -82,8 +82,9 @@ impl Job {
             .with("window", &format!("{:?}", due.window))
             .with("settle", &format!("\"{}s\"", due.settle_s))
             .with("schedule", "\"* * * * * *\"")
-            // Each test counts its own requests; the second opinion has tests of its own.
+            // Each test counts its own requests; the second opinion and `to` have tests of their own.
             .with("cross_check", "\"off\"")
+            .with("to_bound", "\"inclusive\"")
     }
 
     /// With `key = value` too, or instead.

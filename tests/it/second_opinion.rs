@@ -3,11 +3,12 @@
 
 use std::thread;
 
+use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::Millis;
 use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use elsa_archiver::simulator::{
     Call, Dialect, JsonLayout, Lie, LieKind, LyingCalls, Project, Search, SearchAccess, SearchForm,
-    Settings,
+    Settings, TimeStyle,
 };
 use serde_json::json;
 
@@ -78,6 +79,54 @@ async fn search_is_believed_after_three_windows_and_costs_two_small_requests_the
         let lines = world.ledger_lines("shop");
         assert_eq!(lines[0]["confirmed"], download);
         assert_eq!(lines[7]["confirmed"], search);
+    }
+}
+
+/// Guarantee: Complete
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn what_to_means_is_told_by_the_answers_and_no_record_is_lost_or_doubled() {
+    for to_bound in [ToBound::Inclusive, ToBound::Exclusive] {
+        for time in [TimeStyle::Number, TimeStyle::Rfc3339 { offset_seconds: 0 }] {
+            let due = Due::hours(4);
+            let world = World::start(Settings {
+                projects: vec![due.project("shop")],
+                dialect: Dialect {
+                    to_bound,
+                    time,
+                    ..Dialect::default()
+                },
+                ..Settings::default()
+            })
+            .await;
+            let auto = Job::new("shop", &due).with("to_bound", "\"auto\"");
+            world.configure(std::slice::from_ref(&auto));
+            world.once().exits(0);
+            world.assert_archived("shop", &due.windows);
+            let meant: Vec<_> = world
+                .folders("shop")
+                .iter()
+                .map(|folder| folder.manifest["request"]["to_bound"].clone())
+                .collect();
+            // The first window is asked for twice where it holds a log of the next one.
+            let (requests, word) = match to_bound {
+                ToBound::Inclusive => (5, "inclusive"),
+                ToBound::Exclusive => (4, "exclusive"),
+            };
+            assert_eq!(meant, [word; 4]);
+            assert_eq!(world.requests("shop").len(), requests);
+            // It is remembered for a day.
+            assert_eq!(
+                world.ledger_lines("shop")[0]["to_bound"] == word,
+                requests == 5
+            );
+            let again = due.windows[0].from();
+            let earlier = format!("\"{}\"", again.minus(Millis::from_hours(2)));
+            world.configure(&[auto.with("since", &earlier)]);
+            world.service.clear_journal();
+            world.once().exits(0);
+            assert_eq!(world.requests("shop").len(), 2);
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
             count: 200_000,
             include_fields: Vec::new(),
             to_bound: ToBound::Inclusive,
+            to_bound_found: false,
         },
         parts: vec![Part {
             from_ms: span.from(),

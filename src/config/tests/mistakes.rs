@@ -79,7 +79,7 @@ colour = "\u001b[31mred"
 36: job[3].project_id: missing; give the project's number, like 16706
 36: job[3].since: missing; give the first day to archive, like "2026-11-01"
 37: job[3].name: "Shop": a job's name is made of a-z, 0-9, '.', '_' and '-'
-38: job[3].to_bound: "open" is unknown; use "inclusive" or "exclusive"
+38: job[3].to_bound: "open" is unknown; use "auto" or "inclusive" or "exclusive"
 40: job[3].retention: retention 5m is not longer than settle 1h: logs would be gone before they are asked for; give what the service's project is set to
 41: job[3].colour: unknown key; valid here: name, project_key, project_id, account, since, schedule, window, settle, recheck, format, include_fields, retention, to_bound, cross_check, count, limit, time_zone_of_records, enabled
 42: jobs: unknown key; did you mean job?

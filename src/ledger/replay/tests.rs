@@ -16,6 +16,7 @@ fn archived(from: i64, to: i64) -> Event {
         asked: None,
         confirmed: None,
         search_agrees: false,
+        is_inclusive: false,
     })
 }
 

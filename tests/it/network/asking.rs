@@ -101,7 +101,7 @@ pub fn job(name: &str) -> Job {
         include_fields: Vec::new(),
         retention: None,
         recheck: None,
-        to_bound: ToBound::Inclusive,
+        to_bound: Some(ToBound::Inclusive),
         cross_check: CrossCheck::Off,
         count: 2000,
         limit: 1000,
@@ -113,7 +113,9 @@ pub fn job(name: &str) -> Job {
 /// One attempt: the answer's bytes, or why there are none.
 pub async fn download(client: &Client) -> Result<Vec<u8>, CallError> {
     let mut bytes = Vec::new();
-    let mut answer = client.ask(&Request::new(&job("shop"), hour(0))).await?;
+    let mut answer = client
+        .ask(&Request::new(&job("shop"), ToBound::Inclusive, hour(0)))
+        .await?;
     while let Some(piece) = answer.chunk().await? {
         bytes.extend_from_slice(&piece);
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::retry::Failure;
 use elsa_archiver::elsa::request::Request;
 
@@ -139,7 +140,10 @@ async fn a_body_without_end_is_left_at_its_bound() {
     let server = Server::always(Shown::Right.tls(), script).await;
     let client = client(server.port);
     let job = job("shop");
-    let mut answer = client.ask(&Request::new(&job, hour(0))).await.unwrap();
+    let mut answer = client
+        .ask(&Request::new(&job, ToBound::Inclusive, hour(0)))
+        .await
+        .unwrap();
     let mut received = 0;
     let error = loop {
         match answer.chunk().await {
