@@ -22,6 +22,7 @@ use elsa_archiver::clock::Clock;
 use elsa_archiver::domain::account::{Account, Endpoint};
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
 use elsa_archiver::domain::limits::Limits;
+use elsa_archiver::domain::recheck::Recheck;
 use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::second_opinion::CrossCheck;
@@ -290,7 +291,7 @@ fn job(account: AccountName) -> Job {
         format: Format::Json,
         include_fields: Vec::new(),
         retention: None,
-        recheck: None,
+        recheck: Recheck::Never,
         to_bound: Some(ToBound::Inclusive),
         cross_check: CrossCheck::Off,
         count: COUNT,

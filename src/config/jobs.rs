@@ -11,6 +11,7 @@ use super::table::{Table, boolean, choice, duration, integer, string};
 use super::units::show_duration;
 use super::zone;
 use crate::domain::job::{AccountName, Format, Job, JobName, ToBound};
+use crate::domain::recheck::Recheck;
 use crate::domain::schedule::Schedule;
 use crate::domain::second_opinion::CrossCheck;
 use crate::domain::span::Millis;
@@ -167,7 +168,7 @@ struct Settings {
     schedule: Schedule,
     window: WindowSize,
     settle: Millis,
-    recheck: Option<Millis>,
+    recheck: Recheck,
     format: Format,
     include_fields: Vec<String>,
     retention: Option<Millis>,
@@ -187,7 +188,7 @@ impl Settings {
             schedule: Schedule::default(),
             window: DEFAULT_WINDOW,
             settle: Millis::from_mins(10),
-            recheck: None,
+            recheck: Recheck::WhereSearchConfirms,
             format: Format::Json,
             include_fields: Vec::new(),
             retention: None,
@@ -285,7 +286,7 @@ impl Settings {
 
     /// A recheck comes after the window was archived, and while the service still has it.
     fn judge_recheck(&self, table: &Table<'_>, key: &str, report: &mut Report) {
-        let Some(recheck) = self.recheck else {
+        let Recheck::After(recheck) = self.recheck else {
             return;
         };
         let shown = show_duration(recheck);

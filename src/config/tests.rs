@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::job::{Format, JobName, ToBound};
+use crate::domain::recheck::Recheck;
 use crate::domain::schedule::Schedule;
 use crate::domain::second_opinion::CrossCheck;
 use crate::domain::window::WindowSize;
@@ -72,7 +73,7 @@ fn the_example_means_what_the_contract_says() {
         zone: config.archive.zone.clone(),
         window: WindowSize::new(Millis(3_600_000)).unwrap(),
         settle: Millis(600_000),
-        recheck: None,
+        recheck: Recheck::WhereSearchConfirms,
         schedule: Schedule::parse("0 */5 * * * *").unwrap(),
         format: Format::Json,
         include_fields: vec![],

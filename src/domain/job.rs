@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::recheck::Recheck;
 use super::schedule::Schedule;
 use super::second_opinion::CrossCheck;
 use super::span::{Millis, Span, UtcMs};
@@ -28,9 +29,8 @@ pub struct Job {
     pub window: WindowSize,
     /// How long to wait after a window's end before it is due, at least 0.
     pub settle: Millis,
-    /// How long after its end an archived window is requested once more: longer than
-    /// `settle` and at most [`LONGEST`](super::recheck::LONGEST); `None` for never.
-    pub recheck: Option<Millis>,
+    /// When an archived window is requested once more.
+    pub recheck: Recheck,
     /// When to look.
     pub schedule: Schedule,
     /// What the service is asked to write.

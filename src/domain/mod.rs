@@ -14,7 +14,7 @@ pub mod job;
 pub mod limits;
 pub(crate) mod plan;
 pub(crate) mod queue;
-pub(crate) mod recheck;
+pub mod recheck;
 pub mod retry;
 pub mod schedule;
 pub mod second_opinion;

@@ -78,6 +78,7 @@ pub(crate) fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span)
 pub(crate) mod tests {
     use super::*;
     use crate::domain::job::{AccountName, Format, JobName, ToBound};
+    use crate::domain::recheck::Recheck;
     use crate::domain::schedule::Schedule;
     use crate::domain::second_opinion::CrossCheck;
     use crate::domain::span::Millis;
@@ -100,7 +101,7 @@ pub(crate) mod tests {
             format: Format::Json,
             include_fields: Vec::new(),
             retention: None,
-            recheck: None,
+            recheck: Recheck::Never,
             to_bound: Some(ToBound::Inclusive),
             cross_check: CrossCheck::Off,
             count: 200_000,

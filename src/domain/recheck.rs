@@ -1,6 +1,7 @@
-//! Rechecks: an archived window is requested once more, `recheck` after its end, since the service
-//! may have indexed some of its logs late. Which windows are due for it, what the second answer
-//! means beside the first, and how late logs have been seen to come. Carries *Complete*.
+//! Rechecks: an archived window is requested once more, `recheck` after its end, or after it was
+//! archived where that was later, since the service may have indexed some of its logs late. Which
+//! windows are due for it, what the second answer means beside the first, and how late logs have been
+//! seen to come. Carries *Complete*.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,37 @@ pub(crate) const LONGEST: Millis = Millis::from_days(30);
 /// for a week still makes its rechecks, and one that begins to recheck does not request months.
 pub(crate) const DUE_FOR: Millis = Millis::from_days(7);
 
-/// How long after its end a window is remembered.
+/// How long after its end, and after it was asked for, a window is remembered.
 const REMEMBERED: Millis = LONGEST.plus(DUE_FOR);
+/// How many windows are remembered at most, the newest: 37 days of minutes, 6 years of hours.
+const MOST: usize = 53_280;
+
+/// How long after a window search is asked again, where it has confirmed it and the config says
+/// nothing.
+const BY_SEARCH: Millis = Millis::from_days(1);
+
+/// When an archived window is requested once more; the config's `recheck`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recheck {
+    /// Never.
+    Never,
+    /// So long after its end: longer than `settle` and at most [`LONGEST`].
+    After(Millis),
+    /// A day after, where search has confirmed it: it costs two small requests.
+    WhereSearchConfirms,
+}
+
+impl Recheck {
+    /// How long after a window that was `asked` for.
+    #[must_use]
+    pub fn after(self, asked: Asked) -> Option<Millis> {
+        match self {
+            Self::Never => None,
+            Self::After(length) => Some(length),
+            Self::WhereSearchConfirms => asked.by_search.then_some(BY_SEARCH),
+        }
+    }
+}
 
 /// The last request for a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +58,10 @@ pub struct Asked {
     pub at: UtcMs,
     /// Where in the ledger the line is that archived it: the byte at which it begins.
     pub line: u64,
+    /// Whether it was not the first request.
+    pub again: bool,
+    /// Whether search has confirmed the window.
+    pub by_search: bool,
 }
 
 /// The archived windows that may still be due for a recheck.
@@ -39,16 +73,16 @@ pub struct Recheckable {
 impl Recheckable {
     /// Records that `window` was archived, or archived again.
     pub fn archived(&mut self, window: Window, asked: Asked) {
-        // By the windows' own time: a clock that was ahead for a moment forgets nothing.
+        // By the windows' own time too: a clock that was ahead for a moment forgets nothing.
         while let Some(oldest) = self.windows.first_entry()
             && oldest.key().to().plus(REMEMBERED) < window.to()
+            && oldest.get().at.plus(REMEMBERED) < asked.at
         {
             oldest.remove();
         }
-        if asked.at < window.to().plus(LONGEST) {
-            self.windows.insert(window, asked);
-        } else {
-            self.windows.remove(&window);
+        self.windows.insert(window, asked);
+        if self.windows.len() > MOST {
+            self.windows.pop_first();
         }
     }
 
@@ -56,6 +90,7 @@ impl Recheckable {
     pub fn unchanged(&mut self, window: Window, at: UtcMs) {
         if let Some(asked) = self.windows.get_mut(&window) {
             asked.at = at;
+            asked.again = true;
         }
     }
 
@@ -66,7 +101,8 @@ impl Recheckable {
     }
 
     /// The windows of `job` that are due for a recheck at `now`, oldest first: those that were not
-    /// requested since `recheck` after their end, and that the service still keeps.
+    /// requested since `recheck` after their end, or were archived later than that and not requested
+    /// since `recheck` after that, and that the service still keeps.
     #[must_use]
     pub fn due(&self, now: UtcMs, job: &Job) -> Vec<Window> {
         self.windows
@@ -79,24 +115,32 @@ impl Recheckable {
     /// Whether a window is among them.
     #[must_use]
     pub fn is_due(&self, window: Window, now: UtcMs, job: &Job) -> bool {
-        let Some(after) = job.recheck.filter(|_| job.enabled) else {
+        let Some(asked) = self.asked(window).filter(|_| job.enabled) else {
             return false;
         };
-        let Some(asked) = self.asked(window) else {
+        let Some(due_at) = due_at(window, asked, now, job.recheck) else {
             return false;
         };
-        let due_at = window.to().plus(after);
-        // A clock that was ahead dated a request in the future: such a date says nothing.
-        let was_asked = asked.at >= due_at && asked.at <= now;
         let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
         let is_time = due_at <= now && now < due_at.plus(DUE_FOR);
-        !was_asked && is_time && is_kept && window.to() > job.since
+        is_time && is_kept && window.to() > job.since
     }
 
     /// Every window that is remembered, for a checkpoint.
     pub fn windows(&self) -> impl Iterator<Item = (Window, Asked)> + '_ {
         self.windows.iter().map(|(&window, &asked)| (window, asked))
     }
+}
+
+/// When a window is due for its recheck; `None` if it had it.
+fn due_at(window: Window, asked: Asked, now: UtcMs, recheck: Recheck) -> Option<UtcMs> {
+    let after = recheck.after(asked)?;
+    let of_its_end = window.to().plus(after);
+    // A clock that was ahead dated a request in the future: such a date says nothing.
+    if asked.at < of_its_end || asked.at > now {
+        return Some(of_its_end);
+    }
+    (!asked.again).then(|| asked.at.plus(after))
 }
 
 /// What an archived window holds, as far as a recheck is concerned.
@@ -177,7 +221,7 @@ mod tests {
 
     fn daily() -> Job {
         Job {
-            recheck: Some(Millis(24 * HOUR)),
+            recheck: Recheck::After(Millis(24 * HOUR)),
             ..job()
         }
     }
@@ -189,6 +233,8 @@ mod tests {
         let asked = Asked {
             at: UtcMs(HOUR + 600_000),
             line: 0,
+            again: false,
+            by_search: false,
         };
         known.archived(window, asked);
         (known, window)
@@ -207,18 +253,31 @@ mod tests {
 
     /// Guarantee: Complete
     #[test]
-    fn what_was_archived_late_or_revised_is_not_asked_for_again() {
+    fn what_was_archived_late_is_seen_twice_too_and_what_was_revised_is_not() {
         let (mut known, window) = one_window();
+        let late = Asked {
+            at: UtcMs(25 * HOUR),
+            line: 7,
+            again: false,
+            by_search: false,
+        };
+        known.archived(window, late);
+        assert_eq!(known.due(UtcMs(49 * HOUR - 1), &daily()), []);
+        assert_eq!(known.due(UtcMs(49 * HOUR), &daily()), [window]);
+        known.unchanged(window, UtcMs(49 * HOUR));
+        assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
         let asked = Asked {
             at: UtcMs(25 * HOUR),
             line: 7,
+            again: true,
+            by_search: false,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
         assert_eq!(known.asked(window), Some(asked));
         // A longer `recheck` makes it due once more, for a revision of the revision.
         let later = Job {
-            recheck: Some(Millis(72 * HOUR)),
+            recheck: Recheck::After(Millis(72 * HOUR)),
             ..job()
         };
         assert_eq!(known.due(UtcMs(100 * HOUR), &later), [window]);
@@ -257,6 +316,8 @@ mod tests {
         let asked = Asked {
             at: UtcMs(500 * HOUR),
             line: 0,
+            again: false,
+            by_search: false,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(30 * HOUR), &daily()), [window]);
@@ -273,17 +334,24 @@ mod tests {
             let asked = Asked {
                 at: window.to(),
                 line: 0,
+                again: false,
+                by_search: false,
             };
             known.archived(window, asked);
         }
         assert_eq!(known.windows().count(), 37 * 24 + 1);
-        // What is backfilled from long ago never comes in.
-        let asked = Asked {
-            at: UtcMs(10_000 * HOUR),
-            line: 0,
-        };
-        known.archived(span(0, HOUR), asked);
-        assert_eq!(known.asked(span(0, HOUR)), None);
+        // What is backfilled from long ago is remembered as long, and no more than so many windows.
+        for hour in 0..MOST as i64 {
+            let asked = Asked {
+                at: UtcMs(10_000 * HOUR),
+                line: 0,
+                again: false,
+                by_search: false,
+            };
+            known.archived(span((hour - 90_000) * HOUR, (hour - 89_999) * HOUR), asked);
+        }
+        assert_eq!(known.windows().count(), MOST);
+        assert!(known.asked(span(9_999 * HOUR, 10_000 * HOUR)).is_some());
     }
 
     /// Guarantee: Complete
@@ -329,5 +397,25 @@ mod tests {
             (lateness.over, lateness.until),
             (Millis(99), Millis(24 * HOUR))
         );
+    }
+
+    /// Guarantee: Confirmed
+    #[test]
+    fn without_a_recheck_in_the_config_what_search_confirmed_is_seen_again_after_a_day() {
+        let (mut known, window) = one_window();
+        let by_default = Job {
+            recheck: Recheck::WhereSearchConfirms,
+            ..job()
+        };
+        assert_eq!(known.due(UtcMs(25 * HOUR), &by_default), []);
+        let asked = Asked {
+            at: UtcMs(HOUR + 600_000),
+            line: 0,
+            again: false,
+            by_search: true,
+        };
+        known.archived(window, asked);
+        assert_eq!(known.due(UtcMs(25 * HOUR - 1), &by_default), []);
+        assert_eq!(known.due(UtcMs(25 * HOUR), &by_default), [window]);
     }
 }

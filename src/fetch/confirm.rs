@@ -11,6 +11,7 @@ use crate::domain::retry::Failure;
 use crate::domain::second_opinion::{
     Calibration, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, by_download, by_search, is_asked,
 };
+use crate::domain::span::Span;
 use crate::domain::window_error::WindowError;
 use crate::elsa::request::Search;
 
@@ -135,6 +136,33 @@ pub(super) async fn confirm(
     };
     opinion.confirmed.search_agrees = search_agrees;
     Ok(opinion)
+}
+
+/// Whether search shows once more what it showed when it confirmed a window.
+///
+/// # Errors
+/// When the program is being stopped.
+pub(super) async fn still_agrees(
+    source: &Source,
+    confirmed: &Confirmed,
+    to_bound: ToBound,
+    search: &mut Calibration,
+) -> Result<bool, WindowError> {
+    let piece = |span: &ConfirmedSpan| {
+        Some(Piece {
+            span: Span::new(span.from_ms, span.to_ms)?,
+            expected: span.expected,
+        })
+    };
+    let pieces: Vec<Piece> = confirmed.spans.iter().filter_map(piece).collect();
+    match searched(source, &pieces, to_bound, search).await {
+        Ok(searched) => Ok(searched.verdict == Verdict::Same),
+        Err(None) => Err(WindowError::Stopped),
+        Err(Some(reason)) => {
+            tracing::warn!(job = %source.job.name, "{reason}; the window is downloaded again");
+            Ok(false)
+        }
+    }
 }
 
 fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>) -> Opinion {

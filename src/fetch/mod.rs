@@ -36,7 +36,7 @@ use crate::domain::limits::Limits;
 use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
-use crate::domain::second_opinion::{Again, Calibration, CrossCheck, Verdict, after};
+use crate::domain::second_opinion::{Again, Calibration, CrossCheck, Verdict, Way, after};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::{SpanLimit, resolve};
@@ -226,6 +226,33 @@ pub async fn fetch(
         }
     }
     fetched
+}
+
+/// Whether search still shows of a window what it showed when it confirmed it. `false` also where it
+/// does not tell.
+///
+/// # Errors
+/// When the program is being stopped.
+pub async fn still_agrees(
+    source: &Source,
+    window: Window,
+    confirmed: &Confirmed,
+    learnt: &mut Learnt,
+) -> Result<bool, WindowError> {
+    if confirmed.by != Way::Search || !learnt.search.is_believed() {
+        return Ok(false);
+    }
+    let now = source.shared.clock.now();
+    let to_bound = to_bound(source.job.to_bound, learnt.inclusive_at, now);
+    let agrees = confirm::still_agrees(source, confirmed, to_bound, &mut learnt.search).await?;
+    if agrees {
+        tracing::info!(
+            job = %source.job.name,
+            window = %window,
+            "rechecked: search shows as many records as before"
+        );
+    }
+    Ok(agrees)
 }
 
 /// Asks for the window until its answers make it up.

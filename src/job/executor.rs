@@ -8,7 +8,7 @@ use super::revise;
 use crate::archive::publish::Archived;
 use crate::domain::queue::Work;
 use crate::domain::window_error::WindowError;
-use crate::fetch::{Fetched, Learnt, Source, Wanted, fetch};
+use crate::fetch::{Fetched, Learnt, Source, Wanted, fetch, still_agrees};
 
 /// A window that is to be fetched.
 pub(super) struct Start {
@@ -26,7 +26,8 @@ pub(super) struct Ended {
     pub(super) work: Work,
     /// What is archived of it, where it was asked for again.
     pub(super) before: Option<Archived>,
-    pub(super) fetched: Result<Fetched, WindowError>,
+    /// `None` if search shows that it holds what is archived of it.
+    pub(super) fetched: Result<Option<Fetched>, WindowError>,
     /// What was known of the service, and what is known now.
     pub(super) learnt: (Learnt, Learnt),
 }
@@ -109,9 +110,15 @@ async fn run(start: Start, source: &Source) -> Ended {
     let mut learnt = start.learnt;
     let fetched = async {
         if let Some(before) = &start.before {
-            revise::check_project(&source.shared, &source.job, before).await?;
+            let manifest = revise::manifest_of(&source.shared, &source.job, before).await?;
+            let window = start.wanted.window;
+            if let Some(confirmed) = manifest.confirmed
+                && still_agrees(source, window, &confirmed, &mut learnt).await?
+            {
+                return Ok(None);
+            }
         }
-        fetch(source, start.wanted, &mut learnt).await
+        fetch(source, start.wanted, &mut learnt).await.map(Some)
     };
     let fetched = fetched.await;
     Ended {

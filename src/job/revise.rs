@@ -104,15 +104,15 @@ fn revision(
     }
 }
 
-/// Refuses to ask for the window of `before` where it is another project's.
+/// The manifest of `before`, whose window is to be asked for again.
 ///
 /// # Errors
-/// When it is, or its manifest can't be read.
-pub(super) async fn check_project(
+/// When it is another project's, or can't be read.
+pub(super) async fn manifest_of(
     shared: &Arc<Shared>,
     job: &Job,
     before: &Archived,
-) -> Result<(), WindowError> {
+) -> Result<Manifest, WindowError> {
     let path = shared.store.root().join(&before.folder).join(MANIFEST);
     let shown = path.display().to_string();
     let read = spawn_blocking(move || plain_file::read(&path)).await?;
@@ -121,7 +121,7 @@ pub(super) async fn check_project(
         .and_then(|json| Manifest::parse(&json))
         .map_err(|why| WindowError::Window(format!("can't read {shown}: {why}")))?;
     if (&manifest.project_key, manifest.project_id) == (&job.project_key, job.project_id) {
-        return Ok(());
+        return Ok(manifest);
     }
     Err(WindowError::Window(format!(
         "it was archived from the project {} ({}), which is not the job's any more",

@@ -200,11 +200,11 @@ impl JobRunner {
         if let Some(error) = reconcile::blocked_by(&self.recorder.unrecorded, window) {
             return Err(error);
         }
-        let (before, estimate, after) = match work.task {
+        let (before, estimate, settled_at) = match work.task {
             Task::Archive => {
                 let has_hidden_cap = self.client.hidden_cap() < u64::from(self.job.count);
                 let estimate = replay.estimator.estimate(window.span(), has_hidden_cap);
-                (None, estimate, None)
+                (None, estimate, window.to().plus(self.job.settle))
             }
             Task::Recheck => {
                 let before = self.recorder.ledger.archived_before(window);
@@ -213,13 +213,13 @@ impl JobRunner {
                     message: error.to_string(),
                 })?;
                 let records = before.records;
-                (Some(before), records, self.job.recheck)
+                (Some(before), records, self.view().recheck_at(window))
             }
         };
         let wanted = Wanted {
             window,
             estimate,
-            settled_at: window.to().plus(after.unwrap_or(self.job.settle)),
+            settled_at,
             cross_check: mode.cross_check(self.job.cross_check),
             before: replay.estimator.last(),
         };
@@ -244,12 +244,13 @@ impl JobRunner {
         self.learnt.learn(began, learnt);
         let work = ended.work;
         let finished = match ended.fetched {
-            Ok(fetched) if is_halted => {
+            Ok(None) => self.recorder.done(work, None, outcome),
+            Ok(Some(fetched)) if is_halted => {
                 // There may be a folder that the ledger lacks.
                 staging::clean(&self.shared, &self.job, &fetched.staged).await;
                 Err(WindowError::Stopped)
             }
-            Ok(fetched) => {
+            Ok(Some(fetched)) => {
                 let source = self.source(stop);
                 let replay = self.recorder.ledger.replay();
                 let published = match ended.before {

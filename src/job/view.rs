@@ -61,9 +61,15 @@ impl View<'_> {
         }
         // The ledger's times are by our clock.
         let mut due = self.replay.recheckable.due(self.ours, self.job);
-        let after = self.job.recheck.unwrap_or(Millis::ZERO);
-        due.retain(|window| window.to().plus(after) <= now);
+        due.retain(|&window| self.recheck_at(window) <= now);
         due
+    }
+
+    /// Before this instant a window is not rechecked.
+    pub(super) fn recheck_at(self, window: Window) -> UtcMs {
+        let asked = self.replay.recheckable.asked(window);
+        let after = asked.and_then(|asked| self.job.recheck.after(asked));
+        window.to().plus(after.unwrap_or(Millis::ZERO))
     }
 
     /// Whether a window has settled since the cycle began: it is not to wait for rechecks.

@@ -51,8 +51,9 @@ struct Stored {
     last_line: Option<Digest>,
     failures: Vec<StoredFailures>,
     recheck_failures: Vec<StoredFailures>,
-    /// Each with the time of its last request, and where its line begins.
-    recheckable: Vec<(UtcMs, UtcMs, UtcMs, u64)>,
+    /// Each with the time of its last request, where its line begins, whether it was not the first
+    /// request, and whether search has confirmed it.
+    recheckable: Vec<(UtcMs, UtcMs, UtcMs, u64, bool, bool)>,
     revisions: Vec<(UtcMs, UtcMs, u32)>,
     lateness: (u64, u64, u64, Millis, Millis),
 }
@@ -133,7 +134,17 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         recheckable: replay
             .recheckable
             .windows()
-            .map(|(span, asked)| (span.from(), span.to(), asked.at, asked.line))
+            .map(|(span, asked)| {
+                let (again, by_search) = (asked.again, asked.by_search);
+                (
+                    span.from(),
+                    span.to(),
+                    asked.at,
+                    asked.line,
+                    again,
+                    by_search,
+                )
+            })
             .collect(),
         revisions: replay
             .revisions
@@ -213,10 +224,15 @@ impl Stored {
         for (from, to, records) in self.recent {
             replay.estimator.note(Span::new(from, to)?, records);
         }
-        for (from, to, at, line) in self.recheckable {
-            replay
-                .recheckable
-                .archived(Window::of(Span::new(from, to)?), Asked { at, line });
+        for (from, to, at, line, again, by_search) in self.recheckable {
+            let asked = Asked {
+                at,
+                line,
+                again,
+                by_search,
+            };
+            let window = Window::of(Span::new(from, to)?);
+            replay.recheckable.archived(window, asked);
         }
         for (from, to, revision) in self.revisions {
             replay

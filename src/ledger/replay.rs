@@ -193,6 +193,8 @@ impl Replay {
         let asked = Asked {
             at: archived.asked.unwrap_or(at),
             line: self.end,
+            again: archived.supersedes.is_some(),
+            by_search: archived.confirmed == Some(Way::Search),
         };
         self.recheckable.archived(window, asked);
         let named = archived

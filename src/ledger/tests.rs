@@ -10,6 +10,7 @@ use crate::archive::publish::tests::{published, revised, span};
 use crate::archive::store::Store;
 use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
+use crate::domain::recheck::Recheck;
 use crate::domain::span::{Millis, UtcMs};
 
 mod adoption;
@@ -322,7 +323,7 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     let replay = ledger.replay();
     let now = UtcMs(9 * HOUR);
     let job = Job {
-        recheck: Some(Millis(HOUR)),
+        recheck: Recheck::After(Millis(HOUR)),
         ..crate::domain::plan::tests::job()
     };
     // Once it is not due any more, it fails no more.

@@ -8,7 +8,7 @@ use crate::config::problem::{nearest, printable, quote};
 use crate::config::table::{duration, kind, string};
 use crate::config::units::show_duration;
 use crate::domain::job::{AccountName, JobName};
-use crate::domain::recheck::LONGEST;
+use crate::domain::recheck::{LONGEST, Recheck};
 use crate::domain::schedule::Schedule;
 use crate::domain::span::Millis;
 use crate::domain::window::WindowSize;
@@ -78,9 +78,9 @@ pub(super) fn settle(value: &DeValue<'_>) -> Result<Millis, String> {
     Ok(length)
 }
 
-pub(super) fn recheck(value: &DeValue<'_>) -> Result<Option<Millis>, String> {
+pub(super) fn recheck(value: &DeValue<'_>) -> Result<Recheck, String> {
     if value.as_str() == Some("never") {
-        return Ok(None);
+        return Ok(Recheck::Never);
     }
     let length = duration(value, "24h")?;
     if length > LONGEST {
@@ -90,7 +90,7 @@ pub(super) fn recheck(value: &DeValue<'_>) -> Result<Option<Millis>, String> {
             show_duration(LONGEST)
         ));
     }
-    Ok(Some(length))
+    Ok(Recheck::After(length))
 }
 
 pub(super) fn include_fields(value: &DeValue<'_>) -> Result<Vec<String>, String> {

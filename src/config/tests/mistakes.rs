@@ -93,7 +93,7 @@ colour = "\u001b[31mred"
 fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
     let read = |keys: &str| parse(&one_job(&format!("since = 2026-11-01\n{keys}")));
     let fine = read("recheck = '24h'\nretention = '30d'").unwrap();
-    assert_eq!(fine.jobs[0].recheck, Some(Millis(86_400_000)));
+    assert_eq!(fine.jobs[0].recheck, Recheck::After(Millis(86_400_000)));
     for (keys, why) in [
         (
             "recheck = '10m'",
@@ -121,7 +121,7 @@ fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
         "{problem}"
     );
     let off = parse(&text.replace("window = '1d'", "recheck = 'never'")).unwrap();
-    assert_eq!(off.jobs[0].recheck, None);
+    assert_eq!(off.jobs[0].recheck, Recheck::Never);
     // What [defaults] says is judged there, once.
     let text = "[defaults]\nsettle = '1h'\nrecheck = '5m'\nsince = 2026-11-01\n[[job]]\nname = 'a'\n\
                 project_key = 'k'\nproject_id = 1\n";

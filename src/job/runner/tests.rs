@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
 use crate::domain::limits::Limits;
 use crate::domain::plan::{plan, tests::job};
+use crate::domain::recheck::Recheck;
 use crate::domain::retry::Policy;
 use crate::domain::secret::{Keys, Secret};
 use crate::domain::span::{Millis, Span, UtcMs};
@@ -85,7 +86,7 @@ impl Rig {
     pub(crate) fn runner(&self, progress: Arc<dyn Progress>, deadlines: Deadlines) -> JobRunner {
         let job = Job {
             since: UtcMs(BEGIN),
-            recheck: self.recheck,
+            recheck: self.recheck.map_or(Recheck::Never, Recheck::After),
             ..job()
         };
         let account = Account {

@@ -8,6 +8,7 @@ use elsa_archiver::clock::Clock;
 use elsa_archiver::domain::account::{Account, Endpoint};
 use elsa_archiver::domain::circuit_breaker::Remedy;
 use elsa_archiver::domain::job::{AccountName, Format, Job, JobName, ToBound};
+use elsa_archiver::domain::recheck::Recheck;
 use elsa_archiver::domain::retry::{Decision, Failure, Policy};
 use elsa_archiver::domain::schedule::Schedule;
 use elsa_archiver::domain::second_opinion::CrossCheck;
@@ -100,7 +101,7 @@ pub fn job(name: &str) -> Job {
         format: Format::Json,
         include_fields: Vec::new(),
         retention: None,
-        recheck: None,
+        recheck: Recheck::Never,
         to_bound: Some(ToBound::Inclusive),
         cross_check: CrossCheck::Off,
         count: 2000,

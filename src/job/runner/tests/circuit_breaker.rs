@@ -188,9 +188,10 @@ async fn while_our_clock_is_ahead_pauses_hold_and_a_recheck_is_done_once() {
     rig.recheck = Some(Millis(HOUR));
     let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     assert_eq!(cycle(&mut runner).await.archived, 1);
-    for (hours, fault, archived) in [
-        (2, FaultPlan::none(), 1),
-        (3, FaultPlan::always(Fault::Html200), 0),
+    // By our clock the second window is archived late, so it is to be seen again an hour later.
+    for (hours, fault, archived, unchecked) in [
+        (2, FaultPlan::none(), 1, 0),
+        (3, FaultPlan::always(Fault::Html200), 0, 1),
     ] {
         rig.service.set_faults(fault);
         let now = hours * HOUR + HOUR / 2;
@@ -200,7 +201,7 @@ async fn while_our_clock_is_ahead_pauses_hold_and_a_recheck_is_done_once() {
         cycle(&mut runner).await;
         rig.service.clear_journal();
         for _ in 0..5 {
-            assert_eq!(cycle(&mut runner).await.unchecked, 0);
+            assert_eq!(cycle(&mut runner).await.unchecked, unchecked);
         }
         assert_eq!(rig.service.journal().len(), 0, "at {hours}");
     }
