@@ -242,6 +242,15 @@ fn foreign(zip: &File, from: u64, to: u64, place: &str) -> Result<(), UnpackErro
     )))
 }
 
+/// Tells the last bytes of an entry's data, which ends at `end` and goes on behind what it decodes to.
+pub(super) fn foreign_tail(zip: &File, end: u64) -> Result<(), UnpackError> {
+    let tail = read(zip, end.saturating_sub(SHOWN_BYTES as u64), SHOWN_BYTES)?;
+    Err(UnpackError::Damaged(format!(
+        "a file's data has bytes behind its end; up to byte {end} there is: \"{}\"",
+        printable::printable(&String::from_utf8_lossy(&tail))
+    )))
+}
+
 /// The bytes at `at`: `most` of them, or as many as there are.
 fn read(zip: &File, at: u64, most: usize) -> Result<Vec<u8>, UnpackError> {
     let mut bytes = vec![0; most];
