@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -26,15 +26,16 @@ use crate::domain::window::Zone;
 use crate::durable::{DiskError, Step};
 pub use entry::EntryFault;
 use entry::check_kind;
-use whole::{Metered, damaged};
+use metered::Metered;
+use size::Size;
+use whole::damaged;
 
 mod entry;
 mod extents;
+mod metered;
 mod pages;
+mod size;
 mod whole;
-
-/// Up to here the compression ratio of a zip does not matter: it can do no harm.
-const RATIO_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes between two checks of free space and of the stop signal.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
@@ -156,7 +157,7 @@ impl Unpacking<'_> {
     /// written by then stays for the caller to remove.
     pub fn run(&self, zip: &Path, stop: &dyn Fn() -> bool) -> Result<Unpacked, UnpackError> {
         let zip = File::open(zip).map_err(UnpackError::Unreadable)?;
-        let mut archive = whole::open(&zip, &self.limits)?;
+        let (mut archive, meter) = whole::open(&zip, &self.limits)?;
         let declared = whole::check(&zip, &mut archive, &self.limits)?;
         let no_room = |why| UnpackError::NoRoom { declared, why };
         self.store.check_space(declared).map_err(no_room)?;
@@ -192,8 +193,10 @@ impl Unpacking<'_> {
             drop(raw);
             folders.make_above(self, index, &name)?;
             let entry = archive.by_index(index).map_err(damaged)?;
+            meter.watch(&entry);
             let seen = &mut unpacked.seen;
             let (file, uncountable) = self.write_file(entry, index, name, &mut size, seen, stop)?;
+            meter.check_end()?;
             unpacked.records = unpacked
                 .records
                 .zip(file.records)
@@ -213,7 +216,7 @@ impl Unpacking<'_> {
 
     fn write_file(
         &self,
-        mut entry: ZipFile<'_, BufReader<Metered>>,
+        mut entry: ZipFile<'_, Metered>,
         index: usize,
         path: String,
         size: &mut Size,
@@ -260,7 +263,7 @@ impl Unpacking<'_> {
             };
             bytes += read as u64;
             // For each entry too: one with a high ratio must not hide among others.
-            Size { bytes, packed }.check(&self.limits)?;
+            Size::of(bytes, packed).check(&self.limits)?;
             size.and(bytes, packed).check(&self.limits)?;
             if bytes - looked_at >= LOOK_BYTES {
                 looked_at = bytes;
@@ -294,36 +297,6 @@ impl Unpacking<'_> {
             last_ms: last,
         };
         Ok((file, uncountable))
-    }
-}
-
-/// What the files of one zip have become so far.
-#[derive(Debug, Default)]
-struct Size {
-    bytes: u64,
-    packed: u64,
-}
-
-impl Size {
-    /// Adds one more file.
-    const fn and(&self, bytes: u64, packed: u64) -> Self {
-        Self {
-            bytes: self.bytes.saturating_add(bytes),
-            packed: self.packed.saturating_add(packed),
-        }
-    }
-
-    fn check(&self, limits: &Limits) -> Result<(), UnpackError> {
-        if self.bytes > limits.unpacked_bytes {
-            let what = format!("more than {} bytes unpacked", limits.unpacked_bytes);
-            return Err(UnpackError::Refused(what));
-        }
-        let expected = self.packed.saturating_mul(limits.ratio);
-        if self.bytes > expected.max(RATIO_FREE_BYTES) {
-            let what = format!("it unpacks to over {} times its size", limits.ratio);
-            return Err(UnpackError::Refused(what));
-        }
-        Ok(())
     }
 }
 

@@ -2,21 +2,21 @@
 //! names each entry once, and agrees with what lies in the file ([`extents`]). Carries *Suspicious*
 //! and *Bounded*.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Seek as _};
 use std::rc::Rc;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::metered::{Meter, Metered};
 use super::{UnpackError, extents};
 use crate::archive::directory;
 use crate::domain::limits::Limits;
 use crate::printable;
 
 /// A zip whose directory was read.
-pub(super) type Archive = ZipArchive<BufReader<Metered>>;
+pub(super) type Archive = ZipArchive<Metered>;
 
 /// Bytes of a directory that are always allowed. It is read into memory as a whole.
 const DIRECTORY_BYTES: u64 = 4 * 1024 * 1024;
@@ -26,11 +26,12 @@ const DIRECTORY_ENTRY_BYTES: u64 = 200;
 /// What else is read to find the directory: the tail, and records that point to it.
 const SEARCH_BYTES: u64 = 1024 * 1024;
 
-/// Opens a zip, reading no more than a directory within `limits` can have.
+/// Opens a zip, reading no more than a directory within `limits` can have. The meter shows how far it is
+/// read afterwards.
 ///
 /// # Errors
 /// When it is damaged, or its directory larger.
-pub(super) fn open(zip: &File, limits: &Limits) -> Result<Archive, UnpackError> {
+pub(super) fn open(zip: &File, limits: &Limits) -> Result<(Archive, Rc<Meter>), UnpackError> {
     let mut file = zip.try_clone().map_err(UnpackError::Unreadable)?;
     let most_bytes = DIRECTORY_BYTES.max(DIRECTORY_ENTRY_BYTES * limits.entries as u64);
     let Some(ends) = directory::ends(&mut file).map_err(UnpackError::Unreadable)? else {
@@ -42,13 +43,10 @@ pub(super) fn open(zip: &File, limits: &Limits) -> Result<Archive, UnpackError> 
         return Err(UnpackError::Refused(what));
     }
     // The announced size may be a lie; this limit holds whatever the library believes.
-    let left = Rc::new(Cell::new(most_bytes + SEARCH_BYTES));
-    let metered = Metered {
-        file,
-        left: Rc::clone(&left),
-    };
-    let archive = ZipArchive::new(BufReader::new(metered)).map_err(damaged)?;
-    left.set(u64::MAX);
+    file.rewind().map_err(UnpackError::Unreadable)?;
+    let meter = Meter::new(most_bytes + SEARCH_BYTES);
+    let archive = ZipArchive::new(Metered::new(file, &meter)).map_err(damaged)?;
+    meter.open();
     // The library falls back to an end before the last, where a shorter archive may have been.
     let entries = archive.len() as u64;
     if entries != ends.entries && !archive.has_duplicate_names() {
@@ -56,7 +54,7 @@ pub(super) fn open(zip: &File, limits: &Limits) -> Result<Archive, UnpackError> 
         let what = format!("its end announces {announced} entries, its directory has {entries}");
         return Err(UnpackError::Damaged(what));
     }
-    Ok(archive)
+    Ok((archive, meter))
 }
 
 /// Checks the directory of `zip` as a whole, and that nothing lies in it that the directory does not
@@ -117,33 +115,6 @@ pub(super) fn unreadable(error: io::Error) -> UnpackError {
         UnpackError::Unreadable(error)
     } else {
         UnpackError::Damaged(printable::whole(&error.to_string()))
-    }
-}
-
-/// A file of which only so many bytes can be read.
-#[derive(Debug)]
-pub(super) struct Metered {
-    file: File,
-    left: Rc<Cell<u64>>,
-}
-
-impl Read for Metered {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        let Some(left) = self.left.get().checked_sub(read as u64) else {
-            return Err(io::Error::other("its directory is too long"));
-        };
-        self.left.set(left);
-        Ok(read)
-    }
-}
-
-impl Seek for Metered {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        // The disk has no part in this: it is the zip that points where nothing can be.
-        self.file
-            .seek(to)
-            .map_err(|_| io::Error::other("it points outside"))
     }
 }
 

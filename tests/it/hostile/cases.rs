@@ -169,6 +169,12 @@ impl Ground {
             }),
             zip("bytes-between-entries", "between its entries", &behind(0)),
             zip("bytes-behind-a-descriptor", "its last entry", &behind(1)),
+            zip("bytes-behind-what-is-deflated", "behind its end", &|zip| {
+                let entry = &mut zip.entries[0];
+                entry.data.extend(error);
+                entry.local.packed = entry.data.len() as u64;
+                entry.central.packed = entry.local.packed;
+            }),
             zip("bytes-before-the-directory", "and its directory", &|zip| {
                 zip.entries.reverse();
                 zip.before_directory = error.to_vec();

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write as _};
 
+use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -359,6 +360,28 @@ fn a_descriptor_tells_what_the_directory_tells() {
     assert_damaged("not announced", &zip, "between its entries");
 }
 
+/// Guarantee: Complete
+#[test]
+fn bytes_behind_the_end_of_what_data_decodes_to_are_told() {
+    let with = |behind: &[u8], content: &[u8]| {
+        let mut entry = Entry::deflated("a.json", content);
+        entry.data.extend(behind);
+        let packed = entry.data.len() as u64;
+        let entry = entry.both(|header| header.packed = packed);
+        Zip::of([entry, file("b.json")]).bytes()
+    };
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(b' '..b'~'))
+        .take(50_000)
+        .collect();
+    for content in [&b""[..], b"{}", LOG, &LOG.repeat(10_000), &noise] {
+        assert_read("as it should be", &with(b"", content), 2);
+        for behind in [&b"\r\n"[..], b"abc", ERROR, &ERROR.repeat(1000)] {
+            let zip = with(behind, content);
+            assert_damaged("goes on", &zip, "a file's data has bytes behind its end");
+        }
+    }
+}
+
 /// Guarantee: Suspicious
 #[test]
 fn the_end_announces_the_directory_that_is_there() {
@@ -394,4 +417,38 @@ fn the_end_announces_the_directory_that_is_there() {
     let end = twice.len() - 22;
     twice[end + 8..end + 20].copy_from_slice(&plain[plain.len() - 14..plain.len() - 2]);
     assert_read("said twice", &twice, 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Guarantee: Complete
+    #[test]
+    fn any_content_that_the_library_deflates_is_needed_to_its_last_byte(
+        content in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..3000),
+            proptest::collection::vec(b'a'..b'd', 0..30_000),
+        ],
+        level in 1i64..=9,
+        behind in proptest::collection::vec(any::<u8>(), 2..40),
+    ) {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("a.txt", options().compression_level(Some(level))).unwrap();
+        zip.write_all(&content).unwrap();
+        let bytes = zip.finish().unwrap().into_inner();
+        let read = unpack(&bytes);
+        prop_assert!(read.is_ok(), "{:?}", read);
+
+        let mut archive = ZipArchive::new(Cursor::new(&bytes)).unwrap();
+        let raw = archive.by_index_raw(0).unwrap();
+        prop_assume!(raw.compression() == CompressionMethod::Deflated);
+        let start = raw.data_start().unwrap() as usize;
+        let data = &bytes[start..start + raw.compressed_size() as usize];
+        let mut entry = Entry::stored("a.txt", &content);
+        entry.data = [data, &behind].concat();
+        let packed = entry.data.len() as u64;
+        let entry = entry.both(|header| (header.method, header.packed) = (8, packed));
+        let refused = unpack(&Zip::of([entry]).bytes()).map(|unpacked| unpacked.records);
+        prop_assert!(matches!(refused, Err(UnpackError::Damaged(_))), "{:?}", refused);
+    }
 }
