@@ -3,18 +3,19 @@
 
 mod download;
 mod search;
+mod service_clock;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
-use super::error_response::{CallError, http_date};
+use super::error_response::{CallError, Signature};
 use super::limiter::Limiter;
 use super::network::Network;
 use super::redact::{quote, redact};
@@ -28,6 +29,8 @@ use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
+
+use service_clock::{Heard, ServiceClock, Signed};
 
 pub use download::{Download, MOST_BYTES, ZIP_STATUS};
 
@@ -58,22 +61,10 @@ impl Default for Deadlines {
     }
 }
 
-/// How much later than a `Date` the service's clock may be: its fraction of a second, and some for
-/// the way.
-const DATE_PRECISION: Millis = Millis::from_secs(5);
-
 /// The client could not be made.
 #[derive(Debug, Error)]
 #[error("can't set up HTTPS: {0}")]
 pub struct SetUpError(String);
-
-/// The clock that signed an attempt.
-#[derive(Clone, Copy)]
-struct Signed {
-    at: UtcMs,
-    /// The service's clock minus ours, as it was known.
-    skew: Millis,
-}
 
 /// The client of one account.
 pub struct Client {
@@ -83,13 +74,7 @@ pub struct Client {
     limiter: Limiter,
     max_in_flight: usize,
     clock: Clock,
-    /// The service's clock minus ours, in milliseconds, if known.
-    skew_ms: AtomicI64,
-    /// How far the service's clock is behind ours, by its last answer, in milliseconds; 0 when it
-    /// is not, never positive.
-    behind_ms: AtomicI64,
-    /// Whether its last answer had a `Date`.
-    is_dated: AtomicBool,
+    service_clock: ServiceClock,
     /// The smallest number of records at which the service has cut an answer although more had
     /// been asked for; `u64::MAX` while none is known.
     hidden_cap: AtomicU64,
@@ -152,9 +137,7 @@ impl Client {
             limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
             max_in_flight: account.max_in_flight.max(1) as usize,
             clock,
-            skew_ms: AtomicI64::new(0),
-            behind_ms: AtomicI64::new(0),
-            is_dated: AtomicBool::new(false),
+            service_clock: ServiceClock::default(),
             hidden_cap: AtomicU64::new(u64::MAX),
             deadlines,
         })
@@ -174,32 +157,33 @@ impl Client {
 
     /// Sets the clock by which attempts are signed: `skew` is the service's clock minus ours.
     pub fn correct_clock(&self, skew: Millis) {
-        self.skew_ms.store(skew.0, Ordering::Relaxed);
+        self.service_clock.correct(skew);
     }
 
-    /// The earlier of our clock and the service's, as far as its last answer's `Date` tells: no
-    /// window may end after it, or its logs would not have come yet.
+    /// The earlier of our clock and the service's, as far as its answers' `Date` tells within
+    /// reason: no window may end after it, or its logs would not have come yet.
     #[must_use]
     pub fn now(&self) -> UtcMs {
-        self.clock
-            .now()
-            .plus(Millis(self.behind_ms.load(Ordering::Relaxed)))
+        self.clock.now().plus(self.service_clock.behind())
     }
 
-    /// Whether the last answer said what time it is at the service.
+    /// Whether the last answer said what time it is at the service, within reason.
     #[must_use]
     pub fn is_dated(&self) -> bool {
-        self.is_dated.load(Ordering::Relaxed)
+        self.service_clock.is_dated()
     }
 
-    fn note_date(&self, date: Option<&str>) {
-        let date = date.and_then(http_date);
-        self.is_dated.store(date.is_some(), Ordering::Relaxed);
-        let Some(date) = date else {
-            return;
-        };
-        let behind = date.plus(DATE_PRECISION).since(self.clock.now());
-        self.behind_ms.store(behind.0.min(0), Ordering::Relaxed);
+    fn note_time(&self, heard: Heard, signature: Signature) {
+        if let Some(date) = self.service_clock.note(heard, signature) {
+            tracing::warn!(
+                endpoint = %self.endpoint,
+                date = %date,
+                signed_at = %heard.signed.at,
+                "the service accepts what was signed at `signed_at`, so its clock can't show the \
+                 `Date` of the answer: that is the clock of a proxy or a cache on the way, and is not \
+                 used; check who answers there, and NTP on it. Said once"
+            );
+        }
     }
 
     /// The number of records at which the service cuts answers of this account, whatever is asked
@@ -244,24 +228,21 @@ impl Client {
     /// # Errors
     /// When no answer comes, or one that does not begin like a zip.
     pub async fn ask(&self, request: &Request<'_>) -> Result<Download<'_>, CallError> {
-        let (mut answer, signed) = self.send(DOWNLOAD_PATH, request).await?;
+        let mut answer = self.send(DOWNLOAD_PATH, request).await?;
         if answer.begins_like_a_zip().await? {
+            answer.note_time(Signature::Accepted);
             return Ok(answer);
         }
-        Err(self.refused(answer, signed).await)
+        Err(answer.refusal().await)
     }
 
     /// Makes one attempt at a call, signed afresh, as soon as the account's bounds allow. The time
     /// comes last, since waiting for the bounds may take minutes, and the gateway refuses a
     /// timestamp that is five minutes old.
-    async fn send(
-        &self,
-        path: &str,
-        request: &impl Serialize,
-    ) -> Result<(Download<'_>, Signed), CallError> {
+    async fn send(&self, path: &str, request: &impl Serialize) -> Result<Download<'_>, CallError> {
         let slot = self.limiter.slot().await;
         let begun = Instant::now();
-        let skew = Millis(self.skew_ms.load(Ordering::Relaxed));
+        let skew = self.service_clock.skew();
         let signed = Signed {
             at: self.clock.now().plus(skew),
             skew,
@@ -291,19 +272,7 @@ impl Client {
             Ok(Err(error)) => return Err(self.no_answer(&error)),
             Err(_) => return Err(self.too_slow("no answer", until_head)),
         };
-        let answer = Download::new(self, response, begun, slot);
-        self.note_date(answer.header(DATE));
-        Ok((answer, signed))
-    }
-
-    /// What it means that the answer is not what was asked for.
-    async fn refused(&self, answer: Download<'_>, signed: Signed) -> CallError {
-        let mut refusal = answer.refusal(signed.at).await;
-        if let Failure::ClockSkew { skew: measured } = &mut refusal.failure {
-            // It was measured against the clock that signed; what counts is ours.
-            *measured = measured.plus(signed.skew);
-        }
-        refusal
+        Ok(Download::new(self, response, begun, signed, slot))
     }
 
     fn signed_headers(&self, path: &str, timestamp: UtcMs) -> Result<HeaderMap, CallError> {
@@ -376,3 +345,6 @@ fn chain(error: &(dyn std::error::Error + 'static), keys: Option<&Keys>) -> Stri
     let told = keys.map_or_else(|| told.clone(), |keys| redact(&told, keys));
     quote(&told).trim_matches('"').to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,17 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
+/// What an answer tells of the signature, and so of the clock that signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signature {
+    /// The gateway let it pass.
+    Accepted,
+    /// The gateway did not let it pass, because of key or clock.
+    Refused,
+    /// Nothing: the answer may be a proxy's, or come from before the gateway looked.
+    Untold,
+}
+
 /// An answer that is no zip.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorResponse<'a> {
@@ -63,6 +74,11 @@ const SKEW: Millis = Millis(270_000);
 /// Reads what the answer means.
 #[must_use]
 pub fn classify(response: ErrorResponse<'_>) -> CallError {
+    classify_with_signature(response).0
+}
+
+/// The same, and what the answer tells of the signature.
+pub(super) fn classify_with_signature(response: ErrorResponse<'_>) -> (CallError, Signature) {
     let mut body = ErrorBody::read(response.body);
     // After JSON's escapes are read, which would hide a key; before anything cuts the text, or half
     // a key would be left.
@@ -87,10 +103,21 @@ pub fn classify(response: ErrorResponse<'_>) -> CallError {
             )
         }
     };
-    CallError::new(
-        failure,
-        format!("{status}{}", advice(response.status, failure)),
+    let message = format!("{status}{}", advice(response.status, failure));
+    (
+        CallError::new(failure, message),
+        signature(failure, body.code),
     )
+}
+
+const fn signature(failure: Failure, code: Option<u32>) -> Signature {
+    match (failure, code) {
+        (Failure::WrongKey | Failure::ClockSkew { .. }, _) => Signature::Refused,
+        // What the gateway says of a caller that it knows, and of the endpoint behind it. Quotas and
+        // rates may be looked at before.
+        (_, Some(100 | 210 | 300 | 430 | 500 | 510)) => Signature::Accepted,
+        _ => Signature::Untold,
+    }
 }
 
 fn failure(response: ErrorResponse<'_>, body: &ErrorBody) -> Failure {

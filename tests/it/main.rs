@@ -24,6 +24,7 @@ mod clock;
 mod commands;
 mod complete;
 mod daemon;
+mod date;
 mod disk;
 mod earlier;
 mod faults;

@@ -5,10 +5,12 @@ use reqwest::Response;
 use reqwest::header::{DATE, HeaderName, RETRY_AFTER};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Client, chain};
+use super::{Client, Heard, Signed, chain};
 use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT};
-use crate::domain::span::{Millis, UtcMs};
-use crate::elsa::error_response::{CallError, ErrorResponse, classify};
+use crate::domain::span::Millis;
+use crate::elsa::error_response::{
+    CallError, ErrorResponse, Signature, classify_with_signature, http_date,
+};
 use crate::elsa::limiter::Slot;
 use crate::elsa::redact::redact;
 
@@ -33,6 +35,8 @@ pub struct Download<'a> {
     /// What `Content-Length` says, in bytes; it is not believed.
     announced: Option<u64>,
     deadline: Instant,
+    /// What its head tells of the time.
+    heard: Heard,
     /// What was read to see how the answer begins.
     peeked: Vec<u8>,
     received: u64,
@@ -40,12 +44,25 @@ pub struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    pub(super) fn new(client: &'a Client, response: Response, begun: Instant, slot: Slot) -> Self {
+    pub(super) fn new(
+        client: &'a Client,
+        response: Response,
+        begun: Instant,
+        signed: Signed,
+        slot: Slot,
+    ) -> Self {
+        let heard = Heard {
+            signed,
+            took: Millis(begun.elapsed().as_millis().try_into().unwrap_or(i64::MAX)),
+            arrived: client.clock.now(),
+            date: text(&response, DATE).and_then(http_date),
+        };
         Self {
             client,
             announced: response.content_length(),
             deadline: begun + client.deadlines.total,
             response,
+            heard,
             peeked: Vec::new(),
             received: 0,
             _slot: slot,
@@ -138,35 +155,50 @@ impl<'a> Download<'a> {
         Ok(())
     }
 
-    pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
-    }
-
     /// The HTTP status.
     pub(super) fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
 
+    /// Learns from it what time it is at the service.
+    pub(super) fn note_time(&self, signature: Signature) {
+        self.client.note_time(self.heard, signature);
+    }
+
     /// Reads an error response, and what it means.
-    pub(super) async fn refusal(mut self, now: UtcMs) -> CallError {
+    pub(super) async fn refusal(mut self) -> CallError {
         // Its status counts even if its body breaks off or comes too slowly.
         let _ = timeout(self.client.deadlines.idle, self.peek()).await;
-        self.refusal_of(&self.peeked, now)
+        self.refusal_of(&self.peeked)
     }
 
     /// What an error response means that begins with these bytes.
-    pub(super) fn refusal_of(&self, body: &[u8], now: UtcMs) -> CallError {
+    pub(super) fn refusal_of(&self, body: &[u8]) -> CallError {
         let body = &body[..body.len().min(ERROR_BYTES)];
         // Before anything cuts the text, or half a key would be left.
-        let text = redact(&String::from_utf8_lossy(body), &self.client.keys);
-        let error = classify(ErrorResponse {
+        let body = redact(&String::from_utf8_lossy(body), &self.client.keys);
+        let Signed { at, skew } = self.heard.signed;
+        let (mut error, signature) = classify_with_signature(ErrorResponse {
             status: self.status(),
-            retry_after: self.header(RETRY_AFTER),
-            date: self.header(DATE),
-            body: text.as_bytes(),
-            now,
+            retry_after: text(&self.response, RETRY_AFTER),
+            date: text(&self.response, DATE),
+            body: body.as_bytes(),
+            now: at,
             keys: &self.client.keys,
         });
+        self.note_time(signature);
+        match &mut error.failure {
+            // It was measured against the clock that signed; what counts is ours.
+            Failure::ClockSkew { skew: measured } => *measured = measured.plus(skew),
+            Failure::WrongKey if skew != Millis::ZERO => {
+                error.message += &format!(
+                    ". It was signed by the service's `Date`, {} s off this machine's clock; should \
+                     that be a proxy's or a cache's, the key may be right: check NTP on both",
+                    skew.as_secs()
+                );
+            }
+            _ => {}
+        }
         if let Failure::Throttled { wait } | Failure::QuotaExceeded { wait } = error.failure {
             // Before this request's slot is free, or another would begin in between.
             let wait = wait.unwrap_or(SHORTEST_PAUSE);
@@ -175,6 +207,10 @@ impl<'a> Download<'a> {
         }
         error
     }
+}
+
+fn text(response: &Response, name: HeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok()
 }
 
 fn is_zip_beginning(bytes: &[u8]) -> bool {

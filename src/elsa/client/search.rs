@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Client;
 use crate::domain::retry::Failure;
-use crate::elsa::error_response::CallError;
+use crate::elsa::error_response::{CallError, Signature};
 use crate::elsa::request::Search;
 use crate::elsa::signature::SEARCH_PATH;
 
@@ -23,9 +23,9 @@ impl Client {
     /// # Errors
     /// When no answer comes, or one that is no JSON, or an error.
     pub async fn search(&self, request: &Search<'_>) -> Result<u64, CallError> {
-        let (mut answer, signed) = self.send(SEARCH_PATH, request).await?;
+        let mut answer = self.send(SEARCH_PATH, request).await?;
         if answer.status() != OK {
-            return Err(self.refused(answer, signed).await);
+            return Err(answer.refusal().await);
         }
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await? {
@@ -46,8 +46,9 @@ impl Client {
         };
         let is_error = |key: &str| value.get(key).is_some();
         if is_error("error") || is_error("errorCode") {
-            return Err(answer.refusal_of(&body, signed.at));
+            return Err(answer.refusal_of(&body));
         }
+        answer.note_time(Signature::Accepted);
         Ok(objects(&value))
     }
 }

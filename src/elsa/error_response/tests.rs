@@ -198,3 +198,35 @@ fn a_key_is_redacted_however_json_writes_it() {
         assert!(!message.contains("CANARY"), "{message}");
     }
 }
+
+/// Guarantee: Suspicious
+#[test]
+fn only_the_gateway_tells_that_a_signature_was_accepted() {
+    let told = |status, body: &str| classify_with_signature(refusal(status, body.as_bytes())).1;
+    for (status, code, signature) in [
+        (400, "100", Signature::Accepted),
+        (401, "200", Signature::Refused),
+        (401, "210", Signature::Accepted),
+        (404, "300", Signature::Accepted),
+        (413, "430", Signature::Accepted),
+        (429, "400", Signature::Untold),
+        (429, "410", Signature::Untold),
+        (429, "420", Signature::Untold),
+        (503, "500", Signature::Accepted),
+        (504, "510", Signature::Accepted),
+        (500, "900", Signature::Untold),
+    ] {
+        assert_eq!(told(status, &gateway(code)), signature, "{status} {code}");
+        let inside = told(200, &gateway(code));
+        assert_eq!(inside, signature, "200 {code}");
+    }
+    for (status, signature) in [
+        (200, Signature::Untold),
+        (302, Signature::Untold),
+        (401, Signature::Refused),
+        (404, Signature::Untold),
+        (502, Signature::Untold),
+    ] {
+        assert_eq!(told(status, "<html>proxy</html>"), signature, "{status}");
+    }
+}
