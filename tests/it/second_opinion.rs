@@ -4,7 +4,7 @@
 use std::thread;
 
 use elsa_archiver::domain::job::ToBound;
-use elsa_archiver::domain::span::Millis;
+use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use elsa_archiver::simulator::{
     Call, Dialect, JsonLayout, Lie, LieKind, LyingCalls, Project, Search, SearchAccess, SearchForm,
@@ -189,6 +189,57 @@ async fn a_search_that_lags_raises_no_alarm() {
         world.once().exits(0);
         world.assert_archived("shop", &due.windows);
     }
+}
+
+/// Guarantee: Confirmed
+/// Guarantee: Complete
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_later_search_shows_which_windows_have_changed_and_only_those_are_downloaded() {
+    // By the settled instant some windows are a day old, and all of them are new.
+    let due = Due::hours(40);
+    let late = Millis(1 << 40);
+    let world = World::start(Settings {
+        projects: vec![due.project("shop").with_late(40, late)],
+        ..Settings::default()
+    })
+    .await;
+    world.configure(&[job(&due).with("settle", "\"22h\"")]);
+    world.once().exits(0);
+    world.make_ledger_older("shop", &due);
+    let confirmed = |folder: &Folder| folder.manifest["confirmed"]["by"] == "search";
+    let folders = world.folders("shop");
+    let day_ago = UtcMs::from(jiff::Timestamp::now()).minus(Millis::from_days(1));
+    let is_due = |folder: &&Folder| confirmed(folder) && folder.window.to() <= day_ago;
+    let rechecked: Vec<Span> = folders
+        .iter()
+        .filter(is_due)
+        .map(|folder| folder.window)
+        .collect();
+    assert!(!rechecked.is_empty());
+    let project = world.service.project(&project_key("shop")).unwrap();
+    let is_late = |seq| project.indexed_at(seq) > Some(due.whole().to());
+    let changed: Vec<Span> = rechecked
+        .iter()
+        .copied()
+        .filter(|&window| project.truth(window).any(|truth| is_late(truth.seq)))
+        .collect();
+    assert!(!changed.is_empty() && changed.len() < rechecked.len());
+
+    world.service.set_visible_at(Some(UtcMs(1 << 45)));
+    world.service.clear_journal();
+    world
+        .once()
+        .exits(0)
+        .shows(&format!("{} rechecked", rechecked.len()));
+    assert_eq!(requests(&world, Call::Download), changed.len());
+    let revised: Vec<Span> = world
+        .folders("shop")
+        .iter()
+        .filter(|folder| folder.name.ends_with(".r2"))
+        .map(|folder| folder.window)
+        .collect();
+    assert_eq!(revised, changed);
+    world.assert_nothing_left_to_do();
 }
 
 /// Logs of each window of a liar's world.
