@@ -42,6 +42,8 @@ pub struct Failed {
 pub struct Failures {
     /// How many times in a row.
     pub times: u32,
+    /// When it failed first, by this machine's clock.
+    pub first: UtcMs,
     /// When it failed last, by this machine's clock.
     pub last: UtcMs,
     /// Why, the last time.
@@ -53,9 +55,10 @@ pub struct Failures {
 impl Failures {
     /// Records that a window failed at `at`.
     pub fn note(known: &mut BTreeMap<Window, Self>, failed: &Failed, at: UtcMs) {
-        let times = known.get(&failed.window).map_or(0, |known| known.times);
+        let before = known.get(&failed.window);
         let failures = Self {
-            times: times.saturating_add(1),
+            times: before.map_or(0, |before| before.times).saturating_add(1),
+            first: before.map_or(at, |before| before.first),
             last: at,
             message: failed.message.clone(),
             needs_bytes: failed.needs_bytes,

@@ -133,6 +133,7 @@ mod tests {
     fn failed(last: i64, needs_bytes: Option<u64>) -> Failures {
         Failures {
             times: 1,
+            first: UtcMs(last),
             last: UtcMs(last),
             message: "no".into(),
             needs_bytes,

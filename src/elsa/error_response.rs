@@ -133,7 +133,8 @@ fn failure(response: ErrorResponse<'_>, body: &ErrorBody) -> Failure {
         (503, _) if wait.is_some() => Failure::Throttled { wait },
         (504, _) | (200, Some(510)) => Failure::TooSlow,
         (408 | 500..=599, _) | (200, Some(500 | 900)) => Failure::Passing,
-        (400 | 404 | 413, _) | (200, Some(100 | 300 | 430)) => Failure::Rejected,
+        // 204: nothing is there, perhaps no logs.
+        (204 | 400 | 404 | 413, _) | (200, Some(100 | 300 | 430)) => Failure::Rejected,
         (200..=299, _) => Failure::BadAnswer,
         _ => Failure::Refused,
     }

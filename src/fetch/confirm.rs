@@ -138,6 +138,32 @@ pub(super) async fn confirm(
     Ok(opinion)
 }
 
+/// Whether search shows no record in `span`, of which there is no download. The inner error says what
+/// it shows instead.
+///
+/// # Errors
+/// When the program is being stopped.
+pub(super) async fn is_empty(
+    source: &Source,
+    span: Span,
+    to_bound: ToBound,
+    search: &mut Calibration,
+) -> Result<Result<Confirmed, String>, WindowError> {
+    let piece = Piece { span, expected: 0 };
+    match searched(source, &[piece], to_bound, search).await {
+        Ok(Searched {
+            verdict: Verdict::Same,
+            spans,
+            ..
+        }) => Ok(Ok(
+            opinion(source, Way::Search, Verdict::Same, spans).confirmed
+        )),
+        Ok(_) => Ok(Err("search shows records in it".to_owned())),
+        Err(Some(reason)) => Ok(Err(reason)),
+        Err(None) => Err(WindowError::Stopped),
+    }
+}
+
 /// Whether search shows once more what it showed when it confirmed a window.
 ///
 /// # Errors

@@ -5,6 +5,8 @@
 //!
 //! - `confirm`: the window's count is asked for a second time
 //! - `answers`: splitting's hands; each answer is counted and put aside
+//! - `learnt`: what the windows so far have shown of the service
+//! - `refused`: a window that the service answers with an error, perhaps because it is empty
 //! - `retry`: one span, asked for until it is answered
 //! - `attempt`: one request, downloaded and unpacked
 //! - `download`: the answer's bytes into a file
@@ -14,6 +16,8 @@ mod answers;
 mod attempt;
 mod confirm;
 mod download;
+mod learnt;
+mod refused;
 mod retry;
 pub(crate) mod staging;
 
@@ -31,20 +35,22 @@ use crate::archive::store::Store;
 use crate::clock::Clock;
 use crate::domain::bound::to_bound;
 use crate::domain::circuit_breaker::Remedy;
-use crate::domain::job::{Job, ToBound};
+use crate::domain::job::Job;
 use crate::domain::limits::Limits;
 use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
-use crate::domain::second_opinion::{Again, Calibration, CrossCheck, Verdict, Way, after};
+use crate::domain::second_opinion::{Again, CrossCheck, Verdict, Way, after};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::split::histogram::Histogram;
-use crate::domain::split::resolve::{SpanLimit, resolve};
+use crate::domain::split::resolve::resolve;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::durable::DiskError;
 use crate::elsa::client::Client;
 use answers::Answers;
+use learnt::Manner;
+pub use learnt::{Learnt, ToBoundKnown};
 
 /// What all jobs of a process share.
 #[derive(Clone, Debug)]
@@ -87,36 +93,8 @@ pub struct Wanted {
     pub cross_check: CrossCheck,
     /// Records of the window before it, if known.
     pub before: Option<u64>,
-}
-
-/// What the windows so far have shown of the service.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Learnt {
-    /// How long a span it can answer.
-    pub span_limit: SpanLimit,
-    /// Whether its search can be believed.
-    pub search: Calibration,
-    /// When an answer has last shown that `to` is inclusive.
-    pub inclusive_at: Option<UtcMs>,
-}
-
-/// What is known of how the service takes `to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ToBoundKnown {
-    /// How it is asked.
-    pub bound: ToBound,
-    /// Whether an answer to this window has told.
-    pub is_found: bool,
-}
-
-impl Learnt {
-    /// A window that began with what `began` knew has ended with `ended`; others that were under way
-    /// at once may have ended before.
-    pub fn learn(&mut self, began: Self, ended: Self) {
-        self.span_limit.learn(began.span_limit, ended.span_limit);
-        self.search.learn(ended.search);
-        self.inclusive_at = self.inclusive_at.max(ended.inclusive_at);
-    }
+    /// Whether it has failed for a day, and the windows on both sides of it are archived.
+    pub is_left_alone: bool,
 }
 
 /// What the answers that are a window's parts hold.
@@ -147,15 +125,6 @@ pub struct Fetched {
     pub to_bound: ToBoundKnown,
 }
 
-/// How the answers of a window are asked for.
-#[derive(Clone, Copy, Debug, Default)]
-struct Manner {
-    /// A cap in records that the service seems to have.
-    cap: Option<u64>,
-    /// The longest span that it seems to answer whole.
-    longest: Option<Millis>,
-}
-
 /// How long to wait before a window is asked for again that was contradicted: a log may be on its
 /// way, and the two calls of the service need not learn of it at once.
 const PAUSE: Millis = Millis::from_secs(2);
@@ -181,7 +150,14 @@ pub async fn fetch(
         loop {
             staging::remove(shared, &staged).await?;
             staging::remove(shared, &answers_folder).await?;
-            let mut answers = collect(source, wanted, &answers_folder, manner, learnt).await?;
+            let collected = collect(source, wanted, &answers_folder, manner, learnt).await;
+            let mut answers = match collected {
+                Err(WindowError::Rejected(message)) => {
+                    let opinion = refused::opinion(source, wanted, message, learnt).await?;
+                    return refused::place(source, &staged, &answers_folder, opinion).await;
+                }
+                other => other?,
+            };
             let counted = answers.counted();
             let ToBoundKnown { bound, is_found } = answers.to_bound();
             if is_found {
@@ -296,50 +272,6 @@ async fn collect<'a>(
             message,
         }),
         Err(error) => Err(error),
-    }
-}
-
-impl Manner {
-    fn and(self, again: Again) -> Self {
-        match again {
-            Again::AsBefore | Again::Not => self,
-            Again::CappedAt(records) => Self {
-                cap: Some(records),
-                ..self
-            },
-            Again::NoLongerThan(longest) => Self {
-                longest: Some(longest),
-                ..self
-            },
-        }
-    }
-
-    /// The window was confirmed, so what it took is remembered for the next ones.
-    fn believe(self, source: &Source, learnt: &mut Learnt) {
-        match self {
-            Self {
-                longest: Some(longest),
-                ..
-            } => {
-                tracing::warn!(
-                    job = %source.job.name,
-                    longest_s = longest.as_secs(),
-                    "the service leaves out part of a long span; until the next start shorter ones \
-                     are asked for"
-                );
-                learnt.span_limit = learnt.span_limit.at_most(longest);
-            }
-            Self { cap: Some(cap), .. } => {
-                tracing::warn!(
-                    job = %source.job.name,
-                    cap,
-                    "the service cuts answers without saying so; from now on answers of this \
-                     account with so many records are taken to be cut"
-                );
-                source.client.learn_hidden_cap(cap);
-            }
-            Self { .. } => {}
-        }
     }
 }
 

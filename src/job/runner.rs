@@ -222,6 +222,7 @@ impl JobRunner {
             settled_at,
             cross_check: mode.cross_check(self.job.cross_check),
             before: replay.estimator.last(),
+            is_left_alone: self.view().is_left_alone(window),
         };
         Ok(Start {
             work,

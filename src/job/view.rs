@@ -10,9 +10,12 @@ use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
 use crate::domain::queue::{self, Pauses, Work};
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::Window;
 use crate::ledger::replay::Replay;
+
+/// How long a window must have failed before a refusal is taken for the service's answer to it.
+const LEFT_ALONE: Millis = Millis::from_days(1);
 
 /// A job as it is now.
 #[derive(Clone, Copy)]
@@ -70,6 +73,19 @@ impl View<'_> {
         let asked = self.replay.recheckable.asked(window);
         let after = asked.and_then(|asked| self.job.recheck.after(asked));
         window.to().plus(after.unwrap_or(Millis::ZERO))
+    }
+
+    /// Whether a window has failed for a day, while the windows on both sides of it are archived.
+    pub(super) fn is_left_alone(self, window: Window) -> bool {
+        let failures = self.replay.failures(Task::Archive).get(&window);
+        let lasts = failures.is_some_and(|known| known.first.plus(LEFT_ALONE) <= self.ours);
+        let ms = Millis(1);
+        let beside = [
+            Span::new(window.from().minus(ms), window.from()),
+            Span::new(window.to(), window.to().plus(ms)),
+        ];
+        let is_archived = |span: Span| self.replay.coverage.covers(span);
+        lasts && beside.into_iter().flatten().all(is_archived)
     }
 
     /// Whether a window has settled since the cycle began: it is not to wait for rechecks.

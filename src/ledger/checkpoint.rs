@@ -58,8 +58,8 @@ struct Stored {
     lateness: (u64, u64, u64, Millis, Millis),
 }
 
-/// A window, how often it failed, when last, why, and what it needs.
-type StoredFailures = (UtcMs, UtcMs, u32, UtcMs, String, Option<u64>);
+/// A window, how often it failed, when first, when last, why, and what it needs.
+type StoredFailures = (UtcMs, UtcMs, u32, UtcMs, UtcMs, String, Option<u64>);
 
 fn stored(failures: &BTreeMap<Window, Failures>) -> Vec<StoredFailures> {
     failures
@@ -70,6 +70,7 @@ fn stored(failures: &BTreeMap<Window, Failures>) -> Vec<StoredFailures> {
                 window.from(),
                 window.to(),
                 known.times,
+                known.first,
                 known.last,
                 message,
                 needs,
@@ -81,9 +82,10 @@ fn stored(failures: &BTreeMap<Window, Failures>) -> Vec<StoredFailures> {
 fn restored(stored: Vec<StoredFailures>) -> Option<BTreeMap<Window, Failures>> {
     stored
         .into_iter()
-        .map(|(from, to, times, last, message, needs_bytes)| {
+        .map(|(from, to, times, first, last, message, needs_bytes)| {
             let failures = Failures {
                 times,
+                first,
                 last,
                 message,
                 needs_bytes,

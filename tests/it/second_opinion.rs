@@ -7,8 +7,8 @@ use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use elsa_archiver::simulator::{
-    Call, Dialect, JsonLayout, Lie, LieKind, LyingCalls, Project, Search, SearchAccess, SearchForm,
-    Settings, TimeStyle,
+    Call, Dialect, EmptyAnswer, JsonLayout, Lie, LieKind, LyingCalls, Project, Search,
+    SearchAccess, SearchForm, Settings, TimeStyle,
 };
 use serde_json::json;
 
@@ -240,6 +240,75 @@ async fn a_day_later_search_shows_which_windows_have_changed_and_only_those_are_
         .collect();
     assert_eq!(revised, changed);
     world.assert_nothing_left_to_do();
+}
+
+/// A world whose service answers a window without logs with an error, and which of its windows is one.
+async fn refusing(due: &Due, empty: usize, access: SearchAccess) -> World {
+    let windows = due.windows.iter().enumerate();
+    let with_logs = windows
+        .filter(|(at, _)| *at != empty)
+        .map(|(_, window)| *window);
+    let world = World::start(Settings {
+        projects: vec![Due::project_of("shop", with_logs)],
+        search: Search {
+            access,
+            ..Search::default()
+        },
+        dialect: Dialect {
+            empty: EmptyAnswer::NotFound,
+            ..Dialect::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    world.configure(&[job(due)]);
+    world
+}
+
+/// Guarantee: Confirmed
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_refused_because_it_is_empty_is_archived_once_search_says_so() {
+    let due = Due::hours(6);
+    let world = refusing(&due, 4, SearchAccess::Permitted).await;
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+    let empty = &world.folders("shop")[4].manifest;
+    assert_eq!(
+        (&empty["records"], &empty["parts"]),
+        (&json!(0), &json!([]))
+    );
+    assert_eq!(empty["confirmed"]["by"], "search");
+    let reason = empty["confirmed"]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("the download is refused: "), "{reason}");
+    world.run(&["verify"]).exits(0);
+    world.run(&["status"]).exits(0);
+    world.assert_nothing_left_to_do();
+}
+
+/// Guarantee: Confirmed
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_refused_for_a_day_is_unproven_where_search_can_t_say_that_it_is_empty() {
+    let due = Due::hours(30);
+    let world = refusing(&due, 2, SearchAccess::Denied).await;
+    world.once().exits(1);
+    assert_eq!(world.status("shop")["due"], 1);
+    // Soon after it is still due; a day later it is not.
+    world.once().exits(1);
+    assert_eq!(world.status("shop")["due"], 1);
+    world.make_ledger_older("shop", &due);
+    world.once().exits(1);
+    let status = world.status("shop");
+    assert_eq!(
+        (&status["due"], &status["unproven"]),
+        (&json!(0), &json!(1))
+    );
+    let window = &world.folders("shop")[2].manifest;
+    assert_eq!(window["status"], "unproven");
+    assert_eq!(window["records"], json!(null));
+    let reason = window["confirmed"]["reason"].as_str().unwrap();
+    assert!(reason.contains("has refused it for a day"), "{reason}");
+    world.run(&["verify"]).exits(1).shows("unproven");
 }
 
 /// Logs of each window of a liar's world.

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::clock::machine_time;
-use crate::domain::job::AccountName;
+use crate::domain::job::{AccountName, ToBound};
 use crate::domain::plan::tests::job;
 use crate::domain::secret::Secret;
 use crate::domain::span::Span;
@@ -46,7 +46,10 @@ fn client(service: &Simulator) -> Client {
 
 async fn ask(client: &Client) -> Result<(), CallError> {
     let span = Span::new(UtcMs(0), UtcMs(HOUR.0)).unwrap();
-    client.ask(&Request::new(&job(), span)).await.map(drop)
+    client
+        .ask(&Request::new(&job(), ToBound::Inclusive, span))
+        .await
+        .map(drop)
 }
 
 fn fault(http: u16, error_code: &str) -> Fault {

@@ -77,7 +77,7 @@ fn what_the_table_does_not_list_has_a_meaning_too() {
             "{\"error\":{\"errorCode\":\"77\"}}",
             Failure::BadAnswer,
         ),
-        (204, "", Failure::BadAnswer),
+        (204, "", Failure::Rejected),
         (302, "", Failure::Refused),
         (403, "", Failure::Refused),
         (408, "", Failure::Passing),

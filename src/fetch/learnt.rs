@@ -1,0 +1,91 @@
+//! What the windows so far have shown of the service, and how a contradicted window is asked for.
+
+use super::Source;
+use crate::domain::job::ToBound;
+use crate::domain::second_opinion::{Again, Calibration};
+use crate::domain::span::{Millis, UtcMs};
+use crate::domain::split::resolve::SpanLimit;
+
+/// What the windows so far have shown of the service.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Learnt {
+    /// How long a span it can answer.
+    pub span_limit: SpanLimit,
+    /// Whether its search can be believed.
+    pub search: Calibration,
+    /// When an answer has last shown that `to` is inclusive.
+    pub inclusive_at: Option<UtcMs>,
+}
+
+/// What is known of how the service takes `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToBoundKnown {
+    /// How it is asked.
+    pub bound: ToBound,
+    /// Whether an answer to this window has told.
+    pub is_found: bool,
+}
+
+impl Learnt {
+    /// A window that began with what `began` knew has ended with `ended`; others that were under way
+    /// at once may have ended before.
+    pub fn learn(&mut self, began: Self, ended: Self) {
+        self.span_limit.learn(began.span_limit, ended.span_limit);
+        self.search.learn(ended.search);
+        self.inclusive_at = self.inclusive_at.max(ended.inclusive_at);
+    }
+}
+
+/// How the answers of a window are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// A cap in records that the service seems to have.
+    pub(super) cap: Option<u64>,
+    /// The longest span that it seems to answer whole.
+    pub(super) longest: Option<Millis>,
+}
+
+impl Manner {
+    /// The same, changed by what follows a disagreement.
+    pub(super) fn and(self, again: Again) -> Self {
+        match again {
+            Again::AsBefore | Again::Not => self,
+            Again::CappedAt(records) => Self {
+                cap: Some(records),
+                ..self
+            },
+            Again::NoLongerThan(longest) => Self {
+                longest: Some(longest),
+                ..self
+            },
+        }
+    }
+
+    /// The window was confirmed, so what it took is remembered for the next ones.
+    pub(super) fn believe(self, source: &Source, learnt: &mut Learnt) {
+        match self {
+            Self {
+                longest: Some(longest),
+                ..
+            } => {
+                tracing::warn!(
+                    job = %source.job.name,
+                    longest_s = longest.as_secs(),
+                    "the service leaves out part of a long span; until the next start shorter ones \
+                     are asked for"
+                );
+                learnt.span_limit = learnt.span_limit.at_most(longest);
+            }
+            Self { cap: Some(cap), .. } => {
+                tracing::warn!(
+                    job = %source.job.name,
+                    cap,
+                    "the service cuts answers without saying so; from now on answers of this \
+                     account with so many records are taken to be cut"
+                );
+                source.client.learn_hidden_cap(cap);
+            }
+            Self { .. } => {}
+        }
+    }
+}
