@@ -20,9 +20,9 @@ pub(crate) const MOST_BY_SEARCH: u64 = 9_999;
 const SHARE: u64 = 16;
 /// The share is taken in so many pieces: the earliest, the latest, and one between.
 const PIECES: u64 = 3;
-/// A window with at most so many records is downloaded again as a whole: less than a page, and a
-/// share of it would prove little.
-const FEW: u64 = 500;
+/// A window with at most so many records is downloaded again as a whole: a share of it would be three
+/// records at most.
+const FEW: u64 = 50;
 
 /// So many windows must have agreed before search is believed.
 const CALIBRATION: u64 = 3;
@@ -147,8 +147,8 @@ pub(crate) struct Piece {
     pub expected: u64,
 }
 
-/// The pieces that search can confirm: the window, or where it holds too many the earliest, the latest
-/// and one between. `draw` in [0, 1) chooses that one. Empty when there is none.
+/// The pieces that search can confirm: the window, or where it holds too many the earliest, the latest,
+/// one between, and a gap that is too long. `draw` in [0, 1) chooses that one. Empty when there is none.
 #[must_use]
 pub(crate) fn by_search(histogram: &Histogram, records: u64, draw: f64) -> Vec<Piece> {
     if records <= MOST_BY_SEARCH {
@@ -157,8 +157,10 @@ pub(crate) fn by_search(histogram: &Histogram, records: u64, draw: f64) -> Vec<P
     if histogram.total() < records {
         return Vec::new();
     }
-    edges_and_one(histogram, MOST_BY_SEARCH, draw)
+    let pieces = edges_and_one(histogram, MOST_BY_SEARCH, draw);
+    pieces
         .into_iter()
+        .chain(hole(histogram))
         .filter(|piece| piece.expected <= MOST_BY_SEARCH)
         .collect()
 }

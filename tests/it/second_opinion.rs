@@ -466,3 +466,40 @@ fn an_answer_with_the_oldest_twenty_minutes_is_found_out() {
 fn an_answer_without_one_of_its_pages_is_found_out() {
     assert_found_out(LieKind::LostPage);
 }
+
+/// Guarantee: Confirmed
+#[tokio::test(flavor = "multi_thread")]
+async fn a_piece_of_a_split_window_that_came_back_empty_is_found_out() {
+    for (access, pieces) in [
+        (SearchAccess::Permitted, 1),
+        (SearchAccess::Permitted, 3),
+        (SearchAccess::Denied, 1),
+        (SearchAccess::Denied, 2),
+    ] {
+        let due = Due::hours(4);
+        let key = project_key("shop");
+        let project = Project::uniform(&key, PROJECT_ID, 3, due.whole(), 12_000 * 4);
+        let world = World::start(Settings {
+            projects: vec![project],
+            search: Search {
+                access,
+                ..Search::default()
+            },
+            ..Settings::default()
+        })
+        .await;
+        let job = job(&due).with("count", "3000");
+        let since = format!("\"{}\"", due.windows[1].from());
+        world.configure(&[job.clone().with("since", &since)]);
+        world.once().exits(0);
+        // The first window is asked for in pieces from the start, and some of them come back empty.
+        world.service.set_lies(vec![Lie {
+            kind: LieKind::Empty,
+            times: Some(pieces),
+            calls: LyingCalls::Download,
+        }]);
+        world.configure(&[job]);
+        world.once().exits(0);
+        world.assert_archived("shop", &due.windows);
+    }
+}
