@@ -28,6 +28,7 @@ mod disk;
 mod earlier;
 mod faults;
 mod guarantees;
+mod honest;
 mod hostile;
 mod network;
 mod price;
