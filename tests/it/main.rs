@@ -32,6 +32,7 @@ mod honest;
 mod hostile;
 mod network;
 mod price;
+mod random_liars;
 mod recheck;
 mod recovery;
 mod second_opinion;
