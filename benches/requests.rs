@@ -1,11 +1,12 @@
 //! Prints what *Complete* costs as a Markdown table: requests sent over the least possible, and
-//! bytes downloaded over bytes kept, by world and by the order of the service's records.
+//! bytes downloaded over bytes kept, by world and by the order of the service's records; and what the
+//! second opinion adds to it.
 
 #![allow(unreachable_pub, reason = "a benchmark has no users")]
 
 mod price;
 
-use price::{COUNT, LIMIT, ORDERS, Prices, WORLDS, World, price};
+use price::{COUNT, LIMIT, ORDERS, Prices, SecondOpinion, WORLDS, World, price, second_opinion};
 
 #[tokio::main]
 async fn main() {
@@ -24,6 +25,24 @@ async fn main() {
         }
     }
     row("all", "all", all);
+    println!(
+        "\nThe second opinion of the windows of the second day: by search, or by download where \
+         search is refused.\n\n\
+         | world | searches a window | bytes again by download, % |\n\
+         |---|--:|--:|"
+    );
+    for (world, shape) in WORLDS {
+        let SecondOpinion {
+            without,
+            by_search,
+            by_download,
+        } = second_opinion(World { shape, hours: 24 }).await;
+        println!(
+            "| {world} | {:.2} | {:.1} |",
+            by_search.searches_a_window(),
+            by_download.bytes_again(without),
+        );
+    }
 }
 
 fn row(world: &str, order: &str, Prices { cold, warm }: Prices) {

@@ -1,5 +1,5 @@
 //! The price of *Complete*: what archiving a world costs in requests and bytes, over the least
-//! that it can cost. The real cycle asks the simulator over HTTP and writes to a real disk; the
+//! that it can cost, and what a second opinion of it costs. The real cycle asks the simulator over HTTP and writes to a real disk; the
 //! worlds follow from seeds, so the figures are the same on every machine.
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@ use std::fs;
 use std::ops::{Add, AddAssign};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use elsa_archiver::archive::manifest::{MANIFEST, Manifest};
 use elsa_archiver::archive::quarantine::Quarantine;
@@ -33,7 +34,9 @@ use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::{Client, Deadlines};
 use elsa_archiver::fetch::Shared;
 use elsa_archiver::job::{JobRunner, Mode, NoProgress};
-use elsa_archiver::simulator::{Dialect, KeyPair, Order, Project, Settings, Simulator};
+use elsa_archiver::simulator::{
+    Call, Dialect, KeyPair, Order, Project, Search, SearchAccess, ServiceClock, Settings, Simulator,
+};
 use tokio_util::sync::CancellationToken;
 
 /// The cap: small, so that a world of many caps is made quickly.
@@ -140,6 +143,10 @@ pub struct Price {
     pub downloaded: u64,
     /// Bytes of the zips that became parts.
     pub kept: u64,
+    /// Windows archived.
+    pub windows: u64,
+    /// Those of the requests that are searches.
+    pub searches: u64,
 }
 
 impl Price {
@@ -152,6 +159,16 @@ impl Price {
     pub fn bytes_ratio(self) -> f64 {
         self.downloaded as f64 / self.kept as f64
     }
+
+    /// Searches over windows.
+    pub fn searches_a_window(self) -> f64 {
+        self.searches as f64 / self.windows as f64
+    }
+
+    /// Bytes downloaded in addition to those of `without`, in percent of them.
+    pub fn bytes_again(self, without: Self) -> f64 {
+        (self.downloaded as f64 / without.downloaded as f64 - 1.0) * 100.0
+    }
 }
 
 impl Add for Price {
@@ -163,6 +180,8 @@ impl Add for Price {
             least: self.least + other.least,
             downloaded: self.downloaded + other.downloaded,
             kept: self.kept + other.kept,
+            windows: self.windows + other.windows,
+            searches: self.searches + other.searches,
         }
     }
 }
@@ -191,20 +210,62 @@ impl AddAssign for Prices {
 
 /// Archives both days of `world` from a service that hands out records in `order`.
 pub async fn price(world: World, order: Order) -> Prices {
+    archived(world, order, CrossCheck::Off, SearchAccess::Permitted).await
+}
+
+/// What a second opinion of each window costs on the second day.
+#[derive(Clone, Copy, Debug)]
+pub struct SecondOpinion {
+    /// Without one.
+    pub without: Price,
+    /// By search.
+    pub by_search: Price,
+    /// By a second download, since search is refused.
+    pub by_download: Price,
+}
+
+/// Archives both days of `world` thrice.
+pub async fn second_opinion(world: World) -> SecondOpinion {
+    let (order, permitted) = (Order::Descending, SearchAccess::Permitted);
+    let (off, all) = (CrossCheck::Off, CrossCheck::All);
+    SecondOpinion {
+        without: archived(world, order, off, permitted).await.warm,
+        by_search: archived(world, order, all, permitted).await.warm,
+        by_download: archived(world, order, all, SearchAccess::Denied).await.warm,
+    }
+}
+
+async fn archived(
+    world: World,
+    order: Order,
+    cross_check: CrossCheck,
+    access: SearchAccess,
+) -> Prices {
     let settings = Settings {
         projects: vec![world.project()],
         dialect: Dialect {
             order,
             ..Dialect::default()
         },
+        search: Search {
+            access,
+            ..Search::default()
+        },
         ..Settings::default()
     };
     let service = Simulator::start(settings).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let mut runner = runner(&service, dir.path());
+    let now = Arc::new(AtomicI64::new(begin().0));
+    let clock = Arc::clone(&now);
+    let clock = Clock::new(move || UtcMs(clock.load(Ordering::Relaxed)));
+    let mut runner = runner(&service, dir.path(), clock, cross_check);
     let mut prices = [Price::default(); 2];
     for (day, price) in prices.iter_mut().enumerate() {
         let windows = world.windows(day as i64);
+        // The day is over, by both clocks, and its windows are new.
+        let over = windows.last().unwrap().to();
+        now.store(over.0, Ordering::Relaxed);
+        service.set_clock(ServiceClock::Frozen(over));
         service.clear_journal();
         let plan = |_, _: &_, _: &_| windows.clone();
         let outcome = runner
@@ -237,13 +298,22 @@ fn of_day(service: &Simulator, dir: &Path, runner: &JobRunner, windows: &[Window
             .iter()
             .map(|window| records(window).div_ceil(COUNT.into()).max(1))
             .sum(),
-        downloaded: journal.iter().map(|entry| entry.bytes).sum(),
+        downloaded: journal
+            .iter()
+            .filter(|entry| entry.call == Some(Call::Download) && entry.status == Some(200))
+            .map(|entry| entry.bytes)
+            .sum(),
         kept: parts.map(|part| part.zip.bytes).sum(),
+        windows: windows.len() as u64,
+        searches: journal
+            .iter()
+            .filter(|entry| entry.call == Some(Call::Search))
+            .count() as u64,
     }
 }
 
-fn runner(service: &Simulator, dir: &Path) -> JobRunner {
-    let (disk, clock, keys) = (Disk::default(), Clock::system(), KeyPair::default());
+fn runner(service: &Simulator, dir: &Path, clock: Clock, cross_check: CrossCheck) -> JobRunner {
+    let (disk, keys) = (Disk::default(), KeyPair::default());
     let account = Account {
         name: AccountName("default".into()),
         endpoint: Endpoint::parse(&service.endpoint()).unwrap(),
@@ -267,7 +337,7 @@ fn runner(service: &Simulator, dir: &Path) -> JobRunner {
     let state = dir.join("state");
     fs::create_dir(&state).unwrap();
     JobRunner::open(
-        Arc::new(job(account.name)),
+        Arc::new(job(account.name, cross_check)),
         Arc::new(client),
         &state,
         &disk,
@@ -277,7 +347,7 @@ fn runner(service: &Simulator, dir: &Path) -> JobRunner {
     .unwrap()
 }
 
-fn job(account: AccountName) -> Job {
+fn job(account: AccountName, cross_check: CrossCheck) -> Job {
     Job {
         name: JobName::parse("price").unwrap(),
         account,
@@ -293,7 +363,7 @@ fn job(account: AccountName) -> Job {
         retention: None,
         recheck: Recheck::Never,
         to_bound: Some(ToBound::Inclusive),
-        cross_check: CrossCheck::Off,
+        cross_check,
         count: COUNT,
         limit: LIMIT,
         records_zone: None,

@@ -166,23 +166,51 @@ pub(crate) fn by_search(histogram: &Histogram, records: u64, draw: f64) -> Vec<P
 }
 
 /// The pieces that are downloaded again: about a sixteenth of the window's records, from its earliest,
-/// its latest and one other place, and a gap that is too long. Of a window with few records, or without readable times, all of it.
-/// A piece holds fewer records than `cap`.
+/// its latest and one other place, and a gap that is too long. Of a window with few records, or one
+/// that was contradicted (`is_doubtful`), all of it, in other spans than before: a service that leaves
+/// out part of a span would leave out the same of the same span. Of one without readable times, all of
+/// it at once. A piece holds fewer records than `cap`.
 #[must_use]
-pub(crate) fn by_download(histogram: &Histogram, records: u64, cap: u64, draw: f64) -> Vec<Piece> {
-    let has_times = histogram.total() == records;
-    if records <= FEW || (!has_times && records < cap) {
-        return whole(histogram, records);
+pub(crate) fn by_download(
+    histogram: &Histogram,
+    records: u64,
+    cap: u64,
+    draw: f64,
+    is_doubtful: bool,
+) -> Vec<Piece> {
+    let pieces = if histogram.total() < records {
+        whole(histogram, records)
+    } else if records <= FEW || is_doubtful {
+        all_of(histogram, (records / 2).min(cap / 2))
+    } else {
+        let mut pieces = edges_and_one(histogram, records / SHARE / PIECES, draw);
+        pieces.extend(hole(histogram));
+        pieces
+    };
+    let is_small = |piece: &Piece| piece.expected < cap;
+    pieces.into_iter().filter(is_small).collect()
+}
+
+/// All of the window, in at least two pieces with about `most` records each, and of a bin at least.
+fn all_of(histogram: &Histogram, most: u64) -> Vec<Piece> {
+    let bins = histogram.bins();
+    let mut pieces = Vec::new();
+    let mut first = 0;
+    while first < bins {
+        let last = if first == 0 { bins.div_ceil(2) } else { bins };
+        let (_, end) = grow(histogram, (first..last).collect(), most);
+        pieces.extend(piece(histogram, first, end));
+        first = end;
     }
-    if !has_times {
-        return Vec::new();
-    }
-    let pieces = edges_and_one(histogram, records / SHARE / PIECES, draw);
     pieces
-        .into_iter()
-        .chain(hole(histogram))
-        .filter(|piece| piece.expected < cap)
-        .collect()
+}
+
+/// The bins from `first` up to and without `end`; `None` when there are none.
+fn piece(histogram: &Histogram, first: usize, end: usize) -> Option<Piece> {
+    Some(Piece {
+        span: histogram.span(first, end)?,
+        expected: (first..end).map(|bin| histogram.count(bin)).sum(),
+    })
 }
 
 /// Half of the longest gap between two records, where it is implausible: a page may be missing. Half,
@@ -225,14 +253,10 @@ fn edges_and_one(histogram: &Histogram, most: u64, draw: f64) -> Vec<Piece> {
     let (from, to) = (earliest.1, latest.0.max(earliest.1));
     let start = from + ((to - from) as f64 * draw) as usize;
     let between = grow(histogram, (start..to).collect(), most);
-    let mut pieces = Vec::new();
-    for (first, end) in [earliest, between, latest] {
-        if let Some(span) = histogram.span(first, end) {
-            let expected = (first..end).map(|bin| histogram.count(bin)).sum();
-            pieces.push(Piece { span, expected });
-        }
-    }
-    pieces
+    [earliest, between, latest]
+        .into_iter()
+        .filter_map(|(first, end)| piece(histogram, first, end))
+        .collect()
 }
 
 /// As many of `bins` as hold at most `most` records, at least the first: from which bin, and up to

@@ -71,7 +71,8 @@ impl Opinion {
     }
 }
 
-/// Has the count of a window confirmed, where that is to be done.
+/// Has the count of a window confirmed, where that is to be done. `is_doubtful` if it was contradicted
+/// before.
 ///
 /// # Errors
 /// When the program is being stopped, or the disk fails.
@@ -80,6 +81,7 @@ pub(super) async fn confirm(
     wanted: Wanted,
     counted: &Counted,
     to_bound: ToBound,
+    is_doubtful: bool,
     search: &mut Calibration,
 ) -> Result<Opinion, WindowError> {
     let Some(records) = counted.records else {
@@ -125,7 +127,7 @@ pub(super) async fn confirm(
             });
         }
     }
-    let pieces = by_download(&counted.histogram, records, cap, draw);
+    let pieces = by_download(&counted.histogram, records, cap, draw, is_doubtful);
     let mut opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
         Ok((verdict, spans)) => opinion(source, Way::Download, verdict, spans),
         Err(reason) => Opinion::none(reason),
@@ -309,7 +311,7 @@ async fn downloaded(
             }
             Err(error @ (WindowError::Stopped | WindowError::Disk { .. })) => return Err(error),
             // That is how some services say that there is nothing (`ELSA-API.md`, *Unknown*).
-            Err(WindowError::Rejected(_)) if expected == 0 => Some(0),
+            Err(WindowError::Rejected(_)) => Some(0),
             Err(error) => return Ok(Err(format!("a second download: {error}"))),
         };
         let Some(found) = found else {

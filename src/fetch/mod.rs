@@ -163,8 +163,15 @@ pub async fn fetch(
             if is_found {
                 learnt.inclusive_at = Some(shared.clock.now());
             }
-            let opinion =
-                confirm::confirm(source, wanted, &counted, bound, &mut learnt.search).await?;
+            let opinion = confirm::confirm(
+                source,
+                wanted,
+                &counted,
+                bound,
+                round > 1,
+                &mut learnt.search,
+            )
+            .await?;
             let again = match opinion.verdict {
                 Verdict::Same => Again::Not,
                 other => after(other, round, counted.largest, &counted.histogram),

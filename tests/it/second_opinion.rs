@@ -66,8 +66,8 @@ async fn search_is_believed_after_three_windows_and_costs_two_small_requests_the
             world.status("shop")["confirmed"],
             json!({"search": 6, "download": 2, "none": 0})
         );
-        // Two downloads again, and one search for what no project holds.
-        assert_eq!(requests(&world, Call::Download), 8 + 2);
+        // Two windows in halves again, and one search for what no project holds.
+        assert_eq!(requests(&world, Call::Download), 8 + 4);
         assert_eq!(requests(&world, Call::Search), 2 * 8 + 1);
         let last = &world.folders("shop")[7].manifest["confirmed"];
         let window = due.windows[7];
@@ -167,7 +167,8 @@ async fn where_search_is_refused_a_second_download_confirms() {
             let reason = confirmed["reason"].as_str().unwrap();
             assert!(reason.starts_with("search: "), "{reason}");
         }
-        assert_eq!(requests(&world, Call::Download), 6);
+        // Each is downloaded again in halves.
+    assert_eq!(requests(&world, Call::Download), 9);
     }
 }
 

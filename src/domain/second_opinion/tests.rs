@@ -129,10 +129,10 @@ fn search_confirms_a_window_whole_or_its_edges_and_one_piece_between() {
 
 /// Guarantee: Confirmed
 #[test]
-fn a_sixteenth_is_downloaded_again_and_few_records_as_a_whole() {
+fn a_sixteenth_is_downloaded_again() {
     for records in [480, 3_000, 50_000] {
         let histogram = even(records);
-        let pieces = by_download(&histogram, records, 200_000, 0.3);
+        let pieces = by_download(&histogram, records, 200_000, 0.3, false);
         let again: u64 = pieces.iter().map(|piece| piece.expected).sum();
         assert!(
             again * 16 <= records && again * 20 >= records,
@@ -140,20 +140,36 @@ fn a_sixteenth_is_downloaded_again_and_few_records_as_a_whole() {
         );
         assert_eq!(pieces.len(), 3);
     }
-    assert_eq!(
-        by_download(&even(50), 50, 200_000, 0.3),
-        whole(&even(50), 50)
-    );
-    assert_eq!(
-        by_download(&histogram([]), 700, 1000, 0.3),
-        whole(&histogram([]), 700)
-    );
-    assert_eq!(by_download(&histogram([]), 1000, 1000, 0.3), []);
     // Only the newest 20 minutes came: the earliest piece reaches back to the window's begin.
     let newest = histogram((0..3000).map(|at| 2_400_000 + at * 400));
-    let earliest = by_download(&newest, 3000, 200_000, 0.3)[0];
+    let earliest = by_download(&newest, 3000, 200_000, 0.3, false)[0];
     assert_eq!(earliest.span.from(), window().from());
     assert!(earliest.span.to() > UtcMs(12 * HOUR + 2_400_000));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn few_records_and_a_doubtful_window_are_downloaded_again_as_a_whole_in_other_spans() {
+    let (few, none) = (even(50), histogram([]));
+    for (histogram, records, cap, is_doubtful, least) in [
+        (&few, 50, 200_000, false, 2),
+        (&none, 0, 200_000, false, 2),
+        (&even(3000), 3000, 200_000, true, 2),
+        (&even(3000), 3000, 1000, true, 6),
+    ] {
+        let pieces = by_download(histogram, records, cap, 0.3, is_doubtful);
+        assert!(pieces.len() >= least, "{}", pieces.len());
+        let again: u64 = pieces.iter().map(|piece| piece.expected).sum();
+        assert_eq!(again, records);
+        assert_eq!(pieces[0].span.from(), window().from());
+        assert_eq!(pieces[pieces.len() - 1].span.to(), window().to());
+        let touch = |two: &[Piece]| two[0].span.to() == two[1].span.from();
+        assert!(pieces.windows(2).all(touch));
+        assert!(pieces.iter().all(|piece| piece.expected < cap));
+    }
+    // Without readable times nothing is known of a part.
+    assert_eq!(by_download(&none, 700, 1000, 0.3, false), whole(&none, 700));
+    assert_eq!(by_download(&none, 1000, 1000, 0.3, false), []);
 }
 
 /// Guarantee: Confirmed
@@ -224,7 +240,7 @@ fn half_of_a_gap_that_is_too_long_is_downloaded_again() {
     // A page of 100 records is missing.
     let times = (0..3000).filter(|at| !(1000..1100).contains(at));
     let gap = histogram(times.map(|at| at * 1200));
-    let pieces = by_download(&gap, 2900, 200_000, 0.9);
+    let pieces = by_download(&gap, 2900, 200_000, 0.9, false);
     assert_eq!(pieces.len(), 4);
     let Piece { span, expected } = pieces[3];
     assert_eq!(expected, 0);
