@@ -3,7 +3,7 @@
 //! truth.
 //!
 //! `LIARS` says how many liars are tried, `LIARS_SEED` which: liar `i` of seed `s` is liar 0 of seed
-//! `s + i`. The program draws the place of one piece itself, so a seed brings back the liar, and not
+//! `s + i`. `LIARS_TELL=1` tells of each. The program draws the place of one piece itself, so a seed brings back the liar, and not
 //! each request.
 
 use std::collections::BTreeMap;
@@ -355,6 +355,8 @@ struct Came {
     /// Whether every window is `complete`.
     is_complete: bool,
     lost: Vec<(Lost, Option<Why>)>,
+    /// What the program has logged.
+    said: String,
 }
 
 /// How a world ended.
@@ -430,7 +432,7 @@ impl Came {
                 );
             }
         }
-        story
+        story + &self.said
     }
 }
 
@@ -484,6 +486,7 @@ async fn tried(liar: Liar) -> Came {
         is_complete: complete.len() == WINDOWS,
         lost,
         liar,
+        said,
     }
 }
 
