@@ -19,7 +19,7 @@ use super::store::{NoSpace, Store};
 use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::Format;
 use crate::domain::limits::Limits;
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::sample::Sampler;
 use crate::domain::window::Zone;
@@ -121,6 +121,8 @@ pub struct Seen {
     pub outside: u64,
     /// How many of these lie at exactly the end of the span, which is outside.
     pub at_end: u64,
+    /// Whether any time is written to the millisecond.
+    pub is_precise: bool,
     /// How many lie where in the window.
     pub histogram: Histogram,
 }
@@ -172,6 +174,7 @@ impl Unpacking<'_> {
                 inside: Sampler::default(),
                 outside: 0,
                 at_end: 0,
+                is_precise: false,
                 histogram: Histogram::of(self.window),
             },
         };
@@ -235,6 +238,7 @@ impl Unpacking<'_> {
         let (mut first, mut last) = (None::<UtcMs>, None::<UtcMs>);
         let mut see = |time: Option<LogTime>| {
             if let Some(time) = time {
+                seen.is_precise |= time.precision == Millis(1);
                 match time.within(self.span) {
                     Some(inside) => {
                         seen.inside.add(inside);

@@ -60,7 +60,6 @@ pub(super) fn backfill(
     let jobs: Vec<Job> = jobs
         .into_iter()
         .map(|job| Job {
-            records_zone: None,
             enabled: true,
             ..job
         })

@@ -88,9 +88,11 @@ impl Assembly {
         self.unproven_reason = Some(reason);
     }
 
-    /// The answers that are parts.
-    pub(crate) fn kept(&self) -> impl Iterator<Item = usize> + '_ {
-        self.kept.iter().map(|(answer, _)| *answer)
+    /// The worst of the parts.
+    #[must_use]
+    pub(crate) fn status(&self) -> Status {
+        let statuses = self.kept.iter().map(|(_, piece)| piece.status);
+        statuses.max().unwrap_or(Status::Unproven)
     }
 
     /// Records in all parts; `None` when a part can't be counted.

@@ -34,15 +34,18 @@ const BELIEVED_FOR: Millis = Millis::from_days(1);
 
 /// How a span is asked for. Where the config leaves it to the answers, `to` is the first millisecond
 /// after the span: if it is exclusive, that is right. If it is inclusive, an answer without a record at
-/// exactly `to` is right all the same, and one with such a record tells (`inclusive_at` is when).
+/// exactly `to` is right all the same, and one with such a record tells (`inclusive_at` is when). Where
+/// answers can't tell (`is_blind`), since times are not written to the millisecond or not at all, it is
+/// taken for inclusive: no log is doubled.
 #[must_use]
 pub(crate) fn to_bound(
     configured: Option<ToBound>,
     inclusive_at: Option<UtcMs>,
+    is_blind: bool,
     now: UtcMs,
 ) -> ToBound {
-    let is_inclusive = inclusive_at.is_some_and(|at| at <= now && now < at.plus(BELIEVED_FOR));
-    configured.unwrap_or(match is_inclusive {
+    let is_told = inclusive_at.is_some_and(|at| at <= now && now < at.plus(BELIEVED_FOR));
+    configured.unwrap_or(match is_told || is_blind {
         true => ToBound::Inclusive,
         false => ToBound::Exclusive,
     })
@@ -245,7 +248,8 @@ mod tests {
             (Some(ToBound::Exclusive), told, at, ToBound::Exclusive),
             (Some(ToBound::Inclusive), None, at, ToBound::Inclusive),
         ] {
-            assert_eq!(to_bound(configured, told, now), expected);
+            assert_eq!(to_bound(configured, told, false, now), expected);
         }
+        assert_eq!(to_bound(None, None, true, at), ToBound::Inclusive);
     }
 }

@@ -33,6 +33,7 @@ use crate::printable;
 use service_clock::{Heard, ServiceClock, Signed};
 
 pub use download::{Download, MOST_BYTES, ZIP_STATUS};
+pub use search::Found;
 
 /// How long each phase of a call may take.
 #[derive(Clone, Copy, Debug)]

@@ -52,6 +52,9 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Before any log of the service. Not 0, which may be taken for a value left out.
+const YEAR_2000: UtcMs = UtcMs(946_684_800_000);
+
 /// What one search asks for: at most one record, the one that comes after `offset` others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,14 +81,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Asks for what no project holds: a record of the first millisecond of 1970.
+    /// Asks for what no project holds: a record of the first millisecond of 2000.
     #[must_use]
     pub fn of_nothing(job: &'a Job) -> Self {
         Self {
             project_key: &job.project_key,
             project_id: job.project_id,
-            from: 0,
-            to: 1,
+            from: YEAR_2000.0,
+            to: YEAR_2000.0 + 1,
             offset: 0,
             limit: 1,
         }

@@ -35,12 +35,14 @@ pub(super) struct Answers<'a> {
     assembly: Assembly,
     /// What the manifest says of each answer, should it become a part.
     parts: BTreeMap<usize, Part>,
-    /// Where the records of each answer lie.
+    /// Where the records of each answer lie that may still become a part.
     histograms: BTreeMap<usize, Histogram>,
+    /// Where those of the parts lie.
+    histogram: Histogram,
 }
 
 impl<'a> Answers<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         source: &'a Source,
         folder: PathBuf,
         wanted: Wanted,
@@ -58,22 +60,23 @@ impl<'a> Answers<'a> {
             assembly: Assembly::new(),
             parts: BTreeMap::new(),
             histograms: BTreeMap::new(),
+            histogram: Histogram::of(wanted.window.span()),
         }
     }
 
     /// What the answers that are parts hold.
     pub(super) fn counted(&self) -> Counted {
-        let mut histogram = Histogram::of(self.wanted.window.span());
-        for answer in self.assembly.kept() {
-            if let Some(more) = self.histograms.get(&answer) {
-                histogram.merge(more);
-            }
-        }
         Counted {
-            histogram,
+            histogram: self.histogram.clone(),
             records: self.assembly.records(),
             largest: self.assembly.largest(),
+            status: self.assembly.status(),
         }
+    }
+
+    /// The suspected cap, unless an answer has disproved it.
+    pub(super) const fn suspected_cap(&self) -> Option<u64> {
+        self.suspected_cap
     }
 
     /// What is known of `to` by now.
@@ -83,7 +86,7 @@ impl<'a> Answers<'a> {
 
     /// Requests a span until it is answered. An answer that holds a log at exactly `to`, and nothing
     /// else outside, tells that `to` is inclusive: the span is asked for again, up to the
-    /// millisecond before.
+    /// millisecond before. So it is where no answer could tell.
     async fn answer(&mut self, span: Span, place: &Place) -> Result<(Answered, u32), WindowError> {
         let staged_bytes = self.assembly.bytes();
         let asked = Asked {
@@ -92,20 +95,27 @@ impl<'a> Answers<'a> {
             to_bound: self.to_bound.bound,
         };
         let answered = until_answered(self.source, asked, place, staged_bytes).await?;
-        let seen = &answered.0.unpacked.seen;
-        let tells = seen.at_end > 0 && seen.at_end == seen.outside;
-        if self.source.job.to_bound.is_some() || !tells || asked.to_bound == ToBound::Inclusive {
+        let unpacked = &answered.0.unpacked;
+        let is_found = unpacked.seen.at_end > 0 && unpacked.seen.at_end == unpacked.seen.outside;
+        let is_blind =
+            unpacked.records.is_some_and(|records| records > 0) && !unpacked.seen.is_precise;
+        let is_open = self.source.job.to_bound.is_none() && asked.to_bound == ToBound::Exclusive;
+        if !is_open || !(is_found || is_blind) {
             return Ok(answered);
         }
         self.to_bound = ToBoundKnown {
             bound: ToBound::Inclusive,
-            is_found: true,
+            is_found,
+            is_blind: is_blind && !is_found,
+        };
+        let why = match is_found {
+            true => "the service includes a log at exactly `to`",
+            false => "no time is written to the millisecond, so answers can't tell what `to` means",
         };
         tracing::info!(
             job = %self.source.job.name,
             span = %span,
-            "the service includes a log at exactly `to`; the span is asked for up to the \
-             millisecond before"
+            "{why}; the span is asked for up to the millisecond before"
         );
         staging::remove(&self.source.shared, &place.folder).await?;
         let asked = Asked {
@@ -288,6 +298,9 @@ impl Ask for Answers<'_> {
 
     fn keep(&mut self, answer: usize, status: Status) {
         self.assembly.keep(answer, status);
+        if let Some(more) = self.histograms.remove(&answer) {
+            self.histogram.merge(&more);
+        }
     }
 
     async fn discard(&mut self, answer: usize) -> Result<(), WindowError> {

@@ -12,21 +12,23 @@ use crate::domain::second_opinion::{
     Calibration, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, by_download, by_search, is_asked,
 };
 use crate::domain::span::Span;
+use crate::domain::split::Status;
 use crate::domain::window_error::WindowError;
+use crate::elsa::client::Found;
 use crate::elsa::request::Search;
 
 /// What a second opinion says of a window.
 #[derive(Debug)]
 pub(super) struct Opinion {
-    /// [`Verdict::Same`] also where nothing could be had.
-    pub(super) verdict: Verdict,
+    /// `None` where nothing could be had.
+    pub(super) verdict: Option<Verdict>,
     confirmed: Confirmed,
 }
 
 impl Opinion {
     fn none(reason: String) -> Self {
         Self {
-            verdict: Verdict::Same,
+            verdict: None,
             confirmed: Confirmed {
                 by: Way::None,
                 at: None,
@@ -40,8 +42,8 @@ impl Opinion {
     /// For the manifest.
     pub(super) fn confirmed(self) -> Confirmed {
         match self.verdict {
-            Verdict::Same => self.confirmed,
-            Verdict::More | Verdict::Fewer => Confirmed {
+            Some(Verdict::Same) | None => self.confirmed,
+            Some(Verdict::More | Verdict::Fewer) => Confirmed {
                 reason: Some(self.words()),
                 by: Way::None,
                 ..self.confirmed
@@ -51,6 +53,9 @@ impl Opinion {
 
     /// What it says, for people.
     pub(super) fn words(&self) -> String {
+        if let (None, Some(reason)) = (self.verdict, &self.confirmed.reason) {
+            return reason.clone();
+        }
         let differs = |span: &&ConfirmedSpan| span.found != Some(span.expected);
         let how = match self.confirmed.by {
             Way::Search => "search",
@@ -61,7 +66,7 @@ impl Opinion {
         };
         let found = match (span.found, self.verdict) {
             (Some(found), _) => found.to_string(),
-            (None, Verdict::More) => format!("more than {}", span.expected),
+            (None, Some(Verdict::More)) => format!("more than {}", span.expected),
             (None, _) => format!("fewer than {}", span.expected),
         };
         format!(
@@ -87,6 +92,9 @@ pub(super) async fn confirm(
     let Some(records) = counted.records else {
         return Ok(Opinion::none("its records can't be counted".to_owned()));
     };
+    if counted.status != Status::Complete {
+        return Ok(Opinion::none("it is not complete in any case".to_owned()));
+    }
     let now = source.client.now();
     let cap = u64::from(source.job.count).min(source.client.hidden_cap());
     let facts = Facts {
@@ -97,7 +105,7 @@ pub(super) async fn confirm(
         cap,
         largest: counted.largest,
     };
-    if !is_asked(wanted.cross_check, facts, now) {
+    if !is_doubtful && !is_asked(wanted.cross_check, facts, now) {
         return Ok(Opinion::none(
             "it was not asked for, by cross_check".to_owned(),
         ));
@@ -140,8 +148,8 @@ pub(super) async fn confirm(
     Ok(opinion)
 }
 
-/// Whether search shows no record in `span`, of which there is no download. The inner error says what
-/// it shows instead.
+/// Whether search shows no record in `span`, of which there is no download; `None` if it does not tell.
+/// The inner error says what it shows instead.
 ///
 /// # Errors
 /// When the program is being stopped.
@@ -150,18 +158,18 @@ pub(super) async fn is_empty(
     span: Span,
     to_bound: ToBound,
     search: &mut Calibration,
-) -> Result<Result<Confirmed, String>, WindowError> {
+) -> Result<Option<Result<Confirmed, String>>, WindowError> {
     let piece = Piece { span, expected: 0 };
     match searched(source, &[piece], to_bound, search).await {
         Ok(Searched {
             verdict: Verdict::Same,
             spans,
             ..
-        }) => Ok(Ok(
+        }) => Ok(Some(Ok(
             opinion(source, Way::Search, Verdict::Same, spans).confirmed
-        )),
-        Ok(_) => Ok(Err("search shows records in it".to_owned())),
-        Err(Some(reason)) => Ok(Err(reason)),
+        ))),
+        Ok(_) => Ok(Some(Err("search shows records in it".to_owned()))),
+        Err(Some(_)) => Ok(None),
         Err(None) => Err(WindowError::Stopped),
     }
 }
@@ -196,7 +204,7 @@ pub(super) async fn still_agrees(
 fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>) -> Opinion {
     let at = local_time(source.shared.clock.now(), &source.job.zone);
     Opinion {
-        verdict,
+        verdict: Some(verdict),
         confirmed: Confirmed {
             by,
             at: Some(at),
@@ -223,37 +231,47 @@ async fn searched(
     to_bound: ToBound,
     search: &mut Calibration,
 ) -> Result<Searched, Option<String>> {
-    let Some(first) = pieces.first() else {
+    if pieces.is_empty() {
         return Err(Some("no piece of it is small enough for search".to_owned()));
-    };
-    let ask = async |request: &Search<'_>| {
-        until_found(source, first.span, request)
-            .await
-            .map_err(|error| match error.failure {
-                Failure::Stopped => None,
-                _ => Some(format!("search: {error}")),
-            })
-    };
+    }
+    let now = source.shared.clock.now();
+    if search.rests(now) {
+        return Err(Some("search: it failed not long ago, and rests".to_owned()));
+    }
+    let known = search.clone();
+    let asked = pieces_searched(source, pieces, to_bound, search).await;
+    if matches!(asked, Err(Some(_))) {
+        *search = known.failed(now);
+    }
+    asked
+}
+
+async fn pieces_searched(
+    source: &Source,
+    pieces: &[Piece],
+    to_bound: ToBound,
+    search: &mut Calibration,
+) -> Result<Searched, Option<String>> {
     let mut searched = Searched {
         verdict: Verdict::Same,
         spans: Vec::new(),
         is_plain: false,
     };
-    for &Piece { span, expected } in pieces {
-        let at = ask(&Search::at(&source.job, to_bound, span, expected)).await?;
-        let before = match expected.checked_sub(1) {
-            Some(last) => Some(ask(&Search::at(&source.job, to_bound, span, last)).await?),
-            None => None,
-        };
-        if search.objects_of_none.is_none() {
+    for &piece in pieces {
+        let Piece { span, expected } = piece;
+        if search.nothing.is_none() {
             // Refused, nothing is learnt of it: a service may not look so far back.
-            search.objects_of_none = match ask(&Search::of_nothing(&source.job)).await {
+            search.nothing = match ask(source, span, &Search::of_nothing(&source.job)).await {
                 Err(None) => return Err(None),
                 asked => asked.ok(),
             };
         }
-        let judged = search.judge(before, at);
-        let verdict = judged.map_err(|why| Some(why.to_owned()))?;
+        let mut verdict = judged(source, piece, to_bound, search).await?;
+        let is_open = source.job.to_bound.is_none() && to_bound == ToBound::Exclusive;
+        if verdict == Verdict::More && is_open {
+            // It may be a record at exactly `to`, which is the next span's.
+            verdict = judged(source, piece, ToBound::Inclusive, search).await?;
+        }
         searched.verdict = verdict;
         searched.spans.push(ConfirmedSpan {
             from_ms: span.from(),
@@ -261,15 +279,43 @@ async fn searched(
             expected,
             found: (verdict == Verdict::Same).then_some(expected),
         });
-        if verdict == Verdict::More && expected < MOST_BY_SEARCH {
-            let far = ask(&Search::at(&source.job, to_bound, span, MOST_BY_SEARCH)).await?;
-            searched.is_plain = at > far;
-        }
         if verdict != Verdict::Same {
+            searched.is_plain = verdict == Verdict::More && expected < MOST_BY_SEARCH;
             break;
         }
     }
     Ok(searched)
+}
+
+/// What search shows of one piece.
+async fn judged(
+    source: &Source,
+    Piece { span, expected }: Piece,
+    to_bound: ToBound,
+    search: &Calibration,
+) -> Result<Verdict, Option<String>> {
+    let request = |offset| Search::at(&source.job, to_bound, span, offset);
+    let at = ask(source, span, &request(expected)).await?;
+    let before = match expected.checked_sub(1) {
+        Some(last) => Some(ask(source, span, &request(last)).await?),
+        None => None,
+    };
+    let far = match search.is_more(&at) && expected < MOST_BY_SEARCH {
+        true => Some(ask(source, span, &request(MOST_BY_SEARCH)).await?),
+        false => None,
+    };
+    search
+        .judge(before.as_ref(), &at, far.as_ref())
+        .map_err(|why| Some(why.to_owned()))
+}
+
+async fn ask(source: &Source, span: Span, request: &Search<'_>) -> Result<Found, Option<String>> {
+    until_found(source, span, request)
+        .await
+        .map_err(|error| match error.failure {
+            Failure::Stopped => None,
+            _ => Some(format!("search: {error}")),
+        })
 }
 
 type Answered = (Verdict, Vec<ConfirmedSpan>);
@@ -309,7 +355,12 @@ async fn downloaded(
                 let records = answered.unpacked.records;
                 records.map(|records| records.saturating_sub(at_end))
             }
-            Err(error @ (WindowError::Stopped | WindowError::Disk { .. })) => return Err(error),
+            Err(
+                error @ (WindowError::Stopped
+                | WindowError::Disk {
+                    whole_job: true, ..
+                }),
+            ) => return Err(error),
             // That is how some services say that there is nothing (`ELSA-API.md`, *Unknown*).
             Err(WindowError::Rejected(_)) => Some(0),
             Err(error) => return Ok(Err(format!("a second download: {error}"))),

@@ -1,13 +1,15 @@
 //! What the windows so far have shown of the service, and how a contradicted window is asked for.
 
 use super::Source;
-use crate::domain::job::ToBound;
+use crate::archive::count::LOG_TIME;
+use crate::domain::bound::to_bound;
+use crate::domain::job::{Job, ToBound};
 use crate::domain::second_opinion::{Again, Calibration};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::split::resolve::SpanLimit;
 
 /// What the windows so far have shown of the service.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Learnt {
     /// How long a span it can answer.
     pub span_limit: SpanLimit,
@@ -15,6 +17,8 @@ pub struct Learnt {
     pub search: Calibration,
     /// When an answer has last shown that `to` is inclusive.
     pub inclusive_at: Option<UtcMs>,
+    /// Whether times are written too coarsely to tell what `to` means.
+    pub is_blind: bool,
 }
 
 /// What is known of how the service takes `to`.
@@ -24,15 +28,37 @@ pub struct ToBoundKnown {
     pub bound: ToBound,
     /// Whether an answer to this window has told.
     pub is_found: bool,
+    /// Whether an answer to this window has shown that none can tell.
+    pub is_blind: bool,
+}
+
+impl ToBoundKnown {
+    /// As it is before any answer.
+    pub(super) const fn of(bound: ToBound) -> Self {
+        Self {
+            bound,
+            is_found: false,
+            is_blind: false,
+        }
+    }
 }
 
 impl Learnt {
     /// A window that began with what `began` knew has ended with `ended`; others that were under way
     /// at once may have ended before.
-    pub fn learn(&mut self, began: Self, ended: Self) {
+    pub fn learn(&mut self, began: &Self, ended: &Self) {
         self.span_limit.learn(began.span_limit, ended.span_limit);
-        self.search.learn(ended.search);
+        self.search.learn(&ended.search);
         self.inclusive_at = self.inclusive_at.max(ended.inclusive_at);
+        self.is_blind |= ended.is_blind;
+    }
+
+    /// How a span of `job` is asked for at `now`.
+    pub(super) fn to_bound(&self, job: &Job, now: UtcMs) -> ToBound {
+        let fields = &job.include_fields;
+        let has_times = fields.is_empty() || fields.iter().any(|field| field == LOG_TIME);
+        let is_blind = self.is_blind || !has_times;
+        to_bound(job.to_bound, self.inclusive_at, is_blind, now)
     }
 }
 
@@ -62,8 +88,10 @@ impl Manner {
     }
 
     /// The window was confirmed, so what it took is remembered for the next ones.
-    pub(super) fn believe(self, source: &Source, learnt: &mut Learnt) {
-        match self {
+    /// `cap` is what of it was not disproved meanwhile.
+    pub(super) fn believe(self, source: &Source, cap: Option<u64>, learnt: &mut Learnt) {
+        let manner = Self { cap, ..self };
+        match manner {
             Self {
                 longest: Some(longest),
                 ..

@@ -33,7 +33,6 @@ use crate::archive::manifest::{Confirmed, Part};
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::clock::Clock;
-use crate::domain::bound::to_bound;
 use crate::domain::circuit_breaker::Remedy;
 use crate::domain::job::Job;
 use crate::domain::limits::Limits;
@@ -42,6 +41,7 @@ use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
 use crate::domain::second_opinion::{Again, CrossCheck, Verdict, Way, after};
 use crate::domain::span::{Millis, UtcMs};
+use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::resolve;
 use crate::domain::window::Window;
@@ -93,7 +93,7 @@ pub struct Wanted {
     pub cross_check: CrossCheck,
     /// Records of the window before it, if known.
     pub before: Option<u64>,
-    /// Whether it has failed for a day, and the windows on both sides of it are archived.
+    /// Whether it has failed for a day, while others before and after it are archived.
     pub is_left_alone: bool,
 }
 
@@ -106,6 +106,8 @@ pub(crate) struct Counted {
     pub(crate) records: Option<u64>,
     /// Those of the largest answer.
     pub(crate) largest: u64,
+    /// The worst of the parts.
+    pub(crate) status: Status,
 }
 
 /// A window that lies below `.staging`, its data durable.
@@ -121,6 +123,8 @@ pub struct Fetched {
     pub unproven_reason: Option<String>,
     /// What the second opinion says of it.
     pub confirmed: Confirmed,
+    /// What contradicts it, if anything does.
+    pub doubt: Option<String>,
     /// How `to` was taken.
     pub to_bound: ToBoundKnown,
 }
@@ -147,43 +151,64 @@ pub async fn fetch(
 
     let fetched = async {
         let (mut round, mut manner) = (1, Manner::default());
+        let mut doubt = None;
         loop {
             staging::remove(shared, &staged).await?;
             staging::remove(shared, &answers_folder).await?;
             let collected = collect(source, wanted, &answers_folder, manner, learnt).await;
             let mut answers = match collected {
-                Err(WindowError::Rejected(message)) => {
+                Err(WindowError::Rejected(message)) if round == 1 => {
                     let opinion = refused::opinion(source, wanted, message, learnt).await?;
                     return refused::place(source, &staged, &answers_folder, opinion).await;
                 }
                 other => other?,
             };
             let counted = answers.counted();
-            let ToBoundKnown { bound, is_found } = answers.to_bound();
-            if is_found {
+            let told = answers.to_bound();
+            learnt.is_blind |= told.is_blind;
+            if told.is_found {
                 learnt.inclusive_at = Some(shared.clock.now());
             }
             let opinion = confirm::confirm(
                 source,
                 wanted,
                 &counted,
-                bound,
+                told.bound,
                 round > 1,
                 &mut learnt.search,
             )
             .await?;
-            let again = match opinion.verdict {
-                Verdict::Same => Again::Not,
-                other => after(other, round, counted.largest, &counted.histogram),
+            let again = match (opinion.verdict, &doubt) {
+                (Some(Verdict::Same), _) => {
+                    manner.believe(source, answers.suspected_cap(), learnt);
+                    Again::Not
+                }
+                (None, None) => Again::Not,
+                // Nothing has taken the doubt away.
+                (None, Some(doubt)) => {
+                    answers.contradict(format!("{doubt}; since then: {}", opinion.words()));
+                    Again::Not
+                }
+                (Some(other), _) => {
+                    match after(other, round, counted.largest, &counted.histogram) {
+                        Again::Not => {
+                            answers.contradict(opinion.words());
+                            Again::Not
+                        }
+                        again => again,
+                    }
+                }
             };
             if again == Again::Not {
-                if opinion.verdict == Verdict::Same {
-                    manner.believe(source, learnt);
-                } else {
-                    answers.contradict(opinion.words());
-                }
-                return place(source, answers, staged.clone(), opinion.confirmed()).await;
+                let doubt = match opinion.verdict {
+                    Some(Verdict::Same) => None,
+                    None => doubt,
+                    Some(_) => Some(opinion.words()),
+                };
+                let confirmed = opinion.confirmed();
+                return place(source, answers, staged.clone(), confirmed, doubt).await;
             }
+            doubt = Some(opinion.words());
             tracing::warn!(
                 job = %job.name,
                 window = %wanted.window,
@@ -226,7 +251,7 @@ pub async fn still_agrees(
         return Ok(false);
     }
     let now = source.shared.clock.now();
-    let to_bound = to_bound(source.job.to_bound, learnt.inclusive_at, now);
+    let to_bound = learnt.to_bound(&source.job, now);
     let agrees = confirm::still_agrees(source, confirmed, to_bound, &mut learnt.search).await?;
     if agrees {
         tracing::info!(
@@ -247,10 +272,7 @@ async fn collect<'a>(
     learnt: &mut Learnt,
 ) -> Result<Answers<'a>, WindowError> {
     let now = source.shared.clock.now();
-    let to_bound = ToBoundKnown {
-        bound: to_bound(source.job.to_bound, learnt.inclusive_at, now),
-        is_found: false,
-    };
+    let to_bound = ToBoundKnown::of(learnt.to_bound(&source.job, now));
     let mut answers = Answers::new(source, folder.to_owned(), wanted, manner.cap, to_bound);
     let mut span_limit = match manner.longest {
         Some(longest) => learnt.span_limit.at_most(longest),
@@ -288,6 +310,7 @@ async fn place(
     answers: Answers<'_>,
     staged: PathBuf,
     confirmed: Confirmed,
+    doubt: Option<String>,
 ) -> Result<Fetched, WindowError> {
     let reach = reach(source.client.now(), &source.job);
     let to_bound = answers.to_bound();
@@ -299,6 +322,7 @@ async fn place(
         content: assembled.content(),
         unproven_reason: assembled.unproven_reason,
         confirmed,
+        doubt,
         to_bound,
     })
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use super::learnt::{Learnt, ToBoundKnown};
 use super::{Fetched, Source, Wanted, confirm, staging};
 use crate::archive::manifest::Confirmed;
-use crate::domain::bound::to_bound;
 use crate::domain::recheck::Content;
 use crate::domain::second_opinion::{CrossCheck, Way};
 use crate::domain::split::Status;
@@ -32,16 +31,13 @@ pub(super) async fn opinion(
     learnt: &mut Learnt,
 ) -> Result<Opinion, WindowError> {
     let now = source.shared.clock.now();
-    let to_bound = ToBoundKnown {
-        bound: to_bound(source.job.to_bound, learnt.inclusive_at, now),
-        is_found: false,
-    };
+    let to_bound = ToBoundKnown::of(learnt.to_bound(&source.job, now));
     let window = wanted.window.span();
     let may_ask = wanted.cross_check != CrossCheck::Off && learnt.search.is_believed();
     if may_ask {
         let empty = confirm::is_empty(source, window, to_bound.bound, &mut learnt.search).await?;
         match empty {
-            Ok(confirmed) => {
+            Some(Ok(confirmed)) => {
                 return Ok(Opinion {
                     content: Content {
                         status: Status::Complete,
@@ -55,14 +51,15 @@ pub(super) async fn opinion(
                     to_bound,
                 });
             }
-            Err(why) => return Err(WindowError::Rejected(format!("{message}; {why}"))),
+            Some(Err(why)) => return Err(WindowError::Rejected(format!("{message}; {why}"))),
+            None => {}
         }
     }
     if !wanted.is_left_alone {
         return Err(WindowError::Rejected(message));
     }
     let reason = format!(
-        "the service has refused it for a day while it answers the windows beside it, perhaps because \
+        "the service has refused it for a day while it answers others before and after it, perhaps because \
          it holds no logs: {message}"
     );
     Ok(Opinion {
@@ -97,6 +94,7 @@ pub(super) async fn place(
         content: opinion.content,
         unproven_reason: opinion.unproven_reason,
         confirmed: opinion.confirmed,
+        doubt: None,
         to_bound: opinion.to_bound,
     })
 }

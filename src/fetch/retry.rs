@@ -10,6 +10,7 @@ use super::{Source, staging};
 use crate::domain::retry::{Decision, Failure};
 use crate::domain::span::Span;
 use crate::domain::window_error::WindowError;
+use crate::elsa::client::Found;
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Search;
 
@@ -43,7 +44,7 @@ pub(super) async fn until_answered(
     }
 }
 
-/// Searches until there is an answer. Returns how many objects it holds.
+/// Searches until there is an answer, twice at most: a second download can do without it.
 ///
 /// # Errors
 /// When another attempt is pointless; [`Failure::Stopped`] when the program is being stopped.
@@ -51,7 +52,7 @@ pub(super) async fn until_found(
     source: &Source,
     span: Span,
     request: &Search<'_>,
-) -> Result<u64, CallError> {
+) -> Result<Found, CallError> {
     let stopped = || CallError::new(Failure::Stopped, "the program is being stopped");
     let mut attempts = 0;
     loop {
@@ -59,9 +60,13 @@ pub(super) async fn until_found(
         let searched = source.client.search(request);
         let error = match source.stop.run_until_cancelled(searched).await {
             None => return Err(stopped()),
-            Some(Ok(objects)) => return Ok(objects),
+            Some(Ok(found)) => return Ok(found),
             Some(Err(error)) => error,
         };
+        let may_pass = matches!(error.failure, Failure::Passing | Failure::ClockSkew { .. });
+        if attempts > 1 || !may_pass {
+            return Err(error);
+        }
         match pause(source, span, attempts, &error).await {
             Pause::Over => {}
             Pause::Stopped => return Err(stopped()),

@@ -107,7 +107,7 @@ impl Executor {
 }
 
 async fn run(start: Start, source: &Source) -> Ended {
-    let mut learnt = start.learnt;
+    let mut learnt = start.learnt.clone();
     let fetched = async {
         if let Some(before) = &start.before {
             let manifest = revise::manifest_of(&source.shared, &source.job, before).await?;

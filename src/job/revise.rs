@@ -12,6 +12,7 @@ use crate::archive::publish::{Archived, Published};
 use crate::domain::job::Job;
 use crate::domain::recheck::{Content, Verdict, verdict};
 use crate::domain::span::UtcMs;
+use crate::domain::split::Status;
 use crate::domain::window_error::WindowError;
 use crate::fetch::{Fetched, Shared, Source, staging};
 use crate::ledger::replay::Replay;
@@ -28,6 +29,14 @@ pub(super) async fn revise(
     replay: &Replay,
 ) -> Result<Option<Published>, WindowError> {
     let window = before.window;
+    if let Some(doubt) = &fetched.doubt
+        && before.status == Status::Complete
+    {
+        staging::clean(&source.shared, &source.job, &fetched.staged).await;
+        return Err(WindowError::Window(format!(
+            "{doubt}; what is archived stays, and is asked for again later"
+        )));
+    }
     let asked = replay.recheckable.asked(window).map(|asked| asked.at);
     let found = source.shared.clock.now();
     match revision(&source.job, before, fetched.content, asked, found) {

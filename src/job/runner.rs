@@ -19,6 +19,7 @@ use crate::domain::failures::Task;
 use crate::domain::job::Job;
 use crate::domain::plan::due_by_our_clock_alone;
 use crate::domain::queue::{Pauses, Work};
+use crate::domain::second_opinion::Calibration;
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
@@ -58,7 +59,7 @@ impl JobRunner {
     ) -> Result<Self, LedgerError> {
         let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
         let mut learnt = Learnt::default();
-        learnt.search.agreed = ledger.replay().search_agreed;
+        learnt.search = Calibration::of(ledger.replay().search_agreed);
         learnt.inclusive_at = ledger.replay().inclusive_at;
         Ok(Self {
             recorder: Recorder::new(Arc::clone(&job), Arc::clone(&shared), ledger),
@@ -228,7 +229,7 @@ impl JobRunner {
             work,
             before,
             wanted,
-            learnt: self.learnt,
+            learnt: self.learnt.clone(),
         })
     }
 
@@ -242,7 +243,7 @@ impl JobRunner {
         stop: &CancellationToken,
     ) -> Result<(), Option<String>> {
         let (began, learnt) = ended.learnt;
-        self.learnt.learn(began, learnt);
+        self.learnt.learn(&began, &learnt);
         let work = ended.work;
         let finished = match ended.fetched {
             Ok(None) => self.recorder.done(work, None, outcome),

@@ -10,7 +10,7 @@ use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
 use crate::domain::queue::{self, Pauses, Work};
-use crate::domain::span::{Millis, Span, UtcMs};
+use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Window;
 use crate::ledger::replay::Replay;
 
@@ -75,17 +75,14 @@ impl View<'_> {
         window.to().plus(after.unwrap_or(Millis::ZERO))
     }
 
-    /// Whether a window has failed for a day, while the windows on both sides of it are archived.
+    /// Whether a window has failed for a day, while others before and after it are archived.
     pub(super) fn is_left_alone(self, window: Window) -> bool {
         let failures = self.replay.failures(Task::Archive).get(&window);
         let lasts = failures.is_some_and(|known| known.first.plus(LEFT_ALONE) <= self.ours);
-        let ms = Millis(1);
-        let beside = [
-            Span::new(window.from().minus(ms), window.from()),
-            Span::new(window.to(), window.to().plus(ms)),
-        ];
-        let is_archived = |span: Span| self.replay.coverage.covers(span);
-        lasts && beside.into_iter().flatten().all(is_archived)
+        let archived = || self.replay.coverage.spans();
+        let before = archived().any(|span| span.from() < window.from());
+        let after = archived().any(|span| span.to() > window.to());
+        lasts && after && (before || window.from() <= self.job.since)
     }
 
     /// Whether a window has settled since the cycle began: it is not to wait for rechecks.

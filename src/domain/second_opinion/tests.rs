@@ -1,3 +1,4 @@
+use super::pieces::whole;
 use super::*;
 
 const HOUR: i64 = 3_600_000;
@@ -172,44 +173,61 @@ fn few_records_and_a_doubtful_window_are_downloaded_again_as_a_whole_in_other_sp
     assert_eq!(by_download(&none, 1000, 1000, 0.3, false), []);
 }
 
+fn found(objects: u64) -> Found {
+    Found {
+        objects,
+        shape: "hits total".into(),
+    }
+}
+
 /// Guarantee: Confirmed
 #[test]
 fn an_answer_with_a_record_is_told_from_one_without_whatever_its_form() {
-    let known = Calibration {
-        agreed: 3,
-        objects_of_none: Some(2),
-    };
-    for (before, at, expected) in [
-        (Some(3), 2, Ok(Verdict::Same)),
-        (Some(4), 2, Ok(Verdict::Same)),
-        (Some(3), 3, Ok(Verdict::More)),
-        (Some(4), 3, Ok(Verdict::More)),
-        (Some(2), 2, Ok(Verdict::Fewer)),
-        (None, 2, Ok(Verdict::Same)),
-        (None, 3, Ok(Verdict::More)),
-        (None, 1, Err(())),
+    let mut known = Calibration::of(3);
+    known.nothing = Some(found(2));
+    for (before, at, far, expected) in [
+        (Some(3), 2, None, Ok(Verdict::Same)),
+        (Some(4), 2, None, Ok(Verdict::Same)),
+        (Some(3), 3, Some(2), Ok(Verdict::More)),
+        (Some(4), 3, None, Ok(Verdict::More)),
+        // It holds more than the answer for nothing, and so does one far beyond.
+        (Some(3), 3, Some(3), Err(())),
+        (Some(2), 2, None, Ok(Verdict::Fewer)),
+        (None, 2, None, Ok(Verdict::Same)),
+        (None, 3, Some(2), Ok(Verdict::More)),
+        (None, 1, None, Err(())),
     ] {
-        let judged = known.judge(before, at).map_err(drop);
-        assert_eq!(judged, expected, "{before:?} {at}");
+        let (before, far) = (before.map(found), far.map(found));
+        let judged = known.judge(before.as_ref(), &found(at), far.as_ref());
+        assert_eq!(judged.map_err(drop), expected, "{before:?} {at} {far:?}");
     }
+    // An error has as many objects as an answer without a record, and other keys.
+    let error = Found {
+        objects: 2,
+        shape: "code message".into(),
+    };
+    assert!(known.judge(None, &error, None).is_err());
+    assert!(known.judge(Some(&found(3)), &error, None).is_err());
     let unknown = Calibration::default();
-    assert_eq!(unknown.judge(Some(2), 1), Ok(Verdict::Same));
+    let judge = |before: Option<Found>, at| unknown.judge(before.as_ref(), &found(at), None);
+    assert_eq!(judge(Some(found(2)), 1), Ok(Verdict::Same));
     for (before, at) in [(Some(1), 1), (Some(1), 2), (None, 0)] {
-        assert!(unknown.judge(before, at).is_err());
+        assert!(judge(before.map(found), at).is_err());
     }
 }
 
 #[test]
-fn search_is_believed_after_three_windows() {
+fn search_is_believed_after_three_windows_and_rests_after_a_failure() {
     let mut known = Calibration::default();
     for agreed in 1..=3 {
         assert!(!known.is_believed());
-        known.learn(Calibration {
-            agreed,
-            objects_of_none: None,
-        });
+        known.learn(&Calibration::of(agreed));
     }
-    assert!(known.is_believed());
+    assert!(known.is_believed() && !known.rests(UtcMs(0)));
+    let minute = Millis::from_mins(1);
+    let failed = known.failed(UtcMs(0));
+    assert!(failed.rests(UtcMs(0).plus(minute.times(9))));
+    assert!(!failed.rests(UtcMs(0).plus(minute.times(10))));
 }
 
 /// Guarantee: Bounded

@@ -6,10 +6,16 @@ use crate::domain::span::{Millis, Span, UtcMs};
 /// How many bins a window has at most.
 const MOST_BINS: i64 = 4096;
 
+/// Bins begin and end at whole seconds: a service may write its times no more precisely, and find them by
+/// the millisecond.
+const SECOND: Millis = Millis::from_secs(1);
+
 /// Records of a window by time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
     window: Span,
+    /// Where the first bin begins, at or before the window.
+    begin: UtcMs,
     /// Length of a bin; the last one may reach beyond the window's end.
     width: Millis,
     bins: Vec<u64>,
@@ -19,18 +25,21 @@ impl Histogram {
     /// Of a window without records.
     #[must_use]
     pub fn of(window: Span) -> Self {
-        let length = window.length().0;
-        let width = length.div_euclid(MOST_BINS) + 1;
+        let begin = UtcMs(window.from().0.div_euclid(SECOND.0) * SECOND.0);
+        let seconds = window.to().since(begin).0.div_euclid(SECOND.0) + 1;
+        let seconds_a_bin = seconds.div_euclid(MOST_BINS) + 1;
+        let bins = seconds.div_euclid(seconds_a_bin) + 1;
         Self {
             window,
-            width: Millis(width),
-            bins: vec![0; usize::try_from(length / width + 1).unwrap_or(1)],
+            begin,
+            width: SECOND.times(seconds_a_bin),
+            bins: vec![0; usize::try_from(bins).unwrap_or(1)],
         }
     }
 
     /// Adds a record; one outside the window is none of its.
     pub fn add(&mut self, time: UtcMs) {
-        let at = time.since(self.window.from()).0.div_euclid(self.width.0);
+        let at = time.since(self.begin).0.div_euclid(self.width.0);
         let bin = usize::try_from(at)
             .ok()
             .filter(|_| self.window.contains(time));
@@ -72,7 +81,7 @@ impl Histogram {
     pub(crate) fn span(&self, first: usize, end: usize) -> Option<Span> {
         let edge = |bin: usize| {
             let bin = i64::try_from(bin).unwrap_or(i64::MAX);
-            self.window.from().plus(self.width.times(bin))
+            self.begin.plus(self.width.times(bin))
         };
         Span::new(edge(first), edge(end))?.intersection(self.window)
     }
@@ -98,10 +107,10 @@ mod tests {
     /// Guarantee: Bounded
     #[test]
     fn bins_make_up_the_window_whatever_its_length() {
-        for length in [1, 2, 4095, 4096, 4097, 3_600_000, 86_400_000] {
+        for length in [1, 2, 999, 1000, 4_096_000, 4_097_001, 3_600_000, 86_400_000] {
             let window = span(7, 7 + length);
             let mut histogram = Histogram::of(window);
-            assert!(histogram.bins() <= 4096, "{length}");
+            assert!(histogram.bins() <= 4097, "{length}");
             for time in [6, 7, 7 + length / 2, 6 + length, 7 + length] {
                 histogram.add(UtcMs(time));
             }
@@ -121,15 +130,18 @@ mod tests {
 
     #[test]
     fn parts_of_a_window_add_up() {
-        let window = span(0, 10_000);
+        let window = span(500, 10_000);
         let (mut early, mut late) = (Histogram::of(window), Histogram::of(window));
-        early.add(UtcMs(5));
-        late.add(UtcMs(5));
+        early.add(UtcMs(1_005));
+        late.add(UtcMs(1_999));
         late.add(UtcMs(9_999));
         early.merge(&late);
         assert_eq!(early.total(), 3);
-        assert_eq!(early.extent(), Some((1, 3333)));
+        assert_eq!(early.extent(), Some((1, 9)));
         assert_eq!(early.count(1), 2);
+        // The edges between bins are whole seconds.
+        assert_eq!(early.span(0, 1), Some(span(500, 1_000)));
+        assert_eq!(early.span(1, 3), Some(span(1_000, 3_000)));
         assert_eq!(Histogram::of(window).extent(), None);
     }
 }

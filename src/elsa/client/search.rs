@@ -1,10 +1,11 @@
-//! The search call: how many JSON objects its answer holds, and nothing else, since the form of it is
+//! The search call: how many JSON objects its answer holds, and under which keys, since the form of it is
 //! not known (`ELSA-API.md`, *Search*). Carries *Bounded* and *Suspicious*.
 
 use serde_json::Value;
 
 use super::Client;
 use crate::domain::retry::Failure;
+pub use crate::domain::second_opinion::Found;
 use crate::elsa::error_response::{CallError, Signature};
 use crate::elsa::request::Search;
 use crate::elsa::signature::SEARCH_PATH;
@@ -17,12 +18,12 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 const SHOWN_BYTES: usize = 16 * 1024;
 
 impl Client {
-    /// Makes one attempt to search, signed afresh, as soon as the account's bounds allow. Returns how
-    /// many objects the answer holds, at any depth.
+    /// Makes one attempt to search, signed afresh, as soon as the account's bounds allow. Returns what
+    /// of the answer is understood.
     ///
     /// # Errors
     /// When no answer comes, or one that is no JSON, or an error.
-    pub async fn search(&self, request: &Search<'_>) -> Result<u64, CallError> {
+    pub async fn search(&self, request: &Search<'_>) -> Result<Found, CallError> {
         let mut answer = self.send(SEARCH_PATH, request).await?;
         if answer.status() != OK {
             return Err(answer.refusal().await);
@@ -49,7 +50,24 @@ impl Client {
             return Err(answer.refusal_of(&body));
         }
         answer.note_time(Signature::Accepted);
-        Ok(objects(&value))
+        Ok(found(&value))
+    }
+}
+
+fn found(value: &Value) -> Found {
+    let mut keys = Vec::new();
+    keys_outside_lists(value, &mut keys);
+    Found {
+        objects: objects(value),
+        shape: keys.join(" "),
+    }
+}
+
+/// The keys of an object and of those in it, but not in lists: the records are in a list.
+fn keys_outside_lists<'a>(value: &'a Value, keys: &mut Vec<&'a str>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        keys.push(key);
+        keys_outside_lists(value, keys);
     }
 }
 

@@ -19,8 +19,8 @@ pub struct SpanLimit {
     halvings: u32,
     /// Answers to spans of this length.
     answers: u32,
-    /// Whether no longer span is tried again.
-    is_fixed: bool,
+    /// A span that is longer is answered, but not whole, so none is tried again.
+    most_ms: Option<i64>,
 }
 
 impl SpanLimit {
@@ -29,13 +29,13 @@ impl SpanLimit {
         self.longest_ms.unwrap_or(i64::MAX)
     }
 
-    /// The same, and no span longer than `longest`, at least a millisecond: longer ones are answered,
-    /// but not whole, so none is tried again.
+    /// The same, and no span longer than `longest`, at least a millisecond, from now on.
     #[must_use]
     pub(crate) fn at_most(self, longest: Millis) -> Self {
+        let most = longest.0.max(1).min(self.most_ms.unwrap_or(i64::MAX));
         Self {
-            longest_ms: Some(self.longest_ms().min(longest.0.max(1))),
-            is_fixed: true,
+            longest_ms: Some(self.longest_ms().min(most)),
+            most_ms: Some(most),
             ..self
         }
     }
@@ -62,13 +62,15 @@ impl SpanLimit {
     /// `span` was answered.
     pub(super) fn answered(&mut self, span: Span) {
         self.halvings = 0;
-        if self.is_fixed || span.length().0 < self.longest_ms() {
+        if span.length().0 < self.longest_ms() {
             return;
         }
         self.answers += 1;
         if self.answers == ANSWERS {
             self.answers = 0;
-            self.longest_ms = self.longest_ms.map(|longest| longest.saturating_mul(2));
+            let most = self.most_ms.unwrap_or(i64::MAX);
+            let longer = |longest: i64| longest.saturating_mul(2).min(most);
+            self.longest_ms = self.longest_ms.map(longer);
         }
     }
 }
