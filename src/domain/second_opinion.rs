@@ -160,15 +160,46 @@ pub(crate) enum Again {
     CappedAt(u64),
     /// In spans that are no longer.
     NoLongerThan(Millis),
-    /// Not again. It stays `unproven`.
-    Not,
+}
+
+/// What follows a second opinion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The window is what it is, and what it took is remembered for others.
+    Believe,
+    /// The window is what it is; nothing could be had.
+    Publish,
+    /// It is contradicted, now or before, and nothing took the doubt away.
+    Unproven,
+    /// It is asked for again.
+    Again(Again),
+}
+
+/// What follows the `round`th opinion on a window (1 for the first); `None` where nothing could be had. Its
+/// largest answer held so many records.
+#[must_use]
+pub(crate) fn next(
+    verdict: Option<Verdict>,
+    round: u32,
+    largest: u64,
+    histogram: &Histogram,
+) -> Next {
+    match verdict {
+        Some(Verdict::Same) => Next::Believe,
+        None if round == 1 => Next::Publish,
+        // It was contradicted before, and no opinion is no agreement.
+        None => Next::Unproven,
+        Some(differs) => {
+            after(differs, round, largest, histogram).map_or(Next::Unproven, Next::Again)
+        }
+    }
 }
 
 /// What follows a disagreement, the `round`th of a window (1 for the first), whose largest answer held
 /// so many records, in a span of so many. A cap in records or bytes is overcome by smaller answers,
 /// one in time by shorter spans; what neither overcomes is for the operator.
 #[must_use]
-pub(crate) fn after(verdict: Verdict, round: u32, largest: u64, histogram: &Histogram) -> Again {
+fn after(verdict: Verdict, round: u32, largest: u64, histogram: &Histogram) -> Option<Again> {
     let window = histogram.window().length();
     let part = |of: i64| Again::NoLongerThan(Millis((window.0 / of).max(1)));
     let steps = match verdict {
@@ -177,8 +208,8 @@ pub(crate) fn after(verdict: Verdict, round: u32, largest: u64, histogram: &Hist
         Verdict::More if largest == 0 => vec![Again::AsBefore, part(8), part(64)],
         Verdict::More => vec![Again::AsBefore, Again::CappedAt(largest), part(8), part(64)],
     };
-    let step = (round as usize).checked_sub(1).and_then(|at| steps.get(at));
-    step.copied().unwrap_or(Again::Not)
+    let step = (round as usize).checked_sub(1)?;
+    steps.get(step).copied()
 }
 
 #[cfg(test)]

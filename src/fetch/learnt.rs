@@ -75,7 +75,7 @@ impl Manner {
     /// The same, changed by what follows a disagreement.
     pub(super) fn and(self, again: Again) -> Self {
         match again {
-            Again::AsBefore | Again::Not => self,
+            Again::AsBefore => self,
             Again::CappedAt(records) => Self {
                 cap: Some(records),
                 ..self

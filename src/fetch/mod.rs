@@ -39,7 +39,7 @@ use crate::domain::limits::Limits;
 use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
-use crate::domain::second_opinion::{Again, CrossCheck, Verdict, Way, after};
+use crate::domain::second_opinion::{Again, CrossCheck, Next, Way, next};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
@@ -178,36 +178,28 @@ pub async fn fetch(
                 &mut learnt.search,
             )
             .await?;
-            let again = match (opinion.verdict, &doubt) {
-                (Some(Verdict::Same), _) => {
+            let next = next(opinion.verdict, round, counted.largest, &counted.histogram);
+            let again = match next {
+                Next::Again(again) => again,
+                Next::Believe => {
                     manner.believe(source, answers.suspected_cap(), learnt);
-                    Again::Not
+                    return place(source, answers, staged.clone(), opinion.confirmed(), None).await;
                 }
-                (None, None) => Again::Not,
-                // Nothing has taken the doubt away.
-                (None, Some(doubt)) => {
-                    answers.contradict(format!("{doubt}; since then: {}", opinion.words()));
-                    Again::Not
+                Next::Publish => {
+                    return place(source, answers, staged.clone(), opinion.confirmed(), None).await;
                 }
-                (Some(other), _) => {
-                    match after(other, round, counted.largest, &counted.histogram) {
-                        Again::Not => {
-                            answers.contradict(opinion.words());
-                            Again::Not
+                Next::Unproven => {
+                    let why = match doubt {
+                        Some(doubt) if opinion.verdict.is_none() => {
+                            format!("{doubt}; since then: {}", opinion.words())
                         }
-                        again => again,
-                    }
+                        _ => opinion.words(),
+                    };
+                    answers.contradict(why.clone());
+                    let confirmed = opinion.confirmed();
+                    return place(source, answers, staged.clone(), confirmed, Some(why)).await;
                 }
             };
-            if again == Again::Not {
-                let doubt = match opinion.verdict {
-                    Some(Verdict::Same) => None,
-                    None => doubt,
-                    Some(_) => Some(opinion.words()),
-                };
-                let confirmed = opinion.confirmed();
-                return place(source, answers, staged.clone(), confirmed, doubt).await;
-            }
             doubt = Some(opinion.words());
             tracing::warn!(
                 job = %job.name,

@@ -265,6 +265,55 @@ async fn a_day_later_search_shows_which_windows_have_changed_and_only_those_are_
     world.assert_nothing_left_to_do();
 }
 
+/// Guarantee: Confirmed
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_search_contradicts_a_day_later_is_not_called_unchanged() {
+    let due = Due::hours(40);
+    let late = Millis(1 << 40);
+    let world = World::start(Settings {
+        projects: vec![due.project("shop").with_late(40, late)],
+        ..Settings::default()
+    })
+    .await;
+    world.configure(&[job(&due).with("settle", "\"22h\"")]);
+    world.once().exits(0);
+    world.make_ledger_older("shop", &due);
+    // Search finds the late logs, downloads go on without them.
+    world.service.set_search(Search {
+        lag: Millis(-late.0),
+        ..Search::default()
+    });
+    world
+        .once()
+        .exits(1)
+        .says("search finds more than ");
+    let status = world.status("shop");
+    let message = status["last_error"]["message"].as_str().unwrap();
+    assert!(message.contains("what is archived stays"), "{message}");
+    assert!(
+        world
+            .folders("shop")
+            .iter()
+            .all(|folder| !folder.name.ends_with(".r2"))
+    );
+}
+
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn where_times_are_left_out_no_log_is_doubled_while_nobody_knows_what_to_means() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop")]).await;
+    let blind = Job::new("shop", &due)
+        .with("to_bound", "\"auto\"")
+        .with("include_fields", "[\"seq\", \"body\"]");
+    world.configure(&[blind]);
+    world.once().exits(0);
+    for folder in world.folders("shop") {
+        assert_eq!(folder.manifest["records"], LOGS_A_WINDOW);
+    }
+}
+
 /// A world whose service answers a window without logs with an error, and which of its windows is one.
 async fn refusing(due: &Due, empty: usize, access: SearchAccess) -> World {
     let windows = due.windows.iter().enumerate();

@@ -231,25 +231,33 @@ fn search_is_believed_after_three_windows_and_rests_after_a_failure() {
 }
 
 /// Guarantee: Bounded
+/// Guarantee: Confirmed
 #[test]
-fn a_disagreement_ends_after_a_few_rounds() {
+fn a_disagreement_ends_after_a_few_rounds_and_no_opinion_is_no_agreement() {
+    use Again::{AsBefore, CappedAt};
+    use Next::{Believe, Publish, Unproven};
     let even = even(3000);
-    let rounds = |verdict, largest| -> Vec<Again> {
-        (1..7)
-            .map(|round| after(verdict, round, largest, &even))
+    let rounds = |verdict, largest| -> Vec<Next> {
+        (1..6)
+            .map(|round| next(verdict, round, largest, &even))
             .collect()
     };
-    let eighth = Again::NoLongerThan(Millis(HOUR / 8));
-    let smallest = Again::NoLongerThan(Millis(HOUR / 64));
-    use Again::{AsBefore, CappedAt, Not};
-    let more = [AsBefore, CappedAt(3000), eighth, smallest, Not, Not];
-    assert_eq!(rounds(Verdict::More, 3000), more);
-    let empty = [AsBefore, eighth, smallest, Not, Not, Not];
-    assert_eq!(rounds(Verdict::More, 0), empty);
-    assert_eq!(
-        rounds(Verdict::Fewer, 3000),
-        [AsBefore, Not, Not, Not, Not, Not]
-    );
+    let [as_before, capped, eighth, smallest] = [
+        AsBefore,
+        CappedAt(3000),
+        Again::NoLongerThan(Millis(HOUR / 8)),
+        Again::NoLongerThan(Millis(HOUR / 64)),
+    ]
+    .map(Next::Again);
+    let more = [as_before, capped, eighth, smallest, Unproven];
+    assert_eq!(rounds(Some(Verdict::More), 3000), more);
+    let empty = [as_before, eighth, smallest, Unproven, Unproven];
+    assert_eq!(rounds(Some(Verdict::More), 0), empty);
+    let fewer = [as_before, Unproven, Unproven, Unproven, Unproven];
+    assert_eq!(rounds(Some(Verdict::Fewer), 3000), fewer);
+    assert_eq!(rounds(Some(Verdict::Same), 3000), [Believe; 5]);
+    let unknown = [Publish, Unproven, Unproven, Unproven, Unproven];
+    assert_eq!(rounds(None, 3000), unknown);
 }
 
 /// Guarantee: Confirmed
