@@ -58,9 +58,11 @@ impl JobRunner {
         progress: Arc<dyn Progress>,
     ) -> Result<Self, LedgerError> {
         let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
-        let mut learnt = Learnt::default();
-        learnt.search = Calibration::of(ledger.replay().search_agreed);
-        learnt.inclusive_at = ledger.replay().inclusive_at;
+        let learnt = Learnt {
+            search: Calibration::of(ledger.replay().search_agreed),
+            inclusive_at: ledger.replay().inclusive_at,
+            ..Learnt::default()
+        };
         Ok(Self {
             recorder: Recorder::new(Arc::clone(&job), Arc::clone(&shared), ledger),
             job,
