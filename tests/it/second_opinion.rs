@@ -572,3 +572,40 @@ async fn a_piece_of_a_split_window_that_came_back_empty_is_found_out() {
         world.assert_archived("shop", &due.windows);
     }
 }
+
+/// Guarantee: Confirmed
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn manifest_and_status_tell_what_is_confirmed_what_could_not_be_and_what_is_contradicted() {
+    let shard = Lie {
+        kind: LieKind::OneIn(10),
+        times: None,
+        calls: LyingCalls::Download,
+    };
+    for (name, cross_check, lies, by, is_well) in [
+        ("confirmed", "all", vec![], "search", true),
+        ("unconfirmable", "off", vec![], "none", true),
+        ("contradicted", "all", vec![shard], "none", false),
+    ] {
+        let due = Due::hours(4);
+        let world = World::of([due.project("shop")]).await;
+        let job = job(&due).with("cross_check", &format!("{cross_check:?}"));
+        let since = format!("\"{}\"", due.windows[1].from());
+        world.configure(&[job.clone().with("since", &since)]);
+        world.once().exits(0);
+        world.service.set_lies(lies);
+        world.configure(&[job]);
+        world.once();
+        let manifest = &world.folders("shop")[0].manifest;
+        let (status, confirmed) = (&manifest["status"], &manifest["confirmed"]);
+        assert_eq!(confirmed["by"], by, "{confirmed}");
+        assert_eq!(status == "complete", is_well, "{confirmed}");
+        let told = serde_json::to_string_pretty(confirmed).unwrap();
+        tell(&format!(
+            "{name}: \"status\": {status}, \"confirmed\": {told}"
+        ));
+        let ran = world.run(&["status"]).exits(i32::from(!is_well));
+        tell(&ran.stdout);
+        ran.prints(&format!("status_{name}"));
+    }
+}

@@ -9,7 +9,7 @@ use crate::domain::split::histogram::Histogram;
 pub(crate) const MOST_BY_SEARCH: u64 = 9_999;
 
 /// One in so many of a window's records is downloaded again.
-const SHARE: u64 = 16;
+const SHARE: u64 = 17;
 /// The share is taken in so many pieces: the earliest, the latest, and one between.
 const PIECES: u64 = 3;
 /// A window with at most so many records is downloaded again as a whole: a share of it would be three
