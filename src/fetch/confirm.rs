@@ -2,20 +2,18 @@
 //! `domain/second_opinion.rs` says in which pieces, and what the answers mean. Carries *Confirmed*.
 
 use super::attempt::Asked;
-use super::retry::{until_answered, until_found};
+use super::retry::until_answered;
+use super::search::{Searched, searched};
 use super::staging::Place;
 use super::{Counted, Source, Wanted, staging};
 use crate::archive::manifest::{Confirmed, ConfirmedSpan, local_time};
 use crate::domain::job::ToBound;
-use crate::domain::retry::Failure;
 use crate::domain::second_opinion::{
-    Calibration, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, by_download, by_search, is_asked,
+    Calibration, Facts, Piece, Verdict, Way, by_download, by_search, is_asked,
 };
 use crate::domain::span::Span;
 use crate::domain::split::Status;
 use crate::domain::window_error::WindowError;
-use crate::elsa::client::Found;
-use crate::elsa::request::Search;
 
 /// What a second opinion says of a window.
 #[derive(Debug)]
@@ -213,109 +211,6 @@ fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>
             search_agrees: false,
         },
     }
-}
-
-/// What search says of a window.
-struct Searched {
-    verdict: Verdict,
-    spans: Vec<ConfirmedSpan>,
-    /// Whether it shows plainly that there is more, whatever the form of its answers.
-    is_plain: bool,
-}
-
-/// Searches for the last record of each piece, and for one after it, up to the first that differs.
-/// Why search does not tell is the error; `None` when the program is being stopped.
-async fn searched(
-    source: &Source,
-    pieces: &[Piece],
-    to_bound: ToBound,
-    search: &mut Calibration,
-) -> Result<Searched, Option<String>> {
-    if pieces.is_empty() {
-        return Err(Some("no piece of it is small enough for search".to_owned()));
-    }
-    let now = source.shared.clock.now();
-    if search.rests(now) {
-        return Err(Some("search: it failed not long ago, and rests".to_owned()));
-    }
-    let known = search.clone();
-    let asked = pieces_searched(source, pieces, to_bound, search).await;
-    if matches!(asked, Err(Some(_))) {
-        *search = known.failed(now);
-    }
-    asked
-}
-
-async fn pieces_searched(
-    source: &Source,
-    pieces: &[Piece],
-    to_bound: ToBound,
-    search: &mut Calibration,
-) -> Result<Searched, Option<String>> {
-    let mut searched = Searched {
-        verdict: Verdict::Same,
-        spans: Vec::new(),
-        is_plain: false,
-    };
-    for &piece in pieces {
-        let Piece { span, expected } = piece;
-        if search.nothing.is_none() {
-            // Refused, nothing is learnt of it: a service may not look so far back.
-            search.nothing = match ask(source, span, &Search::of_nothing(&source.job)).await {
-                Err(None) => return Err(None),
-                asked => asked.ok(),
-            };
-        }
-        let mut verdict = judged(source, piece, to_bound, search).await?;
-        let is_open = source.job.to_bound.is_none() && to_bound == ToBound::Exclusive;
-        if verdict == Verdict::More && is_open {
-            // It may be a record at exactly `to`, which is the next span's.
-            verdict = judged(source, piece, ToBound::Inclusive, search).await?;
-        }
-        searched.verdict = verdict;
-        searched.spans.push(ConfirmedSpan {
-            from_ms: span.from(),
-            to_ms: span.to(),
-            expected,
-            found: (verdict == Verdict::Same).then_some(expected),
-        });
-        if verdict != Verdict::Same {
-            searched.is_plain = verdict == Verdict::More && expected < MOST_BY_SEARCH;
-            break;
-        }
-    }
-    Ok(searched)
-}
-
-/// What search shows of one piece.
-async fn judged(
-    source: &Source,
-    Piece { span, expected }: Piece,
-    to_bound: ToBound,
-    search: &Calibration,
-) -> Result<Verdict, Option<String>> {
-    let request = |offset| Search::at(&source.job, to_bound, span, offset);
-    let at = ask(source, span, &request(expected)).await?;
-    let before = match expected.checked_sub(1) {
-        Some(last) => Some(ask(source, span, &request(last)).await?),
-        None => None,
-    };
-    let far = match search.is_more(&at) && expected < MOST_BY_SEARCH {
-        true => Some(ask(source, span, &request(MOST_BY_SEARCH)).await?),
-        false => None,
-    };
-    search
-        .judge(before.as_ref(), &at, far.as_ref())
-        .map_err(|why| Some(why.to_owned()))
-}
-
-async fn ask(source: &Source, span: Span, request: &Search<'_>) -> Result<Found, Option<String>> {
-    until_found(source, span, request)
-        .await
-        .map_err(|error| match error.failure {
-            Failure::Stopped => None,
-            _ => Some(format!("search: {error}")),
-        })
 }
 
 type Answered = (Verdict, Vec<ConfirmedSpan>);

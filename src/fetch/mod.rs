@@ -4,6 +4,7 @@
 //! *Bounded*.
 //!
 //! - `confirm`: the window's count is asked for a second time
+//! - `search`: what search shows of its pieces
 //! - `answers`: splitting's hands; each answer is counted and put aside
 //! - `learnt`: what the windows so far have shown of the service
 //! - `refused`: a window that the service answers with an error, perhaps because it is empty
@@ -19,6 +20,7 @@ mod download;
 mod learnt;
 mod refused;
 mod retry;
+mod search;
 pub(crate) mod staging;
 
 use std::path::{Path, PathBuf};

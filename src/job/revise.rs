@@ -31,6 +31,7 @@ pub(super) async fn revise(
     let window = before.window;
     if let Some(doubt) = &fetched.doubt
         && before.status == Status::Complete
+        && before.records == fetched.content.records
     {
         staging::clean(&source.shared, &source.job, &fetched.staged).await;
         return Err(WindowError::Window(format!(

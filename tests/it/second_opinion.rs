@@ -601,7 +601,7 @@ async fn manifest_and_status_tell_what_is_confirmed_what_could_not_be_and_what_i
         assert_eq!(confirmed["by"], by, "{confirmed}");
         assert_eq!(status == "complete", is_well, "{confirmed}");
         let told = serde_json::to_string_pretty(confirmed).unwrap();
-        tell(&format!(
+        tell(format!(
             "{name}: \"status\": {status}, \"confirmed\": {told}"
         ));
         let ran = world.run(&["status"]).exits(i32::from(!is_well));
