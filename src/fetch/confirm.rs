@@ -133,7 +133,14 @@ pub(super) async fn confirm(
             });
         }
     }
-    let pieces = by_download(&counted.histogram, records, cap, draw, is_doubtful);
+    let pieces = by_download(
+        &counted.histogram,
+        records,
+        cap,
+        counted.largest,
+        draw,
+        is_doubtful,
+    );
     let mut opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
         Ok((verdict, spans)) => opinion(source, Way::Download, verdict, spans),
         Err(reason) => Opinion::none(reason),

@@ -23,6 +23,9 @@ use serde_json::Value;
 
 use crate::harness::{Due, Folder, Job, PROJECT_ID, World, project_key, tell};
 
+/// The liars of a run that is not told which: those of every run, so that what it finds is not left to chance.
+/// `LIARS_SEED` finds others, by hand.
+const SEED: u64 = 20_261_129;
 /// Liars of a run that is not told how many.
 const LIARS: u64 = 12;
 /// Worlds at once: most of the time one waits, for the disk or through a pause.
@@ -602,7 +605,7 @@ fn number(variable: &str) -> Option<u64> {
 /// Guarantee: Confirmed
 #[test]
 fn no_random_liar_ends_green_and_inexact_unless_it_is_beyond_proof() {
-    let seed = number("LIARS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 40));
+    let seed = number("LIARS_SEED").unwrap_or(SEED);
     let liars = number("LIARS").unwrap_or(LIARS);
     tell(format!("LIARS={liars} LIARS_SEED={seed}"));
     let all = try_all(seed, liars);

@@ -53,13 +53,15 @@ pub(crate) fn by_download(
     histogram: &Histogram,
     records: u64,
     cap: u64,
+    largest: u64,
     draw: f64,
     is_doubtful: bool,
 ) -> Vec<Piece> {
     let pieces = if histogram.total() < records {
         whole(histogram, records)
     } else if records <= FEW || is_doubtful {
-        all_of(histogram, (records / 2).min(cap / 2))
+        // As many as the largest answer held may be a cap that nothing tells.
+        all_of(histogram, (records / 2).min(cap / 2).min(largest / 2))
     } else {
         let mut pieces = edges_and_one(histogram, records / SHARE / PIECES, draw);
         pieces.extend(hole(histogram));

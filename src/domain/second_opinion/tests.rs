@@ -133,7 +133,7 @@ fn search_confirms_a_window_whole_or_its_edges_and_one_piece_between() {
 fn a_sixteenth_is_downloaded_again() {
     for records in [480, 3_000, 50_000] {
         let histogram = even(records);
-        let pieces = by_download(&histogram, records, 200_000, 0.3, false);
+        let pieces = by_download(&histogram, records, 200_000, records, 0.3, false);
         let again: u64 = pieces.iter().map(|piece| piece.expected).sum();
         assert!(
             again * 16 <= records && again * 20 >= records,
@@ -143,7 +143,7 @@ fn a_sixteenth_is_downloaded_again() {
     }
     // Only the newest 20 minutes came: the earliest piece reaches back to the window's begin.
     let newest = histogram((0..3000).map(|at| 2_400_000 + at * 400));
-    let earliest = by_download(&newest, 3000, 200_000, 0.3, false)[0];
+    let earliest = by_download(&newest, 3000, 200_000, 3000, 0.3, false)[0];
     assert_eq!(earliest.span.from(), window().from());
     assert!(earliest.span.to() > UtcMs(12 * HOUR + 2_400_000));
 }
@@ -158,7 +158,7 @@ fn few_records_and_a_doubtful_window_are_downloaded_again_as_a_whole_in_other_sp
         (&even(3000), 3000, 200_000, true, 2),
         (&even(3000), 3000, 1000, true, 6),
     ] {
-        let pieces = by_download(histogram, records, cap, 0.3, is_doubtful);
+        let pieces = by_download(histogram, records, cap, records, 0.3, is_doubtful);
         assert!(pieces.len() >= least, "{}", pieces.len());
         let again: u64 = pieces.iter().map(|piece| piece.expected).sum();
         assert_eq!(again, records);
@@ -168,9 +168,15 @@ fn few_records_and_a_doubtful_window_are_downloaded_again_as_a_whole_in_other_sp
         assert!(pieces.windows(2).all(touch));
         assert!(pieces.iter().all(|piece| piece.expected < cap));
     }
+    // Two answers of 81 records, which may be a cap: no piece expects as many.
+    let pieces = by_download(&even(162), 162, 200_000, 81, 0.3, true);
+    assert!(pieces.iter().all(|piece| piece.expected <= 40));
     // Without readable times nothing is known of a part.
-    assert_eq!(by_download(&none, 700, 1000, 0.3, false), whole(&none, 700));
-    assert_eq!(by_download(&none, 1000, 1000, 0.3, false), []);
+    assert_eq!(
+        by_download(&none, 700, 1000, 700, 0.3, false),
+        whole(&none, 700)
+    );
+    assert_eq!(by_download(&none, 1000, 1000, 1000, 0.3, false), []);
 }
 
 fn found(objects: u64) -> Found {
@@ -266,7 +272,7 @@ fn half_of_a_gap_that_is_too_long_is_downloaded_again() {
     // A page of 100 records is missing.
     let times = (0..3000).filter(|at| !(1000..1100).contains(at));
     let gap = histogram(times.map(|at| at * 1200));
-    let pieces = by_download(&gap, 2900, 200_000, 0.9, false);
+    let pieces = by_download(&gap, 2900, 200_000, 2900, 0.9, false);
     assert_eq!(pieces.len(), 4);
     let Piece { span, expected } = pieces[3];
     assert_eq!(expected, 0);
