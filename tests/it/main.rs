@@ -31,6 +31,7 @@ mod faults;
 mod guarantees;
 mod honest;
 mod hostile;
+mod leaving_out;
 mod network;
 mod price;
 mod random_liars;

@@ -1,26 +1,33 @@
 //! The second opinion, by the real program: what is asked, what is recorded, and that no answer alone
 //! makes a window `complete`.
 
-use std::thread;
-
 use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
-use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use elsa_archiver::simulator::{
     Call, Dialect, EmptyAnswer, JsonLayout, Lie, LieKind, LyingCalls, Project, Search,
     SearchAccess, SearchForm, Settings, TimeStyle,
 };
 use serde_json::json;
 
-use crate::harness::{Due, Folder, Job, LOGS_A_WINDOW, PROJECT_ID, World, project_key, tell};
+use crate::harness::{Due, Folder, Job, LOGS_A_WINDOW, World, project_key, tell};
+
+/// A service with this project, whose search behaves so.
+pub(crate) async fn world(project: Project, search: Search) -> World {
+    World::start(Settings {
+        projects: vec![project],
+        search,
+        ..Settings::default()
+    })
+    .await
+}
 
 /// A job whose windows are all asked for twice.
-fn job(due: &Due) -> Job {
+pub(crate) fn job(due: &Due) -> Job {
     Job::new("shop", due).with("cross_check", "\"all\"")
 }
 
 /// The requests of one kind.
-fn requests(world: &World, call: Call) -> usize {
+pub(crate) fn requests(world: &World, call: Call) -> usize {
     let entries = world.requests("shop");
     entries
         .iter()
@@ -51,16 +58,12 @@ async fn search_is_believed_after_three_windows_and_costs_two_small_requests_the
         .flat_map(|form| [(form, false), (form, true)])
     {
         let due = Due::hours(8);
-        let world = World::start(Settings {
-            projects: vec![due.project("shop")],
-            search: Search {
-                form,
-                with_total,
-                ..Search::default()
-            },
-            ..Settings::default()
-        })
-        .await;
+        let search = Search {
+            form,
+            with_total,
+            ..Search::default()
+        };
+        let world = world(due.project("shop"), search).await;
         world.configure(&[job(&due)]);
         world.once().exits(0);
         world.assert_archived("shop", &due.windows);
@@ -199,15 +202,11 @@ async fn where_search_is_refused_a_second_download_confirms() {
 async fn a_search_that_lags_raises_no_alarm() {
     for lag in [Millis::from_hours(3), Millis::from_hours(-3)] {
         let due = Due::hours(6);
-        let world = World::start(Settings {
-            projects: vec![due.project("shop")],
-            search: Search {
-                lag,
-                ..Search::default()
-            },
-            ..Settings::default()
-        })
-        .await;
+        let search = Search {
+            lag,
+            ..Search::default()
+        };
+        let world = world(due.project("shop"), search).await;
         world.configure(&[job(&due)]);
         world.once().exits(0);
         world.assert_archived("shop", &due.windows);
@@ -221,11 +220,7 @@ async fn a_day_later_search_shows_which_windows_have_changed_and_only_those_are_
     // By the settled instant some windows are a day old, and all of them are new.
     let due = Due::hours(40);
     let late = Millis(1 << 40);
-    let world = World::start(Settings {
-        projects: vec![due.project("shop").with_late(40, late)],
-        ..Settings::default()
-    })
-    .await;
+    let world = world(due.project("shop").with_late(40, late), Search::default()).await;
     world.configure(&[job(&due).with("settle", "\"22h\"")]);
     world.once().exits(0);
     world.make_ledger_older("shop", &due);
@@ -271,11 +266,7 @@ async fn a_day_later_search_shows_which_windows_have_changed_and_only_those_are_
 async fn a_window_that_search_contradicts_a_day_later_is_not_called_unchanged() {
     let due = Due::hours(40);
     let late = Millis(1 << 40);
-    let world = World::start(Settings {
-        projects: vec![due.project("shop").with_late(40, late)],
-        ..Settings::default()
-    })
-    .await;
+    let world = world(due.project("shop").with_late(40, late), Search::default()).await;
     world.configure(&[job(&due).with("settle", "\"22h\"")]);
     world.once().exits(0);
     world.make_ledger_older("shop", &due);
@@ -378,199 +369,6 @@ async fn a_window_that_is_refused_for_a_day_is_unproven_where_search_can_t_say_t
     let reason = window["confirmed"]["reason"].as_str().unwrap();
     assert!(reason.contains("has refused it for a day"), "{reason}");
     world.run(&["verify"]).exits(1).shows("unproven");
-}
-
-/// Logs of each window of a liar's world.
-const LOGS: usize = 3000;
-
-/// What a liar's world came to.
-#[derive(Debug)]
-struct Came {
-    exit: Option<i32>,
-    /// Windows that are `complete`.
-    complete: usize,
-    /// Windows that hold exactly what was logged.
-    exact: usize,
-    /// Windows that are `complete` and not exact.
-    wrong: Vec<String>,
-    downloads: usize,
-    searches: usize,
-}
-
-/// Four windows are archived from a service that lies.
-async fn archived_from(lie: Lie, format: &str, access: SearchAccess) -> Came {
-    let due = Due::hours(4);
-    let key = project_key("shop");
-    let project = Project::uniform(&key, PROJECT_ID, 7, due.whole(), LOGS * due.windows.len());
-    let world = World::start(Settings {
-        projects: vec![project],
-        search: Search {
-            access,
-            ..Search::default()
-        },
-        lies: vec![lie],
-        ..Settings::default()
-    })
-    .await;
-    let job = job(&due).with("format", &format!("{format:?}"));
-    world.configure(&[job.with("limit", "100")]);
-    let ran = world.once();
-    let folders = world.folders("shop");
-    let is_exact = |folder: &Folder| {
-        let logged = world.service.project(&key).unwrap();
-        let found = folder.records();
-        let found = found.iter().map(|record| record.seq);
-        Difference::between(seqs_in(logged, folder.window), found).is_none()
-    };
-    let is_complete = |folder: &&Folder| folder.manifest["status"] == "complete";
-    let complete: Vec<_> = folders.iter().filter(is_complete).collect();
-    let wrong = complete.iter().filter(|folder| !is_exact(folder));
-    Came {
-        exit: ran.code,
-        complete: complete.len(),
-        exact: folders.iter().filter(|folder| is_exact(folder)).count(),
-        wrong: wrong
-            .map(|folder| format!("{}: {}", folder.name, folder.manifest["confirmed"]))
-            .collect(),
-        downloads: requests(&world, Call::Download),
-        searches: requests(&world, Call::Search),
-    }
-}
-
-/// Whether no request that the service allows tells a lie from the truth (docs/completeness.md).
-fn is_beyond_proof(lie: &Lie, access: SearchAccess) -> bool {
-    let says_the_same_of_any_span = matches!(lie.kind, LieKind::Empty | LieKind::OneIn(_));
-    lie.times.is_none() && access != SearchAccess::Permitted && says_the_same_of_any_span
-}
-
-/// Tries a lie once and always, with search and without, in both formats.
-fn assert_found_out(kind: LieKind) {
-    let mut tried = Vec::new();
-    for times in [Some(1), None] {
-        for access in [SearchAccess::Permitted, SearchAccess::Denied] {
-            for format in ["json", "csv"] {
-                tried.push(thread::spawn(move || {
-                    found_out(kind, times, access, format)
-                }));
-            }
-        }
-    }
-    let faults: Vec<_> = tried
-        .into_iter()
-        .filter_map(|one| one.join().unwrap())
-        .collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-/// What is wrong with how a lie ended, if anything.
-fn found_out(
-    kind: LieKind,
-    times: Option<u32>,
-    access: SearchAccess,
-    format: &str,
-) -> Option<String> {
-    let lie = Lie {
-        kind,
-        times,
-        calls: LyingCalls::Download,
-    };
-    let is_beyond_proof = is_beyond_proof(&lie, access);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let came = runtime.block_on(archived_from(lie, format, access));
-    let how = format!(
-        "{kind:?}, {}, search {access:?}, {format}: exit {:?}, of 4 windows {} complete, {} \
-         exact; {} downloads, {} searches",
-        if times.is_some() { "once" } else { "always" },
-        came.exit,
-        came.complete,
-        came.exact,
-        came.downloads,
-        came.searches
-    );
-    tell(&how);
-    let is_green = came.exit == Some(0);
-    let is_right =
-        came.wrong.is_empty() && is_green == (came.complete == 4) && (times.is_none() || is_green);
-    (is_right == is_beyond_proof).then(|| format!("{how}: {:#?}", came.wrong))
-}
-
-/// Guarantee: Confirmed
-#[test]
-fn an_empty_answer_where_there_are_logs_is_found_out() {
-    assert_found_out(LieKind::Empty);
-}
-
-/// Guarantee: Confirmed
-#[test]
-fn an_answer_without_one_record_in_ten_is_found_out() {
-    assert_found_out(LieKind::OneIn(10));
-}
-
-/// Guarantee: Confirmed
-#[test]
-fn an_answer_that_is_cut_at_a_number_of_records_is_found_out() {
-    assert_found_out(LieKind::CapRecords(1234));
-}
-
-/// Guarantee: Confirmed
-#[test]
-fn an_answer_that_is_cut_at_a_number_of_bytes_is_found_out() {
-    assert_found_out(LieKind::CapBytes(100_000));
-}
-
-/// Guarantee: Confirmed
-#[test]
-fn an_answer_with_the_newest_twenty_minutes_is_found_out() {
-    assert_found_out(LieKind::Newest(Millis::from_mins(20)));
-}
-
-/// Guarantee: Confirmed
-#[test]
-fn an_answer_with_the_oldest_twenty_minutes_is_found_out() {
-    assert_found_out(LieKind::Oldest(Millis::from_mins(20)));
-}
-
-/// Guarantee: Confirmed
-#[test]
-fn an_answer_without_one_of_its_pages_is_found_out() {
-    assert_found_out(LieKind::LostPage);
-}
-
-/// Guarantee: Confirmed
-#[tokio::test(flavor = "multi_thread")]
-async fn a_piece_of_a_split_window_that_came_back_empty_is_found_out() {
-    for (access, pieces) in [
-        (SearchAccess::Permitted, 1),
-        (SearchAccess::Permitted, 3),
-        (SearchAccess::Denied, 1),
-        (SearchAccess::Denied, 2),
-    ] {
-        let due = Due::hours(4);
-        let key = project_key("shop");
-        let project = Project::uniform(&key, PROJECT_ID, 3, due.whole(), 12_000 * 4);
-        let world = World::start(Settings {
-            projects: vec![project],
-            search: Search {
-                access,
-                ..Search::default()
-            },
-            ..Settings::default()
-        })
-        .await;
-        let job = job(&due).with("count", "3000");
-        let since = format!("\"{}\"", due.windows[1].from());
-        world.configure(&[job.clone().with("since", &since)]);
-        world.once().exits(0);
-        // The first window is asked for in pieces from the start, and some of them come back empty.
-        world.service.set_lies(vec![Lie {
-            kind: LieKind::Empty,
-            times: Some(pieces),
-            calls: LyingCalls::Download,
-        }]);
-        world.configure(&[job]);
-        world.once().exits(0);
-        world.assert_archived("shop", &due.windows);
-    }
 }
 
 /// Guarantee: Confirmed

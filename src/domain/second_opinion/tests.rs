@@ -1,3 +1,5 @@
+//! Whose count is asked for again, in which pieces, and what follows: decided without a service.
+
 use super::pieces::whole;
 use super::*;
 
