@@ -5,7 +5,7 @@ use super::attempt::Asked;
 use super::retry::until_answered;
 use super::search::{Searched, searched};
 use super::staging::Place;
-use super::{Counted, Source, Wanted, staging};
+use super::{Counted, Round, Source, Wanted, staging};
 use crate::archive::manifest::{Confirmed, ConfirmedSpan, local_time};
 use crate::domain::job::ToBound;
 use crate::domain::second_opinion::{
@@ -20,6 +20,8 @@ use crate::domain::window_error::WindowError;
 pub(super) struct Opinion {
     /// `None` where nothing could be had.
     pub(super) verdict: Option<Verdict>,
+    /// Whether the window is empty and is to be asked for once more, as a whole, for an opinion.
+    pub(super) is_deferred: bool,
     confirmed: Confirmed,
 }
 
@@ -27,6 +29,7 @@ impl Opinion {
     fn none(reason: String) -> Self {
         Self {
             verdict: None,
+            is_deferred: false,
             confirmed: Confirmed {
                 by: Way::None,
                 at: None,
@@ -35,6 +38,17 @@ impl Opinion {
                 search_agrees: false,
             },
         }
+    }
+
+    /// The same, with why search did not tell.
+    fn with(mut self, why: Option<String>, search_agrees: bool) -> Self {
+        let confirmed = &mut self.confirmed;
+        confirmed.reason = match (confirmed.reason.take(), why) {
+            (Some(reason), Some(why)) => Some(format!("{reason}; {why}")),
+            (reason, why) => reason.or(why),
+        };
+        confirmed.search_agrees = search_agrees;
+        self
     }
 
     /// For the manifest.
@@ -74,8 +88,7 @@ impl Opinion {
     }
 }
 
-/// Has the count of a window confirmed, where that is to be done. `is_doubtful` if it was contradicted
-/// before.
+/// Has the count of a window confirmed, where that is to be done in this `round`.
 ///
 /// # Errors
 /// When the program is being stopped, or the disk fails.
@@ -84,9 +97,10 @@ pub(super) async fn confirm(
     wanted: Wanted,
     counted: &Counted,
     to_bound: ToBound,
-    is_doubtful: bool,
+    round: &Round,
     search: &mut Calibration,
 ) -> Result<Opinion, WindowError> {
+    let is_doubtful = round.is_doubtful();
     let Some(records) = counted.records else {
         return Ok(Opinion::none("its records can't be counted".to_owned()));
     };
@@ -107,6 +121,16 @@ pub(super) async fn confirm(
         return Ok(Opinion::none(
             "it was not asked for, by cross_check".to_owned(),
         ));
+    }
+    if let (0, Some(why)) = (records, &round.was_empty) {
+        let spans = vec![ConfirmedSpan {
+            from_ms: wanted.window.from(),
+            to_ms: wanted.window.to(),
+            expected: 0,
+            found: Some(0),
+        }];
+        let twice = opinion(source, Way::Download, Verdict::Same, spans);
+        return Ok(twice.with(Some(why.clone()), false));
     }
     let draw = fastrand::f64();
     let pieces = by_search(&counted.histogram, records, draw);
@@ -133,6 +157,12 @@ pub(super) async fn confirm(
             });
         }
     }
+    if records == 0 && !is_doubtful {
+        return Ok(Opinion {
+            is_deferred: true,
+            ..Opinion::none(why.unwrap_or_default())
+        });
+    }
     let pieces = by_download(
         &counted.histogram,
         records,
@@ -141,16 +171,11 @@ pub(super) async fn confirm(
         draw,
         is_doubtful,
     );
-    let mut opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
+    let opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
         Ok((verdict, spans)) => opinion(source, Way::Download, verdict, spans),
         Err(reason) => Opinion::none(reason),
     };
-    opinion.confirmed.reason = match (opinion.confirmed.reason, why) {
-        (Some(reason), Some(why)) => Some(format!("{reason}; {why}")),
-        (reason, why) => reason.or(why),
-    };
-    opinion.confirmed.search_agrees = search_agrees;
-    Ok(opinion)
+    Ok(opinion.with(why, search_agrees))
 }
 
 /// Whether search shows no record in `span`, of which there is no download; `None` if it does not tell.
@@ -210,6 +235,7 @@ fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>
     let at = local_time(source.shared.clock.now(), &source.job.zone);
     Opinion {
         verdict: Some(verdict),
+        is_deferred: false,
         confirmed: Confirmed {
             by,
             at: Some(at),

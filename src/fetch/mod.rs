@@ -4,6 +4,7 @@
 //! *Bounded*.
 //!
 //! - `confirm`: the window's count is asked for a second time
+//! - `deferred`: a window that is asked for again, and what its answers said so far
 //! - `search`: what search shows of its pieces
 //! - `answers`: splitting's hands; each answer is counted and put aside
 //! - `learnt`: what the windows so far have shown of the service
@@ -16,6 +17,7 @@
 mod answers;
 mod attempt;
 mod confirm;
+mod deferred;
 mod download;
 mod learnt;
 mod refused;
@@ -26,9 +28,7 @@ pub(crate) mod staging;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::select;
 use tokio::task::JoinError;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::manifest::{Confirmed, Part};
@@ -42,7 +42,7 @@ use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
 use crate::domain::second_opinion::{Again, CrossCheck, Next, Way, next};
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::resolve;
@@ -51,6 +51,8 @@ use crate::domain::window_error::WindowError;
 use crate::durable::DiskError;
 use crate::elsa::client::Client;
 use answers::Answers;
+pub use deferred::Deferred;
+use deferred::Round;
 use learnt::Manner;
 pub use learnt::{Learnt, ToBoundKnown};
 
@@ -131,103 +133,103 @@ pub struct Fetched {
     pub to_bound: ToBoundKnown,
 }
 
-/// How long to wait before a window is asked for again that was contradicted: a log may be on its
-/// way, and the two calls of the service need not learn of it at once.
-const PAUSE: Millis = Millis::from_secs(2);
+/// What has come of a window for now.
+#[derive(Debug)]
+pub enum Came {
+    /// It is to be published.
+    Fetched(Box<Fetched>),
+    /// Its answer is not believed yet. It is asked for again once the cycle's other windows are
+    /// done, so that it delays none of them.
+    Deferred(Deferred),
+}
 
-/// Fetches a window, has its count confirmed, and learns what the service can answer. Whatever the
-/// outcome, nothing is visible yet. On an error nothing is left below `.staging` either.
+/// Fetches a window, has its count confirmed, and learns what the service can answer. `deferred` is
+/// what came of it before. Whatever the outcome, nothing is visible yet. On an error, and where the
+/// window is deferred, nothing is left below `.staging` either.
 ///
 /// # Errors
 /// When the window can't be fetched, with what that means for the job's other windows.
 pub async fn fetch(
     source: &Source,
     wanted: Wanted,
+    deferred: Option<Deferred>,
     learnt: &mut Learnt,
-) -> Result<Fetched, WindowError> {
+) -> Result<Came, WindowError> {
     let Source { job, shared, .. } = source;
     let space = shared.store.check_space(0);
     space.map_err(|error| WindowError::disk(&error))?;
     let staged = shared.store.staging(&job.name, wanted.window);
     let answers_folder = staged.with_extension("answers");
 
-    let fetched = async {
-        let (mut round, mut manner) = (1, Manner::default());
-        let mut doubt = None;
-        loop {
-            staging::remove(shared, &staged).await?;
-            staging::remove(shared, &answers_folder).await?;
-            let collected = collect(source, wanted, &answers_folder, manner, learnt).await;
-            let mut answers = match collected {
-                Err(WindowError::Rejected(message)) if round == 1 => {
-                    let opinion = refused::opinion(source, wanted, message, learnt).await?;
-                    return refused::place(source, &staged, &answers_folder, opinion).await;
-                }
-                other => other?,
-            };
-            let counted = answers.counted();
-            let told = answers.to_bound();
-            learnt.is_blind |= told.is_blind;
-            if told.is_found {
-                learnt.inclusive_at = Some(shared.clock.now());
+    let came = async {
+        let round = match deferred {
+            Some(deferred) => deferred.wait(&source.stop).await?,
+            None => Round::default(),
+        };
+        staging::remove(shared, &staged).await?;
+        staging::remove(shared, &answers_folder).await?;
+        let collected = collect(source, wanted, &answers_folder, round.manner, learnt).await;
+        let mut answers = match collected {
+            Err(WindowError::Rejected(message)) if round.is_first() => {
+                let opinion = refused::opinion(source, wanted, message, learnt).await?;
+                let fetched = refused::place(source, &staged, &answers_folder, opinion).await?;
+                return Ok(Came::Fetched(Box::new(fetched)));
             }
-            let opinion = confirm::confirm(
-                source,
-                wanted,
-                &counted,
-                told.bound,
-                round > 1,
-                &mut learnt.search,
-            )
-            .await?;
-            let next = next(opinion.verdict, round, counted.largest, &counted.histogram);
-            let again = match next {
-                Next::Again(again) => again,
-                Next::Believe => {
-                    manner.believe(source, answers.suspected_cap(), learnt);
-                    return place(source, answers, staged.clone(), opinion.confirmed(), None).await;
-                }
-                Next::Publish => {
-                    return place(source, answers, staged.clone(), opinion.confirmed(), None).await;
-                }
-                Next::Unproven => {
-                    let why = match doubt {
-                        Some(doubt) if opinion.verdict.is_none() => {
-                            format!("{doubt}; since then: {}", opinion.words())
-                        }
-                        _ => opinion.words(),
-                    };
-                    answers.contradict(why.clone());
-                    let confirmed = opinion.confirmed();
-                    return place(source, answers, staged.clone(), confirmed, Some(why)).await;
-                }
-            };
-            doubt = Some(opinion.words());
-            tracing::warn!(
-                job = %job.name,
-                window = %wanted.window,
-                round,
-                "{}; it is asked for again",
-                opinion.words()
-            );
-            manner = manner.and(again);
-            round += 1;
-            if again == Again::AsBefore {
-                select! {
-                    () = source.stop.cancelled() => return Err(WindowError::Stopped),
-                    () = sleep(PAUSE.to_std()) => {}
-                }
-            }
+            other => other?,
+        };
+        let counted = answers.counted();
+        let told = answers.to_bound();
+        learnt.is_blind |= told.is_blind;
+        if told.is_found {
+            learnt.inclusive_at = Some(shared.clock.now());
         }
+        let round = round.after(counted.records);
+        let opinion = confirm::confirm(
+            source,
+            wanted,
+            &counted,
+            told.bound,
+            &round,
+            &mut learnt.search,
+        )
+        .await?;
+        let next = match opinion.is_deferred {
+            true => Next::Again(Again::AsBefore),
+            false => next(
+                opinion.verdict,
+                round.number,
+                counted.largest,
+                &counted.histogram,
+            ),
+        };
+        let (confirmed, doubt) = match next {
+            Next::Again(again) => {
+                round.note(source, wanted, &opinion);
+                return Ok(Came::Deferred(round.deferred(&opinion, again)));
+            }
+            Next::Believe => {
+                let cap = answers.suspected_cap();
+                round.manner.believe(source, cap, learnt);
+                (opinion.confirmed(), None)
+            }
+            Next::Publish => (opinion.confirmed(), None),
+            Next::Unproven => {
+                let why = round.why_unproven(&opinion);
+                answers.contradict(why.clone());
+                (opinion.confirmed(), Some(why))
+            }
+        };
+        let fetched = place(source, answers, staged.clone(), confirmed, doubt).await?;
+        Ok(Came::Fetched(Box::new(fetched)))
     };
-    let fetched = fetched.await;
-    if fetched.is_err() {
-        // What failed must not go on taking space until the window's next turn.
+    let came = came.await;
+    if !matches!(came, Ok(Came::Fetched(_))) {
+        // What is not published must not go on taking space until the window's next turn.
         for left in [&staged, &answers_folder] {
             staging::clean(shared, job, left).await;
         }
     }
-    fetched
+    came
 }
 
 /// Whether search still shows of a window what it showed when it confirmed it. `false` also where it

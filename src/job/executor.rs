@@ -8,7 +8,7 @@ use super::revise;
 use crate::archive::publish::Archived;
 use crate::domain::queue::Work;
 use crate::domain::window_error::WindowError;
-use crate::fetch::{Fetched, Learnt, Source, Wanted, fetch, still_agrees};
+use crate::fetch::{Came, Deferred, Fetched, Learnt, Source, Wanted, fetch, still_agrees};
 
 /// A window that is to be fetched.
 pub(super) struct Start {
@@ -17,8 +17,23 @@ pub(super) struct Start {
     pub(super) before: Option<Archived>,
     /// What is fetched.
     pub(super) wanted: Wanted,
+    /// What came of it earlier in the cycle.
+    pub(super) deferred: Option<Deferred>,
     /// What is known of the service.
     pub(super) learnt: Learnt,
+}
+
+/// A window that is no longer in flight.
+pub(super) enum Landed {
+    /// It is done, or failed.
+    Ended(Ended),
+    /// It is asked for again after the others.
+    Deferred {
+        work: Work,
+        deferred: Deferred,
+        /// As [`Ended::learnt`].
+        learnt: (Learnt, Learnt),
+    },
 }
 
 /// What has come of a window.
@@ -34,7 +49,7 @@ pub(super) struct Ended {
 
 /// The windows in flight.
 pub(super) struct Executor {
-    in_flight: JoinSet<Ended>,
+    in_flight: JoinSet<Landed>,
     /// One at first, so that what fails for all windows fails once.
     at_once: usize,
     most: usize,
@@ -68,18 +83,18 @@ impl Executor {
         self.in_flight.spawn(async move {
             match start {
                 Ok(start) => run(start, &source).await,
-                Err(error) => Ended {
+                Err(error) => Landed::Ended(Ended {
                     work,
                     before: None,
                     fetched: Err(error),
                     learnt: Default::default(),
-                },
+                }),
             }
         });
     }
 
-    /// The next window that has ended; `None` when none is in flight. An error is a bug.
-    pub(super) async fn next(&mut self) -> Option<Result<Ended, JoinError>> {
+    /// The next window that lands; `None` when none is in flight. An error is a bug.
+    pub(super) async fn next(&mut self) -> Option<Result<Landed, JoinError>> {
         self.in_flight.join_next().await
     }
 
@@ -106,10 +121,12 @@ impl Executor {
     }
 }
 
-async fn run(start: Start, source: &Source) -> Ended {
+async fn run(start: Start, source: &Source) -> Landed {
     let mut learnt = start.learnt.clone();
-    let fetched = async {
-        if let Some(before) = &start.before {
+    let came = async {
+        if let Some(before) = &start.before
+            && start.deferred.is_none()
+        {
             let manifest = revise::manifest_of(&source.shared, &source.job, before).await?;
             let window = start.wanted.window;
             if let Some(confirmed) = manifest.confirmed
@@ -118,13 +135,28 @@ async fn run(start: Start, source: &Source) -> Ended {
                 return Ok(None);
             }
         }
-        fetch(source, start.wanted, &mut learnt).await.map(Some)
+        fetch(source, start.wanted, start.deferred, &mut learnt)
+            .await
+            .map(Some)
     };
-    let fetched = fetched.await;
-    Ended {
-        work: start.work,
+    let came = came.await;
+    let (work, learnt) = (start.work, (start.learnt, learnt));
+    let fetched = match came {
+        Ok(Some(Came::Deferred(deferred))) => {
+            return Landed::Deferred {
+                work,
+                deferred,
+                learnt,
+            };
+        }
+        Ok(Some(Came::Fetched(fetched))) => Ok(Some(*fetched)),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    Landed::Ended(Ended {
+        work,
         before: start.before,
         fetched,
-        learnt: (start.learnt, learnt),
-    }
+        learnt,
+    })
 }

@@ -2,13 +2,13 @@
 //! is due is fetched, published and recorded, window by window. Carries *Ordered* (nothing is
 //! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::executor::{Ended, Executor, Start};
+use super::executor::{Ended, Executor, Landed, Start};
 use super::recorder::Recorder;
 use super::view::View;
 use super::{Mode, Outcome, Progress, publish, reconcile, revise};
@@ -25,7 +25,7 @@ use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
-use crate::fetch::{Learnt, Shared, Source, Wanted, staging};
+use crate::fetch::{Deferred, Learnt, Shared, Source, Wanted, staging};
 use crate::ledger::{Ledger, LedgerError};
 
 /// How long the service is not asked again what time it is, while our clock is ahead of its.
@@ -151,6 +151,7 @@ impl JobRunner {
     ) {
         self.progress.planned(&self.job, queue.len());
         let mut executor = Executor::new(mode.windows_at_once(self.client.max_in_flight()), stop);
+        let mut deferred = BTreeMap::new();
         loop {
             while executor.has_room()
                 && let Some(work) = queue.pop_front()
@@ -162,12 +163,24 @@ impl JobRunner {
                     queue.retain(|work| work.task == Task::Archive);
                     continue;
                 }
-                executor.begin(work, self.start(work, mode), self.source(stop));
+                let start = self.start(work, mode, deferred.remove(&work.window));
+                executor.begin(work, start, self.source(stop));
             }
             let failed = match executor.next().await {
                 None => break,
                 Some(Err(error)) => Some(WindowError::from(error).to_string()),
-                Some(Ok(ended)) => {
+                Some(Ok(Landed::Deferred {
+                    work,
+                    deferred: again,
+                    learnt: (began, learnt),
+                })) => {
+                    self.learnt.learn(&began, &learnt);
+                    deferred.insert(work.window, again);
+                    queue.push_back(work);
+                    executor.widen();
+                    None
+                }
+                Some(Ok(Landed::Ended(ended))) => {
                     let window = ended.work.window;
                     let done = self
                         .finish(ended, executor.is_halted(), outcome, stop)
@@ -198,7 +211,12 @@ impl JobRunner {
     }
 
     /// What is known of a window before it is fetched; an error when it can't be.
-    fn start(&self, work: Work, mode: Mode) -> Result<Start, WindowError> {
+    fn start(
+        &self,
+        work: Work,
+        mode: Mode,
+        deferred: Option<Deferred>,
+    ) -> Result<Start, WindowError> {
         let (window, replay) = (work.window, self.recorder.ledger.replay());
         if let Some(error) = reconcile::blocked_by(&self.recorder.unrecorded, window) {
             return Err(error);
@@ -231,6 +249,7 @@ impl JobRunner {
             work,
             before,
             wanted,
+            deferred,
             learnt: self.learnt.clone(),
         })
     }

@@ -1,0 +1,143 @@
+//! A window whose answers are not believed yet: what they said so far, and how it is asked for again.
+//! Carries *Confirmed*, and *Isolated*: it waits behind the cycle's other windows.
+
+use tokio::select;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::confirm::Opinion;
+use super::learnt::Manner;
+use super::{Source, Wanted};
+use crate::domain::second_opinion::Again;
+use crate::domain::span::Millis;
+use crate::domain::window_error::WindowError;
+
+/// How long to wait before a window is asked for again that was contradicted: a log may be on its
+/// way, and the two calls of the service need not learn of it at once.
+const PAUSE: Millis = Millis::from_secs(2);
+
+/// A window that is asked for again.
+#[derive(Clone, Debug)]
+pub struct Deferred {
+    round: Round,
+    not_before: Instant,
+}
+
+impl Deferred {
+    /// Waits until it may be asked for.
+    ///
+    /// # Errors
+    /// When the program is being stopped.
+    pub(super) async fn wait(self, stop: &CancellationToken) -> Result<Round, WindowError> {
+        select! {
+            () = stop.cancelled() => Err(WindowError::Stopped),
+            () = sleep_until(self.not_before) => Ok(self.round),
+        }
+    }
+}
+
+/// One time that a window is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Round {
+    /// How many second opinions on it there will have been, 1 or more.
+    pub(super) number: u32,
+    /// How it is asked for.
+    pub(super) manner: Manner,
+    /// What contradicts its answers so far.
+    doubt: Option<String>,
+    /// If it was answered without records before, and nothing has contradicted that: why search did
+    /// not tell.
+    pub(super) was_empty: Option<String>,
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self {
+            number: 1,
+            manner: Manner::default(),
+            doubt: None,
+            was_empty: None,
+        }
+    }
+}
+
+impl Round {
+    /// Whether the window was not asked for before.
+    pub(super) const fn is_first(&self) -> bool {
+        self.number == 1 && self.was_empty.is_none()
+    }
+
+    /// Whether its answers are contradicted.
+    pub(super) const fn is_doubtful(&self) -> bool {
+        self.number > 1
+    }
+
+    /// The same, once its answers hold so many records: they contradict an answer without any.
+    pub(super) fn after(self, records: Option<u64>) -> Self {
+        match records {
+            Some(records) if self.was_empty.is_some() && records > 0 => Self {
+                number: self.number + 1,
+                doubt: Some(format!(
+                    "the first answer held no records, the second one {records}"
+                )),
+                was_empty: None,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// Logs that the window is asked for again after what `opinion` says of it.
+    pub(super) fn note(&self, source: &Source, wanted: Wanted, opinion: &Opinion) {
+        let (job, window, round) = (&source.job.name, wanted.window, self.number);
+        match opinion.is_deferred {
+            // That happens in any quiet hour.
+            true => tracing::info!(
+                job = %job,
+                window = %window,
+                "it was answered without records; it is asked for again after the other windows"
+            ),
+            false => tracing::warn!(
+                job = %job,
+                window = %window,
+                round,
+                "{}; it is asked for again after the other windows",
+                opinion.words()
+            ),
+        }
+    }
+
+    /// The next round, after what `opinion` says of this one.
+    pub(super) fn deferred(self, opinion: &Opinion, again: Again) -> Deferred {
+        let pause = match again {
+            Again::AsBefore => PAUSE,
+            Again::CappedAt(_) | Again::NoLongerThan(_) => Millis::ZERO,
+        };
+        let round = match opinion.is_deferred {
+            true => Self {
+                was_empty: Some(opinion.words()),
+                ..self
+            },
+            false => Self {
+                number: self.number + 1,
+                manner: self.manner.and(again),
+                doubt: Some(opinion.words()),
+                was_empty: None,
+            },
+        };
+        Deferred {
+            round,
+            not_before: Instant::now() + pause.to_std(),
+        }
+    }
+
+    /// Why a window is unproven that the last opinion has not cleared.
+    pub(super) fn why_unproven(&self, opinion: &Opinion) -> String {
+        match &self.doubt {
+            Some(doubt) if opinion.verdict.is_none() => {
+                format!("{doubt}; since then: {}", opinion.words())
+            }
+            _ => opinion.words(),
+        }
+    }
+}
