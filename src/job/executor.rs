@@ -26,14 +26,17 @@ pub(super) struct Start {
 /// A window that is no longer in flight.
 pub(super) enum Landed {
     /// It is done, or failed.
-    Ended(Ended),
+    Ended(Box<Ended>),
     /// It is asked for again after the others.
-    Deferred {
-        work: Work,
-        deferred: Deferred,
-        /// As [`Ended::learnt`].
-        learnt: (Learnt, Learnt),
-    },
+    Deferred(Box<Postponed>),
+}
+
+/// A window that is asked for again after the others.
+pub(super) struct Postponed {
+    pub(super) work: Work,
+    pub(super) deferred: Deferred,
+    /// As [`Ended::learnt`].
+    pub(super) learnt: (Learnt, Learnt),
 }
 
 /// What has come of a window.
@@ -83,12 +86,12 @@ impl Executor {
         self.in_flight.spawn(async move {
             match start {
                 Ok(start) => run(start, &source).await,
-                Err(error) => Landed::Ended(Ended {
+                Err(error) => Landed::Ended(Box::new(Ended {
                     work,
                     before: None,
                     fetched: Err(error),
                     learnt: Default::default(),
-                }),
+                })),
             }
         });
     }
@@ -143,20 +146,20 @@ async fn run(start: Start, source: &Source) -> Landed {
     let (work, learnt) = (start.work, (start.learnt, learnt));
     let fetched = match came {
         Ok(Some(Came::Deferred(deferred))) => {
-            return Landed::Deferred {
+            return Landed::Deferred(Box::new(Postponed {
                 work,
                 deferred,
                 learnt,
-            };
+            }));
         }
         Ok(Some(Came::Fetched(fetched))) => Ok(Some(*fetched)),
         Ok(None) => Ok(None),
         Err(error) => Err(error),
     };
-    Landed::Ended(Ended {
+    Landed::Ended(Box::new(Ended {
         work,
         before: start.before,
         fetched,
         learnt,
-    })
+    }))
 }

@@ -169,21 +169,18 @@ impl JobRunner {
             let failed = match executor.next().await {
                 None => break,
                 Some(Err(error)) => Some(WindowError::from(error).to_string()),
-                Some(Ok(Landed::Deferred {
-                    work,
-                    deferred: again,
-                    learnt: (began, learnt),
-                })) => {
+                Some(Ok(Landed::Deferred(again))) => {
+                    let (began, learnt) = again.learnt;
                     self.learnt.learn(&began, &learnt);
-                    deferred.insert(work.window, again);
-                    queue.push_back(work);
+                    deferred.insert(again.work.window, again.deferred);
+                    queue.push_back(again.work);
                     executor.widen();
                     None
                 }
                 Some(Ok(Landed::Ended(ended))) => {
                     let window = ended.work.window;
                     let done = self
-                        .finish(ended, executor.is_halted(), outcome, stop)
+                        .finish(*ended, executor.is_halted(), outcome, stop)
                         .await;
                     self.progress.done(&self.job, window);
                     match done {
