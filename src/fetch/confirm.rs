@@ -40,6 +40,18 @@ impl Opinion {
         }
     }
 
+    /// How many records it shows at least of which spans, and by which way.
+    pub(super) fn shown(&self) -> impl Iterator<Item = (Way, Span, u64)> + '_ {
+        self.confirmed.spans.iter().filter_map(|span| {
+            let least = match self.verdict {
+                Some(Verdict::More) => span.found.or(Some(span.expected + 1)),
+                _ => span.found,
+            };
+            let whole = Span::new(span.from_ms, span.to_ms)?;
+            Some((self.confirmed.by, whole, least?))
+        })
+    }
+
     /// The same, with why search did not tell.
     fn with(mut self, why: Option<String>, search_agrees: bool) -> Self {
         let confirmed = &mut self.confirmed;
@@ -131,6 +143,9 @@ pub(super) async fn confirm(
         }];
         let twice = opinion(source, Way::Download, Verdict::Same, spans);
         return Ok(twice.with(Some(why.clone()), false));
+    }
+    if let Some((by, span)) = round.contradicted(counted) {
+        return Ok(opinion(source, by, Verdict::More, vec![span]));
     }
     let draw = fastrand::f64();
     let pieces = by_search(&counted.histogram, records, draw);

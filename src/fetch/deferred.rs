@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::confirm::Opinion;
 use super::learnt::Manner;
-use super::{Source, Wanted};
-use crate::domain::second_opinion::Again;
-use crate::domain::span::Millis;
+use super::{Counted, Source, Wanted};
+use crate::archive::manifest::ConfirmedSpan;
+use crate::domain::second_opinion::{Again, Way};
+use crate::domain::span::{Millis, Span};
 use crate::domain::window_error::WindowError;
 
 /// How long to wait before a window is asked for again that was contradicted: a log may be on its
@@ -45,6 +46,8 @@ pub(super) struct Round {
     pub(super) manner: Manner,
     /// What contradicts its answers so far.
     doubt: Option<String>,
+    /// How many records some answer has shown of which spans.
+    heard: Vec<Heard>,
     /// If it was answered without records before, and nothing has contradicted that: why search did
     /// not tell.
     pub(super) was_empty: Option<String>,
@@ -56,9 +59,19 @@ impl Default for Round {
             number: 1,
             manner: Manner::default(),
             doubt: None,
+            heard: Vec::new(),
             was_empty: None,
         }
     }
+}
+
+/// A span of which some answer has shown so many records.
+#[derive(Clone, Debug)]
+struct Heard {
+    by: Way,
+    span: Span,
+    /// At least.
+    records: u64,
 }
 
 impl Round {
@@ -87,6 +100,27 @@ impl Round {
         }
     }
 
+    /// What shows that the answers to this round lack records: more of them came in an earlier one.
+    pub(super) fn contradicted(&self, counted: &Counted) -> Option<(Way, ConfirmedSpan)> {
+        let histogram = &counted.histogram;
+        self.heard.iter().find_map(|heard| {
+            let is_whole = heard.span == histogram.window();
+            let held = match counted.records {
+                Some(records) if is_whole => records,
+                _ => histogram.within(heard.span),
+            };
+            (held < heard.records).then(|| {
+                let span = ConfirmedSpan {
+                    from_ms: heard.span.from(),
+                    to_ms: heard.span.to(),
+                    expected: held,
+                    found: Some(heard.records),
+                };
+                (heard.by, span)
+            })
+        })
+    }
+
     /// Logs that the window is asked for again after what `opinion` says of it.
     pub(super) fn note(&self, source: &Source, wanted: Wanted, opinion: &Opinion) {
         let (job, window, round) = (&source.job.name, wanted.window, self.number);
@@ -108,7 +142,7 @@ impl Round {
     }
 
     /// The next round, after what `opinion` says of this one.
-    pub(super) fn deferred(self, opinion: &Opinion, again: Again) -> Deferred {
+    pub(super) fn deferred(self, counted: &Counted, opinion: &Opinion, again: Again) -> Deferred {
         let pause = match again {
             Again::AsBefore => PAUSE,
             Again::CappedAt(_) | Again::NoLongerThan(_) => Millis::ZERO,
@@ -118,12 +152,20 @@ impl Round {
                 was_empty: Some(opinion.words()),
                 ..self
             },
-            false => Self {
-                number: self.number + 1,
-                manner: self.manner.and(again),
-                doubt: Some(opinion.words()),
-                was_empty: None,
-            },
+            false => {
+                let mut heard = self.heard;
+                let window = counted.histogram.window();
+                let whole = counted.records.map(|all| (Way::Download, window, all));
+                let shown = opinion.shown().chain(whole);
+                heard.extend(shown.map(|(by, span, records)| Heard { by, span, records }));
+                Self {
+                    number: self.number + 1,
+                    manner: self.manner.and(again),
+                    doubt: Some(opinion.words()),
+                    heard,
+                    was_empty: None,
+                }
+            }
         };
         Deferred {
             round,

@@ -205,7 +205,7 @@ pub async fn fetch(
         let (confirmed, doubt) = match next {
             Next::Again(again) => {
                 round.note(source, wanted, &opinion);
-                return Ok(Came::Deferred(round.deferred(&opinion, again)));
+                return Ok(Came::Deferred(round.deferred(&counted, &opinion, again)));
             }
             Next::Believe => {
                 let cap = answers.suspected_cap();

@@ -1,6 +1,8 @@
 //! What search shows of the pieces of a window. `domain/second_opinion/calibration.rs` says what its answers
 //! mean. Carries *Confirmed* and *Bounded* (a search that fails rests for a while).
 
+use std::ops::Range;
+
 use super::Source;
 use super::retry::until_found;
 use crate::archive::manifest::ConfirmedSpan;
@@ -84,18 +86,27 @@ async fn pieces_searched(
                 asked => asked.ok(),
             };
         }
+        let mut to_bound = to_bound;
         let mut verdict = judged(source, piece, to_bound, search).await?;
         let is_open = source.job.to_bound.is_none() && to_bound == ToBound::Exclusive;
         if verdict == Verdict::More && is_open {
             // It may be a record at exactly `to`, which is the next span's.
-            verdict = judged(source, piece, ToBound::Inclusive, search).await?;
+            to_bound = ToBound::Inclusive;
+            verdict = judged(source, piece, to_bound, search).await?;
         }
+        let found = match verdict {
+            Verdict::Same => Some(expected),
+            Verdict::More => {
+                counted(source, span, expected + 1..MOST_BY_SEARCH, to_bound, search).await?
+            }
+            Verdict::Fewer => counted(source, span, 0..expected - 1, to_bound, search).await?,
+        };
         searched.verdict = verdict;
         searched.spans.push(ConfirmedSpan {
             from_ms: span.from(),
             to_ms: span.to(),
             expected,
-            found: (verdict == Verdict::Same).then_some(expected),
+            found,
         });
         if verdict != Verdict::Same {
             searched.is_plain = verdict == Verdict::More && expected < MOST_BY_SEARCH;
@@ -125,6 +136,35 @@ async fn judged(
     search
         .judge(before.as_ref(), &at, far.as_ref())
         .map_err(Untold::OfThis)
+}
+
+/// How many records search shows in a span that has at least the first of `counts`, and at most their
+/// end: both numbers of a contradiction are told. It takes at most 14 requests. `None` where there
+/// are more than search can count.
+async fn counted(
+    source: &Source,
+    span: Span,
+    mut counts: Range<u64>,
+    to_bound: ToBound,
+    search: &Calibration,
+) -> Result<Option<u64>, Untold> {
+    let is_there = async |offset| {
+        let request = Search::at(&source.job, to_bound, span, offset);
+        let found = ask(source, span, &request).await?;
+        Ok(search.is_more(&found))
+    };
+    let is_open = counts.end == MOST_BY_SEARCH;
+    if is_open && (counts.start > counts.end || is_there(counts.end).await?) {
+        return Ok(None);
+    }
+    while counts.start < counts.end {
+        let middle = counts.start + (counts.end - counts.start) / 2;
+        match is_there(middle).await? {
+            true => counts.start = middle + 1,
+            false => counts.end = middle,
+        }
+    }
+    Ok(Some(counts.start))
 }
 
 async fn ask(source: &Source, span: Span, request: &Search<'_>) -> Result<Found, Untold> {

@@ -281,7 +281,7 @@ async fn a_window_that_search_contradicts_a_day_later_is_not_called_unchanged() 
         lag: Millis(-late.0),
         ..Search::default()
     });
-    world.once().exits(1).says("search finds more than ");
+    world.once().exits(1).says("search finds ");
     let status = world.status("shop");
     let message = status["last_error"]["message"].as_str().unwrap();
     assert!(message.contains("what is archived stays"), "{message}");

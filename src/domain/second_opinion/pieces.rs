@@ -93,13 +93,13 @@ fn piece(histogram: &Histogram, first: usize, end: usize) -> Option<Piece> {
     })
 }
 
-/// Half of the longest gap between two records, where it is implausible: a page may be missing. Half,
-/// since the whole may be just the page that is left out again.
+/// Half of the longest gap before, between or after records, where it is implausible: a page may be
+/// missing. Half, since the whole may be just the page that is left out again.
 fn hole(histogram: &Histogram) -> Option<Piece> {
     let (first, last) = histogram.extent()?;
-    let (mut longest, mut since) = ((0, 0), first);
-    for bin in first..=last {
-        if histogram.count(bin) > 0 {
+    let (mut longest, mut since) = ((0, 0), 0);
+    for bin in 0..=histogram.bins() {
+        if histogram.count(bin) > 0 || bin == histogram.bins() {
             if bin - since > longest.1 - longest.0 {
                 longest = (since, bin);
             }

@@ -77,6 +77,15 @@ impl Histogram {
         self.bins.get(bin).copied().unwrap_or(0)
     }
 
+    /// Records in `span`, as far as its bins lie inside it.
+    pub(crate) fn within(&self, span: Span) -> u64 {
+        let inside = |bin: &usize| self.span(*bin, bin + 1).is_some_and(|bin| span.covers(bin));
+        (0..self.bins())
+            .filter(inside)
+            .map(|bin| self.count(bin))
+            .sum()
+    }
+
     /// The span of the bins from `first` up to and without `end`; `None` when there are none.
     pub(crate) fn span(&self, first: usize, end: usize) -> Option<Span> {
         let edge = |bin: usize| {
@@ -139,6 +148,9 @@ mod tests {
         assert_eq!(early.total(), 3);
         assert_eq!(early.extent(), Some((1, 9)));
         assert_eq!(early.count(1), 2);
+        assert_eq!(early.within(window), 3);
+        assert_eq!(early.within(span(1_000, 9_000)), 2);
+        assert_eq!(early.within(span(1_001, 9_000)), 0);
         // The edges between bins are whole seconds.
         assert_eq!(early.span(0, 1), Some(span(500, 1_000)));
         assert_eq!(early.span(1, 3), Some(span(1_000, 3_000)));
