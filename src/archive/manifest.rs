@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::domain::job::{Format, Job, ToBound};
-use crate::domain::second_opinion::Way;
+use crate::domain::second_opinion::{SecondOpinion, Way};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::{FolderName, Zone};
@@ -92,6 +92,53 @@ pub struct Confirmed {
     /// Whether search agreed while it was not believed yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub search_agrees: bool,
+    /// Whether it could not be had, or contradicts, and is asked for again later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry: bool,
+    /// Whether it has shown that the service cuts answers without saying so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+impl Confirmed {
+    /// Nothing confirms the window, for this `reason`.
+    #[must_use]
+    pub const fn not(reason: String) -> Self {
+        Self {
+            by: Way::None,
+            at: None,
+            spans: Vec::new(),
+            reason: Some(reason),
+            search_agrees: false,
+            retry: false,
+            cut: false,
+        }
+    }
+
+    /// What the ledger keeps of it.
+    #[must_use]
+    pub const fn in_short(&self) -> SecondOpinion {
+        SecondOpinion {
+            by: Some(self.by),
+            search_agrees: self.search_agrees,
+            retry: self.retry,
+            cut: self.cut,
+        }
+    }
+
+    /// A second, independent ask agrees, at `at` (RFC 3339).
+    #[must_use]
+    pub const fn agreed(by: Way, at: String, spans: Vec<ConfirmedSpan>) -> Self {
+        Self {
+            by,
+            at: Some(at),
+            spans,
+            reason: None,
+            search_agrees: false,
+            retry: false,
+            cut: false,
+        }
+    }
 }
 
 /// A span whose count was asked for again.

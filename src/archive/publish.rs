@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::manifest::{MANIFEST, Manifest, Supersedes};
+use super::manifest::{Confirmed, MANIFEST, Manifest, Supersedes};
 use super::plain_file::MOST_TEXT;
 use super::store::Store;
 use crate::digest::Digest;
-use crate::domain::second_opinion::Way;
+use crate::domain::second_opinion::SecondOpinion;
 use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
 use crate::domain::window::Window;
@@ -40,12 +40,10 @@ pub struct Archived {
     pub supersedes: Option<Box<Supersedes>>,
     /// When the service was asked, if that is not about when this was recorded.
     pub asked: Option<UtcMs>,
-    /// Which way confirmed its count; `None` in what older versions wrote.
-    pub confirmed: Option<Way>,
+    /// What the second opinion on it came to.
+    pub opinion: SecondOpinion,
     /// Whether an answer has told that `to` is inclusive.
     pub is_inclusive: bool,
-    /// Whether search agreed while it was not believed yet.
-    pub search_agrees: bool,
 }
 
 /// The proof that a window's folder is whole, durable and in place.
@@ -102,12 +100,11 @@ impl Published {
             manifest_sha256,
             supersedes: manifest.supersedes.clone(),
             asked: manifest.asked(),
-            confirmed: manifest.confirmed.as_ref().map(|confirmed| confirmed.by),
-            is_inclusive: manifest.request.to_bound_found,
-            search_agrees: manifest
+            opinion: manifest
                 .confirmed
                 .as_ref()
-                .is_some_and(|confirmed| confirmed.search_agrees),
+                .map_or_else(SecondOpinion::default, Confirmed::in_short),
+            is_inclusive: manifest.request.to_bound_found,
         })
     }
 }

@@ -59,17 +59,19 @@ pub(crate) async fn serve(
             wake: Arc::new(Notify::new()),
         })
         .collect();
-    let systemd = Arc::new(Systemd::new(runners.len()));
-    let mut cycles = JoinSet::new();
-    for (runner, wakes) in runners.into_iter().zip(&wakes) {
-        // Every job looks at the start, whatever its schedule says.
-        wakes.wake.notify_one();
-        let (wake, stop) = (Arc::clone(&wakes.wake), stop.clone());
-        cycles.spawn(look_when_woken(runner, wake, stop, Arc::clone(&systemd)));
-    }
+    let wake: Vec<_> = wakes.iter().map(|wakes| Arc::clone(&wakes.wake)).collect();
     let mut triggers = Triggers::start(wakes, zone, clock).await?;
+    let systemd = Arc::new(Systemd::new(runners.len()));
+    // Before any job can say how it goes.
     systemd.ready();
-    tracing::info!(jobs = cycles.len(), "running");
+    tracing::info!(jobs = runners.len(), "running");
+    let mut cycles = JoinSet::new();
+    for (runner, wake) in runners.into_iter().zip(wake) {
+        // Every job looks at the start, whatever its schedule says.
+        wake.notify_one();
+        let (systemd, stop) = (Arc::clone(&systemd), stop.clone());
+        cycles.spawn(look_when_woken(runner, wake, stop, systemd));
+    }
 
     let died = select! {
         () = stop.cancelled() => None,

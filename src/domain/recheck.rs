@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::job::Job;
 use super::plan::reach;
+use super::second_opinion::Way;
 use super::span::{Millis, UtcMs};
 use super::split::Status;
 use super::window::Window;
@@ -24,9 +25,10 @@ const REMEMBERED: Millis = LONGEST.plus(DUE_FOR);
 /// How many windows are remembered at most, the newest: 37 days of minutes, 6 years of hours.
 const MOST: usize = 53_280;
 
-/// How long after a window search is asked again, where it has confirmed it and the config says
-/// nothing.
-const BY_SEARCH: Millis = Millis::from_days(1);
+/// How long after a window it is seen again by default, where that costs next to nothing.
+const NEXT_DAY: Millis = Millis::from_days(1);
+/// How long after a window its second opinion is asked for again by default, if it could not be had.
+const RETRY: Millis = Millis::from_hours(1);
 
 /// When an archived window is requested once more; the config's `recheck`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,8 @@ pub enum Recheck {
     Never,
     /// So long after its end: longer than `settle` and at most [`LONGEST`].
     After(Millis),
-    /// A day after, where search has confirmed it: it costs two small requests.
+    /// A day after, where search has confirmed it, or a second download that it is empty: it costs two
+    /// small requests, or one. An hour after, where its second opinion is asked for again.
     WhereSearchConfirms,
 }
 
@@ -46,7 +49,12 @@ impl Recheck {
         match self {
             Self::Never => None,
             Self::After(length) => Some(length),
-            Self::WhereSearchConfirms => asked.by_search.then_some(BY_SEARCH),
+            Self::WhereSearchConfirms if asked.retry => Some(RETRY),
+            Self::WhereSearchConfirms => match asked.confirmed {
+                Way::Search => Some(NEXT_DAY),
+                Way::Download if asked.is_empty => Some(NEXT_DAY),
+                Way::Download | Way::None => None,
+            },
         }
     }
 }
@@ -60,8 +68,15 @@ pub struct Asked {
     pub line: u64,
     /// Whether it was not the first request.
     pub again: bool,
-    /// Whether search has confirmed the window.
-    pub by_search: bool,
+    /// Which way has confirmed it.
+    pub confirmed: Way,
+    /// Whether it holds no records.
+    pub is_empty: bool,
+    /// Whether its second opinion is asked for again.
+    pub retry: bool,
+    /// Whether the service was found to cut answers after it was archived, and before another
+    /// window was confirmed.
+    pub is_suspect: bool,
 }
 
 /// The archived windows that may still be due for a recheck.
@@ -91,6 +106,24 @@ impl Recheckable {
         if let Some(asked) = self.windows.get_mut(&window) {
             asked.at = at;
             asked.again = true;
+            asked.is_suspect = false;
+        }
+    }
+
+    /// Records that a second, independent ask has confirmed `window`.
+    pub fn confirmed(&mut self, window: Window, by: Way, at: UtcMs) {
+        self.unchanged(window, at);
+        if let Some(asked) = self.windows.get_mut(&window) {
+            asked.confirmed = by;
+            asked.retry = false;
+        }
+    }
+
+    /// Records that the service cuts answers. The windows whose lines begin at `line` or later may
+    /// lack records, and are due at once.
+    pub fn suspect_since(&mut self, line: u64) {
+        for asked in self.windows.values_mut() {
+            asked.is_suspect |= asked.line >= line && asked.confirmed == Way::None;
         }
     }
 
@@ -100,16 +133,21 @@ impl Recheckable {
         self.windows.get(&window).copied()
     }
 
-    /// The windows of `job` that are due for a recheck at `now`, oldest first: those that were not
-    /// requested since `recheck` after their end, or were archived later than that and not requested
-    /// since `recheck` after that, and that the service still keeps.
+    /// The windows of `job` that are due for a recheck at `now`, those that are suspect first, then
+    /// oldest first: those that were not requested since `recheck` after their end, or were archived
+    /// later than that and not requested since `recheck` after that, and that the service still keeps.
     #[must_use]
     pub fn due(&self, now: UtcMs, job: &Job) -> Vec<Window> {
-        self.windows
-            .keys()
-            .copied()
-            .filter(|&window| self.is_due(window, now, job))
-            .collect()
+        let is_due = |window: &Window| self.is_due(*window, now, job);
+        let mut due: Vec<Window> = self.windows.keys().copied().filter(is_due).collect();
+        due.sort_by_key(|&window| !self.is_suspect(window));
+        due
+    }
+
+    /// Whether a window may lack records, since the service was found to cut answers.
+    #[must_use]
+    pub fn is_suspect(&self, window: Window) -> bool {
+        self.asked(window).is_some_and(|asked| asked.is_suspect)
     }
 
     /// Whether a window is among them.
@@ -134,6 +172,9 @@ impl Recheckable {
 
 /// When a window is due for its recheck; `None` if it had it.
 fn due_at(window: Window, asked: Asked, now: UtcMs, recheck: Recheck) -> Option<UtcMs> {
+    if asked.is_suspect {
+        return Some(asked.at.min(now));
+    }
     let after = recheck.after(asked)?;
     let of_its_end = window.to().plus(after);
     // A clock that was ahead dated a request in the future: such a date says nothing.
@@ -234,7 +275,10 @@ mod tests {
             at: UtcMs(HOUR + 600_000),
             line: 0,
             again: false,
-            by_search: false,
+            confirmed: Way::None,
+            is_empty: false,
+            retry: false,
+            is_suspect: false,
         };
         known.archived(window, asked);
         (known, window)
@@ -259,7 +303,10 @@ mod tests {
             at: UtcMs(25 * HOUR),
             line: 7,
             again: false,
-            by_search: false,
+            confirmed: Way::None,
+            is_empty: false,
+            retry: false,
+            is_suspect: false,
         };
         known.archived(window, late);
         assert_eq!(known.due(UtcMs(49 * HOUR - 1), &daily()), []);
@@ -270,7 +317,10 @@ mod tests {
             at: UtcMs(25 * HOUR),
             line: 7,
             again: true,
-            by_search: false,
+            confirmed: Way::None,
+            is_empty: false,
+            retry: false,
+            is_suspect: false,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
@@ -317,7 +367,10 @@ mod tests {
             at: UtcMs(500 * HOUR),
             line: 0,
             again: false,
-            by_search: false,
+            confirmed: Way::None,
+            is_empty: false,
+            retry: false,
+            is_suspect: false,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(30 * HOUR), &daily()), [window]);
@@ -335,7 +388,10 @@ mod tests {
                 at: window.to(),
                 line: 0,
                 again: false,
-                by_search: false,
+                confirmed: Way::None,
+                is_empty: false,
+                retry: false,
+                is_suspect: false,
             };
             known.archived(window, asked);
         }
@@ -346,7 +402,10 @@ mod tests {
                 at: UtcMs(10_000 * HOUR),
                 line: 0,
                 again: false,
-                by_search: false,
+                confirmed: Way::None,
+                is_empty: false,
+                retry: false,
+                is_suspect: false,
             };
             known.archived(span((hour - 90_000) * HOUR, (hour - 89_999) * HOUR), asked);
         }
@@ -412,7 +471,10 @@ mod tests {
             at: UtcMs(HOUR + 600_000),
             line: 0,
             again: false,
-            by_search: true,
+            confirmed: Way::Search,
+            is_empty: false,
+            retry: false,
+            is_suspect: false,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(25 * HOUR - 1), &by_default), []);

@@ -52,6 +52,19 @@ pub enum Way {
     None,
 }
 
+/// What the second opinion on a window came to, as the ledger keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecondOpinion {
+    /// Which way confirmed its count; `None` in what older versions wrote.
+    pub by: Option<Way>,
+    /// Whether search agreed while it was not believed yet.
+    pub search_agrees: bool,
+    /// Whether it could not be had, or contradicts, and is asked for again later.
+    pub retry: bool,
+    /// Whether it has shown that the service cuts answers without saying so.
+    pub cut: bool,
+}
+
 /// How many windows are confirmed, by what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfirmedWindows {

@@ -79,6 +79,8 @@ pub struct Client {
     /// The smallest number of records at which the service has cut an answer although more had
     /// been asked for; `u64::MAX` while none is known.
     hidden_cap: AtomicU64,
+    /// How often a second opinion has shown that the service cuts answers of this account.
+    cuts: AtomicU64,
     deadlines: Deadlines,
 }
 
@@ -140,6 +142,7 @@ impl Client {
             clock,
             service_clock: ServiceClock::default(),
             hidden_cap: AtomicU64::new(u64::MAX),
+            cuts: AtomicU64::new(0),
             deadlines,
         })
     }
@@ -202,6 +205,18 @@ impl Client {
     /// Records that what was learnt is no cap.
     pub fn forget_hidden_cap(&self) {
         self.hidden_cap.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// How often a second opinion has shown since the start that the service cuts answers of this
+    /// account.
+    #[must_use]
+    pub fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Relaxed)
+    }
+
+    /// A second opinion has shown it.
+    pub fn note_cut(&self) {
+        self.cuts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Delays all further requests of this account for so long.

@@ -6,10 +6,10 @@ use super::retry::until_answered;
 use super::search::{Searched, searched};
 use super::staging::Place;
 use super::{Counted, Round, Source, Wanted, staging};
-use crate::archive::manifest::{Confirmed, ConfirmedSpan, local_time};
+use crate::archive::manifest::{Confirmed, ConfirmedSpan, Manifest, local_time};
 use crate::domain::job::ToBound;
 use crate::domain::second_opinion::{
-    Calibration, Facts, Piece, Verdict, Way, by_download, by_search, is_asked,
+    Calibration, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, by_download, by_search, is_asked,
 };
 use crate::domain::span::Span;
 use crate::domain::split::Status;
@@ -26,17 +26,11 @@ pub(super) struct Opinion {
 }
 
 impl Opinion {
-    fn none(reason: String) -> Self {
+    fn none(reason: impl Into<String>) -> Self {
         Self {
             verdict: None,
             is_deferred: false,
-            confirmed: Confirmed {
-                by: Way::None,
-                at: None,
-                spans: Vec::new(),
-                reason: Some(reason),
-                search_agrees: false,
-            },
+            confirmed: Confirmed::not(reason.into()),
         }
     }
 
@@ -63,6 +57,12 @@ impl Opinion {
         self
     }
 
+    /// The same, where it may be had later.
+    const fn for_now(mut self) -> Self {
+        self.confirmed.retry = true;
+        self
+    }
+
     /// For the manifest.
     pub(super) fn confirmed(self) -> Confirmed {
         match self.verdict {
@@ -70,6 +70,8 @@ impl Opinion {
             Some(Verdict::More | Verdict::Fewer) => Confirmed {
                 reason: Some(self.words()),
                 by: Way::None,
+                // The fault may have passed by then.
+                retry: true,
                 ..self.confirmed
             },
         }
@@ -114,10 +116,10 @@ pub(super) async fn confirm(
 ) -> Result<Opinion, WindowError> {
     let is_doubtful = round.is_doubtful();
     let Some(records) = counted.records else {
-        return Ok(Opinion::none("its records can't be counted".to_owned()));
+        return Ok(Opinion::none("its records can't be counted"));
     };
     if counted.status != Status::Complete {
-        return Ok(Opinion::none("it is not complete in any case".to_owned()));
+        return Ok(Opinion::none("it is not complete in any case"));
     }
     let now = source.client.now();
     let cap = u64::from(source.job.count).min(source.client.hidden_cap());
@@ -130,9 +132,7 @@ pub(super) async fn confirm(
         largest: counted.largest,
     };
     if !is_doubtful && !is_asked(wanted.cross_check, facts, now) {
-        return Ok(Opinion::none(
-            "it was not asked for, by cross_check".to_owned(),
-        ));
+        return Ok(Opinion::none("it was not asked for, by cross_check"));
     }
     if let (0, Some(why)) = (records, &round.was_empty) {
         let spans = vec![ConfirmedSpan {
@@ -187,8 +187,9 @@ pub(super) async fn confirm(
         is_doubtful,
     );
     let opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
-        Ok((verdict, spans)) => opinion(source, Way::Download, verdict, spans),
-        Err(reason) => Opinion::none(reason),
+        Downloaded::Told(verdict, spans) => opinion(source, Way::Download, verdict, spans),
+        Downloaded::Failed(reason) => Opinion::none(reason).for_now(),
+        Downloaded::Untold(reason) => Opinion::none(reason),
     };
     Ok(opinion.with(why, search_agrees))
 }
@@ -219,31 +220,46 @@ pub(super) async fn is_empty(
     }
 }
 
-/// Whether search shows once more what it showed when it confirmed a window.
+/// What confirms of an archived window, of which `manifest` tells, that it holds what is archived of
+/// it: search, asked for the same spans as before, or for the whole. `None` where it does not.
 ///
 /// # Errors
 /// When the program is being stopped.
 pub(super) async fn still_agrees(
     source: &Source,
-    confirmed: &Confirmed,
+    manifest: &Manifest,
     to_bound: ToBound,
     search: &mut Calibration,
-) -> Result<bool, WindowError> {
-    let piece = |span: &ConfirmedSpan| {
-        Some(Piece {
-            span: Span::new(span.from_ms, span.to_ms)?,
-            expected: span.expected,
-        })
+) -> Result<Option<Confirmed>, WindowError> {
+    let before = manifest.confirmed.as_ref();
+    let known = before.filter(|confirmed| confirmed.by == Way::Search);
+    let pieces: Vec<Piece> = match (known, manifest.records, manifest.window.span()) {
+        (Some(confirmed), ..) => confirmed.spans.iter().filter_map(piece_of).collect(),
+        (None, Some(expected @ ..=MOST_BY_SEARCH), Some(span)) => vec![Piece { span, expected }],
+        _ => return Ok(None),
     };
-    let pieces: Vec<Piece> = confirmed.spans.iter().filter_map(piece).collect();
     match searched(source, &pieces, to_bound, search).await {
-        Ok(searched) => Ok(searched.verdict == Verdict::Same),
+        Ok(Searched {
+            verdict: Verdict::Same,
+            spans,
+            ..
+        }) => Ok(Some(
+            opinion(source, Way::Search, Verdict::Same, spans).confirmed,
+        )),
+        Ok(_) => Ok(None),
         Err(None) => Err(WindowError::Stopped),
         Err(Some(reason)) => {
             tracing::warn!(job = %source.job.name, "{reason}; the window is downloaded again");
-            Ok(false)
+            Ok(None)
         }
     }
+}
+
+fn piece_of(span: &ConfirmedSpan) -> Option<Piece> {
+    Some(Piece {
+        span: Span::new(span.from_ms, span.to_ms)?,
+        expected: span.expected,
+    })
 }
 
 fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>) -> Opinion {
@@ -251,28 +267,29 @@ fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>
     Opinion {
         verdict: Some(verdict),
         is_deferred: false,
-        confirmed: Confirmed {
-            by,
-            at: Some(at),
-            spans,
-            reason: None,
-            search_agrees: false,
-        },
+        confirmed: Confirmed::agreed(by, at, spans),
     }
 }
 
-type Answered = (Verdict, Vec<ConfirmedSpan>);
+/// What a second download of some pieces shows.
+enum Downloaded {
+    /// Of the last piece, and which were asked for.
+    Told(Verdict, Vec<ConfirmedSpan>),
+    /// Why it failed.
+    Failed(String),
+    /// Why none tells anything of this window.
+    Untold(&'static str),
+}
 
-/// Downloads the pieces again, up to the first that differs, and keeps none of it. Why that does not
-/// tell is the inner error.
+/// Downloads the pieces again, up to the first that differs, and keeps none of it.
 async fn downloaded(
     source: &Source,
     wanted: Wanted,
     pieces: &[Piece],
     to_bound: ToBound,
-) -> Result<Result<Answered, String>, WindowError> {
+) -> Result<Downloaded, WindowError> {
     if pieces.is_empty() {
-        return Ok(Err("no piece of it can be asked for alone".to_owned()));
+        return Ok(Downloaded::Untold("no piece of it can be asked for alone"));
     }
     let shared = &source.shared;
     let staged = shared.store.staging(&source.job.name, wanted.window);
@@ -306,11 +323,11 @@ async fn downloaded(
             ) => return Err(error),
             // That is how some services say that there is nothing (`ELSA-API.md`, *Unknown*).
             Err(WindowError::Rejected(_)) => Some(0),
-            Err(error) => return Ok(Err(format!("a second download: {error}"))),
+            Err(error) => return Ok(Downloaded::Failed(format!("a second download: {error}"))),
         };
         let Some(found) = found else {
-            return Ok(Err(
-                "the records of a second download can't be counted".to_owned()
+            return Ok(Downloaded::Untold(
+                "the records of a second download can't be counted",
             ));
         };
         verdict = Verdict::of(expected, found);
@@ -324,5 +341,5 @@ async fn downloaded(
             break;
         }
     }
-    Ok(Ok((verdict, spans)))
+    Ok(Downloaded::Told(verdict, spans))
 }

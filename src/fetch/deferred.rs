@@ -9,7 +9,7 @@ use super::confirm::Opinion;
 use super::learnt::Manner;
 use super::{Counted, Source, Wanted};
 use crate::archive::manifest::ConfirmedSpan;
-use crate::domain::second_opinion::{Again, Way};
+use crate::domain::second_opinion::{Again, Verdict, Way};
 use crate::domain::span::{Millis, Span};
 use crate::domain::window_error::WindowError;
 
@@ -53,18 +53,6 @@ pub(super) struct Round {
     pub(super) was_empty: Option<String>,
 }
 
-impl Default for Round {
-    fn default() -> Self {
-        Self {
-            number: 1,
-            manner: Manner::default(),
-            doubt: None,
-            heard: Vec::new(),
-            was_empty: None,
-        }
-    }
-}
-
 /// A span of which some answer has shown so many records.
 #[derive(Clone, Debug)]
 struct Heard {
@@ -75,6 +63,18 @@ struct Heard {
 }
 
 impl Round {
+    pub(super) fn first(wanted: Wanted) -> Self {
+        Self {
+            number: 1,
+            manner: Manner::default(),
+            doubt: None,
+            heard: Vec::new(),
+            was_empty: wanted
+                .was_empty
+                .then(|| "it is asked for as a whole".to_owned()),
+        }
+    }
+
     /// Whether the window was not asked for before.
     pub(super) const fn is_first(&self) -> bool {
         self.number == 1 && self.was_empty.is_none()
@@ -171,6 +171,13 @@ impl Round {
             round,
             not_before: Instant::now() + pause.to_std(),
         }
+    }
+
+    /// Whether the service was found to cut answers: a contradiction took smaller answers to end, or
+    /// has not ended.
+    pub(super) fn is_cut(&self, opinion: &Opinion) -> bool {
+        let Manner { cap, longest } = self.manner;
+        cap.is_some() || longest.is_some() || opinion.verdict == Some(Verdict::More)
     }
 
     /// Why a window is unproven that the last opinion has not cleared.

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::manifest::{Confirmed, Part};
+use crate::archive::manifest::{Confirmed, Manifest, Part};
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::clock::Clock;
@@ -41,7 +41,7 @@ use crate::domain::limits::Limits;
 use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
-use crate::domain::second_opinion::{Again, CrossCheck, Next, Way, next};
+use crate::domain::second_opinion::{Again, CrossCheck, Next, next};
 use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
@@ -97,6 +97,8 @@ pub struct Wanted {
     pub cross_check: CrossCheck,
     /// Records of the window before it, if known.
     pub before: Option<u64>,
+    /// Whether it is archived as empty, and seen again.
+    pub was_empty: bool,
     /// Whether it has failed for a day, while others before and after it are archived.
     pub is_left_alone: bool,
 }
@@ -141,6 +143,8 @@ pub enum Came {
     /// Its answer is not believed yet. It is asked for again once the cycle's other windows are
     /// done, so that it delays none of them.
     Deferred(Deferred),
+    /// Search shows that it still is what is archived of it.
+    Unchanged(Confirmed),
 }
 
 /// Fetches a window, has its count confirmed, and learns what the service can answer. `deferred` is
@@ -164,7 +168,7 @@ pub async fn fetch(
     let came = async {
         let round = match deferred {
             Some(deferred) => deferred.wait(&source.stop).await?,
-            None => Round::default(),
+            None => Round::first(wanted),
         };
         staging::remove(shared, &staged).await?;
         staging::remove(shared, &answers_folder).await?;
@@ -202,6 +206,7 @@ pub async fn fetch(
                 &counted.histogram,
             ),
         };
+        let cut = next != Next::Publish && round.is_cut(&opinion);
         let (confirmed, doubt) = match next {
             Next::Again(again) => {
                 round.note(source, wanted, &opinion);
@@ -219,6 +224,10 @@ pub async fn fetch(
                 (opinion.confirmed(), Some(why))
             }
         };
+        if cut {
+            source.client.note_cut();
+        }
+        let confirmed = Confirmed { cut, ..confirmed };
         let fetched = place(source, answers, staged.clone(), confirmed, doubt).await?;
         Ok(Came::Fetched(Box::new(fetched)))
     };
@@ -232,31 +241,41 @@ pub async fn fetch(
     came
 }
 
-/// Whether search still shows of a window what it showed when it confirmed it. `false` also where it
-/// does not tell.
+/// Looks whether a window, of which `manifest` tells what is archived, has changed at the service: by
+/// search where it is believed, otherwise it is fetched.
 ///
 /// # Errors
-/// When the program is being stopped.
-pub async fn still_agrees(
+/// As [`fetch`].
+pub async fn fetch_again(
     source: &Source,
-    window: Window,
-    confirmed: &Confirmed,
+    wanted: Wanted,
+    manifest: &Manifest,
     learnt: &mut Learnt,
-) -> Result<bool, WindowError> {
-    if confirmed.by != Way::Search || !learnt.search.is_believed() {
-        return Ok(false);
+) -> Result<Came, WindowError> {
+    if let Some(confirmed) = still_agrees(source, wanted, manifest, learnt).await? {
+        tracing::info!(
+            job = %source.job.name,
+            window = %wanted.window,
+            "rechecked: search shows as many records as before"
+        );
+        return Ok(Came::Unchanged(confirmed));
+    }
+    fetch(source, wanted, None, learnt).await
+}
+
+async fn still_agrees(
+    source: &Source,
+    wanted: Wanted,
+    manifest: &Manifest,
+    learnt: &mut Learnt,
+) -> Result<Option<Confirmed>, WindowError> {
+    let is_asked = wanted.cross_check != CrossCheck::Off && manifest.status == Status::Complete;
+    if !is_asked || !learnt.search.is_believed() {
+        return Ok(None);
     }
     let now = source.shared.clock.now();
     let to_bound = learnt.to_bound(&source.job, now);
-    let agrees = confirm::still_agrees(source, confirmed, to_bound, &mut learnt.search).await?;
-    if agrees {
-        tracing::info!(
-            job = %source.job.name,
-            window = %window,
-            "rechecked: search shows as many records as before"
-        );
-    }
-    Ok(agrees)
+    confirm::still_agrees(source, manifest, to_bound, &mut learnt.search).await
 }
 
 /// Asks for the window until its answers make it up.

@@ -8,7 +8,7 @@ use super::learnt::{Learnt, ToBoundKnown};
 use super::{Fetched, Source, Wanted, confirm, staging};
 use crate::archive::manifest::Confirmed;
 use crate::domain::recheck::Content;
-use crate::domain::second_opinion::{CrossCheck, Way};
+use crate::domain::second_opinion::CrossCheck;
 use crate::domain::split::Status;
 use crate::domain::window_error::WindowError;
 
@@ -67,13 +67,7 @@ pub(super) async fn opinion(
             status: Status::Unproven,
             records: None,
         },
-        confirmed: Confirmed {
-            by: Way::None,
-            at: None,
-            spans: Vec::new(),
-            reason: Some(reason.clone()),
-            search_agrees: false,
-        },
+        confirmed: Confirmed::not(reason.clone()),
         unproven_reason: Some(reason),
         to_bound,
     })

@@ -5,10 +5,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::revise;
+use crate::archive::manifest::Confirmed;
 use crate::archive::publish::Archived;
 use crate::domain::queue::Work;
 use crate::domain::window_error::WindowError;
-use crate::fetch::{Came, Deferred, Fetched, Learnt, Source, Wanted, fetch, still_agrees};
+use crate::fetch::{Came, Deferred, Fetched, Learnt, Source, Wanted, fetch, fetch_again};
 
 /// A window that is to be fetched.
 pub(super) struct Start {
@@ -39,13 +40,21 @@ pub(super) struct Postponed {
     pub(super) learnt: (Learnt, Learnt),
 }
 
+/// What was found of a window.
+pub(super) enum Found {
+    /// It lies below `.staging`.
+    Fetched(Box<Fetched>),
+    /// Search shows that it holds what is archived of it.
+    Unchanged(Confirmed),
+}
+
 /// What has come of a window.
 pub(super) struct Ended {
     pub(super) work: Work,
     /// What is archived of it, where it was asked for again.
     pub(super) before: Option<Archived>,
-    /// `None` if search shows that it holds what is archived of it.
-    pub(super) fetched: Result<Option<Fetched>, WindowError>,
+    /// What was found.
+    pub(super) found: Result<Found, WindowError>,
     /// What was known of the service, and what is known now.
     pub(super) learnt: (Learnt, Learnt),
 }
@@ -89,7 +98,7 @@ impl Executor {
                 Err(error) => Landed::Ended(Box::new(Ended {
                     work,
                     before: None,
-                    fetched: Err(error),
+                    found: Err(error),
                     learnt: Default::default(),
                 })),
             }
@@ -127,39 +136,33 @@ impl Executor {
 async fn run(start: Start, source: &Source) -> Landed {
     let mut learnt = start.learnt.clone();
     let came = async {
-        if let Some(before) = &start.before
-            && start.deferred.is_none()
-        {
-            let manifest = revise::manifest_of(&source.shared, &source.job, before).await?;
-            let window = start.wanted.window;
-            if let Some(confirmed) = manifest.confirmed
-                && still_agrees(source, window, &confirmed, &mut learnt).await?
-            {
-                return Ok(None);
+        let first_of = start.before.as_ref().filter(|_| start.deferred.is_none());
+        match first_of {
+            Some(before) => {
+                let manifest = revise::manifest_of(&source.shared, &source.job, before).await?;
+                fetch_again(source, start.wanted, &manifest, &mut learnt).await
             }
+            None => fetch(source, start.wanted, start.deferred, &mut learnt).await,
         }
-        fetch(source, start.wanted, start.deferred, &mut learnt)
-            .await
-            .map(Some)
     };
     let came = came.await;
     let (work, learnt) = (start.work, (start.learnt, learnt));
-    let fetched = match came {
-        Ok(Some(Came::Deferred(deferred))) => {
+    let found = match came {
+        Ok(Came::Deferred(deferred)) => {
             return Landed::Deferred(Box::new(Postponed {
                 work,
                 deferred,
                 learnt,
             }));
         }
-        Ok(Some(Came::Fetched(fetched))) => Ok(Some(*fetched)),
-        Ok(None) => Ok(None),
+        Ok(Came::Fetched(fetched)) => Ok(Found::Fetched(fetched)),
+        Ok(Came::Unchanged(confirmed)) => Ok(Found::Unchanged(confirmed)),
         Err(error) => Err(error),
     };
     Landed::Ended(Box::new(Ended {
         work,
         before: start.before,
-        fetched,
+        found,
         learnt,
     }))
 }

@@ -5,15 +5,27 @@ use std::sync::Arc;
 
 use super::{Outcome, reconcile};
 use crate::archive::adopt::UnrecordedFolder;
+use crate::archive::manifest::Confirmed;
 use crate::archive::publish::Published;
 use crate::domain::circuit_breaker::{CircuitBreaker, Remedy};
 use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::queue::Work;
+use crate::domain::second_opinion::Way;
 use crate::domain::span::Span;
+use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::fetch::Shared;
+use crate::ledger::line::Agreement;
 use crate::ledger::{Ledger, LedgerError};
+
+/// How a window was done.
+pub(super) enum Done {
+    /// It is published, for the first time or anew.
+    Published(Published),
+    /// It is what was archived of it, and what confirms that.
+    Unchanged(Confirmed),
+}
 
 /// The ledger of a job, and what is known beside it.
 pub(super) struct Recorder {
@@ -107,15 +119,15 @@ impl Recorder {
     pub(super) fn done(
         &mut self,
         work: Work,
-        published: Option<Published>,
+        done: Done,
         outcome: &mut Outcome,
     ) -> Result<(), WindowError> {
-        let archived = published
-            .as_ref()
-            .map(|published| published.archived().clone());
-        let recorded = match published {
-            Some(published) => self.ledger.record(published),
-            None => self.ledger.record_unchanged(work.window),
+        let (archived, recorded) = match done {
+            Done::Published(published) => {
+                let archived = published.archived().clone();
+                (Some(archived), self.ledger.record(published))
+            }
+            Done::Unchanged(confirmed) => (None, self.unchanged(work.window, confirmed)),
         };
         recorded.map_err(|error| {
             // A folder may be there without its line: nothing may be published on top before it
@@ -129,6 +141,24 @@ impl Recorder {
             (_, archived) => outcome.rechecked(archived.as_ref()),
         }
         Ok(())
+    }
+
+    /// Records that an archived window is what it was: by its first confirmation, where this is one.
+    fn unchanged(&mut self, window: Window, confirmed: Confirmed) -> Result<(), LedgerError> {
+        let known = self.ledger.replay().recheckable.asked(window);
+        let is_first = known.is_some_and(|asked| asked.confirmed == Way::None);
+        let archived = self.ledger.archived_before(window)?;
+        match archived.records {
+            Some(records) if is_first && confirmed.by != Way::None => {
+                self.ledger.record_confirmed(Agreement {
+                    window,
+                    records,
+                    by: confirmed.by,
+                    spans: confirmed.spans,
+                })
+            }
+            _ => self.ledger.record_unchanged(window),
+        }
     }
 
     /// Records why a window is not done. Returns why the job's other windows would fail alike;

@@ -6,19 +6,24 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::publish::publish;
-use crate::archive::manifest::{MANIFEST, Manifest, Supersedes};
+use super::recorder::Done;
+use crate::archive::manifest::{
+    Confirmed, ConfirmedSpan, MANIFEST, Manifest, Supersedes, local_time,
+};
 use crate::archive::plain_file;
-use crate::archive::publish::{Archived, Published};
+use crate::archive::publish::Archived;
 use crate::domain::job::Job;
 use crate::domain::recheck::{Content, Verdict, verdict};
+use crate::domain::second_opinion::Way;
 use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
+use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::fetch::{Fetched, Shared, Source, staging};
 use crate::ledger::replay::Replay;
 
 /// Publishes what was fetched of a window when it is more than `before`, which is what is archived
-/// of it; `None` when it is the same.
+/// of it.
 ///
 /// # Errors
 /// When it is less, or can't be published.
@@ -27,7 +32,7 @@ pub(super) async fn revise(
     before: &Archived,
     fetched: Fetched,
     replay: &Replay,
-) -> Result<Option<Published>, WindowError> {
+) -> Result<Done, WindowError> {
     let window = before.window;
     if let Some(doubt) = &fetched.doubt
         && before.status == Status::Complete
@@ -45,12 +50,37 @@ pub(super) async fn revise(
             let previous = replay.last_manifest;
             publish(source, window, fetched, Some(supersedes), previous)
                 .await
-                .map(Some)
+                .map(Done::Published)
         }
         not_more => {
             staging::clean(&source.shared, &source.job, &fetched.staged).await;
-            not_more.map(|_| None)
+            let confirmed = agreement(source, window, fetched);
+            not_more.map(|_| Done::Unchanged(confirmed))
         }
+    }
+}
+
+/// What confirms an archived window that was fetched once more and holds the same.
+fn agreement(source: &Source, window: Window, fetched: Fetched) -> Confirmed {
+    let Fetched {
+        content, confirmed, ..
+    } = fetched;
+    match content {
+        // The whole of it was downloaded twice.
+        Content {
+            status: Status::Complete,
+            records: Some(records),
+        } if confirmed.by == Way::None => {
+            let at = local_time(source.shared.clock.now(), &source.job.zone);
+            let whole = ConfirmedSpan {
+                from_ms: window.from(),
+                to_ms: window.to(),
+                expected: records,
+                found: Some(records),
+            };
+            Confirmed::agreed(Way::Download, at, vec![whole])
+        }
+        _ => confirmed,
     }
 }
 
@@ -106,7 +136,7 @@ fn revision(
                 status: before.status,
                 records: before.records,
                 bytes: before.bytes,
-                confirmed: before.confirmed,
+                confirmed: before.opinion.by,
                 asked_ms: asked.unwrap_or(found),
                 found_ms: found,
             }))

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::executor::{Ended, Executor, Landed, Start};
-use super::recorder::Recorder;
+use super::executor::{Ended, Executor, Found, Landed, Start};
+use super::recorder::{Done, Recorder};
 use super::view::View;
 use super::{Mode, Outcome, Progress, publish, reconcile, revise};
 use crate::domain::backoff::is_over;
@@ -19,7 +19,7 @@ use crate::domain::failures::Task;
 use crate::domain::job::Job;
 use crate::domain::plan::due_by_our_clock_alone;
 use crate::domain::queue::{Pauses, Work};
-use crate::domain::second_opinion::Calibration;
+use crate::domain::second_opinion::{Calibration, CrossCheck};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
@@ -42,6 +42,10 @@ pub struct JobRunner {
     learnt: Learnt,
     /// When the service was asked what time it is because our clock was ahead, by our clock.
     time_asked: Option<UtcMs>,
+    /// How often the account's answers were found cut, as far as this job has taken note.
+    cuts: u64,
+    /// Windows that may lack records, since answers to another job of the account were cut.
+    suspects: BTreeSet<Window>,
 }
 
 impl JobRunner {
@@ -71,6 +75,8 @@ impl JobRunner {
             progress,
             learnt,
             time_asked: None,
+            cuts: 0,
+            suspects: BTreeSet::new(),
         })
     }
 
@@ -109,6 +115,7 @@ impl JobRunner {
             return self.view().paused(&planned, mode, message.to_owned());
         }
 
+        self.suspect();
         let mut outcome = Outcome::default();
         let now = self.time(&planned, stop).await;
         let mut due = planned(now, &self.recorder.ledger.replay().coverage, &self.job);
@@ -129,6 +136,10 @@ impl JobRunner {
             queue.extend(self.view().next_in_turn(&due, &rechecks));
         }
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
+        let rechecked: BTreeSet<Window> = tried
+            .intersection(&rechecks.iter().copied().collect())
+            .copied()
+            .collect();
         self.work_off(queue, mode, stop, &mut outcome).await;
         if keeps_pauses && !was_closed && self.recorder.breaker.is_closed() && outcome.archived > 0
         {
@@ -138,7 +149,29 @@ impl JobRunner {
             let queue = self.view().queue(&due, &rechecks, Pauses::Skipped);
             self.work_off(queue, mode, stop, &mut outcome).await;
         }
+        if self.recorder.breaker.is_closed() && !stop.is_cancelled() {
+            // The service may have been found to cut answers meanwhile.
+            self.suspect();
+            let mut suspects = self.view().due_rechecks(now, mode);
+            suspects
+                .retain(|&window| self.view().is_suspect(window) && !rechecked.contains(&window));
+            outcome.unchecked += suspects.len() as u64;
+            let queue = self.view().queue(&[], &suspects, Pauses::Kept);
+            self.work_off(queue, mode, stop, &mut outcome).await;
+        }
         outcome
+    }
+
+    /// If the service was found to cut answers of the account, what this job has archived since a
+    /// second opinion last confirmed some window is asked for again.
+    fn suspect(&mut self) {
+        let cuts = self.client.cuts();
+        if std::mem::replace(&mut self.cuts, cuts) != cuts
+            && self.job.cross_check != CrossCheck::Off
+        {
+            let replay = self.recorder.ledger.replay();
+            self.suspects.extend(replay.not_confirmed_since());
+        }
     }
 
     /// Fetches, publishes and records what is in the queue, the first window alone.
@@ -240,6 +273,9 @@ impl JobRunner {
             settled_at,
             cross_check: mode.cross_check(self.job.cross_check),
             before: replay.estimator.last(),
+            was_empty: before
+                .as_ref()
+                .is_some_and(|before| before.records == Some(0)),
             is_left_alone: self.view().is_left_alone(window),
         };
         Ok(Start {
@@ -263,24 +299,27 @@ impl JobRunner {
         let (began, learnt) = ended.learnt;
         self.learnt.learn(&began, &learnt);
         let work = ended.work;
-        let finished = match ended.fetched {
-            Ok(None) => self.recorder.done(work, None, outcome),
-            Ok(Some(fetched)) if is_halted => {
+        let finished = match ended.found {
+            Ok(Found::Unchanged(confirmed)) => {
+                let done = Done::Unchanged(confirmed);
+                self.recorder.done(work, done, outcome)
+            }
+            Ok(Found::Fetched(fetched)) if is_halted => {
                 // There may be a folder that the ledger lacks.
                 staging::clean(&self.shared, &self.job, &fetched.staged).await;
                 Err(WindowError::Stopped)
             }
-            Ok(Some(fetched)) => {
+            Ok(Found::Fetched(fetched)) => {
                 let source = self.source(stop);
                 let replay = self.recorder.ledger.replay();
                 let published = match ended.before {
                     None => {
                         let previous = replay.last_manifest;
                         let published =
-                            publish::publish(&source, work.window, fetched, None, previous);
-                        published.await.map(Some)
+                            publish::publish(&source, work.window, *fetched, None, previous);
+                        published.await.map(Done::Published)
                     }
-                    Some(before) => revise::revise(&source, &before, fetched, replay).await,
+                    Some(before) => revise::revise(&source, &before, *fetched, replay).await,
                 };
                 if let Err(WindowError::Disk { .. }) = published {
                     self.recorder.look_for_folders = true;
@@ -289,7 +328,9 @@ impl JobRunner {
             }
             Err(error) => Err(error),
         };
-        finished.map_err(|error| self.recorder.failed(work, error, outcome))
+        finished
+            .map(|()| _ = self.suspects.remove(&work.window))
+            .map_err(|error| self.recorder.failed(work, error, outcome))
     }
 
     /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
@@ -344,6 +385,7 @@ impl JobRunner {
             job: &self.job,
             replay: self.recorder.ledger.replay(),
             store: &self.shared.store,
+            suspects: &self.suspects,
             ours: self.shared.clock.now(),
             both: self.client.now(),
         }

@@ -16,7 +16,7 @@ use super::replay::Replay;
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
 use crate::domain::recheck::{Asked, Lateness};
-use crate::domain::second_opinion::ConfirmedWindows;
+use crate::domain::second_opinion::{ConfirmedWindows, Way};
 use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError};
@@ -25,7 +25,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 4;
+const SCHEMA: u32 = 5;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -51,12 +51,15 @@ struct Stored {
     last_line: Option<Digest>,
     failures: Vec<StoredFailures>,
     recheck_failures: Vec<StoredFailures>,
-    /// Each with the time of its last request, where its line begins, whether it was not the first
-    /// request, and whether search has confirmed it.
-    recheckable: Vec<(UtcMs, UtcMs, UtcMs, u64, bool, bool)>,
+    unconfirmed_since: u64,
+    recheckable: Vec<StoredAsked>,
     revisions: Vec<(UtcMs, UtcMs, u32)>,
     lateness: (u64, u64, u64, Millis, Millis),
 }
+
+/// A window, and what is known of the last request for it.
+#[derive(Serialize, Deserialize)]
+struct StoredAsked(UtcMs, UtcMs, UtcMs, u64, Way, [bool; 4]);
 
 /// A window, how often it failed, when first, when last, why, and what it needs.
 type StoredFailures = (UtcMs, UtcMs, u32, UtcMs, UtcMs, String, Option<u64>);
@@ -115,6 +118,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         confirmed: replay.confirmed,
         search_agreed: replay.search_agreed,
         inclusive_at: replay.inclusive_at,
+        unconfirmed_since: replay.unconfirmed_since,
         records: replay.records,
         bytes: replay.bytes,
         last_success: replay
@@ -137,15 +141,17 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
             .recheckable
             .windows()
             .map(|(span, asked)| {
-                let (again, by_search) = (asked.again, asked.by_search);
-                (
-                    span.from(),
-                    span.to(),
-                    asked.at,
-                    asked.line,
+                let Asked {
+                    at,
+                    line,
                     again,
-                    by_search,
-                )
+                    confirmed,
+                    is_empty,
+                    retry,
+                    is_suspect,
+                } = asked;
+                let flags = [again, is_empty, retry, is_suspect];
+                StoredAsked(span.from(), span.to(), at, line, confirmed, flags)
             })
             .collect(),
         revisions: replay
@@ -202,6 +208,7 @@ impl Stored {
             confirmed: self.confirmed,
             search_agreed: self.search_agreed,
             inclusive_at: self.inclusive_at,
+            unconfirmed_since: self.unconfirmed_since,
             records: self.records,
             bytes: self.bytes,
             last_manifest: self.last_manifest,
@@ -226,12 +233,16 @@ impl Stored {
         for (from, to, records) in self.recent {
             replay.estimator.note(Span::new(from, to)?, records);
         }
-        for (from, to, at, line, again, by_search) in self.recheckable {
+        for StoredAsked(from, to, at, line, confirmed, flags) in self.recheckable {
+            let [again, is_empty, retry, is_suspect] = flags;
             let asked = Asked {
                 at,
                 line,
                 again,
-                by_search,
+                confirmed,
+                is_empty,
+                retry,
+                is_suspect,
             };
             let window = Window::of(Span::new(from, to)?);
             replay.recheckable.archived(window, asked);

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::manifest::Supersedes;
+use crate::archive::manifest::{ConfirmedSpan, Supersedes};
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::failures::Failed;
 use crate::domain::job::ToBound;
-use crate::domain::second_opinion::Way;
+use crate::domain::second_opinion::{SecondOpinion, Way};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::Window;
@@ -28,8 +28,23 @@ pub enum Event {
     Acknowledged(Span),
     /// An archived window was requested again, and holds the same.
     Rechecked(Window),
+    /// A second, independent ask agrees with an archived window: its count was not confirmed before.
+    Confirmed(Agreement),
     /// A recheck of an archived window failed; it stays due.
     RecheckFailed(Failed),
+}
+
+/// What a second, independent ask has shown of a window that was archived before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The window.
+    pub window: Window,
+    /// Its records.
+    pub records: u64,
+    /// Which way it was asked.
+    pub by: Way,
+    /// What was asked for.
+    pub spans: Vec<ConfirmedSpan>,
 }
 
 /// A line with its place in the chain.
@@ -79,6 +94,12 @@ struct Fields<'a> {
     confirmed: Option<Way>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     search_agrees: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    retry: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    spans: Vec<ConfirmedSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to_bound: Option<ToBound>,
 }
@@ -88,6 +109,7 @@ const FAILED: &str = "failed";
 const LOST: &str = "lost";
 const ACKNOWLEDGED: &str = "acknowledged";
 const RECHECKED: &str = "rechecked";
+const CONFIRMED: &str = "confirmed";
 const RECHECK_FAILED: &str = "recheck_failed";
 
 impl Line {
@@ -100,6 +122,7 @@ impl Line {
             Event::Archived(archived) => archived.window.span(),
             Event::Failed(failed) | Event::RecheckFailed(failed) => failed.window.span(),
             Event::Rechecked(window) => window.span(),
+            Event::Confirmed(agreement) => agreement.window.span(),
             Event::Lost(span) | Event::Acknowledged(span) => *span,
         };
         let mut fields = Fields {
@@ -120,6 +143,9 @@ impl Line {
             asked_ms: None,
             confirmed: None,
             search_agrees: false,
+            retry: false,
+            cut: false,
+            spans: Vec::new(),
             to_bound: None,
         };
         match &self.event {
@@ -131,8 +157,10 @@ impl Line {
                 fields.manifest_sha256 = Some(archived.manifest_sha256);
                 fields.supersedes.clone_from(&archived.supersedes);
                 fields.asked_ms = archived.asked;
-                fields.confirmed = archived.confirmed;
-                fields.search_agrees = archived.search_agrees;
+                fields.confirmed = archived.opinion.by;
+                fields.search_agrees = archived.opinion.search_agrees;
+                fields.retry = archived.opinion.retry;
+                fields.cut = archived.opinion.cut;
                 fields.to_bound = archived.is_inclusive.then_some(ToBound::Inclusive);
             }
             Event::Failed(failed) => {
@@ -143,6 +171,12 @@ impl Line {
             Event::Lost(_) => fields.event = LOST.into(),
             Event::Acknowledged(_) => fields.event = ACKNOWLEDGED.into(),
             Event::Rechecked(_) => fields.event = RECHECKED.into(),
+            Event::Confirmed(agreement) => {
+                fields.event = CONFIRMED.into();
+                fields.records = Some(agreement.records);
+                fields.confirmed = Some(agreement.by);
+                fields.spans.clone_from(&agreement.spans);
+            }
             Event::RecheckFailed(failed) => {
                 fields.event = RECHECK_FAILED.into();
                 fields.message = Some(failed.message.as_str().into());
@@ -180,8 +214,12 @@ impl Line {
                     .ok_or("it has no `manifest_sha256`")?,
                 supersedes: fields.supersedes,
                 asked: fields.asked_ms,
-                confirmed: fields.confirmed,
-                search_agrees: fields.search_agrees,
+                opinion: SecondOpinion {
+                    by: fields.confirmed,
+                    search_agrees: fields.search_agrees,
+                    retry: fields.retry,
+                    cut: fields.cut,
+                },
                 is_inclusive: fields.to_bound == Some(ToBound::Inclusive),
             }),
             FAILED => Event::Failed(Failed {
@@ -192,6 +230,12 @@ impl Line {
             LOST => Event::Lost(span),
             ACKNOWLEDGED => Event::Acknowledged(span),
             RECHECKED => Event::Rechecked(window),
+            CONFIRMED => Event::Confirmed(Agreement {
+                window,
+                records: fields.records.ok_or("it has no `records`")?,
+                by: fields.confirmed.ok_or("it has no `confirmed`")?,
+                spans: fields.spans,
+            }),
             RECHECK_FAILED => Event::RecheckFailed(Failed {
                 window,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
@@ -232,8 +276,12 @@ mod tests {
                 manifest_sha256: Digest::of(b"m"),
                 supersedes: None,
                 asked: None,
-                confirmed: Some(Way::Search),
-                search_agrees: true,
+                opinion: SecondOpinion {
+                    by: Some(Way::Search),
+                    search_agrees: true,
+                    retry: true,
+                    cut: true,
+                },
                 is_inclusive: true,
             }),
             prev: Some(Digest::of(b"p")),
@@ -242,7 +290,7 @@ mod tests {
         assert_eq!(
             json,
             format!(
-                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true,"to_bound":"inclusive"}}"#,
+                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true,"retry":true,"cut":true,"to_bound":"inclusive"}}"#,
                 Digest::of(b"p"),
                 Digest::of(b"m")
             )

@@ -22,7 +22,7 @@ use crate::domain::job::JobName;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
-use line::{Event, Line};
+use line::{Agreement, Event, Line};
 use replay::{Damage, Replay};
 
 /// Why a ledger can't be used.
@@ -193,6 +193,15 @@ impl Ledger {
     /// When it can't be written.
     pub fn record_unchanged(&mut self, window: Window) -> Result<(), LedgerError> {
         self.append(Event::Rechecked(window))
+    }
+
+    /// Records that a second, independent ask agrees with an archived window whose count was not
+    /// confirmed before.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn record_confirmed(&mut self, agreement: Agreement) -> Result<(), LedgerError> {
+        self.append(Event::Confirmed(agreement))
     }
 
     /// Records that a recheck failed.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use super::line::{Event, Line};
+use super::line::{Agreement, Event, Line};
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
@@ -58,6 +58,8 @@ pub struct Replay {
     pub search_agreed: u64,
     /// When an answer has last shown that `to` is inclusive.
     pub inclusive_at: Option<UtcMs>,
+    /// From which byte on no line archives a window that a second, independent ask has confirmed.
+    pub(super) unconfirmed_since: u64,
     /// Records archived, as far as they can be counted.
     pub records: u64,
     /// Bytes of unpacked files archived.
@@ -148,6 +150,7 @@ impl Replay {
                 self.lateness.note(*window, line.at, line.at, 0);
                 self.recheck_failures.remove(window);
             }
+            Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
@@ -181,12 +184,14 @@ impl Replay {
         if let Some(count) = self.count_of(archived.status) {
             *count += 1;
         }
-        *self.confirmed.of(archived.confirmed.unwrap_or(Way::None)) += 1;
+        let opinion = archived.opinion;
+        let confirmed = opinion.by.unwrap_or(Way::None);
+        *self.confirmed.of(confirmed) += 1;
         if archived.is_inclusive {
             self.inclusive_at = Some(at);
         }
-        let by_search = archived.confirmed == Some(Way::Search);
-        self.search_agreed += u64::from(by_search || archived.search_agrees);
+        let search_agrees = confirmed == Way::Search || opinion.search_agrees;
+        self.search_agreed += u64::from(search_agrees);
         self.records = self.records.saturating_add(archived.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_add(archived.bytes);
         self.last_manifest = Some(archived.manifest_sha256);
@@ -194,9 +199,18 @@ impl Replay {
             at: archived.asked.unwrap_or(at),
             line: self.end,
             again: archived.supersedes.is_some(),
-            by_search: archived.confirmed == Some(Way::Search),
+            confirmed,
+            is_empty: archived.records == Some(0),
+            retry: opinion.retry,
+            is_suspect: false,
         };
+        if opinion.cut {
+            self.recheckable.suspect_since(self.unconfirmed_since);
+        }
         self.recheckable.archived(window, asked);
+        if opinion.cut || confirmed != Way::None {
+            self.unconfirmed_since = self.end + 1;
+        }
         let named = archived
             .folder
             .rsplit('/')
@@ -207,12 +221,28 @@ impl Replay {
         }
     }
 
+    /// A second, independent ask agrees with an archived window.
+    fn confirmed(&mut self, agreement: &Agreement, at: UtcMs) {
+        let window = agreement.window;
+        let before = self.recheckable.asked(window).map(|asked| asked.confirmed);
+        let not_yet = self.confirmed.of(before.unwrap_or(Way::None));
+        *not_yet = not_yet.saturating_sub(1);
+        *self.confirmed.of(agreement.by) += 1;
+        self.search_agreed += u64::from(agreement.by == Way::Search);
+        self.recheckable.confirmed(window, agreement.by, at);
+        self.lateness.note(window, at, at, 0);
+        self.recheck_failures.remove(&window);
+    }
+
     /// What is published anew counts in place of what it supersedes.
     fn superseded(&mut self, archived: &Archived, before: &Supersedes) {
         if let Some(count) = self.count_of(before.status) {
             *count = count.saturating_sub(1);
         }
-        let confirmed = self.confirmed.of(before.confirmed.unwrap_or(Way::None));
+        // It may have been confirmed after its manifest was written.
+        let known = self.recheckable.asked(archived.window);
+        let way = known.map(|asked| asked.confirmed).or(before.confirmed);
+        let confirmed = self.confirmed.of(way.unwrap_or(Way::None));
         *confirmed = confirmed.saturating_sub(1);
         self.records = self.records.saturating_sub(before.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_sub(before.bytes);
@@ -269,6 +299,15 @@ impl Replay {
             .flat_map(|span| self.coverage.missing_in(span))
             .map(|span| (span, self.acknowledged.covers(span)))
             .collect()
+    }
+
+    /// The windows archived since a second, independent ask last confirmed one.
+    pub fn not_confirmed_since(&self) -> impl Iterator<Item = Window> + '_ {
+        let since = self.unconfirmed_since;
+        self.recheckable
+            .windows()
+            .filter(move |(_, asked)| asked.line >= since && asked.confirmed == Way::None)
+            .map(|(window, _)| window)
     }
 
     /// Whether all of `span` is recorded as lost.

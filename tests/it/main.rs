@@ -23,6 +23,7 @@ mod check_live;
 mod clock;
 mod commands;
 mod complete;
+mod confirmed_later;
 mod daemon;
 mod date;
 mod disk;

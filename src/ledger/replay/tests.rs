@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::failures::Failed;
+use crate::domain::second_opinion::SecondOpinion;
 use proptest::prelude::*;
 
 fn archived(from: i64, to: i64) -> Event {
@@ -14,8 +15,7 @@ fn archived(from: i64, to: i64) -> Event {
         manifest_sha256: Digest::of(&from.to_be_bytes()),
         supersedes: None,
         asked: None,
-        confirmed: None,
-        search_agrees: false,
+        opinion: SecondOpinion::default(),
         is_inclusive: false,
     })
 }
