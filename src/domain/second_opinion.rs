@@ -26,6 +26,9 @@ const NEW_FOR: Millis = Millis::from_days(1);
 /// A gap at an edge of a window is suspicious from so many mean distances between records on. By
 /// chance one window in a million has such a gap, since e^-14 is about 10^-6.
 const LONGEST_GAP: f64 = 14.0;
+/// Zips of consecutive windows are suspicious that differ by no more than one in so many bytes: a cap
+/// in bytes looks like that.
+const ALIKE: u64 = 100;
 /// Fewer records tell nothing of a density.
 const DENSITY_FROM: u64 = 20;
 
@@ -102,6 +105,10 @@ pub(crate) struct Facts<'a> {
     pub cap: u64,
     /// The records of its largest answer.
     pub largest: u64,
+    /// Bytes of its largest zip.
+    pub zip_bytes: u64,
+    /// Bytes of the largest zip of the window with records before it, if known.
+    pub zip_bytes_before: Option<u64>,
 }
 
 /// Whether the count of a window is asked for again.
@@ -125,19 +132,34 @@ fn is_sampled(window: Span) -> bool {
 /// Whether something about a window speaks for records that were left out.
 fn is_suspicious(facts: Facts<'_>) -> bool {
     let is_repeated = facts.records > 0 && facts.before == Some(facts.records);
+    let is_as_long = facts.zip_bytes_before.is_some_and(|before| {
+        facts.records > 0 && before.abs_diff(facts.zip_bytes) <= before / ALIKE
+    });
     let is_nearly_full = facts.largest < facts.cap && facts.largest >= facts.cap - facts.cap / 10;
-    is_repeated || is_nearly_full || has_bare_edge(facts.histogram)
+    is_repeated || is_as_long || is_nearly_full || has_bare_edge(facts.histogram)
 }
 
 /// Whether the first record comes implausibly late, or the last one implausibly early, for how dense
 /// the records between them are.
 fn has_bare_edge(histogram: &Histogram) -> bool {
+    let last = histogram.extent().map_or(0, |(_, last)| last);
+    begins_late(histogram) || is_bare(histogram, histogram.bins() - 1 - last)
+}
+
+/// Whether the first record comes implausibly late for how dense those after it are. The service may
+/// have forgotten what came before.
+#[must_use]
+pub(crate) fn begins_late(histogram: &Histogram) -> bool {
+    is_bare(histogram, histogram.extent().map_or(0, |(first, _)| first))
+}
+
+/// Whether so many bins at an edge can't be without a record by chance.
+fn is_bare(histogram: &Histogram, bins: usize) -> bool {
     let (Some((first, last)), records) = (histogram.extent(), histogram.total()) else {
         return false;
     };
-    let held = (last - first + 1) as f64;
-    let distance = held / records as f64;
-    let bare = first.max(histogram.bins() - 1 - last).saturating_sub(1) as f64;
+    let distance = (last - first + 1) as f64 / records as f64;
+    let bare = bins.saturating_sub(1) as f64;
     records >= DENSITY_FROM && bare > LONGEST_GAP * distance.max(1.0)
 }
 

@@ -70,6 +70,12 @@ impl<'a> Answers<'a> {
             histogram: self.histogram.clone(),
             records: self.assembly.records(),
             largest: self.assembly.largest(),
+            zip_bytes: self
+                .parts
+                .values()
+                .map(|part| part.zip.bytes)
+                .max()
+                .unwrap_or(0),
             status: self.assembly.status(),
         }
     }

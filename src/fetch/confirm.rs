@@ -8,8 +8,10 @@ use super::staging::Place;
 use super::{Counted, Round, Source, Wanted, staging};
 use crate::archive::manifest::{Confirmed, ConfirmedSpan, Manifest, local_time};
 use crate::domain::job::ToBound;
+use crate::domain::plan::reach;
 use crate::domain::second_opinion::{
-    Calibration, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, by_download, by_search, is_asked,
+    Calibration, CrossCheck, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, begins_late, by_download,
+    by_search, is_asked,
 };
 use crate::domain::span::Span;
 use crate::domain::split::Status;
@@ -130,6 +132,8 @@ pub(super) async fn confirm(
         before: wanted.before,
         cap,
         largest: counted.largest,
+        zip_bytes: counted.zip_bytes,
+        zip_bytes_before: wanted.zip_bytes_before,
     };
     if !is_doubtful && !is_asked(wanted.cross_check, facts, now) {
         return Ok(Opinion::none("it was not asked for, by cross_check"));
@@ -192,6 +196,25 @@ pub(super) async fn confirm(
         Downloaded::Untold(reason) => Opinion::none(reason),
     };
     Ok(opinion.with(why, search_agrees))
+}
+
+/// Why the first window of a job may be half forgotten, where nothing but a download tells what it
+/// holds: its records begin implausibly late.
+pub(super) fn half_forgotten(
+    source: &Source,
+    wanted: Wanted,
+    counted: &Counted,
+    confirmed: &Confirmed,
+) -> Option<String> {
+    let is_kept =
+        reach(source.client.now(), &source.job).is_some_and(|reach| reach <= wanted.window.from());
+    let is_asked = wanted.is_first && wanted.cross_check != CrossCheck::Off && !is_kept;
+    let is_searched = confirmed.by == Way::Search || confirmed.search_agrees;
+    (is_asked && !is_searched && begins_late(&counted.histogram)).then(|| {
+        "the first window of the job begins with a gap that is too long for chance, so the service may \
+         have forgotten its beginning; set `retention`, or `since` to when logs begin"
+            .to_owned()
+    })
 }
 
 /// Whether search shows no record in `span`, of which there is no download; `None` if it does not tell.

@@ -15,6 +15,8 @@ pub struct Learnt {
     pub span_limit: SpanLimit,
     /// Whether its search can be believed.
     pub search: Calibration,
+    /// Bytes of the largest zip of the last window with records.
+    pub zip_bytes: Option<u64>,
     /// When an answer has last shown that `to` is inclusive.
     pub inclusive_at: Option<UtcMs>,
     /// Whether times are written too coarsely to tell what `to` means.
@@ -49,6 +51,7 @@ impl Learnt {
     pub fn learn(&mut self, began: &Self, ended: &Self) {
         self.span_limit.learn(began.span_limit, ended.span_limit);
         self.search.learn(&ended.search);
+        self.zip_bytes = ended.zip_bytes.or(self.zip_bytes);
         self.inclusive_at = self.inclusive_at.max(ended.inclusive_at);
         self.is_blind |= ended.is_blind;
     }

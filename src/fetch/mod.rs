@@ -97,6 +97,10 @@ pub struct Wanted {
     pub cross_check: CrossCheck,
     /// Records of the window before it, if known.
     pub before: Option<u64>,
+    /// Bytes of the largest zip of the window with records before it, if known.
+    pub zip_bytes_before: Option<u64>,
+    /// Whether the job has archived nothing yet.
+    pub is_first: bool,
     /// Whether it is archived as empty, and seen again.
     pub was_empty: bool,
     /// Whether it has failed for a day, while others before and after it are archived.
@@ -112,6 +116,8 @@ pub(crate) struct Counted {
     pub(crate) records: Option<u64>,
     /// Those of the largest answer.
     pub(crate) largest: u64,
+    /// Bytes of the largest zip.
+    pub(crate) zip_bytes: u64,
     /// The worst of the parts.
     pub(crate) status: Status,
 }
@@ -206,6 +212,9 @@ pub async fn fetch(
                 &counted.histogram,
             ),
         };
+        if counted.records.is_some_and(|records| records > 0) {
+            learnt.zip_bytes = Some(counted.zip_bytes);
+        }
         let cut = next != Next::Publish && round.is_cut(&opinion);
         let (confirmed, doubt) = match next {
             Next::Again(again) => {
@@ -227,7 +236,11 @@ pub async fn fetch(
         if cut {
             source.client.note_cut();
         }
-        let confirmed = Confirmed { cut, ..confirmed };
+        let mut confirmed = Confirmed { cut, ..confirmed };
+        if let Some(why) = confirm::half_forgotten(source, wanted, &counted, &confirmed) {
+            answers.contradict(why.clone());
+            confirmed.reason = Some(why);
+        }
         let fetched = place(source, answers, staged.clone(), confirmed, doubt).await?;
         Ok(Came::Fetched(Box::new(fetched)))
     };

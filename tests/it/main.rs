@@ -30,6 +30,7 @@ mod disk;
 mod earlier;
 mod faults;
 mod guarantees;
+mod half_forgotten;
 mod honest;
 mod hostile;
 mod leaving_out;

@@ -32,6 +32,8 @@ fn facts(histogram: &Histogram) -> Facts<'_> {
         before: None,
         cap: 200_000,
         largest: records,
+        zip_bytes: 100 * records,
+        zip_bytes_before: None,
     }
 }
 
@@ -78,6 +80,14 @@ fn what_speaks_for_records_left_out_is_suspicious() {
         ..facts(&dense)
     }));
     assert!(suspicious(Facts {
+        zip_bytes_before: Some(302_900),
+        ..facts(&dense)
+    }));
+    assert!(!suspicious(Facts {
+        zip_bytes_before: Some(304_000),
+        ..facts(&dense)
+    }));
+    assert!(suspicious(Facts {
         cap: 3100,
         ..facts(&dense)
     }));
@@ -89,6 +99,7 @@ fn what_speaks_for_records_left_out_is_suspicious() {
     let newest = histogram((0..1000).map(|at| 2_400_000 + at * 1200));
     let oldest = histogram((0..1000).map(|at| at * 1200));
     assert!(suspicious(facts(&newest)) && suspicious(facts(&oldest)));
+    assert!(super::begins_late(&newest) && !super::begins_late(&oldest));
     // Few records, or a gap that chance makes, tell nothing.
     let (one, none) = (histogram([3_000_000]), histogram([]));
     let begins_late = histogram((0..1000).map(|at| 30_000 + at * 3570));

@@ -1,0 +1,55 @@
+//! A job whose first window begins implausibly late: perhaps the service has forgotten its beginning.
+
+use elsa_archiver::domain::span::{Millis, Span};
+use elsa_archiver::simulator::{Project, Search, SearchAccess};
+
+use crate::harness::{Due, PROJECT_ID, World, project_key};
+use crate::second_opinion::{job, world};
+
+/// Two windows, of the first of which only the last twenty minutes are left.
+async fn half_forgotten(due: &Due, access: SearchAccess) -> World {
+    let from = due.windows[0].to().minus(Millis::from_mins(20));
+    let left = Span::new(from, due.whole().to()).unwrap();
+    let project = Project::uniform(&project_key("shop"), PROJECT_ID, 7, left, 3000);
+    let search = Search {
+        access,
+        ..Search::default()
+    };
+    world(project, search).await
+}
+
+/// Guarantee: Confirmed
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_window_that_begins_late_is_unproven_unless_search_or_retention_vouches_for_it() {
+    let half = Due::hours(2).settle_s + 5_400;
+    for (access, retention_s, is_well) in [
+        (SearchAccess::Denied, None, false),
+        (SearchAccess::Denied, Some(half), false),
+        (SearchAccess::Denied, Some(30 * 86_400), true),
+        (SearchAccess::Permitted, None, true),
+    ] {
+        let due = Due::hours(2);
+        let world = half_forgotten(&due, access).await;
+        let mut job = job(&due);
+        if let Some(retention_s) = retention_s {
+            job = job.with("retention", &format!("\"{retention_s}s\""));
+        }
+        world.configure(&[job]);
+        let ran = world.once().exits(i32::from(!is_well));
+        let folders = world.folders("shop");
+        assert_eq!(folders.len(), 2);
+        let status = if is_well { "complete" } else { "unproven" };
+        assert_eq!(folders[0].manifest["status"], status, "{retention_s:?}");
+        assert_eq!(folders[1].manifest["status"], "complete");
+        if !is_well {
+            let ran = ran.says("may have forgotten its beginning");
+            let reason = &folders[0].manifest["confirmed"]["reason"];
+            assert!(
+                reason.as_str().unwrap().contains("too long for chance"),
+                "{reason}"
+            );
+            drop(ran);
+        }
+    }
+}
