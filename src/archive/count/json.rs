@@ -49,8 +49,6 @@ pub(super) struct Scanner {
     /// The zone of times without an offset.
     zone: Option<Zone>,
     hashing: Hashing,
-    /// Whether the byte that was taken last has ended a record.
-    has_ended: bool,
 }
 
 /// What may come next.
@@ -107,7 +105,6 @@ impl Scanner {
             time: Snippet::new(),
             zone,
             hashing: Hashing::new(),
-            has_ended: false,
         }
     }
 
@@ -116,17 +113,10 @@ impl Scanner {
         let mut bytes = chunk;
         while let Some(&byte) = bytes.first() {
             let taken = self
-                .step(byte, bytes)
+                .step(byte, bytes, chunk, each)
                 .map_err(|problem| self.fault(problem))?;
             self.offset += taken as u64;
             bytes = bytes.get(taken..).unwrap_or_default();
-            if self.has_ended {
-                self.has_ended = false;
-                each(Record {
-                    time: self.time.time(self.zone.as_ref()),
-                    hash: self.hashing.end(chunk, self.offset),
-                });
-            }
         }
         self.hashing.leave(chunk);
         Ok(())
@@ -146,9 +136,15 @@ impl Scanner {
         }
     }
 
-    /// Takes some of `bytes`, of which `byte` is the first; returns how many. After a problem
+    /// Takes some of `bytes`, the rest of `chunk`, of which `byte` is the first; returns how many. After a problem
     /// `offset` is its place.
-    fn step(&mut self, byte: u8, bytes: &[u8]) -> Result<usize, Problem> {
+    fn step(
+        &mut self,
+        byte: u8,
+        bytes: &[u8],
+        chunk: &[u8],
+        each: Each<'_>,
+    ) -> Result<usize, Problem> {
         self.next = match self.next {
             Next::Text(role) => return self.text(role, bytes),
             Next::Escape(role) => {
@@ -192,16 +188,16 @@ impl Scanner {
                 _ => return Err(Problem::NotARecord),
             },
             Next::Value(role) => self.value(role, byte)?,
-            Next::ElementOrEnd if byte == b']' => self.end()?,
+            Next::ElementOrEnd if byte == b']' => self.end(chunk, each)?,
             Next::ElementOrEnd => self.value(Role::Value, byte)?,
-            Next::KeyOrEnd if byte == b'}' => self.end()?,
+            Next::KeyOrEnd if byte == b'}' => self.end(chunk, each)?,
             Next::Key | Next::KeyOrEnd => self.key(byte)?,
             Next::Colon(role) if byte == b':' => Next::Value(role),
             Next::Colon(_) => return Err(Problem::Expected("a colon")),
             Next::CommaOrEnd => match (byte, self.objects & 1) {
                 (b',', 1) => Next::Key,
                 (b',', _) => Next::Value(Role::Value),
-                (b'}', 1) | (b']', 0) => self.end()?,
+                (b'}', 1) | (b']', 0) => self.end(chunk, each)?,
                 (_, 1) => return Err(Problem::Expected("a comma or the end of the object")),
                 _ => return Err(Problem::Expected("a comma or the end of the array")),
             },
@@ -272,14 +268,17 @@ impl Scanner {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<Next, Problem> {
+    fn end(&mut self, chunk: &[u8], each: Each<'_>) -> Result<Next, Problem> {
         if self.depth == self.record_depth {
             if !self.has_expected {
                 self.offset = self.record_start;
                 return Err(Problem::NoKey(self.expected.clone()));
             }
             self.records += 1;
-            self.has_ended = true;
+            each(Record {
+                time: self.time.time(self.zone.as_ref()),
+                hash: self.hashing.end(chunk, self.offset + 1),
+            });
         }
         self.depth = self.depth.saturating_sub(1);
         self.objects >>= 1;
