@@ -1,12 +1,11 @@
 //! Counts one file whole, byte by byte and in uneven chunks, which must make no difference.
 
-use elsa_archiver::archive::count::log_time::LogTime;
-use elsa_archiver::archive::count::{Counter, Kind, Uncountable};
+use elsa_archiver::archive::count::{Counter, Kind, Record, Uncountable};
 
 use crate::printable::assert_printable;
 
-/// The times in order, and the number of records or the fault.
-pub type Counted = (Vec<Option<LogTime>>, Result<u64, Uncountable>);
+/// The records in order, and their number or the fault.
+pub type Counted = (Vec<Record>, Result<u64, Uncountable>);
 
 /// Counts `file`, whose records must show the field `expected`.
 pub fn count_expecting(kind: Kind, file: &[u8], expected: &str) -> Counted {
@@ -33,13 +32,13 @@ fn in_chunks<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
     expected: &[&str],
 ) -> Counted {
-    let mut times = Vec::new();
+    let mut records = Vec::new();
     let mut counter = Counter::new(kind, expected, None);
     for chunk in chunks {
-        counter.feed(chunk, &mut |time| times.push(time));
+        counter.feed(chunk, &mut |record| records.push(record));
     }
-    let counted = counter.finish(&mut |time| times.push(time));
-    (times, counted)
+    let counted = counter.finish(&mut |record| records.push(record));
+    (records, counted)
 }
 
 /// Cuts `file` where its own bytes say: any place can be one.

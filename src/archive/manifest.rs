@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::domain::job::{Format, Job, ToBound};
+use crate::domain::records_digest::RecordsDigest;
 use crate::domain::second_opinion::{SecondOpinion, Way};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
@@ -42,6 +43,10 @@ pub struct Manifest {
     /// What a second, independent ask says of it; `None` in what older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<Confirmed>,
+    /// What the records of all parts are, whatever their order; `None` when a part can't be counted, and
+    /// in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_digest: Option<RecordsDigest>,
     /// Digest of the job's previous manifest; `None` on the first.
     pub previous: Option<Digest>,
     /// The folder that this one supersedes, when the window was published before.

@@ -2,6 +2,7 @@
 //! crash, verified later.
 
 pub(crate) mod adopt;
+pub(crate) mod compare;
 pub mod count;
 mod directory;
 pub(crate) mod entry_name;

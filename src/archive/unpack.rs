@@ -11,14 +11,14 @@ use rustix::io::Errno;
 use thiserror::Error;
 use zip::read::ZipFile;
 
-use super::count::log_time::LogTime;
-use super::count::{Counter, Kind, expected_fields};
+use super::count::{Counter, Kind, Record, expected_fields};
 use super::entry_name::Names;
 use super::manifest::DataFile;
 use super::store::{NoSpace, Store};
 use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::Format;
 use crate::domain::limits::Limits;
+use crate::domain::records_digest::RecordsDigest;
 use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::sample::Sampler;
@@ -108,13 +108,15 @@ pub struct Unpacked {
     pub records: Option<u64>,
     /// Why the records can't be counted or may not be all: the file, and what is wrong with it.
     pub uncountable: Option<String>,
-    /// The times in it.
+    /// What its records are, and their times.
     pub seen: Seen,
 }
 
-/// The times in an answer.
+/// What the records of an answer are, as far as they could be told apart, and their times.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// All of them.
+    pub digest: RecordsDigest,
     /// Those inside the span that was asked for.
     pub inside: Sampler,
     /// How many lie outside for certain.
@@ -171,6 +173,7 @@ impl Unpacking<'_> {
             records: Some(0),
             uncountable: None,
             seen: Seen {
+                digest: RecordsDigest::default(),
                 inside: Sampler::default(),
                 outside: 0,
                 at_end: 0,
@@ -236,7 +239,8 @@ impl Unpacking<'_> {
         let expected = expected_fields(kind, self.include_fields);
         let mut counter = Counter::new(kind, &expected, self.records_zone);
         let (mut first, mut last) = (None::<UtcMs>, None::<UtcMs>);
-        let mut see = |time: Option<LogTime>| {
+        let mut see = |Record { time, hash }: Record| {
+            seen.digest.add(hash);
             if let Some(time) = time {
                 seen.is_precise |= time.precision == Millis(1);
                 match time.within(self.span) {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::recheck::Content;
+use super::records_digest::RecordsDigest;
 use super::span::{Span, UtcMs};
 use super::split::Status;
 
@@ -16,6 +17,8 @@ pub(crate) struct Piece {
     pub status: Status,
     /// Its records; `None` when they can't be counted.
     pub records: Option<u64>,
+    /// What they are; `None` when they can't be counted.
+    pub digest: Option<RecordsDigest>,
     /// Bytes of its unpacked files.
     pub bytes: u64,
 }
@@ -145,6 +148,10 @@ impl Assembled {
         Content {
             status: statuses.max().unwrap_or(Status::Unproven),
             records: pieces().try_fold(0u64, |sum, piece| sum.checked_add(piece.records?)),
+            digest: pieces().try_fold(RecordsDigest::default(), |mut sum, piece| {
+                sum.merge(piece.digest?);
+                Some(sum)
+            }),
         }
     }
 }
@@ -153,11 +160,19 @@ impl Assembled {
 mod tests {
     use super::*;
 
+    /// The digest of one record.
+    fn digest(hash: u64) -> RecordsDigest {
+        let mut digest = RecordsDigest::default();
+        digest.add(hash.into());
+        digest
+    }
+
     fn piece(from: i64, to: i64, records: Option<u64>) -> Piece {
         Piece {
             span: Span::new(UtcMs(from), UtcMs(to)).unwrap(),
             status: Status::Unproven,
             records,
+            digest: records.map(digest),
             bytes: 10,
         }
     }
@@ -187,6 +202,7 @@ mod tests {
         assert_eq!(order(&assembled), [3, 2]);
         let content = assembled.content();
         assert_eq!(content.records, Some(7));
+        assert_eq!(content.digest, Some(digest(4 + 3)));
         assert_eq!(content.status, Status::Complete);
         assert_eq!(assembled.unproven_reason, None);
     }
@@ -231,6 +247,7 @@ mod tests {
         assembly.keep(4, Status::Unproven);
         let content = assembly.finish(None).content();
         assert_eq!((content.records, content.status), (None, Status::Unproven));
+        assert_eq!(content.digest, None);
         let nothing = Assembly::default().finish(None).content();
         assert_eq!(nothing.status, Status::Unproven);
     }

@@ -15,6 +15,7 @@ pub mod limits;
 pub(crate) mod plan;
 pub(crate) mod queue;
 pub mod recheck;
+pub mod records_digest;
 pub mod retry;
 pub mod schedule;
 pub mod second_opinion;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::job::Job;
 use super::plan::reach;
+use super::records_digest::RecordsDigest;
 use super::second_opinion::Way;
 use super::span::{Millis, UtcMs};
 use super::split::Status;
@@ -191,6 +192,8 @@ pub struct Content {
     pub status: Status,
     /// Its records; `None` when they can't be counted.
     pub records: Option<u64>,
+    /// What they are; `None` when they can't be counted, or an older version did not say.
+    pub digest: Option<RecordsDigest>,
 }
 
 /// What a recheck has shown.
@@ -200,20 +203,78 @@ pub(crate) enum Verdict {
     Same,
     /// It holds more, or more is known of it: it is published anew.
     More,
-    /// It holds fewer records, or can't be counted any more. Nothing says that this is right: what
-    /// is archived stays, and the window is requested again later.
-    Less,
+    /// What the service holds now is not believed. Nothing says that it is right: what is archived
+    /// stays, and the window is requested again later.
+    Doubtful(Doubt),
 }
 
-/// Holds what a window holds `now` against what is archived of it.
+/// Why a second answer is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It holds fewer records, or can't be counted any more.
+    Less,
+    /// It holds as many, but so many are others.
+    Others(u64),
+    /// It holds more, but so many of the archived ones are missing from it.
+    Missing(u64),
+    /// It holds nothing new: so many records only repeat what it holds already.
+    Repeats(u64),
+}
+
+/// How the records of two answers differ. Each counts as often as it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Records that only what is archived holds.
+    pub(crate) only_before: u64,
+    /// Records that only the answer of now holds.
+    pub(crate) only_now: u64,
+    /// Those of them that what is archived lacks altogether, each counted once.
+    pub(crate) new: u64,
+}
+
+/// Holds what a window holds `now` against what is archived of it. `None` where numbers do not tell,
+/// and the records themselves are to be compared.
 #[must_use]
-pub(crate) fn verdict(archived: Content, now: Content) -> Verdict {
+pub(crate) fn verdict(archived: Content, now: Content) -> Option<Verdict> {
+    let has_others = archived
+        .digest
+        .zip(now.digest)
+        .is_some_and(|(before, after)| before != after);
+    match by_numbers(archived, now) {
+        Verdict::More if archived.records != now.records => None,
+        Verdict::Same | Verdict::More if has_others => None,
+        told => Some(told),
+    }
+}
+
+/// What the numbers alone tell.
+#[must_use]
+pub(crate) fn by_numbers(archived: Content, now: Content) -> Verdict {
     match (archived.records, now.records) {
         (Some(before), Some(after)) if before < after => Verdict::More,
         (None, Some(_)) => Verdict::More,
-        (before, after) if before != after => Verdict::Less,
+        (before, after) if before != after => Verdict::Doubtful(Doubt::Less),
         _ if now.status < archived.status => Verdict::More,
         _ => Verdict::Same,
+    }
+}
+
+/// What the records tell, by their `difference`: more is only what holds all that is archived, and a
+/// record that it lacks.
+#[must_use]
+pub(crate) fn by_records(archived: Content, now: Content, difference: Difference) -> Verdict {
+    let Difference {
+        only_before,
+        only_now,
+        new,
+    } = difference;
+    match (only_before, only_now) {
+        (0, 0) if archived.records.is_none() || now.status < archived.status => Verdict::More,
+        (0, 0) => Verdict::Same,
+        (0, repeats) if new == 0 => Verdict::Doubtful(Doubt::Repeats(repeats)),
+        (0, _) => Verdict::More,
+        (others, more) if others == more => Verdict::Doubtful(Doubt::Others(others)),
+        (missing, _) => Verdict::Doubtful(Doubt::Missing(missing)),
     }
 }
 
@@ -413,32 +474,119 @@ mod tests {
         assert!(known.asked(span(9_999 * HOUR, 10_000 * HOUR)).is_some());
     }
 
-    /// Guarantee: Complete
-    #[test]
-    fn more_is_published_anew_and_less_is_not_believed() {
-        use Status::{Complete, Truncated, Unproven};
-        let content = |status, records: u64| Content {
+    /// What so many records are worth, of which the digest is known where there is one.
+    fn content(status: Status, records: u64, digest: Option<u128>) -> Content {
+        let sum = |hash| {
+            let mut sum = RecordsDigest::default();
+            sum.add(hash);
+            sum
+        };
+        Content {
             status,
             records: Some(records),
-        };
-        let uncounted = Content {
-            status: Unproven,
-            records: None,
-        };
-        for (before, after, expected) in [
-            (content(Complete, 5), content(Complete, 5), Verdict::Same),
-            (content(Complete, 5), content(Complete, 6), Verdict::More),
-            (content(Complete, 5), content(Unproven, 6), Verdict::More),
-            (content(Complete, 5), content(Complete, 4), Verdict::Less),
-            (content(Complete, 5), content(Unproven, 5), Verdict::Same),
-            (content(Complete, 5), uncounted, Verdict::Less),
-            (content(Unproven, 5), content(Complete, 5), Verdict::More),
-            (content(Unproven, 5), content(Complete, 4), Verdict::Less),
-            (content(Truncated, 5), content(Truncated, 5), Verdict::Same),
-            (uncounted, uncounted, Verdict::Same),
-            (uncounted, content(Complete, 0), Verdict::More),
+            digest: digest.map(sum),
+        }
+    }
+
+    const UNCOUNTED: Content = Content {
+        status: Status::Unproven,
+        records: None,
+        digest: None,
+    };
+
+    /// Guarantee: Complete
+    #[test]
+    fn numbers_tell_what_is_less_and_records_are_compared_where_it_is_more_or_others() {
+        use Status::{Complete, Truncated, Unproven};
+        const LESS: Verdict = Verdict::Doubtful(Doubt::Less);
+        let known = |status, records| content(status, records, Some(records.into()));
+        let (same, more, compared) = (Some(Verdict::Same), Some(Verdict::More), None);
+        for (before, after, expected, numbers) in [
+            (known(Complete, 5), known(Complete, 5), same, Verdict::Same),
+            (
+                known(Complete, 5),
+                known(Complete, 6),
+                compared,
+                Verdict::More,
+            ),
+            (
+                known(Complete, 5),
+                known(Unproven, 6),
+                compared,
+                Verdict::More,
+            ),
+            (known(Complete, 5), known(Complete, 4), Some(LESS), LESS),
+            (known(Complete, 5), known(Unproven, 5), same, Verdict::Same),
+            (known(Complete, 5), UNCOUNTED, Some(LESS), LESS),
+            (known(Unproven, 5), known(Complete, 5), more, Verdict::More),
+            (known(Unproven, 5), known(Complete, 4), Some(LESS), LESS),
+            (
+                known(Truncated, 5),
+                known(Truncated, 5),
+                same,
+                Verdict::Same,
+            ),
+            (UNCOUNTED, UNCOUNTED, same, Verdict::Same),
+            (UNCOUNTED, known(Complete, 0), compared, Verdict::More),
+            // As many, but others.
+            (
+                known(Complete, 5),
+                content(Complete, 5, Some(6)),
+                compared,
+                Verdict::Same,
+            ),
+            (
+                known(Unproven, 5),
+                content(Complete, 5, Some(6)),
+                compared,
+                Verdict::More,
+            ),
+            // An older version did not say what they are.
+            (
+                content(Complete, 5, None),
+                known(Complete, 5),
+                same,
+                Verdict::Same,
+            ),
+            (
+                content(Complete, 5, None),
+                known(Complete, 6),
+                compared,
+                Verdict::More,
+            ),
         ] {
             assert_eq!(verdict(before, after), expected, "{before:?} {after:?}");
+            assert_eq!(by_numbers(before, after), numbers, "{before:?} {after:?}");
+        }
+    }
+
+    /// Guarantee: Complete
+    /// Guarantee: Exactly once
+    #[test]
+    fn only_an_answer_with_all_that_is_archived_and_something_new_is_more() {
+        let complete = content(Status::Complete, 5, None);
+        let unproven = content(Status::Unproven, 5, None);
+        let by = |only_before, only_now, new| Difference {
+            only_before,
+            only_now,
+            new,
+        };
+        let doubtful = Verdict::Doubtful;
+        for (archived, difference, expected) in [
+            (complete, by(0, 0, 0), Verdict::Same),
+            (unproven, by(0, 0, 0), Verdict::More),
+            (UNCOUNTED, by(0, 0, 0), Verdict::More),
+            (complete, by(0, 1, 1), Verdict::More),
+            (complete, by(0, 300, 1), Verdict::More),
+            (complete, by(0, 300, 0), doubtful(Doubt::Repeats(300))),
+            (unproven, by(0, 300, 0), doubtful(Doubt::Repeats(300))),
+            (complete, by(501, 501, 501), doubtful(Doubt::Others(501))),
+            (complete, by(501, 501, 0), doubtful(Doubt::Others(501))),
+            (complete, by(1, 300, 300), doubtful(Doubt::Missing(1))),
+            (UNCOUNTED, by(1, 300, 300), doubtful(Doubt::Missing(1))),
+        ] {
+            let told = by_records(archived, complete, difference);
+            assert_eq!(told, expected, "{archived:?} {difference:?}");
         }
     }
 

@@ -13,6 +13,7 @@ use crate::archive::manifest::{Part, Zip, local_time};
 use crate::digest::Digest;
 use crate::domain::assembly::{Assembled, Assembly, Piece};
 use crate::domain::job::ToBound;
+use crate::domain::records_digest::RecordsDigest;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
@@ -169,13 +170,14 @@ impl<'a> Answers<'a> {
         (assembled, parts, moves, self.folder)
     }
 
-    fn put_aside(&mut self, answer: usize, part: Part) {
+    fn put_aside(&mut self, answer: usize, part: Part, digest: Option<RecordsDigest>) {
         let bytes = part.files.iter().map(|file| file.bytes);
         if let Some(span) = Span::new(part.from_ms, part.to_ms) {
             let piece = Piece {
                 span,
                 status: part.status,
                 records: part.records,
+                digest,
                 bytes: bytes.fold(0, u64::saturating_add),
             };
             self.assembly.answered(answer, piece);
@@ -200,7 +202,7 @@ impl<'a> Answers<'a> {
             },
             files: Vec::new(),
         };
-        self.put_aside(id, part);
+        self.put_aside(id, part, None);
         self.assembly
             .mark_unproven(format!("a part of it was refused: {message}"));
         Answer {
@@ -292,11 +294,13 @@ impl Ask for Answers<'_> {
             zip,
             files: unpacked.files,
         };
-        self.put_aside(id, part);
+        let digest = unpacked.records.map(|_| unpacked.seen.digest);
+        self.put_aside(id, part, digest);
         self.histograms.insert(id, unpacked.seen.histogram);
         Ok(Answer {
             id,
             records: unpacked.records,
+            digest,
             sample: unpacked.seen.inside.finish(),
             outside: unpacked.seen.outside,
         })
@@ -350,8 +354,14 @@ impl Ask for Answers<'_> {
     }
 
     fn note_contradiction(&mut self, span: Span, first: u64, second: u64) {
-        let what =
-            format!("the service counts {first} records in {span}, then {second} in its parts");
+        let what = match first == second {
+            false => {
+                format!("the service counts {first} records in {span}, then {second} in its parts")
+            }
+            true => format!(
+                "the service has {first} records in {span}, then as many in its parts, but others"
+            ),
+        };
         tracing::error!(job = %self.source.job.name, "{what}");
         self.assembly.contradict(span, what);
     }

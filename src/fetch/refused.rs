@@ -8,6 +8,7 @@ use super::learnt::{Learnt, ToBoundKnown};
 use super::{Fetched, Source, Wanted, confirm, staging};
 use crate::archive::manifest::Confirmed;
 use crate::domain::recheck::Content;
+use crate::domain::records_digest::RecordsDigest;
 use crate::domain::second_opinion::CrossCheck;
 use crate::domain::split::Status;
 use crate::domain::window_error::WindowError;
@@ -42,6 +43,7 @@ pub(super) async fn opinion(
                     content: Content {
                         status: Status::Complete,
                         records: Some(0),
+                        digest: Some(RecordsDigest::default()),
                     },
                     unproven_reason: None,
                     confirmed: Confirmed {
@@ -66,6 +68,7 @@ pub(super) async fn opinion(
         content: Content {
             status: Status::Unproven,
             records: None,
+            digest: None,
         },
         confirmed: Confirmed::not(reason.clone()),
         unproven_reason: Some(reason),

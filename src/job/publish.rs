@@ -82,6 +82,7 @@ fn manifest(
         ),
         parts: fetched.parts.clone(),
         confirmed: Some(fetched.confirmed.clone()),
+        records_digest: fetched.content.digest,
         previous,
         supersedes: supersedes.map(Box::new),
         archived_at: manifest::local_time(source.shared.clock.now(), &job.zone),

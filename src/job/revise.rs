@@ -7,15 +7,15 @@ use tokio::task::spawn_blocking;
 
 use super::publish::publish;
 use super::recorder::Done;
+use crate::archive::compare::{CompareError, Held, compare};
 use crate::archive::manifest::{
     Confirmed, ConfirmedSpan, MANIFEST, Manifest, Supersedes, local_time,
 };
 use crate::archive::plain_file;
 use crate::archive::publish::Archived;
 use crate::domain::job::Job;
-use crate::domain::recheck::{Content, Verdict, verdict};
+use crate::domain::recheck::{Content, Doubt, Verdict, by_numbers, by_records, verdict};
 use crate::domain::second_opinion::Way;
-use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
@@ -26,7 +26,7 @@ use crate::ledger::replay::Replay;
 /// of it.
 ///
 /// # Errors
-/// When it is less, or can't be published.
+/// When it is not believed, or can't be published.
 pub(super) async fn revise(
     source: &Source,
     before: &Archived,
@@ -34,30 +34,43 @@ pub(super) async fn revise(
     replay: &Replay,
 ) -> Result<Done, WindowError> {
     let window = before.window;
-    if let Some(doubt) = &fetched.doubt
-        && before.status == Status::Complete
-        && before.records == fetched.content.records
-    {
+    let revises = is_more(source, before, &fetched).await;
+    if !matches!(revises, Ok(true)) {
         staging::clean(&source.shared, &source.job, &fetched.staged).await;
-        return Err(WindowError::Window(format!(
-            "{doubt}; what is archived stays, and is asked for again later"
-        )));
     }
-    let asked = replay.recheckable.asked(window).map(|asked| asked.at);
+    if !revises? {
+        tracing::info!(
+            job = %source.job.name,
+            window = %window,
+            records = fetched.content.records,
+            "rechecked: it holds what is archived of it"
+        );
+        return Ok(Done::Unchanged(agreement(source, window, fetched)));
+    }
+    tracing::warn!(
+        job = %source.job.name,
+        window = %window,
+        before = before.records,
+        records = fetched.content.records,
+        "rechecked: more is known of it than is archived; all of it is published beside the first \
+         folder, which stays"
+    );
     let found = source.shared.clock.now();
-    match revision(&source.job, before, fetched.content, asked, found) {
-        Ok(Some(supersedes)) => {
-            let previous = replay.last_manifest;
-            publish(source, window, fetched, Some(supersedes), previous)
-                .await
-                .map(Done::Published)
-        }
-        not_more => {
-            staging::clean(&source.shared, &source.job, &fetched.staged).await;
-            let confirmed = agreement(source, window, fetched);
-            not_more.map(|_| Done::Unchanged(confirmed))
-        }
-    }
+    let asked = replay.recheckable.asked(window).map(|asked| asked.at);
+    let supersedes = Supersedes {
+        folder: before.folder.clone(),
+        manifest_sha256: before.manifest_sha256,
+        status: before.status,
+        records: before.records,
+        bytes: before.bytes,
+        confirmed: before.opinion.by,
+        asked_ms: asked.unwrap_or(found),
+        found_ms: found,
+    };
+    let previous = replay.last_manifest;
+    publish(source, window, fetched, Some(supersedes), previous)
+        .await
+        .map(Done::Published)
 }
 
 /// What confirms an archived window that was fetched once more and holds the same.
@@ -70,6 +83,7 @@ fn agreement(source: &Source, window: Window, fetched: Fetched) -> Confirmed {
         Content {
             status: Status::Complete,
             records: Some(records),
+            ..
         } if confirmed.by == Way::None => {
             let at = local_time(source.shared.clock.now(), &source.job.zone);
             let whole = ConfirmedSpan {
@@ -84,62 +98,110 @@ fn agreement(source: &Source, window: Window, fetched: Fetched) -> Confirmed {
     }
 }
 
-/// What is done with the answer: `None` when it is what is archived of the window. Otherwise it is
-/// published beside that, since it is more. `asked` is when the service was asked before.
+/// Whether what was fetched is more than what is archived. `false` when it is the same.
 ///
 /// # Errors
-/// When the answer is less, which is not believed.
-fn revision(
-    job: &Job,
+/// When it is neither, and so is not believed.
+async fn is_more(
+    source: &Source,
     before: &Archived,
-    now: Content,
-    asked: Option<UtcMs>,
-    found: UtcMs,
-) -> Result<Option<Supersedes>, WindowError> {
-    let was = Content {
+    fetched: &Fetched,
+) -> Result<bool, WindowError> {
+    if let Some(doubt) = &fetched.doubt
+        && before.status == Status::Complete
+        && before.records == fetched.content.records
+    {
+        return Err(WindowError::Window(format!("{doubt}; {STAYS}")));
+    }
+    let manifest = manifest_of(&source.shared, &source.job, before).await?;
+    let mut was = Content {
         status: before.status,
         records: before.records,
+        digest: manifest.records_digest,
     };
-    match verdict(was, now) {
-        Verdict::Same => {
-            tracing::info!(
-                job = %job.name,
-                window = %before.window,
-                records = now.records,
-                "rechecked: it holds what is archived of it"
-            );
-            Ok(None)
+    let job = &source.job;
+    let is_as_asked = (manifest.request.format, &manifest.request.include_fields)
+        == (job.format, &job.include_fields);
+    if !is_as_asked {
+        // The same records are written otherwise by now.
+        was.digest = None;
+    }
+    let verdict = match verdict(was, fetched.content) {
+        Some(verdict) => verdict,
+        None if !is_as_asked => by_numbers(was, fetched.content),
+        None => compared(source, before, manifest, was, fetched).await?,
+    };
+    match verdict {
+        Verdict::Same => Ok(false),
+        Verdict::More => Ok(true),
+        Verdict::Doubtful(doubt) => Err(WindowError::Window(format!(
+            "{}; {STAYS}",
+            words(doubt, was, fetched.content)
+        ))),
+    }
+}
+
+/// What follows from a second answer that is not believed.
+const STAYS: &str = "what is archived stays, and is asked for again later";
+
+/// What `doubt` says of what a window holds `now`, beside what it held.
+fn words(doubt: Doubt, was: Content, now: Content) -> String {
+    let found = match now.records {
+        Some(records) => format!("{records} records"),
+        None => "records that can't be counted".to_owned(),
+    };
+    let counted = format!("the service has {found} of it now");
+    let archived = was.records.unwrap_or(0);
+    match doubt {
+        Doubt::Less => format!("{counted}, and {archived} are archived"),
+        Doubt::Others(others) => {
+            format!("the service has as many records of it now, but {others} of them are others")
         }
-        Verdict::Less => {
-            let found = match now.records {
-                Some(records) => format!("{records} records"),
-                None => "records that can't be counted".to_owned(),
-            };
-            Err(WindowError::Window(format!(
-                "the service has {found} of it now, and {} are archived; what is archived stays, \
-                 and is asked for again later",
-                was.records.unwrap_or(0)
-            )))
+        Doubt::Missing(missing) => {
+            format!("{counted}, but {missing} of the archived ones are missing from it")
         }
-        Verdict::More => {
+        Doubt::Repeats(repeats) => {
+            format!("{counted}, but {repeats} of them only repeat others, and none is new")
+        }
+    }
+}
+
+/// What comes of comparing the records. Where the older folder can't be read, the numbers decide.
+async fn compared(
+    source: &Source,
+    before: &Archived,
+    manifest: Manifest,
+    was: Content,
+    fetched: &Fetched,
+) -> Result<Verdict, WindowError> {
+    let (job, store) = (&source.job, &source.shared.store);
+    let older = Held {
+        folder: store.root().join(&before.folder),
+        parts: manifest.parts,
+        format: manifest.request.format,
+        include_fields: manifest.request.include_fields,
+    };
+    let newer = Held {
+        folder: fetched.staged.clone(),
+        parts: fetched.parts.clone(),
+        format: job.format,
+        include_fields: job.include_fields.clone(),
+    };
+    let stop = source.stop.clone();
+    let compared = spawn_blocking(move || compare(&older, &newer, &|| stop.is_cancelled()));
+    match compared.await? {
+        Ok(difference) => Ok(by_records(was, fetched.content, difference)),
+        Err(CompareError::Stopped) => Err(WindowError::Stopped),
+        Err(CompareError::Now(why)) => Err(WindowError::Window(format!("{why}; {STAYS}"))),
+        Err(CompareError::Before(why)) => {
             tracing::warn!(
                 job = %job.name,
                 window = %before.window,
-                before = was.records,
-                records = now.records,
-                "rechecked: more is known of it than is archived; all of it is published beside \
-                 the first folder, which stays"
+                "what is archived can't be compared with the new answer record by record, so their \
+                 numbers decide: {}",
+                source.client.printable(&why)
             );
-            Ok(Some(Supersedes {
-                folder: before.folder.clone(),
-                manifest_sha256: before.manifest_sha256,
-                status: before.status,
-                records: before.records,
-                bytes: before.bytes,
-                confirmed: before.opinion.by,
-                asked_ms: asked.unwrap_or(found),
-                found_ms: found,
-            }))
+            Ok(by_numbers(was, fetched.content))
         }
     }
 }

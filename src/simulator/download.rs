@@ -50,6 +50,8 @@ pub(super) fn select(
     for lie in lies {
         match *lie {
             LieKind::LostPage => lie::lose_page(&mut seqs, download.limit),
+            LieKind::DoubledPage => lie::double_page(&mut seqs, download.limit),
+            LieKind::RepeatedPage => lie::repeat_page(&mut seqs, download.limit),
             LieKind::CapBytes(most) => loop {
                 let length = write(project, &seqs, download, dialect, stop)?.length;
                 let kept = seqs.len() as u64;

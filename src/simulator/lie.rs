@@ -1,5 +1,7 @@
-//! Lies: what the service may leave out of an answer without saying so, and of which answers.
+//! Lies: what the service may leave out of an answer, or repeat, without saying so, and in which
+//! answers.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::domain::span::{Millis, Span};
@@ -12,11 +14,11 @@ use super::world::Project;
 /// seed.
 const SHARD_STREAM: u64 = 0x7368_6172;
 
-/// Something that the service leaves out of its answers without saying so. An answer that a fault
+/// Something that the service leaves out of its answers, or repeats, without saying so. An answer that a fault
 /// makes up is none of its business.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lie {
-    /// What is left out.
+    /// What is left out or repeated.
     pub kind: LieKind,
     /// How many answers are spoilt, those first that would be changed by it; `None` for all.
     pub times: Option<u32>,
@@ -35,7 +37,7 @@ pub enum LyingCalls {
     Both,
 }
 
-/// What a lie leaves out.
+/// What a lie leaves out or repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LieKind {
     /// It holds nothing.
@@ -55,6 +57,11 @@ pub enum LieKind {
     /// Of the whole pages of `limit` records the middle one is left out; nothing is where there is
     /// no whole page.
     LostPage,
+    /// The same page comes twice. Searches ignore it.
+    DoubledPage,
+    /// In place of the same page the one before it comes again, where there is one: as many records as
+    /// there are, but others. Searches ignore it.
+    RepeatedPage,
 }
 
 impl LieKind {
@@ -81,19 +88,41 @@ impl LieKind {
                     Span::new(span.from(), span.to().min(span.from().plus(length)))
                 }))
             }
-            Self::CapBytes(_) | Self::LostPage => {}
+            Self::CapBytes(_) | Self::LostPage | Self::DoubledPage | Self::RepeatedPage => {}
         }
     }
 }
 
 /// Loses the middle one of the whole pages of `limit` records.
 pub(super) fn lose_page(seqs: &mut Vec<u64>, limit: u32) {
+    if let Some(page) = middle_page(seqs, limit) {
+        seqs.drain(page);
+    }
+}
+
+/// Writes the same page twice.
+pub(super) fn double_page(seqs: &mut Vec<u64>, limit: u32) {
+    if let Some(page) = middle_page(seqs, limit) {
+        let again = seqs[page.clone()].to_vec();
+        seqs.splice(page.start..page.start, again);
+    }
+}
+
+/// Writes the page before it in its place, where there is one.
+pub(super) fn repeat_page(seqs: &mut [u64], limit: u32) {
+    if let Some(page) = middle_page(seqs, limit)
+        && let Some(before) = page.start.checked_sub(page.len())
+    {
+        seqs.copy_within(before..page.start, page.start);
+    }
+}
+
+/// Where the middle one of the whole pages of `limit` records is.
+fn middle_page(seqs: &[u64], limit: u32) -> Option<Range<usize>> {
     let limit = limit.max(1) as usize;
     let whole = seqs.len() / limit;
-    if whole > 0 {
-        let start = whole / 2 * limit;
-        seqs.drain(start..start + limit);
-    }
+    let start = whole / 2 * limit;
+    (whole > 0).then_some(start..start + limit)
 }
 
 /// A lie and how often it is still told.

@@ -38,6 +38,7 @@ mod network;
 mod price;
 mod random_liars;
 mod recheck;
+mod records_digest;
 mod recovery;
 mod second_opinion;
 mod verify;

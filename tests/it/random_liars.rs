@@ -251,9 +251,6 @@ enum Why {
     /// contradicted and asked for again; the new answer lacks the log too, or again, and is believed
     /// after a look elsewhere.
     MoreWasHeard,
-    /// The answer of whole pages is recounted. One half holds a missing log, the other lacks as many
-    /// more: the sum is the same, and nothing compares the halves with where the records lie.
-    HalvesAddUp,
     /// The first or last page is missing, so the piece at that edge reaches over all of it, and just
     /// that page is left out of it again.
     SamePageAgain,
@@ -267,10 +264,9 @@ enum Why {
 
 /// What another request would have told, or one has told: weaknesses of the program, counted apart
 /// until they are mended. Any other reason is beyond proof.
-const KNOWN: [Why; 6] = [
+const KNOWN: [Why; 5] = [
     Why::WholeAgain,
     Why::MoreWasHeard,
-    Why::HalvesAddUp,
     Why::SamePageAgain,
     Why::PieceRefused,
     Why::SampleOfALiar,
@@ -310,11 +306,7 @@ fn beyond_proof(liar: &Liar, lost: &Lost, now: UtcMs) -> Option<Why> {
         is(entry, Call::Download) && !entry.lied && is_missing(from, to)
     };
     if lost.asked.iter().any(has_told) {
-        let is_recounted = lost.kept.is_multiple_of(liar.limit.into());
-        return match lost.was_contradicted {
-            true => Some(Why::MoreWasHeard),
-            false => is_recounted.then_some(Why::HalvesAddUp),
-        };
+        return lost.was_contradicted.then_some(Why::MoreWasHeard);
     }
     if lost.again.is_empty() {
         return lost

@@ -9,8 +9,9 @@
 
 use csv_core::{ReadFieldResult, Reader};
 
+use super::hashing::Hashing;
 use super::log_time::{LogTime, Snippet};
-use super::{LOG_TIME, Problem, Uncountable};
+use super::{Each, LOG_TIME, Problem, Record, Uncountable};
 use crate::domain::window::Zone;
 
 /// How much of a field is unquoted at a time, in bytes.
@@ -45,6 +46,7 @@ pub(super) struct Scanner {
     text: Snippet,
     /// The zone of times without an offset.
     zone: Option<Zone>,
+    hashing: Hashing,
 }
 
 struct Line {
@@ -76,36 +78,34 @@ impl Scanner {
             line: None,
             text: Snippet::new(),
             zone,
+            hashing: Hashing::new(),
         }
     }
 
-    pub(super) fn feed(
-        &mut self,
-        mut bytes: &[u8],
-        each: &mut dyn FnMut(Option<LogTime>),
-    ) -> Result<(), Uncountable> {
+    pub(super) fn feed(&mut self, chunk: &[u8], each: Each<'_>) -> Result<(), Uncountable> {
+        self.hashing.enter(self.offset);
+        let mut bytes = chunk;
         while let Some(&first) = bytes.first() {
             let taken = if self.line.is_none() && matches!(first, b'\r' | b'\n') {
                 self.line_break(first)?;
                 1
             } else {
-                self.field(bytes, each)?
+                self.field(bytes, chunk, each)?
             };
             let (past, rest) = bytes.split_at(taken);
             self.previous = past.last().copied().unwrap_or(self.previous);
             self.offset += taken as u64;
             bytes = rest;
         }
+        self.hashing.leave(chunk);
         Ok(())
     }
 
-    pub(super) fn finish(
-        &mut self,
-        each: &mut dyn FnMut(Option<LogTime>),
-    ) -> Result<u64, Uncountable> {
+    pub(super) fn finish(&mut self, each: Each<'_>) -> Result<u64, Uncountable> {
         if self.line.is_some() {
             // A line break ends a last line that has none, unless it is inside quotes.
-            self.field(b"\n", each)?;
+            self.hashing.enter(self.offset);
+            self.field(b"\n", b"\n", each)?;
         }
         match &self.line {
             None => Ok(self.records),
@@ -128,17 +128,16 @@ impl Scanner {
         Ok(())
     }
 
-    /// Reads on to the end of a field, or as far as `bytes` or `output` go; returns the number of
-    /// bytes taken.
-    fn field(
-        &mut self,
-        bytes: &[u8],
-        each: &mut dyn FnMut(Option<LogTime>),
-    ) -> Result<usize, Uncountable> {
-        let line = self.line.get_or_insert(Line {
-            start: self.offset,
-            fields: 0,
-            repeated: (self.header.len() <= KEPT_HEADER).then_some(0),
+    /// Reads on to the end of a field, or as far as `bytes`, the rest of `chunk`, or `output` go;
+    /// returns the number of bytes taken.
+    fn field(&mut self, bytes: &[u8], chunk: &[u8], each: Each<'_>) -> Result<usize, Uncountable> {
+        let line = self.line.get_or_insert_with(|| {
+            self.hashing.begin(self.offset);
+            Line {
+                start: self.offset,
+                fields: 0,
+                repeated: (self.header.len() <= KEPT_HEADER).then_some(0),
+            }
         });
         let in_header = self.columns.is_none();
         let (result, taken, unquoted) = self.reader.read_field(bytes, &mut self.output);
@@ -170,26 +169,32 @@ impl Scanner {
             }
             line.fields += 1;
             if record_end {
-                self.end_line(each)?;
+                // The last byte taken is the line break.
+                let end = self.offset + taken.saturating_sub(1) as u64;
+                let hash = self.hashing.end(chunk, end);
+                if let Some(time) = self.end_line()? {
+                    each(Record { time, hash });
+                }
             }
         }
         Ok(taken)
     }
 
-    fn end_line(&mut self, each: &mut dyn FnMut(Option<LogTime>)) -> Result<(), Uncountable> {
+    /// Ends the line that is coming. Returns a record's time; `None` for the header.
+    fn end_line(&mut self) -> Result<Option<Option<LogTime>>, Uncountable> {
         let Some(Line {
             start,
             fields,
             repeated,
         }) = self.line.take()
         else {
-            return Ok(());
+            return Ok(None);
         };
         let fault = |problem| Uncountable {
             offset: start,
             problem,
         };
-        match self.columns {
+        let time = match self.columns {
             None => {
                 self.columns = Some(fields);
                 if let Some(name) = self.expected.take() {
@@ -198,21 +203,22 @@ impl Scanner {
                 if self.has_two_times {
                     return Err(fault(Problem::TwoColumns));
                 }
+                None
             }
             Some(_) if repeated == Some(self.header.len()) => {
                 return Err(fault(Problem::HeaderAgain));
             }
             Some(columns) if columns == fields => {
                 self.records += 1;
-                each(self.text.time(self.zone.as_ref()));
+                Some(self.text.time(self.zone.as_ref()))
             }
             Some(expected) => {
                 let found = fields;
                 return Err(fault(Problem::FieldCount { found, expected }));
             }
-        }
+        };
         self.text.clear();
-        Ok(())
+        Ok(time)
     }
 }
 

@@ -12,8 +12,9 @@
 //! written with escapes gives no time.
 
 use self::number::Digits;
-use super::log_time::{LogTime, Snippet};
-use super::{LOG_TIME, Problem, Uncountable};
+use super::hashing::Hashing;
+use super::log_time::Snippet;
+use super::{Each, LOG_TIME, Problem, Record, Uncountable};
 use crate::domain::window::Zone;
 
 mod number;
@@ -47,6 +48,7 @@ pub(super) struct Scanner {
     time: Snippet,
     /// The zone of times without an offset.
     zone: Option<Zone>,
+    hashing: Hashing,
 }
 
 /// What may come next.
@@ -102,21 +104,21 @@ impl Scanner {
             key: Snippet::new(),
             time: Snippet::new(),
             zone,
+            hashing: Hashing::new(),
         }
     }
 
-    pub(super) fn feed(
-        &mut self,
-        mut bytes: &[u8],
-        each: &mut dyn FnMut(Option<LogTime>),
-    ) -> Result<(), Uncountable> {
+    pub(super) fn feed(&mut self, chunk: &[u8], each: Each<'_>) -> Result<(), Uncountable> {
+        self.hashing.enter(self.offset);
+        let mut bytes = chunk;
         while let Some(&byte) = bytes.first() {
             let taken = self
-                .step(byte, bytes, each)
+                .step(byte, bytes, chunk, each)
                 .map_err(|problem| self.fault(problem))?;
             self.offset += taken as u64;
             bytes = bytes.get(taken..).unwrap_or_default();
         }
+        self.hashing.leave(chunk);
         Ok(())
     }
 
@@ -134,13 +136,14 @@ impl Scanner {
         }
     }
 
-    /// Takes some of `bytes`, of which `byte` is the first; returns how many. After a problem
+    /// Takes some of `bytes`, the rest of `chunk`, of which `byte` is the first; returns how many. After a problem
     /// `offset` is its place.
     fn step(
         &mut self,
         byte: u8,
         bytes: &[u8],
-        each: &mut dyn FnMut(Option<LogTime>),
+        chunk: &[u8],
+        each: Each<'_>,
     ) -> Result<usize, Problem> {
         self.next = match self.next {
             Next::Text(role) => return self.text(role, bytes),
@@ -185,16 +188,16 @@ impl Scanner {
                 _ => return Err(Problem::NotARecord),
             },
             Next::Value(role) => self.value(role, byte)?,
-            Next::ElementOrEnd if byte == b']' => self.end(each)?,
+            Next::ElementOrEnd if byte == b']' => self.end(chunk, each)?,
             Next::ElementOrEnd => self.value(Role::Value, byte)?,
-            Next::KeyOrEnd if byte == b'}' => self.end(each)?,
+            Next::KeyOrEnd if byte == b'}' => self.end(chunk, each)?,
             Next::Key | Next::KeyOrEnd => self.key(byte)?,
             Next::Colon(role) if byte == b':' => Next::Value(role),
             Next::Colon(_) => return Err(Problem::Expected("a colon")),
             Next::CommaOrEnd => match (byte, self.objects & 1) {
                 (b',', 1) => Next::Key,
                 (b',', _) => Next::Value(Role::Value),
-                (b'}', 1) | (b']', 0) => self.end(each)?,
+                (b'}', 1) | (b']', 0) => self.end(chunk, each)?,
                 (_, 1) => return Err(Problem::Expected("a comma or the end of the object")),
                 _ => return Err(Problem::Expected("a comma or the end of the array")),
             },
@@ -243,6 +246,7 @@ impl Scanner {
             self.time.clear();
             self.has_expected = self.expected.is_empty();
             self.record_start = self.offset;
+            self.hashing.begin(self.offset);
         }
         Ok(Next::KeyOrEnd)
     }
@@ -264,14 +268,17 @@ impl Scanner {
         Ok(())
     }
 
-    fn end(&mut self, each: &mut dyn FnMut(Option<LogTime>)) -> Result<Next, Problem> {
+    fn end(&mut self, chunk: &[u8], each: Each<'_>) -> Result<Next, Problem> {
         if self.depth == self.record_depth {
             if !self.has_expected {
                 self.offset = self.record_start;
                 return Err(Problem::NoKey(self.expected.clone()));
             }
             self.records += 1;
-            each(self.time.time(self.zone.as_ref()));
+            each(Record {
+                time: self.time.time(self.zone.as_ref()),
+                hash: self.hashing.end(chunk, self.offset + 1),
+            });
         }
         self.depth = self.depth.saturating_sub(1);
         self.objects >>= 1;

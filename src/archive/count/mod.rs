@@ -1,4 +1,5 @@
-//! Counts the records of one unpacked file while its bytes stream by, and tells their times.
+//! Counts the records of one unpacked file while its bytes stream by, and tells their times and what
+//! they are, by a hash.
 //!
 //! *Complete*: whether an answer was capped is decided by this count, so a file is either
 //! counted exactly or is [`Uncountable`]; nothing is guessed. Well-formed is not enough: an error,
@@ -13,6 +14,7 @@ use crate::domain::window::Zone;
 use log_time::LogTime;
 
 mod csv;
+mod hashing;
 mod json;
 pub mod log_time;
 
@@ -21,6 +23,19 @@ pub const LOG_TIME: &str = "logTime";
 
 /// UTF-8's byte-order mark, which some writers put before everything else.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// One record that was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its time, where it can be read.
+    pub time: Option<LogTime>,
+    /// The XXH3 hash, of 128 bits and with seed 0, of its bytes as they are written: of a JSON object from
+    /// its brace to its brace, of a CSV record without the line break that ends it.
+    pub hash: u128,
+}
+
+/// Takes each record that was counted.
+type Each<'a> = &'a mut dyn FnMut(Record);
 
 /// What a file's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,9 +196,9 @@ impl Counter {
         }
     }
 
-    /// Takes the file's next bytes and calls `each` once for every record that they complete,
-    /// with its time where it can be read. After the first fault the rest is ignored.
-    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Option<LogTime>)) {
+    /// Takes the file's next bytes and calls `each` once for every record that they complete. After
+    /// the first fault the rest is ignored.
+    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Record)) {
         while let Some(expected) = BOM.get(self.bom_seen) {
             let Some((first, rest)) = bytes.split_first() else {
                 return;
@@ -207,7 +222,7 @@ impl Counter {
     /// # Errors
     /// The first thing that makes the count uncertain. Of the file's records any number may have
     /// been told by then.
-    pub fn finish(mut self, each: &mut dyn FnMut(Option<LogTime>)) -> Result<u64, Uncountable> {
+    pub fn finish(mut self, each: &mut dyn FnMut(Record)) -> Result<u64, Uncountable> {
         self.start_without_bom(each);
         let counted = match (self.fault, &mut self.scanner) {
             (Some(fault), _) => Err(fault),
@@ -221,14 +236,14 @@ impl Counter {
     }
 
     /// Shows the scanner what looked like a byte-order mark and was not.
-    fn start_without_bom(&mut self, each: &mut dyn FnMut(Option<LogTime>)) {
+    fn start_without_bom(&mut self, each: Each<'_>) {
         let seen = std::mem::replace(&mut self.bom_seen, BOM.len());
         if seen < BOM.len() {
             self.scan(&BOM[..seen], each);
         }
     }
 
-    fn scan(&mut self, bytes: &[u8], each: &mut dyn FnMut(Option<LogTime>)) {
+    fn scan(&mut self, bytes: &[u8], each: Each<'_>) {
         if self.fault.is_none() {
             let scanned = match &mut self.scanner {
                 Scanner::Json(json) => json.feed(bytes, each),

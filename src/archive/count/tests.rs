@@ -1,5 +1,7 @@
 //! What holds for every kind of file: which kind it is, byte-order marks, and chunks of any size.
 
+mod records;
+
 use super::*;
 use crate::domain::span::UtcMs;
 use proptest::prelude::*;
@@ -16,17 +18,27 @@ fn count_expecting<'a>(
     expected: &[&str],
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> Counted {
-    let mut times = Vec::new();
+    let (records, result) = records_of(kind, expected, chunks);
+    let time = |record: &Record| record.time.map(|time| time.at);
+    (records.iter().map(time).collect(), result)
+}
+
+fn records_of<'a>(
+    kind: Kind,
+    expected: &[&str],
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Record>, Result<u64, Uncountable>) {
+    let mut told = Vec::new();
     let mut counter = Counter::new(kind, expected, None);
-    let mut tell = |time: Option<LogTime>| times.push(time.map(|time| time.at));
+    let mut tell = |record: Record| told.push(record);
     for chunk in chunks {
         counter.feed(chunk, &mut tell);
     }
     let result = counter.finish(&mut tell);
     if let Ok(records) = result {
-        assert_eq!(records, times.len() as u64, "each record is told once");
+        assert_eq!(records, told.len() as u64, "each record is told once");
     }
-    (times, result)
+    (told, result)
 }
 
 pub(super) fn count(kind: Kind, bytes: impl AsRef<[u8]>) -> Counted {
@@ -273,10 +285,10 @@ proptest! {
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
         for kind in [Kind::Json, Kind::Csv] {
-            let at_once = count(kind, &bytes);
+            let at_once = records_of(kind, &[], [&*bytes]);
             let chunks = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
-            prop_assert_eq!(&count_chunks(kind, chunks), &at_once);
-            prop_assert_eq!(&count_chunks(kind, bytes.chunks(1)), &at_once);
+            prop_assert_eq!(&records_of(kind, &[], chunks), &at_once);
+            prop_assert_eq!(&records_of(kind, &[], bytes.chunks(1)), &at_once);
             let expecting = |size| count_expecting(kind, &["logTime"], bytes.chunks(size));
             prop_assert_eq!(expecting(1), expecting(bytes.len().max(1)));
         }

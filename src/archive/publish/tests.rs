@@ -57,6 +57,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
             files: vec![file],
         }],
         confirmed: None,
+        records_digest: None,
         previous,
         supersedes: None,
         archived_at: "2026-11-22T00:00:00Z".into(),

@@ -34,6 +34,7 @@ pub(crate) use span_limit::SpanLimit;
 
 use super::sample::Sample;
 use super::{Status, halve};
+use crate::domain::records_digest::RecordsDigest;
 use crate::domain::span::{Millis, Span, UtcMs};
 
 /// A probe that holds at most this much more than the capped answer had there was not thinned.
@@ -49,6 +50,8 @@ pub(crate) struct Answer {
     pub id: usize,
     /// Its records; `None` when they can't be counted.
     pub records: Option<u64>,
+    /// What they are; `None` when they can't be counted.
+    pub digest: Option<RecordsDigest>,
     /// Where those lie that are inside the span.
     pub sample: Sample,
     /// How many are known to lie outside.
@@ -81,8 +84,8 @@ pub(crate) trait Ask: Send {
     /// An answer held more than the cap that had been learnt.
     fn forget_cap(&mut self);
 
-    /// The service has counted `first` records in a span, and then `second` in its parts: what is
-    /// kept of it is [`Status::Unproven`] at best.
+    /// The service has counted `first` records in a span, and then `second` in its parts, or as many but
+    /// others: what is kept of it is [`Status::Unproven`] at best.
     fn note_contradiction(&mut self, span: Span, first: u64, second: u64);
 
     /// The service has filled its answers too often without gain, the last time for `span`. What is

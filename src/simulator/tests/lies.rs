@@ -73,6 +73,8 @@ async fn what_is_empty_anyway_is_no_lie() {
         LieKind::Newest(Millis(0)),
         LieKind::Oldest(Millis(0)),
         LieKind::LostPage,
+        LieKind::DoubledPage,
+        LieKind::RepeatedPage,
     ] {
         let simulator = liar(Project::silent(KEY, ID), Dialect::default(), kind).await;
         assert!(seqs(&simulator, &ask()).await.is_empty());
@@ -231,6 +233,23 @@ async fn a_lost_page_is_a_whole_one_from_the_middle() {
         assert_eq!(told, expected.collect::<Vec<u64>>());
         let is_lie = simulator.journal().pop().unwrap().lied;
         assert_eq!(is_lie, offset > 10);
+    }
+}
+
+#[tokio::test]
+async fn a_page_comes_twice_or_in_place_of_the_next() {
+    for (kind, limit, expected) in [
+        (LieKind::DoubledPage, 2, vec![0, 1, 2, 3, 2, 3, 4]),
+        (LieKind::DoubledPage, 5, vec![0, 1, 2, 3, 4, 0, 1, 2, 3, 4]),
+        (LieKind::DoubledPage, 6, vec![0, 1, 2, 3, 4]),
+        (LieKind::RepeatedPage, 2, vec![0, 1, 0, 1, 4]),
+        (LieKind::RepeatedPage, 5, vec![0, 1, 2, 3, 4]),
+    ] {
+        let simulator = liar(shop(5), ascending(), kind).await;
+        let body = ask_with(&json!({"limit": limit}));
+        assert_eq!(seqs(&simulator, &body).await, expected, "{kind:?} {limit}");
+        assert_eq!(lied(&simulator), [expected != [0, 1, 2, 3, 4]]);
+        assert_eq!(found(&simulator, &all()).await.len(), 5);
     }
 }
 

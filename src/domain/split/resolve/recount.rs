@@ -2,6 +2,7 @@
 //! does not mention.
 
 use super::{Answer, Ask, Resolver, Resolving, complete};
+use crate::domain::records_digest::RecordsDigest;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::sample::Sample;
 use crate::domain::split::{Status, halve};
@@ -9,7 +10,7 @@ use crate::domain::split::{Status, halve};
 impl<A: Ask> Resolver<'_, A> {
     /// An answer of whole pages below the cap that was asked for: a cap that the service's pages
     /// don't mention would look like this, unless there was a larger answer. Two halves confirm it,
-    /// or show the cap.
+    /// or show the cap. They must hold the same records together, and not only as many.
     pub(super) async fn recount(
         &mut self,
         span: Span,
@@ -26,6 +27,10 @@ impl<A: Ask> Resolver<'_, A> {
             .records
             .zip(two.records)
             .map(|(one, two)| one.saturating_add(two));
+        let together = both(&one, &two);
+        let has_others = |answer: &Answer, records: Option<u64>| {
+            answer.records == records && differ(answer.digest, together)
+        };
         let all_in_one = [one.records, two.records].contains(&Some(records));
         match sum {
             // A half that is as full as the whole is judged like the whole.
@@ -34,11 +39,14 @@ impl<A: Ask> Resolver<'_, A> {
                 let again = if sum > records {
                     self.whole_again(span, records, sum).await?
                 } else {
-                    Some(sum)
+                    answer
                 };
+                let has_others = has_others(&again, Some(sum));
                 let total =
                     self.judge_half(first, one).await? + self.judge_half(second, two).await?;
-                if again.is_none_or(|again| again != records && again != sum) {
+                if has_others {
+                    self.contradicted(span, sum, sum);
+                } else if ![Some(records), Some(sum)].contains(&again.records) {
                     self.contradicted(span, records, sum);
                 }
                 Ok(total)
@@ -46,7 +54,7 @@ impl<A: Ask> Resolver<'_, A> {
             agreed_or_fewer => {
                 self.ask.discard(one.id).await?;
                 self.ask.discard(two.id).await?;
-                let agreed = agreed_or_fewer == Some(records);
+                let agreed = agreed_or_fewer == Some(records) && !has_others(&answer, sum);
                 let status = if agreed {
                     complete(&answer)
                 } else {
@@ -61,15 +69,14 @@ impl<A: Ask> Resolver<'_, A> {
         }
     }
 
-    /// Requests a span of `records` again, since its halves hold `sum`, which is more. Returns how
-    /// many it holds now: as many as before if that is a cap, as many as the halves if a log came
-    /// late.
+    /// Requests a span of `records` again, since its halves hold `sum`, which is more. Returns what
+    /// it holds now: as many as before if that is a cap, the same as the halves if a log came late.
     async fn whole_again(
         &mut self,
         span: Span,
         records: u64,
         sum: u64,
-    ) -> Result<Option<u64>, A::Error> {
+    ) -> Result<Answer, A::Error> {
         let again = self.ask.ask(span).await?;
         self.ask.discard(again.id).await?;
         if again.records == Some(records) {
@@ -77,12 +84,24 @@ impl<A: Ask> Resolver<'_, A> {
         } else if again.records == Some(sum) {
             self.largest = self.largest.max(sum);
         }
-        Ok(again.records)
+        Ok(again)
     }
 
     fn judge_half(&mut self, span: Span, answer: Answer) -> Resolving<'_, f64, A::Error> {
         Box::pin(self.judge(span, answer))
     }
+}
+
+/// What two answers hold together; `None` where one of them does not tell.
+fn both(one: &Answer, two: &Answer) -> Option<RecordsDigest> {
+    let mut both = one.digest?;
+    both.merge(two.digest?);
+    Some(both)
+}
+
+/// Whether both are known and are not the same.
+fn differ(one: Option<RecordsDigest>, two: Option<RecordsDigest>) -> bool {
+    one.zip(two).is_some_and(|(one, two)| one != two)
 }
 
 /// Cuts a span so that both sides hold about as many records, or in the middle where that is not

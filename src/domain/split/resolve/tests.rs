@@ -108,6 +108,31 @@ fn an_undocumented_cap_of_whole_pages_is_found_and_remembered() {
 
 /// Guarantee: Complete
 #[test]
+fn halves_with_as_many_records_but_others_contradict_whole_pages() {
+    // All of them in the first half of the hour.
+    let one_sided = even(5000).iter().map(|at| at / 2).collect();
+    // The whole or one of its halves has one record twice, and lacks another.
+    for (times, doubled) in [
+        (even(5000), 1),
+        (even(5000), 2),
+        (even(5000), 3),
+        (one_sided, 2),
+    ] {
+        for readable in [true, false] {
+            let mut service = Service {
+                doubled: Some(doubled),
+                readable,
+                ..Service::new(times.clone(), Order::Ascending, 200_000)
+            };
+            service.resolve(hour(), None).unwrap();
+            service.check_cover(hour());
+            assert!(service.contradictions.contains(&hour()), "{doubled}");
+        }
+    }
+}
+
+/// Guarantee: Complete
+#[test]
 fn whole_pages_by_chance_are_believed_when_two_halves_agree() {
     let mut service = Service::new(even(5000), Order::Shuffled, 200_000);
     service.resolve(hour(), None).unwrap();

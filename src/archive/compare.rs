@@ -1,0 +1,196 @@
+//! Two folders of one window, compared record by record. Carries *Complete* (a second answer is
+//! more only if it holds all that is archived) and *Bounded*: the folders are read several times
+//! rather than held in memory, however their records' hashes lie.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::count::{Counter, Kind, Record, expected_fields};
+use super::manifest::{DataFile, Part};
+use super::{entry_name, plain_file};
+use crate::digest::{CHUNK_BYTES, Hasher};
+use crate::domain::job::Format;
+use crate::domain::recheck::Difference;
+
+/// Distinct records that one pass takes in at most: some 60 MB.
+const MOST_AT_ONCE: usize = 1 << 20;
+
+/// A window's data files, below its folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// The folder.
+    pub(crate) folder: PathBuf,
+    /// What it holds, as its manifest says.
+    pub(crate) parts: Vec<Part>,
+    /// What the request asked for.
+    pub(crate) format: Format,
+    /// The fields that the request asked for; empty for all.
+    pub(crate) include_fields: Vec<String>,
+}
+
+/// Why two folders can't be compared.
+#[derive(Debug, Error)]
+pub(crate) enum CompareError {
+    /// The older folder can't be read, or is not what its manifest says.
+    #[error("{0}")]
+    Before(String),
+    /// The newer one can't.
+    #[error("{0}")]
+    Now(String),
+    /// The program is being stopped.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// Compares the records of two folders. Records are the same where their bytes are.
+///
+/// # Errors
+/// When a folder can't be read whole, its bytes are not those of its manifest, or its records can't
+/// be told apart; and when `stop` says so.
+pub(crate) fn compare(
+    before: &Held,
+    now: &Held,
+    stop: &dyn Fn() -> bool,
+) -> Result<Difference, CompareError> {
+    compare_within(MOST_AT_ONCE, before, now, stop)
+}
+
+fn compare_within(
+    most: usize,
+    before: &Held,
+    now: &Held,
+    stop: &dyn Fn() -> bool,
+) -> Result<Difference, CompareError> {
+    let mut difference = Difference::default();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let mut pass = Pass {
+            from,
+            beyond: None,
+            most,
+            counts: BTreeMap::new(),
+        };
+        before
+            .read(stop, &mut |hash| {
+                pass.add(hash, |counts| &mut counts.before)
+            })
+            .map_err(|fault| fault.told(CompareError::Before))?;
+        now.read(stop, &mut |hash| pass.add(hash, |counts| &mut counts.now))
+            .map_err(|fault| fault.told(CompareError::Now))?;
+        pass.tell(&mut difference);
+        next = pass.beyond;
+    }
+    Ok(difference)
+}
+
+/// How often a record is in each of the folders.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    before: u64,
+    now: u64,
+}
+
+/// One reading of both folders. It takes in the records with the smallest hashes that no pass had
+/// before, as many as fit.
+struct Pass {
+    /// The smallest hash that it takes in.
+    from: u128,
+    /// The first that did not fit, where the next pass begins; `None` as long as all fit.
+    beyond: Option<u128>,
+    most: usize,
+    counts: BTreeMap<u128, Counts>,
+}
+
+impl Pass {
+    fn add(&mut self, hash: u128, side: impl Fn(&mut Counts) -> &mut u64) {
+        if hash < self.from || self.beyond.is_some_and(|beyond| hash >= beyond) {
+            return;
+        }
+        *side(self.counts.entry(hash).or_default()) += 1;
+        if self.counts.len() > self.most
+            && let Some((largest, _)) = self.counts.pop_last()
+        {
+            self.beyond = Some(largest);
+        }
+    }
+
+    fn tell(&self, difference: &mut Difference) {
+        for counts in self.counts.values() {
+            difference.only_before += counts.before.saturating_sub(counts.now);
+            difference.only_now += counts.now.saturating_sub(counts.before);
+            difference.new += u64::from(counts.before == 0);
+        }
+    }
+}
+
+/// Why a folder can't be read.
+enum Fault {
+    Stopped,
+    Unreadable(String),
+}
+
+impl Fault {
+    fn told(self, of: impl Fn(String) -> CompareError) -> CompareError {
+        match self {
+            Self::Stopped => CompareError::Stopped,
+            Self::Unreadable(why) => of(why),
+        }
+    }
+}
+
+impl Held {
+    /// Tells the hash of each record.
+    fn read(&self, stop: &dyn Fn() -> bool, each: &mut dyn FnMut(u128)) -> Result<(), Fault> {
+        let mut files = self.parts.iter().flat_map(|part| &part.files);
+        files.try_for_each(|file| self.read_file(file, stop, each))
+    }
+
+    fn read_file(
+        &self,
+        file: &DataFile,
+        stop: &dyn Fn() -> bool,
+        each: &mut dyn FnMut(u128),
+    ) -> Result<(), Fault> {
+        let path = self.folder.join(&file.path);
+        let unreadable =
+            |why: &str| Fault::Unreadable(format!("can't read {}: {why}", path.display()));
+        if !entry_name::is_safe(&file.path) {
+            let why = "a manifest names a file outside its folder".to_owned();
+            return Err(Fault::Unreadable(why));
+        }
+        let mut reader = plain_file::open(&path).map_err(|error| unreadable(&error.to_string()))?;
+        let kind = Kind::of(&file.path, self.format);
+        let expected = expected_fields(kind, &self.include_fields);
+        let mut counter = Counter::new(kind, &expected, None);
+        let mut see = |record: Record| each(record.hash);
+        let mut hasher = Hasher::default();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            if stop() {
+                return Err(Fault::Stopped);
+            }
+            match reader.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => {
+                    hasher.update(&chunk[..read]);
+                    counter.feed(&chunk[..read], &mut see);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable(&error.to_string())),
+            }
+        }
+        if hasher.finish() != file.sha256 {
+            return Err(unreadable("its bytes are not those of the manifest"));
+        }
+        counter
+            .finish(&mut see)
+            .map(drop)
+            .map_err(|error| unreadable(&error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
