@@ -81,7 +81,8 @@ pub(super) enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// Everything that this job has lost so far is known; may be given several times
+        /// What is lost, truncated or unproven of this job so far is known, and is not reported as a
+        /// failure any more; may be given several times
         #[arg(long = "ack", value_name = "JOB")]
         ack: Vec<String>,
     },

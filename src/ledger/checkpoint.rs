@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::replay::Replay;
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
+use crate::domain::incomplete::Recorded;
 use crate::domain::recheck::{Asked, Lateness};
 use crate::domain::second_opinion::ConfirmedWindows;
 use crate::domain::span::{Millis, Span, UtcMs};
@@ -25,7 +26,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 4;
+const SCHEMA: u32 = 5;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -35,8 +36,7 @@ struct Stored {
     coverage: Vec<(UtcMs, UtcMs)>,
     lost: Vec<(UtcMs, UtcMs)>,
     acknowledged: Vec<(UtcMs, UtcMs)>,
-    truncated: u64,
-    unproven: u64,
+    incomplete: Vec<(UtcMs, UtcMs, Recorded)>,
     confirmed: ConfirmedWindows,
     search_agreed: u64,
     inclusive_at: Option<UtcMs>,
@@ -110,8 +110,11 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         coverage: replay.coverage.spans().map(bounds).collect(),
         lost: replay.lost.spans().map(bounds).collect(),
         acknowledged: replay.acknowledged.spans().map(bounds).collect(),
-        truncated: replay.truncated,
-        unproven: replay.unproven,
+        incomplete: replay
+            .incomplete
+            .windows()
+            .map(|(window, recorded)| (window.from(), window.to(), recorded))
+            .collect(),
         confirmed: replay.confirmed,
         search_agreed: replay.search_agreed,
         inclusive_at: replay.inclusive_at,
@@ -197,8 +200,6 @@ impl Stored {
             return None;
         }
         let mut replay = Replay {
-            truncated: self.truncated,
-            unproven: self.unproven,
             confirmed: self.confirmed,
             search_agreed: self.search_agreed,
             inclusive_at: self.inclusive_at,
@@ -235,6 +236,10 @@ impl Stored {
             };
             let window = Window::of(Span::new(from, to)?);
             replay.recheckable.archived(window, asked);
+        }
+        for (from, to, recorded) in self.incomplete {
+            let window = Window::of(Span::new(from, to)?);
+            replay.incomplete.restore(window, recorded);
         }
         for (from, to, revision) in self.revisions {
             replay
