@@ -99,7 +99,8 @@ pub(super) enum Command {
     },
     /// Validate the configuration, all problems at once
     Check {
-        /// Ask the service for one record a job
+        /// Ask the service for a few records a job: whether it answers, what `to` means, and what search
+        /// is good for
         #[arg(long)]
         live: bool,
     },
