@@ -1,5 +1,6 @@
 //! `status`: what is archived and what is not, job by job.
 
+mod newest;
 mod report;
 mod words;
 
@@ -16,6 +17,7 @@ use crate::domain::job::Job;
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
+use newest::NotBySearch;
 use report::{JobStatus, Report};
 
 /// Prints the status, after it has acknowledged what is lost, truncated or unproven of the jobs named
@@ -37,7 +39,8 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
             Ok(mut replay) => {
                 let ledger = Ledger::path(&config.state_dir, &job.name);
                 acknowledgement::count_at_once(&ledger, &mut replay);
-                JobStatus::of(job, &replay, now)
+                let newest = NotBySearch::read(&config.archive.root, job, &replay);
+                JobStatus::of(job, &replay, newest, now)
             }
             Err(error) => JobStatus::unreadable(job, &error, now),
         };

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::newest::NotBySearch;
 use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
 use crate::domain::incomplete::Numbers;
@@ -33,7 +34,7 @@ pub(super) struct JobStatus {
     /// Those of them that the operator knows of; left out while there are none.
     #[serde(skip_serializing_if = "is_none")]
     pub(super) acknowledged: Numbers,
-    pub(super) confirmed: ConfirmedWindows,
+    pub(super) confirmed: Confirmed,
     pub(super) records: u64,
     pub(super) bytes: u64,
     pub(super) last_success: Option<Success>,
@@ -42,6 +43,16 @@ pub(super) struct JobStatus {
     /// Left out while there was no recheck.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lateness: Option<Late>,
+}
+
+/// Windows by the way that confirmed their count.
+#[derive(Serialize)]
+pub(super) struct Confirmed {
+    #[serde(flatten)]
+    pub(super) windows: ConfirmedWindows,
+    /// Left out where search confirmed the newest window.
+    #[serde(flatten)]
+    pub(super) newest: Option<NotBySearch>,
 }
 
 /// How late logs have come, as rechecks have shown.
@@ -81,8 +92,8 @@ pub(super) struct Failure {
 }
 
 impl JobStatus {
-    /// The status of a job whose ledger shows this.
-    pub(super) fn of(job: &Job, replay: &Replay, now: UtcMs) -> Self {
+    /// The status of a job whose ledger shows this; `newest` is what its newest window's manifest says.
+    pub(super) fn of(job: &Job, replay: &Replay, newest: Option<NotBySearch>, now: UtcMs) -> Self {
         let closed = replay.closed(reach(now, job));
         let due = plan(now, &closed, job);
         let gaps = closed.gaps(job.since);
@@ -117,7 +128,10 @@ impl JobStatus {
             truncated: incomplete.truncated,
             unproven: incomplete.unproven,
             acknowledged: replay.incomplete.acknowledged(),
-            confirmed: replay.confirmed,
+            confirmed: Confirmed {
+                windows: replay.confirmed,
+                newest,
+            },
             records: replay.records,
             bytes: replay.bytes,
             last_success: replay.last_success.map(|(span, at)| Success {
@@ -142,7 +156,7 @@ impl JobStatus {
         };
         Self {
             last_error: Some(error),
-            ..Self::of(job, &Replay::default(), now)
+            ..Self::of(job, &Replay::default(), None, now)
         }
     }
 

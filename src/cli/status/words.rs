@@ -14,7 +14,7 @@ impl JobStatus {
             search,
             download,
             none,
-        } = self.confirmed;
+        } = self.confirmed.windows;
         let told: Vec<String> = [
             (search, "by search"),
             (download, "by a second download"),
@@ -45,6 +45,9 @@ impl JobStatus {
         );
         if let Some(confirmed) = self.confirmed_in_words() {
             line("confirmed", confirmed);
+        }
+        if let Some(newest) = &self.confirmed.newest {
+            line("second opinion", newest.words());
         }
         if let Some(success) = &self.last_success {
             line(
