@@ -5,40 +5,52 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::archive::manifest::{MANIFEST, Manifest};
+use crate::archive::manifest::{Confirmed, MANIFEST, Manifest};
 use crate::archive::plain_file;
 use crate::archive::store::Store;
 use crate::domain::job::Job;
 use crate::domain::second_opinion::{Calibration, Way};
+use crate::domain::window::Window;
 use crate::ledger::replay::Replay;
 use crate::printable::printable;
+
+/// What the reason says of a window that search was not asked for, since it had failed for one before:
+/// that one's reason tells more.
+const RESTS: &str = "search: it failed not long ago";
+/// How many windows are looked at for that one.
+const LOOK_BACK: usize = 100;
 
 /// The newest archived window, which search did not confirm.
 #[derive(Serialize)]
 pub(super) struct NotBySearch {
     #[serde(skip)]
     by: Way,
-    /// Why.
+    /// Why; where search rested, why it failed before.
     reason: String,
     /// Windows with records on which search has agreed so far.
     search_agreed: u64,
 }
 
 impl NotBySearch {
-    /// What the manifest below `root` says; `None` where search has confirmed the window, nothing is
-    /// archived, or the manifest can't be read or does not say.
+    /// What the manifests below `root` say; `None` where search has confirmed the newest window, nothing
+    /// is archived, or its manifest can't be read or does not say.
     pub(super) fn read(root: &Path, job: &Job, replay: &Replay) -> Option<Self> {
-        let (window, _) = replay.recheckable.windows().last()?;
-        let mut folder = Store::folder(&job.name, window, &job.zone);
-        if let Some(revision) = replay.revisions.get(&window) {
-            folder += &format!(".r{revision}");
-        }
-        let json = plain_file::read(&root.join(folder).join(MANIFEST)).ok()?;
-        let confirmed = Manifest::parse(&json).ok()?.confirmed?;
-        (confirmed.by != Way::Search).then_some(())?;
+        let windows: Vec<Window> = replay.recheckable.windows().map(|(at, _)| at).collect();
+        let mut newest_first = windows.into_iter().rev().take(LOOK_BACK);
+        let of = |window| confirmed(root, job, replay, window);
+        let newest = of(newest_first.next()?)?;
+        (newest.by != Way::Search).then_some(())?;
+        let newest_reason = newest.reason?;
+        let mut reasons = newest_first
+            .map_while(of)
+            .map_while(|earlier| earlier.reason);
+        let reason = match newest_reason.contains(RESTS) {
+            true => reasons.find(|reason| !reason.contains(RESTS)),
+            false => None,
+        };
         Some(Self {
-            by: confirmed.by,
-            reason: printable(&confirmed.reason?),
+            by: newest.by,
+            reason: printable(&reason.unwrap_or(newest_reason)),
             search_agreed: replay.search_agreed,
         })
     }
@@ -56,4 +68,14 @@ impl NotBySearch {
         };
         format!("the newest window by a second download: {reason}{more}")
     }
+}
+
+/// What a window's manifest says, if it can be read.
+fn confirmed(root: &Path, job: &Job, replay: &Replay, window: Window) -> Option<Confirmed> {
+    let mut folder = Store::folder(&job.name, window, &job.zone);
+    if let Some(revision) = replay.revisions.get(&window) {
+        folder += &format!(".r{revision}");
+    }
+    let json = plain_file::read(&root.join(folder).join(MANIFEST)).ok()?;
+    Manifest::parse(&json).ok()?.confirmed
 }
