@@ -81,7 +81,8 @@ pub(super) enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// Everything that this job has lost so far is known; may be given several times
+        /// What is lost, truncated or unproven of this job so far is known, and is not reported as a
+        /// failure any more; may be given several times
         #[arg(long = "ack", value_name = "JOB")]
         ack: Vec<String>,
     },
@@ -98,7 +99,8 @@ pub(super) enum Command {
     },
     /// Validate the configuration, all problems at once
     Check {
-        /// Ask the service for one record a job
+        /// Ask the service for a few records a job: whether it answers, what `to` means, and what search
+        /// is good for
         #[arg(long)]
         live: bool,
     },

@@ -1,10 +1,11 @@
-//! `check`: whether the configuration is right, and with `--live` whether the service agrees.
+//! `check`: whether the configuration is right, and with `--live` whether the service agrees, and what
+//! search is good for.
 
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::exit::Stop;
-use super::live::{Finding, Live, Scratch};
+use super::live::{Answering, Finding, Live, Scratch};
 use super::print::{count, print};
 use super::session::Clients;
 use crate::config::Config;
@@ -58,9 +59,20 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
                     .cloned()
                     .unwrap_or_default()),
             };
-            let (well, text) = told(found, job.to_bound);
+            let (to_bound, search) = match found {
+                Ok(Answering { to_bound, search }) => (Ok(to_bound), Some(search)),
+                Err(why) => (Err(why), None),
+            };
+            let (well, text) = told(to_bound, job.to_bound);
             all_well &= well;
             print(&format!("{}: {text}\n", job.name))?;
+            if let Some(search) = search {
+                print(&format!(
+                    "{}: {}\n",
+                    job.name,
+                    search.words(job.cross_check)
+                ))?;
+            }
         }
         Ok(())
     })?;

@@ -1,5 +1,8 @@
-//! What `check --live` asks a job's project: whether it answers, and what its `to` means. Carries
-//! *Bounded* (at most six small requests) and *Suspicious* (answers are unpacked like any other).
+//! What `check --live` asks a job's project: whether it answers, what its `to` means, and what search is
+//! good for. Carries *Bounded* (at most eight small requests: three to find a record, three and two
+//! searches about it) and *Suspicious* (answers are unpacked like any other).
+
+mod search;
 
 use std::fs::Permissions;
 use std::io;
@@ -19,6 +22,7 @@ use crate::durable::{Disk, DiskError, Step};
 use crate::elsa::client::Client;
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
+pub(super) use search::Searching;
 
 /// Records that are asked for to find one.
 const FEW_RECORDS: u32 = 10;
@@ -55,6 +59,14 @@ impl Scratch {
 /// What `to` means, or why that could not be found out.
 pub(super) type Finding = Result<ToBound, String>;
 
+/// What was found out about a job's project, which answers.
+pub(super) struct Answering {
+    /// What `to` means.
+    pub to_bound: Finding,
+    /// What search is good for.
+    pub search: Searching,
+}
+
 /// One job's project and where its answers go.
 pub(super) struct Live<'a> {
     /// The job.
@@ -66,19 +78,26 @@ pub(super) struct Live<'a> {
 }
 
 impl Live<'_> {
-    /// Finds a record, and requests its millisecond and the ones beside it.
+    /// Finds a record, requests its millisecond and the ones beside it, and searches for it.
     ///
     /// # Errors
     /// When the service does not answer.
-    pub(super) async fn find_out(&self, now: UtcMs) -> Result<Finding, CallError> {
+    pub(super) async fn find_out(&self, now: UtcMs) -> Result<Answering, CallError> {
         let known = match self.known_record(now).await? {
             Ok(known) => known,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => {
+                return Ok(Answering {
+                    to_bound: Err(why),
+                    search: Searching::NoRecord,
+                });
+            }
         };
-        Ok(match self.sightings(known).await {
+        let to_bound = match self.sightings(known).await {
             Ok(sightings) => judge(sightings).map_err(|why| why.to_string()),
             Err(error) => Err(error.to_string()),
-        })
+        };
+        let search = Searching::of(self.job, self.client, known).await;
+        Ok(Answering { to_bound, search })
     }
 
     async fn sightings(&self, known: UtcMs) -> Result<Sightings, CallError> {

@@ -1,5 +1,7 @@
 //! `plan`: what is due and what would be asked. No network, no write.
 
+mod second_opinion;
+
 use serde::Serialize;
 
 use super::Context;
@@ -13,6 +15,7 @@ use crate::domain::plan::{self, reach};
 use crate::domain::span::UtcMs;
 use crate::domain::window::Window;
 use crate::elsa::request::Request;
+use second_opinion::SecondOpinion;
 
 /// How many windows of each job are printed; `--json` lists them all.
 const SHOWN: usize = 12;
@@ -29,6 +32,7 @@ struct PlannedJob<'a> {
     /// Archived windows that are due for a recheck; left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rechecks: Vec<Due<'a>>,
+    second_opinion: SecondOpinion,
 }
 
 #[derive(Serialize)]
@@ -47,24 +51,29 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
     for (job, replay) in jobs.iter().zip(replays(&config, &jobs)) {
         let replay = replay.map_err(|error| Stop::failed(error.to_string()))?;
         let due = plan::plan(now, &replay.closed(reach(now, job)), job);
-        planned.push((job, due, replay.recheckable.due(now, job)));
+        let rechecks = replay.recheckable.due(now, job);
+        let second_opinion = SecondOpinion::of(job, &replay, &due, &rechecks, now);
+        planned.push((job, due, rechecks, second_opinion));
     }
     if json {
         let asked = |job, windows: &[Window]| {
             let all = windows.iter().map(|&window| due_of(job, window));
             all.collect()
         };
-        let jobs = planned.iter().map(|(job, due, rechecks)| PlannedJob {
-            name: job.name.as_str(),
-            due: asked(job, due),
-            rechecks: asked(job, rechecks),
-        });
+        let jobs = planned
+            .iter()
+            .map(|(job, due, rechecks, asked_again)| PlannedJob {
+                name: job.name.as_str(),
+                due: asked(job, due),
+                rechecks: asked(job, rechecks),
+                second_opinion: *asked_again,
+            });
         return print_json(&Planned {
             jobs: jobs.collect(),
         });
     }
     let mut text = String::new();
-    for (job, due, rechecks) in &planned {
+    for (job, due, rechecks, second_opinion) in &planned {
         text += &match job.enabled {
             true => format!("{}: {} due\n", job.name, count(due.len() as u64, "window")),
             false => format!("{}: not enabled\n", job.name),
@@ -74,6 +83,11 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
             let windows = count(rechecks.len() as u64, "window");
             text += &format!("{}: {windows} due for a recheck\n", job.name);
             text += &listing(job, rechecks);
+        }
+        let windows = due.len() + rechecks.len();
+        let asked_again = second_opinion.words(job.cross_check, windows as u64);
+        if !asked_again.is_empty() {
+            text += &format!("{}: {asked_again}\n", job.name);
         }
     }
     print(&text)

@@ -1,5 +1,6 @@
 //! `verify`: the proof, against the ledger or from a copy's manifests alone.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -14,8 +15,8 @@ use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::durable::Disk;
-use crate::ledger::Ledger;
 use crate::ledger::line::Event;
+use crate::ledger::{Ledger, acknowledgement};
 use crate::printable;
 
 /// Verifies the jobs named, or all, or the copy in `dir`.
@@ -25,8 +26,11 @@ pub(super) fn verify(
     json: bool,
     dir: Option<&Path>,
 ) -> Result<(), Stop> {
-    let reports = match dir {
-        Some(dir) => verify_copy(context, dir)?,
+    let verified: Vec<Verified> = match dir {
+        Some(dir) => {
+            let reports = verify_copy(context, dir)?.into_iter();
+            reports.map(Verified::from).collect()
+        }
         None => {
             let config = context.config()?;
             let jobs = chosen(&config, names, &context.args.config)?;
@@ -36,23 +40,67 @@ pub(super) fn verify(
         }
     };
     context.terminal.clear();
-    let proven = reports.iter().all(JobReport::is_proven);
+    let intact = verified.iter().all(Verified::is_intact);
     if json {
         print_json(&Report {
-            intact: proven,
-            jobs: &reports,
+            intact,
+            jobs: &verified,
         })?;
     } else {
-        print(&reports.iter().map(listing).collect::<String>())?;
+        print(&verified.iter().map(listing).collect::<String>())?;
     }
-    if proven { Ok(()) } else { Err(Stop::told()) }
+    if intact { Ok(()) } else { Err(Stop::told()) }
 }
 
 #[derive(Serialize)]
 struct Report<'a> {
-    /// Whether nothing is missing, changed, added, truncated or unproven, and there is no gap.
+    /// Whether nothing is missing, changed or added, there is no gap, and nothing is truncated or
+    /// unproven but what is acknowledged.
     intact: bool,
-    jobs: &'a [JobReport],
+    jobs: &'a [Verified],
+}
+
+/// What was found of one job, and what of it the operator knows.
+#[derive(Serialize)]
+struct Verified {
+    #[serde(flatten)]
+    found: JobReport,
+    /// The folders among the truncated and unproven ones that are acknowledged; left out while there
+    /// are none. A copy has no ledger that says so.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    acknowledged: BTreeSet<String>,
+}
+
+impl From<JobReport> for Verified {
+    fn from(found: JobReport) -> Self {
+        Self {
+            found,
+            acknowledged: BTreeSet::new(),
+        }
+    }
+}
+
+impl Verified {
+    /// What was found, of which the operator knows what lies in the folders that are `known`.
+    fn of(found: JobReport, known: &BTreeSet<&str>) -> Self {
+        let incomplete = found.truncated.iter().chain(&found.unproven);
+        Self {
+            acknowledged: incomplete
+                .filter(|folder| known.contains(folder.as_str()))
+                .cloned()
+                .collect(),
+            found,
+        }
+    }
+
+    /// Whether everything is proven, but for what is acknowledged.
+    fn is_intact(&self) -> bool {
+        let report = &self.found;
+        let mut incomplete = report.truncated.iter().chain(&report.unproven);
+        let is_known = |folder: &String| self.acknowledged.contains(folder);
+        let is_unchanged = report.findings.is_empty() && report.gaps.is_empty();
+        report.is_proven() || (is_unchanged && incomplete.all(is_known))
+    }
 }
 
 fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop> {
@@ -69,7 +117,7 @@ fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop
     Ok(copy::verify(dir, &folders, &mut || bar.inc(1)))
 }
 
-fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
+fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
     let store = store(config, &Disk::default());
     // Before the ledger: what a daemon publishes after this is not looked for.
     let published = match store.published(&job.name) {
@@ -77,7 +125,7 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
             .into_iter()
             .map(|(_, folder)| folder)
             .collect::<Vec<_>>(),
-        Err(error) => return unreadable(job, &store.root().display(), &error),
+        Err(error) => return unreadable(job, &store.root().display(), &error).into(),
     };
     let mut archived: Vec<Archived> = Vec::new();
     let replay = Ledger::read(&config.state_dir, &job.name, |line| {
@@ -85,11 +133,14 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
             archived.push(line.clone());
         }
     });
+    let file = Ledger::path(&config.state_dir, &job.name);
     let replay = match replay {
-        Ok(replay) => replay,
+        Ok(mut replay) => {
+            acknowledgement::count_at_once(&file, &mut replay);
+            replay
+        }
         Err(error) => {
-            let file = Ledger::path(&config.state_dir, &job.name);
-            return unreadable(job, &file.display(), &error);
+            return unreadable(job, &file.display(), &error).into();
         }
     };
     // A lost span is a gap until it is acknowledged.
@@ -102,9 +153,12 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> JobReport {
     let bar = context
         .terminal
         .bar(job.name.as_str(), archived.len() as u64);
-    against::verify(&store, job, &published, &archived, &accounted, &mut || {
+    let report = against::verify(&store, job, &published, &archived, &accounted, &mut || {
         bar.inc(1)
-    })
+    });
+    let is_known = |line: &&Archived| replay.incomplete.is_acknowledged(line.window);
+    let known = archived.iter().filter(is_known);
+    Verified::of(report, &known.map(|line| line.folder.as_str()).collect())
 }
 
 fn unreadable(job: &Job, file: &dyn Display, why: &dyn Display) -> JobReport {
@@ -121,12 +175,12 @@ fn unreadable(job: &Job, file: &dyn Display, why: &dyn Display) -> JobReport {
     }
 }
 
-fn listing(report: &JobReport) -> String {
-    let verdict = if report.is_proven() {
-        "intact"
-    } else {
-        "NOT INTACT"
+fn listing(verified: &Verified) -> String {
+    let verdict = match verified.is_intact() {
+        true => "intact",
+        false => "NOT INTACT",
     };
+    let report = &verified.found;
     let mut text = format!(
         "{}: {verdict}: {}, {}, {}, {} re-hashed\n",
         report.job,
@@ -151,17 +205,20 @@ fn listing(report: &JobReport) -> String {
             gap.from_ms, gap.to_ms
         );
     }
-    for folder in &report.truncated {
-        text += &format!(
-            "  {}: truncated: the service may have left logs out\n",
-            printable::whole(folder)
-        );
-    }
-    for folder in &report.unproven {
-        text += &format!(
-            "  {}: unproven: what it holds is not certain\n",
-            printable::whole(folder)
-        );
+    for (folders, what) in [
+        (
+            &report.truncated,
+            "truncated: the service may have left logs out",
+        ),
+        (&report.unproven, "unproven: what it holds is not certain"),
+    ] {
+        for folder in folders {
+            let known = match verified.acknowledged.contains(folder) {
+                true => " (acknowledged)",
+                false => "",
+            };
+            text += &format!("  {}: {what}{known}\n", printable::whole(folder));
+        }
     }
     text
 }

@@ -124,6 +124,22 @@ pub(crate) fn is_asked(cross_check: CrossCheck, facts: Facts<'_>, now: UtcMs) ->
     }
 }
 
+/// Whether the count of a window is asked for again whatever it holds, so that it is known before the
+/// first answer.
+#[must_use]
+pub(crate) fn is_asked_in_any_case(
+    cross_check: CrossCheck,
+    window: Span,
+    settled_at: UtcMs,
+    now: UtcMs,
+) -> bool {
+    match cross_check {
+        CrossCheck::Off => false,
+        CrossCheck::All if now < settled_at.plus(NEW_FOR) => true,
+        CrossCheck::All | CrossCheck::Some => is_sampled(window),
+    }
+}
+
 fn is_sampled(window: Span) -> bool {
     let number = window.from().0.div_euclid(window.length().0);
     number.rem_euclid(SAMPLE) == SAMPLE / 2

@@ -1,11 +1,12 @@
-//! The operator's acknowledgement of a loss: `status --ack` writes it beside the ledger, since the
-//! ledger itself belongs to whoever holds the lock. It counts at once, and the next cycle records
-//! it.
+//! The operator's acknowledgement of what is lost, truncated or unproven: `status --ack` writes it
+//! beside the ledger, since the ledger itself belongs to whoever holds the lock. It counts at once, and
+//! the next cycle records it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::replay::Replay;
 use super::{LedgerError, unreadable};
 use crate::domain::span::UtcMs;
 use crate::durable::{Disk, DiskError, off_the_runtime};
@@ -16,7 +17,8 @@ pub(crate) fn path(ledger: &Path) -> PathBuf {
     ledger.with_extension("acknowledged")
 }
 
-/// Acknowledges everything lost before `until`.
+/// Acknowledges everything lost before `until`, and what was recorded `truncated` or `unproven` up to
+/// then.
 ///
 /// # Errors
 /// When it can't be written.
@@ -24,7 +26,7 @@ pub(crate) fn leave(ledger: &Path, until: UtcMs, disk: &Disk) -> Result<(), Disk
     disk.acknowledge(&path(ledger), &format!("{}\n", until.0))
 }
 
-/// Until when losses are acknowledged, if at all. A file that can't be parsed acknowledges nothing.
+/// Until when that is acknowledged, if at all. A file that can't be parsed acknowledges nothing.
 ///
 /// # Errors
 /// When it is there and can't be read.
@@ -34,6 +36,14 @@ pub(crate) fn read(ledger: &Path) -> Result<Option<UtcMs>, LedgerError> {
         Ok(text) => Ok(text.trim().parse().ok().map(UtcMs)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path, error)),
+    }
+}
+
+/// Takes an acknowledgement that is not recorded yet into `replay`, what the ledger shows. A file that
+/// can't be read acknowledges nothing.
+pub(crate) fn count_at_once(ledger: &Path, replay: &mut Replay) {
+    if let Ok(Some(until)) = read(ledger) {
+        replay.acknowledge_until(until);
     }
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::replay::Replay;
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
+use crate::domain::incomplete::Recorded;
 use crate::domain::recheck::{Asked, Lateness};
 use crate::domain::second_opinion::{ConfirmedWindows, Way};
 use crate::domain::span::{Millis, Span, UtcMs};
@@ -35,8 +36,7 @@ struct Stored {
     coverage: Vec<(UtcMs, UtcMs)>,
     lost: Vec<(UtcMs, UtcMs)>,
     acknowledged: Vec<(UtcMs, UtcMs)>,
-    truncated: u64,
-    unproven: u64,
+    incomplete: Vec<(UtcMs, UtcMs, Recorded)>,
     confirmed: ConfirmedWindows,
     search_agreed: u64,
     inclusive_at: Option<UtcMs>,
@@ -113,8 +113,11 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         coverage: replay.coverage.spans().map(bounds).collect(),
         lost: replay.lost.spans().map(bounds).collect(),
         acknowledged: replay.acknowledged.spans().map(bounds).collect(),
-        truncated: replay.truncated,
-        unproven: replay.unproven,
+        incomplete: replay
+            .incomplete
+            .windows()
+            .map(|(window, recorded)| (window.from(), window.to(), recorded))
+            .collect(),
         confirmed: replay.confirmed,
         search_agreed: replay.search_agreed,
         inclusive_at: replay.inclusive_at,
@@ -203,8 +206,6 @@ impl Stored {
             return None;
         }
         let mut replay = Replay {
-            truncated: self.truncated,
-            unproven: self.unproven,
             confirmed: self.confirmed,
             search_agreed: self.search_agreed,
             inclusive_at: self.inclusive_at,
@@ -246,6 +247,10 @@ impl Stored {
             };
             let window = Window::of(Span::new(from, to)?);
             replay.recheckable.archived(window, asked);
+        }
+        for (from, to, recorded) in self.incomplete {
+            let window = Window::of(Span::new(from, to)?);
+            replay.incomplete.restore(window, recorded);
         }
         for (from, to, revision) in self.revisions {
             replay

@@ -259,15 +259,23 @@ impl Ledger {
         self.append(Event::Lost(span))
     }
 
-    /// Records the operator's acknowledgement of everything lost so far, if there is one.
+    /// Records the operator's acknowledgement, if there is one: one line for everything lost so far,
+    /// and one for each window that was recorded `truncated` or `unproven` by then.
     ///
     /// # Errors
     /// When it can't be written, or the acknowledgement can't be read.
     pub fn take_acknowledgement(&mut self) -> Result<(), LedgerError> {
-        if let Some(until) = acknowledgement::read(&self.path)?
-            && let Some(span) = Span::new(UtcMs(i64::MIN), until)
-        {
+        let Some(until) = acknowledgement::read(&self.path)? else {
+            return Ok(());
+        };
+        let losses = Span::new(UtcMs(i64::MIN), until);
+        let windows = self.replay.incomplete.unknown_until(until);
+        let windows = windows.into_iter().map(Window::span);
+        for span in losses.into_iter().chain(windows) {
             self.append(Event::Acknowledged(span))?;
+        }
+        // A later one, left meanwhile, is the next cycle's.
+        if acknowledgement::read(&self.path)? == Some(until) {
             self.disk.remove(&acknowledgement::path(&self.path))?;
         }
         Ok(())

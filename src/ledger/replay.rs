@@ -12,11 +12,11 @@ use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::failures::{Failures, Task};
+use crate::domain::incomplete::Incomplete;
 use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
 use crate::domain::second_opinion::{ConfirmedWindows, Way};
 use crate::domain::span::{Span, UtcMs};
-use crate::domain::split::Status;
 use crate::domain::split::estimate::Estimator;
 use crate::domain::window::{FolderName, Window};
 
@@ -48,10 +48,8 @@ pub struct Replay {
     pub(super) lost: Coverage,
     /// Those of them that are acknowledged.
     pub(super) acknowledged: Coverage,
-    /// Windows recorded `truncated`.
-    pub truncated: u64,
-    /// Windows recorded `unproven`.
-    pub unproven: u64,
+    /// Windows recorded `truncated` or `unproven`, and which of them are acknowledged.
+    pub incomplete: Incomplete,
     /// Windows whose count a second ask has confirmed, by what.
     pub confirmed: ConfirmedWindows,
     /// Windows with records on which search has agreed with the download.
@@ -136,13 +134,10 @@ impl Replay {
             Event::Archived(archived) => self.archived(archived, line.at),
             Event::Lost(span) => self.lost.add(*span),
             Event::Acknowledged(span) => {
-                for known in self
-                    .lost
-                    .spans()
-                    .filter_map(|lost| lost.intersection(*span))
-                {
-                    self.acknowledged.add(known);
-                }
+                self.acknowledge_losses(*span);
+                // Of a window the span is the window's own: an acknowledgement of losses alone, which
+                // begins before any window, is none of what is archived.
+                self.incomplete.acknowledge(Window::of(*span));
             }
             Event::Failed(failed) => Failures::note(&mut self.failures, failed, line.at),
             Event::Rechecked(window) => {
@@ -181,9 +176,7 @@ impl Replay {
                 }
             }
         }
-        if let Some(count) = self.count_of(archived.status) {
-            *count += 1;
-        }
+        self.incomplete.archived(window, archived.status, at);
         let opinion = archived.opinion;
         let confirmed = opinion.by.unwrap_or(Way::None);
         *self.confirmed.of(confirmed) += 1;
@@ -236,9 +229,6 @@ impl Replay {
 
     /// What is published anew counts in place of what it supersedes.
     fn superseded(&mut self, archived: &Archived, before: &Supersedes) {
-        if let Some(count) = self.count_of(before.status) {
-            *count = count.saturating_sub(1);
-        }
         // It may have been confirmed after its manifest was written.
         let known = self.recheckable.asked(archived.window);
         let way = known.map(|asked| asked.confirmed).or(before.confirmed);
@@ -255,11 +245,21 @@ impl Replay {
         self.recheck_failures.remove(&archived.window);
     }
 
-    fn count_of(&mut self, status: Status) -> Option<&mut u64> {
-        match status {
-            Status::Complete => None,
-            Status::Truncated => Some(&mut self.truncated),
-            Status::Unproven => Some(&mut self.unproven),
+    fn acknowledge_losses(&mut self, span: Span) {
+        let lost = self.lost.spans();
+        for known in lost.filter_map(|lost| lost.intersection(span)) {
+            self.acknowledged.add(known);
+        }
+    }
+
+    /// Takes an acknowledgement that the ledger does not say yet into account: the operator knows of
+    /// what is lost before `until`, and of what was recorded `truncated` or `unproven` up to then.
+    pub(crate) fn acknowledge_until(&mut self, until: UtcMs) {
+        if let Some(span) = Span::new(UtcMs(i64::MIN), until) {
+            self.acknowledge_losses(span);
+        }
+        for window in self.incomplete.unknown_until(until) {
+            self.incomplete.acknowledge(window);
         }
     }
 

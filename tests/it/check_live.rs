@@ -1,16 +1,18 @@
-//! `check --live` finds out what the service's `to` means, on data that is there, with few
-//! requests and leaving nothing behind; where it can't, it says why.
+//! `check --live` finds out what the service's `to` means and what search is good for, on data that is
+//! there, with few requests and leaving nothing behind; where it can't, it says why.
 
 use std::fs;
 
 use crate::harness::{Due, Job, PROJECT_ID, Ran, World, project_key};
 use elsa_archiver::domain::job::ToBound;
+use elsa_archiver::domain::span::Millis;
 use elsa_archiver::simulator::{
-    Dialect, EmptyAnswer, Fault, FaultPlan, Project, Settings, TimeStyle,
+    Call, Dialect, EmptyAnswer, Fault, FaultPlan, Project, Search, SearchAccess, Settings,
+    TimeStyle,
 };
 
-/// Most requests for one job: three to find a record, three around it.
-const MOST_REQUESTS: usize = 6;
+/// Most requests for one job: three to find a record, three and two searches around it.
+const MOST_REQUESTS: usize = 8;
 
 /// Runs it, and asserts that it asked little and left nothing behind.
 #[track_caller]
@@ -174,4 +176,75 @@ async fn a_service_that_does_not_answer_is_told_from_one_that_does() {
         .shows("shop: ")
         .shows("access_key and secret_key");
     assert_eq!(world.service.journal().len(), 1);
+}
+
+/// What it says of search, with what the service does with it.
+async fn said_of_search(search: Search, cross_check: &str) -> String {
+    let due = Due::hours(1);
+    let world = World::start(Settings {
+        projects: vec![due.project("shop")],
+        search,
+        ..Settings::default()
+    })
+    .await;
+    world.configure(&[Job::new("shop", &due).with("cross_check", &format!("{cross_check:?}"))]);
+    let ran = check_live(&world).exits(0);
+    let searches = world.service.journal();
+    let searches = searches
+        .iter()
+        .filter(|asked| asked.call == Some(Call::Search));
+    assert!((1..=2).contains(&searches.count()));
+    let mut lines = ran.stdout.lines();
+    let line = lines.find_map(|line| line.strip_prefix("shop: search: "));
+    line.unwrap().to_owned()
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn what_search_is_good_for_is_told_and_is_no_error() {
+    let permitted = "permitted; counts can be confirmed by it once it has agreed on three windows";
+    assert_eq!(said_of_search(Search::default(), "all").await, permitted);
+    let off = said_of_search(Search::default(), "off").await;
+    assert_eq!(
+        off.strip_prefix(permitted),
+        Some("; cross_check = \"off\" asks for no second opinion")
+    );
+    for (access, http) in [
+        (SearchAccess::Denied, "401"),
+        (SearchAccess::Forbidden, "403"),
+        (SearchAccess::NotFound, "404"),
+    ] {
+        let search = Search {
+            access,
+            ..Search::default()
+        };
+        let said = said_of_search(search, "all").await;
+        let beginning = format!("refused (the service answered {http}");
+        assert!(said.starts_with(&beginning), "{said}");
+        let by_download =
+            ": counts are confirmed by a second download of a piece, some 7 % more bytes";
+        assert!(said.ends_with(by_download), "{said}");
+    }
+    // It does not find the record that was downloaded.
+    let search = Search {
+        lag: Millis::from_days(3),
+        ..Search::default()
+    };
+    let said = said_of_search(search, "all").await;
+    let blind = "answers, but does not tell a record from none: ";
+    assert!(said.starts_with(blind), "{said}");
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn search_is_not_asked_for_a_record_that_nobody_has_found() {
+    let due = Due::hours(1);
+    let silent = Project::silent(&project_key("silent"), PROJECT_ID);
+    let world = world(vec![silent], Dialect::default()).await;
+    world.configure(&[Job::new("silent", &due)]);
+    check_live(&world)
+        .exits(0)
+        .shows("silent: search: not asked, since no record is known to ask it for");
+    let asked = world.service.journal();
+    assert!(asked.iter().all(|asked| asked.call != Some(Call::Search)));
 }

@@ -46,6 +46,48 @@ async fn plan_shows_what_would_be_asked_and_neither_asks_nor_writes() {
 
 /// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
+async fn plan_counts_the_second_opinion_apart_and_it_is_not_more_than_that() {
+    for (cross_check, cold, warm) in [
+        ("all", json!([6, 49, 24, 73]), json!([3, 7, 0, 7])),
+        ("off", json!([0, 0, 0, 0]), json!([0, 0, 0, 0])),
+    ] {
+        let due = Due::hours(9);
+        let world = World::of([due.project("shop")]).await;
+        let since = |at: usize| {
+            let since = format!("\"{}\"", due.windows[at].from());
+            let job = Job::new("shop", &due).with("cross_check", &format!("{cross_check:?}"));
+            job.with("since", &since)
+        };
+        world.configure(&[since(3)]);
+        let planned = || {
+            let plan = world.run(&["plan", "--json"]).exits(0).json();
+            let known = &plan["jobs"][0]["second_opinion"];
+            assert_eq!(known["rechecks_by_search"], 0);
+            let fields = ["windows", "searches_at_most", "downloads_at_most"];
+            let fields = fields.into_iter().chain(["requests_at_most"]);
+            fields.map(|field| known[field].clone()).collect::<Value>()
+        };
+        // Nothing tells how many records a window holds, nor whether search is believed.
+        assert_eq!(planned(), cold);
+        world.run(&["plan"]).prints(&format!("plan_{cross_check}"));
+        world.once().exits(0);
+        assert!(world.requests("shop").len() <= 6 + cold[3].as_u64().unwrap_or(0) as usize);
+
+        // Now the ledger tells both.
+        world.configure(&[since(0)]);
+        assert_eq!(planned(), warm);
+        world
+            .run(&["plan"])
+            .prints(&format!("plan_{cross_check}_warm"));
+        world.service.clear_journal();
+        world.once().exits(0);
+        let asked = world.requests("shop").len() as u64;
+        assert_eq!(json!(asked - 3), warm[3]);
+    }
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
 async fn status_has_exactly_the_fields_of_the_contract() {
     let due = Due::hours(2);
     let world = World::of([due.project("shop")]).await;

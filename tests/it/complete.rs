@@ -278,14 +278,19 @@ async fn what_the_service_has_forgotten_is_lost_once_and_loudly_until_somebody_k
     world.run(&["status"]).exits(1).shows("status --ack shop");
     world.run(&["verify"]).exits(1).shows("gap");
 
-    // The unproven window stays, the loss is known from now on: at once, and recorded later.
+    // The loss and the unproven window are known from now on: at once, and recorded later.
     world
         .run(&["status", "--ack", "shop"])
-        .exits(1)
+        .exits(0)
         .shows("(acknowledged)");
+    world.run(&["verify"]).exits(0);
     world.once().exits(0);
-    let last = world.ledger_lines("shop").pop().unwrap_or_default();
-    assert_eq!(last["event"], "acknowledged");
+    let lines = world.ledger_lines("shop");
+    let of_window =
+        |line: &&serde_json::Value| line["from_ms"] == folders[0].manifest["window"]["from_ms"];
+    let acknowledged = lines.iter().filter(|line| line["event"] == "acknowledged");
+    assert_eq!(acknowledged.clone().count(), 2);
+    assert_eq!(acknowledged.filter(of_window).count(), 1);
     assert_eq!(world.status("shop")["lost"][0]["acknowledged"], true);
     assert!(!world.path("state/shop.ledger.acknowledged").exists());
 }

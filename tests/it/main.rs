@@ -16,6 +16,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod acknowledge;
 mod architecture;
 mod archive;
 mod bad_input;

@@ -95,6 +95,8 @@ async fn search_is_believed_after_three_windows_and_costs_two_small_requests_the
             8 + downloaded_again(&world)
         );
         assert_eq!(requests(&world, Call::Search), 2 * 8 + 1);
+        let status = world.run(&["status"]).exits(0).stdout;
+        assert!(!status.contains("second opinion"), "{status}");
         let last = &world.folders("shop")[7].manifest["confirmed"];
         let window = due.windows[7];
         assert_eq!(
@@ -193,6 +195,25 @@ async fn where_search_is_refused_a_second_download_confirms() {
             let reason = confirmed["reason"].as_str().unwrap();
             assert!(reason.starts_with("search: "), "{reason}");
         }
+        // `status` says why: not that search rests, but what it answered before.
+        let confirmed = &world.status("shop")["confirmed"];
+        let reason = confirmed["reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("search: the service answered 40"),
+            "{reason}"
+        );
+        assert_eq!(confirmed["search_agreed"], 0);
+        let status = world.run(&["status"]).exits(0);
+        tell(&status.stdout);
+        status
+            .shows("the newest window by a second download: search: ")
+            .shows("search has agreed on 0 of 3 windows that it takes to believe it");
+        // It only looks: what can't be read is not told, and is no error.
+        let root = world.root();
+        std::fs::rename(&root, world.path("elsewhere")).unwrap();
+        let status = world.run(&["status"]).exits(0).stdout;
+        assert!(!status.contains("second opinion"), "{status}");
+        std::fs::rename(world.path("elsewhere"), &root).unwrap();
         // Each is downloaded again, in parts. Search is asked for nothing, and for the first window; then it
         // rests.
         assert_eq!(

@@ -58,6 +58,11 @@ fn new_windows_are_all_asked_for_again_and_of_the_others_what_is_suspicious() {
         let asked =
             [facts(&even), other(0), other(7)].map(|facts| is_asked(cross_check, facts, now));
         assert_eq!(asked, expected, "{cross_check:?} {now}");
+        let known = [facts(&even), other(7)].map(|facts| {
+            let window = facts.histogram.window();
+            is_asked_in_any_case(cross_check, window, facts.settled_at, now)
+        });
+        assert_eq!(known, [expected[0], expected[2]], "what is known before");
     }
     assert!(is_asked(
         Sampled,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::failures::Failed;
 use crate::domain::second_opinion::SecondOpinion;
+use crate::domain::split::Status;
 use proptest::prelude::*;
 
 fn archived(from: i64, to: i64) -> Event {

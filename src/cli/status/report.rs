@@ -1,0 +1,197 @@
+//! What `status` reports of a job, as the contract names its fields, and whether the job is well.
+
+use serde::Serialize;
+
+use super::newest::NotBySearch;
+use crate::archive::manifest::local_time;
+use crate::archive::verify::Bounds;
+use crate::domain::incomplete::Numbers;
+use crate::domain::job::Job;
+use crate::domain::plan::{plan, reach};
+use crate::domain::second_opinion::ConfirmedWindows;
+use crate::domain::span::{Millis, Span, UtcMs};
+use crate::ledger::LedgerError;
+use crate::ledger::replay::Replay;
+
+/// `status --json`, as the contract names its fields.
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) jobs: Vec<JobStatus>,
+}
+
+#[derive(Serialize)]
+pub(super) struct JobStatus {
+    pub(super) name: String,
+    pub(super) since_ms: UtcMs,
+    pub(super) covered_until_ms: UtcMs,
+    pub(super) gaps: Vec<Bounds>,
+    pub(super) due: u64,
+    /// Left out while nothing is lost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) lost: Vec<Lost>,
+    pub(super) truncated: u64,
+    pub(super) unproven: u64,
+    /// Those of them that the operator knows of; left out while there are none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(super) acknowledged: Numbers,
+    pub(super) confirmed: Confirmed,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) last_success: Option<Success>,
+    pub(super) last_error: Option<Failure>,
+    pub(super) loss_deadline: Option<String>,
+    /// Left out while there was no recheck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lateness: Option<Late>,
+}
+
+/// Windows by the way that confirmed their count.
+#[derive(Serialize)]
+pub(super) struct Confirmed {
+    #[serde(flatten)]
+    pub(super) windows: ConfirmedWindows,
+    /// Left out where search confirmed the newest window.
+    #[serde(flatten)]
+    pub(super) newest: Option<NotBySearch>,
+}
+
+/// How late logs have come, as rechecks have shown.
+#[derive(Serialize)]
+pub(super) struct Late {
+    /// Windows that are due for a recheck.
+    pub(super) due: u64,
+    /// Windows that were rechecked.
+    pub(super) rechecked: u64,
+    /// Those that held more than before, and by how many records in all.
+    pub(super) changed: u64,
+    pub(super) records: u64,
+    /// The latest log came so many milliseconds after its window's end; 0 when none was late.
+    pub(super) over_ms: Millis,
+    pub(super) until_ms: Millis,
+}
+
+/// A span that the service had forgotten before it was archived.
+#[derive(Serialize)]
+pub(super) struct Lost {
+    pub(super) from_ms: UtcMs,
+    pub(super) to_ms: UtcMs,
+    pub(super) acknowledged: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Success {
+    pub(super) from_ms: UtcMs,
+    pub(super) to_ms: UtcMs,
+    pub(super) at: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Failure {
+    pub(super) at: String,
+    pub(super) message: String,
+}
+
+impl JobStatus {
+    /// The status of a job whose ledger shows this; `newest` is what its newest window's manifest says.
+    pub(super) fn of(job: &Job, replay: &Replay, newest: Option<NotBySearch>, now: UtcMs) -> Self {
+        let closed = replay.closed(reach(now, job));
+        let due = plan(now, &closed, job);
+        let gaps = closed.gaps(job.since);
+        let incomplete = replay.incomplete.all();
+        let covered_until = replay.coverage.covered_until(job.since);
+        // What the service forgets first is the oldest that is not archived.
+        let oldest = due
+            .first()
+            .map(|window| window.from())
+            .or(gaps.first().map(|gap| gap.from()));
+        let deadline = oldest
+            .zip(job.retention)
+            .map(|(oldest, keeps)| oldest.plus(keeps));
+        Self {
+            name: job.name.to_string(),
+            since_ms: job.since,
+            covered_until_ms: covered_until,
+            gaps: gaps.into_iter().map(Bounds::from).collect(),
+            due: due.len() as u64,
+            lost: replay
+                .lost()
+                .into_iter()
+                .filter_map(|(span, acknowledged)| {
+                    let after_since = Span::new(job.since.max(span.from()), span.to())?;
+                    Some(Lost {
+                        from_ms: after_since.from(),
+                        to_ms: after_since.to(),
+                        acknowledged,
+                    })
+                })
+                .collect(),
+            truncated: incomplete.truncated,
+            unproven: incomplete.unproven,
+            acknowledged: replay.incomplete.acknowledged(),
+            confirmed: Confirmed {
+                windows: replay.confirmed,
+                newest,
+            },
+            records: replay.records,
+            bytes: replay.bytes,
+            last_success: replay.last_success.map(|(span, at)| Success {
+                from_ms: span.from(),
+                to_ms: span.to(),
+                at: local_time(whole_seconds(at), &job.zone),
+            }),
+            last_error: replay.last_error(now, job).map(|(message, at)| Failure {
+                at: local_time(whole_seconds(at), &job.zone),
+                message: message.to_owned(),
+            }),
+            loss_deadline: deadline.map(|at| local_time(at, &job.zone)),
+            lateness: Late::of(job, replay, now),
+        }
+    }
+
+    /// The status of a job whose ledger can't be read: all unknown.
+    pub(super) fn unreadable(job: &Job, error: &LedgerError, now: UtcMs) -> Self {
+        let error = Failure {
+            at: local_time(now, &job.zone),
+            message: error.to_string(),
+        };
+        Self {
+            last_error: Some(error),
+            ..Self::of(job, &Replay::default(), None, now)
+        }
+    }
+
+    /// Whether there is nothing to do, and nothing that the operator does not know of.
+    pub(super) fn is_well(&self) -> bool {
+        self.gaps.is_empty()
+            && self.lost.iter().all(|lost| lost.acknowledged)
+            && self.due == 0
+            && self.truncated == self.acknowledged.truncated
+            && self.unproven == self.acknowledged.unproven
+            && self.last_error.is_none()
+            && self.lateness.as_ref().is_none_or(|late| late.due == 0)
+    }
+}
+
+impl Late {
+    fn of(job: &Job, replay: &Replay, now: UtcMs) -> Option<Self> {
+        let due = replay.recheckable.due(now, job).len() as u64;
+        let seen = replay.lateness;
+        (due > 0 || seen.rechecked > 0).then_some(Self {
+            due,
+            rechecked: seen.rechecked,
+            changed: seen.changed,
+            records: seen.records,
+            over_ms: seen.over,
+            until_ms: seen.until,
+        })
+    }
+}
+
+fn is_none(acknowledged: &Numbers) -> bool {
+    *acknowledged == Numbers::default()
+}
+
+/// An instant rounded to the second, which is enough for people.
+fn whole_seconds(at: UtcMs) -> UtcMs {
+    UtcMs(at.0.div_euclid(1000) * 1000)
+}
