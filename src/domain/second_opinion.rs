@@ -158,25 +158,36 @@ fn is_suspicious(facts: Facts<'_>) -> bool {
 /// Whether the first record comes implausibly late, or the last one implausibly early, for how dense
 /// the records between them are.
 fn has_bare_edge(histogram: &Histogram) -> bool {
-    let last = histogram.extent().map_or(0, |(_, last)| last);
-    begins_late(histogram) || is_bare(histogram, histogram.bins() - 1 - last)
+    let (first, last) = histogram.extent().unwrap_or_default();
+    is_bare(histogram, first.max(histogram.bins() - 1 - last))
 }
 
 /// Whether the first record comes implausibly late for how dense those after it are. The service may
 /// have forgotten what came before.
+/// Logs may also begin slowly: the density of the first of them counts.
 #[must_use]
 pub(crate) fn begins_late(histogram: &Histogram) -> bool {
-    is_bare(histogram, histogram.extent().map_or(0, |(first, _)| first))
+    let first = histogram.extent().map_or(0, |(first, _)| first);
+    let mut records = 0;
+    let dense = (first..histogram.bins()).find(|&bin| {
+        records += histogram.count(bin);
+        records >= DENSITY_FROM
+    });
+    let bare = |last| is_gap(first, last - first + 1, records);
+    dense.is_some_and(bare) && is_bare(histogram, first)
 }
 
 /// Whether so many bins at an edge can't be without a record by chance.
 fn is_bare(histogram: &Histogram, bins: usize) -> bool {
-    let (Some((first, last)), records) = (histogram.extent(), histogram.total()) else {
-        return false;
-    };
-    let distance = (last - first + 1) as f64 / records as f64;
-    let bare = bins.saturating_sub(1) as f64;
-    records >= DENSITY_FROM && bare > LONGEST_GAP * distance.max(1.0)
+    let records = histogram.total();
+    let extent = histogram.extent().filter(|_| records >= DENSITY_FROM);
+    extent.is_some_and(|(first, last)| is_gap(bins, last - first + 1, records))
+}
+
+/// Whether so many bins without a record can't be chance beside so many bins with some.
+fn is_gap(bare: usize, bins: usize, records: u64) -> bool {
+    let distance = bins as f64 / records as f64;
+    bare.saturating_sub(1) as f64 > LONGEST_GAP * distance.max(1.0)
 }
 
 /// What a second answer says of a piece, or of a window.

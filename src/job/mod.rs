@@ -7,6 +7,7 @@
 //! - `executor`: how many windows at once
 //! - `publish`: a staged window becomes `Published`
 //! - `revise`: a window that was requested again, beside what is archived of it
+//! - `suspects`: windows that may lack records, since answers to another job were cut
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger, and both clocks against each other
 
@@ -18,6 +19,7 @@ mod reconcile;
 mod recorder;
 mod revise;
 mod runner;
+mod suspects;
 mod view;
 
 use crate::domain::job::Job;

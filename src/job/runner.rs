@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::executor::{Ended, Executor, Found, Landed, Start};
 use super::recorder::{Done, Recorder};
+use super::suspects::Suspects;
 use super::view::View;
 use super::{Mode, Outcome, Progress, publish, reconcile, revise};
 use crate::domain::backoff::is_over;
@@ -19,7 +20,7 @@ use crate::domain::failures::Task;
 use crate::domain::job::Job;
 use crate::domain::plan::due_by_our_clock_alone;
 use crate::domain::queue::{Pauses, Work};
-use crate::domain::second_opinion::{Calibration, CrossCheck};
+use crate::domain::second_opinion::Calibration;
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
@@ -42,10 +43,7 @@ pub struct JobRunner {
     learnt: Learnt,
     /// When the service was asked what time it is because our clock was ahead, by our clock.
     time_asked: Option<UtcMs>,
-    /// How often the account's answers were found cut, as far as this job has taken note.
-    cuts: u64,
-    /// Windows that may lack records, since answers to another job of the account were cut.
-    suspects: BTreeSet<Window>,
+    suspects: Suspects,
 }
 
 impl JobRunner {
@@ -75,8 +73,7 @@ impl JobRunner {
             progress,
             learnt,
             time_asked: None,
-            cuts: 0,
-            suspects: BTreeSet::new(),
+            suspects: Suspects::default(),
         })
     }
 
@@ -115,7 +112,8 @@ impl JobRunner {
             return self.view().paused(&planned, mode, message.to_owned());
         }
 
-        self.suspect();
+        let replay = self.recorder.ledger.replay();
+        self.suspects.note(&self.client, &self.job, replay);
         let mut outcome = Outcome::default();
         let now = self.time(&planned, stop).await;
         let mut due = planned(now, &self.recorder.ledger.replay().coverage, &self.job);
@@ -136,10 +134,7 @@ impl JobRunner {
             queue.extend(self.view().next_in_turn(&due, &rechecks));
         }
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
-        let rechecked: BTreeSet<Window> = tried
-            .intersection(&rechecks.iter().copied().collect())
-            .copied()
-            .collect();
+        let suspects = self.view().suspects(now, mode);
         self.work_off(queue, mode, stop, &mut outcome).await;
         if keeps_pauses && !was_closed && self.recorder.breaker.is_closed() && outcome.archived > 0
         {
@@ -151,27 +146,15 @@ impl JobRunner {
         }
         if self.recorder.breaker.is_closed() && !stop.is_cancelled() {
             // The service may have been found to cut answers meanwhile.
-            self.suspect();
-            let mut suspects = self.view().due_rechecks(now, mode);
-            suspects
-                .retain(|&window| self.view().is_suspect(window) && !rechecked.contains(&window));
-            outcome.unchecked += suspects.len() as u64;
-            let queue = self.view().queue(&[], &suspects, Pauses::Kept);
+            let replay = self.recorder.ledger.replay();
+            self.suspects.note(&self.client, &self.job, replay);
+            let mut more = self.view().suspects(now, mode);
+            more.retain(|window| !suspects.contains(window));
+            outcome.unchecked += more.len() as u64;
+            let queue = self.view().queue(&[], &more, Pauses::Kept);
             self.work_off(queue, mode, stop, &mut outcome).await;
         }
         outcome
-    }
-
-    /// If the service was found to cut answers of the account, what this job has archived since a
-    /// second opinion last confirmed some window is asked for again.
-    fn suspect(&mut self) {
-        let cuts = self.client.cuts();
-        if std::mem::replace(&mut self.cuts, cuts) != cuts
-            && self.job.cross_check != CrossCheck::Off
-        {
-            let replay = self.recorder.ledger.replay();
-            self.suspects.extend(replay.not_confirmed_since());
-        }
     }
 
     /// Fetches, publishes and records what is in the queue, the first window alone.
@@ -331,7 +314,7 @@ impl JobRunner {
             Err(error) => Err(error),
         };
         finished
-            .map(|()| _ = self.suspects.remove(&work.window))
+            .map(|()| self.suspects.clear(work.window))
             .map_err(|error| self.recorder.failed(work, error, outcome))
     }
 

@@ -1,8 +1,9 @@
 //! What is known of a job before a cycle decides: its ledger and both clocks, read and not written.
 //! `domain` decides. Carries *Candid*: a window that waits for its pause is counted all the same.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
+use super::suspects::Suspects;
 use super::{Mode, Outcome};
 use crate::archive::store::Store;
 use crate::domain::coverage::Coverage;
@@ -24,7 +25,7 @@ pub(super) struct View<'a> {
     pub(super) replay: &'a Replay,
     pub(super) store: &'a Store,
     /// Windows that may lack records, beside those of the ledger.
-    pub(super) suspects: &'a BTreeSet<Window>,
+    pub(super) suspects: &'a Suspects,
     /// This machine's clock.
     pub(super) ours: UtcMs,
     /// The earlier of this machine's clock and the service's.
@@ -66,15 +67,18 @@ impl View<'_> {
         }
         // The ledger's times are by our clock.
         let mut due = self.replay.recheckable.due(self.ours, self.job);
-        due.retain(|window| !self.suspects.contains(window));
-        due.splice(0..0, self.suspects.iter().copied());
+        due.retain(|&window| !self.suspects.contains(window));
+        due.splice(0..0, self.suspects.windows());
         due.retain(|&window| self.recheck_at(window) <= now);
         due
     }
 
-    /// Whether a window may lack records, since the service was found to cut answers.
-    pub(super) fn is_suspect(self, window: Window) -> bool {
-        self.suspects.contains(&window) || self.replay.recheckable.is_suspect(window)
+    /// Those of them that may lack records, since the service was found to cut answers.
+    pub(super) fn suspects(self, now: UtcMs, mode: Mode) -> Vec<Window> {
+        let in_ledger = &self.replay.recheckable;
+        let mut due = self.due_rechecks(now, mode);
+        due.retain(|&window| self.suspects.contains(window) || in_ledger.is_suspect(window));
+        due
     }
 
     /// Before this instant a window is not rechecked.

@@ -318,7 +318,8 @@ impl Scene {
     fn assert_asked_again(&self, job: &str) {
         if self.start == Start::Late && job != LATE {
             let events = self.world.ledger_lines(job);
-            let is_it = |event: &&Value| event["event"] == "rechecked";
+            let agrees = ["rechecked", "confirmed"];
+            let is_it = |event: &&Value| agrees.iter().any(|agrees| event["event"] == *agrees);
             assert_eq!(events.iter().filter(is_it).count(), 1, "{job} asked again");
         }
     }

@@ -38,8 +38,14 @@ impl NotBySearch {
         let windows: Vec<Window> = replay.recheckable.windows().map(|(at, _)| at).collect();
         let mut newest_first = windows.into_iter().rev().take(LOOK_BACK);
         let of = |window| confirmed(root, job, replay, window);
-        let newest = of(newest_first.next()?)?;
-        (newest.by != Way::Search).then_some(())?;
+        let window = newest_first.next()?;
+        let newest = of(window)?;
+        let is_as_published = replay
+            .recheckable
+            .asked(window)
+            .map(|asked| asked.confirmed)
+            == Some(newest.by);
+        (is_as_published && newest.by != Way::Search).then_some(())?;
         let newest_reason = newest.reason?;
         let mut reasons = newest_first
             .map_while(of)

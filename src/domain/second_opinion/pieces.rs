@@ -57,18 +57,21 @@ pub(crate) fn by_download(
     draw: f64,
     is_doubtful: bool,
 ) -> Vec<Piece> {
-    let pieces = if histogram.total() < records {
+    let has_times = histogram.total() >= records;
+    let pieces = if !has_times {
         whole(histogram, records)
     } else if records <= FEW || is_doubtful {
         // As many as the largest answer held may be a cap that nothing tells.
         all_of(histogram, (records / 2).min(cap / 2).min(largest / 2))
     } else {
-        let mut pieces = edges_and_one(histogram, records / SHARE / PIECES, draw);
-        pieces.extend(hole(histogram));
-        pieces
+        edges_and_one(histogram, records / SHARE / PIECES, draw)
     };
     let is_small = |piece: &Piece| piece.expected < cap;
-    pieces.into_iter().filter(is_small).collect()
+    pieces
+        .into_iter()
+        .chain(hole(histogram).filter(|_| has_times))
+        .filter(is_small)
+        .collect()
 }
 
 /// All of the window, in at least two pieces with about `most` records each, and of a bin at least.

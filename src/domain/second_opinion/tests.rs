@@ -105,6 +105,9 @@ fn what_speaks_for_records_left_out_is_suspicious() {
     let oldest = histogram((0..1000).map(|at| at * 1200));
     assert!(suspicious(facts(&newest)) && suspicious(facts(&oldest)));
     assert!(super::begins_late(&newest) && !super::begins_late(&oldest));
+    // Logs that begin slowly, and grow by the square of time.
+    let ramp = histogram((1..4000).map(|at: i64| ((at as f64 / 4000.0).sqrt() * 3.6e6) as i64));
+    assert!(suspicious(facts(&ramp)) && !super::begins_late(&ramp));
     // Few records, or a gap that chance makes, tell nothing.
     let (one, none) = (histogram([3_000_000]), histogram([]));
     let begins_late = histogram((0..1000).map(|at| 30_000 + at * 3570));

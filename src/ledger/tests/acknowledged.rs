@@ -33,7 +33,7 @@ fn archived(number: i64, status: Status, supersedes: Option<Status>) -> Event {
         status,
         records: None,
         bytes: 0,
-        opinion: SecondOpinion::default(),
+        confirmed: None,
         asked_ms: UtcMs(0),
         found_ms: UtcMs(0),
     });
