@@ -35,6 +35,8 @@ pub struct Failed {
     /// If this machine's disk failed and not the service: how many bytes must be free beyond
     /// `min_free_space` before another try makes sense.
     pub needs_bytes: Option<u64>,
+    /// Whether it is archived, and a second answer contradicts what is.
+    pub contradicts: bool,
 }
 
 /// How a window has failed so far.

@@ -24,6 +24,8 @@ pub(crate) struct Recorded {
     pub at: UtcMs,
     /// Whether the operator knows of it.
     pub acknowledged: bool,
+    /// Whether it was archived as complete, and a later answer contradicts that.
+    pub contradicted: bool,
 }
 
 /// Numbers of windows.
@@ -47,8 +49,28 @@ impl Incomplete {
             status,
             at,
             acknowledged: false,
+            contradicted: false,
         };
         self.windows.insert(window, recorded);
+    }
+
+    /// Records that an answer at `at` contradicts what is archived of `window`: it is unproven until
+    /// another one agrees, whether or not the service is asked again.
+    pub(crate) fn contradicted(&mut self, window: Window, at: UtcMs) {
+        self.windows.entry(window).or_insert(Recorded {
+            status: Status::Unproven,
+            at,
+            acknowledged: false,
+            contradicted: true,
+        });
+    }
+
+    /// Records that an answer agrees with what is archived of `window`.
+    pub(crate) fn agreed(&mut self, window: Window) {
+        let recorded = self.windows.get(&window);
+        if recorded.is_some_and(|recorded| recorded.contradicted) {
+            self.windows.remove(&window);
+        }
     }
 
     /// Records that the operator knows what is archived of `window`.

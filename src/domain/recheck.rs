@@ -80,6 +80,19 @@ pub struct Asked {
     pub is_suspect: bool,
 }
 
+impl Asked {
+    /// Whether nothing speaks against the window once the service is found to cut answers. Two empty
+    /// answers to the same span may have been cut alike.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        match self.confirmed {
+            Way::Search => true,
+            Way::Download => !self.is_empty,
+            Way::None => false,
+        }
+    }
+}
+
 /// The archived windows that may still be due for a recheck.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recheckable {
@@ -121,10 +134,10 @@ impl Recheckable {
     }
 
     /// Records that the service cuts answers. The windows whose lines begin at `line` or later may
-    /// lack records, and are due at once.
+    /// lack records where they are not [sure](Asked::is_sure), and are due at once.
     pub fn suspect_since(&mut self, line: u64) {
         for asked in self.windows.values_mut() {
-            asked.is_suspect |= asked.line >= line && asked.confirmed == Way::None;
+            asked.is_suspect |= asked.line >= line && !asked.is_sure();
         }
     }
 

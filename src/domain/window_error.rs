@@ -14,6 +14,9 @@ pub enum WindowError {
     /// It concerns this window only.
     #[error("{0}")]
     Window(String),
+    /// A second answer contradicts what is archived of it.
+    #[error("{0}")]
+    Contradicted(String),
     /// The service refuses the span, or finds nothing there.
     #[error("{0}")]
     Rejected(String),
@@ -47,6 +50,8 @@ pub struct Consequence {
     pub message: String,
     /// As [`Failed::needs_bytes`](super::failures::Failed::needs_bytes).
     pub needs_bytes: Option<u64>,
+    /// As [`Failed::contradicts`](super::failures::Failed::contradicts).
+    pub contradicts: bool,
     /// Whether the circuit breaker opens, and what may close it.
     pub opens_breaker: Option<Remedy>,
     /// Whether the job's other windows are left for a later cycle.
@@ -67,11 +72,13 @@ impl WindowError {
     /// What follows; `None` if the program is being stopped.
     #[must_use]
     pub fn consequence(self) -> Option<Consequence> {
+        let contradicts = matches!(self, Self::Contradicted(_));
         let (message, needs_bytes, opens_breaker, ends_cycle) = match self {
             Self::Stopped => return None,
-            Self::Window(message) | Self::Rejected(message) | Self::TooSlow(message) => {
-                (message, None, None, false)
-            }
+            Self::Window(message)
+            | Self::Contradicted(message)
+            | Self::Rejected(message)
+            | Self::TooSlow(message) => (message, None, None, false),
             Self::Job { remedy, message } => (message, None, remedy, true),
             Self::Disk {
                 message,
@@ -82,6 +89,7 @@ impl WindowError {
         Some(Consequence {
             message,
             needs_bytes,
+            contradicts,
             opens_breaker,
             ends_cycle,
         })
@@ -100,6 +108,7 @@ mod tests {
         assert_eq!(ends(WindowError::Stopped), None);
         for own in [
             WindowError::Window(no()),
+            WindowError::Contradicted(no()),
             WindowError::Rejected(no()),
             WindowError::TooSlow(no()),
         ] {

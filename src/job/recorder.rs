@@ -177,6 +177,7 @@ impl Recorder {
             window: work.window,
             message: message.clone(),
             needs_bytes: follows.needs_bytes,
+            contradicts: follows.contradicts,
         };
         let not_done = match work.task {
             Task::Archive => "not archived",

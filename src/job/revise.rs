@@ -111,7 +111,7 @@ async fn is_more(
         && before.status == Status::Complete
         && before.records == fetched.content.records
     {
-        return Err(WindowError::Window(format!("{doubt}; {STAYS}")));
+        return Err(WindowError::Contradicted(format!("{doubt}; {STAYS}")));
     }
     let manifest = manifest_of(&source.shared, &source.job, before).await?;
     let mut was = Content {
@@ -134,7 +134,7 @@ async fn is_more(
     match verdict {
         Verdict::Same => Ok(false),
         Verdict::More => Ok(true),
-        Verdict::Doubtful(doubt) => Err(WindowError::Window(format!(
+        Verdict::Doubtful(doubt) => Err(WindowError::Contradicted(format!(
             "{}; {STAYS}",
             words(doubt, was, fetched.content)
         ))),

@@ -159,6 +159,7 @@ impl View<'_> {
                 window,
                 message: why,
                 needs_bytes: Some(0),
+                contradicts: false,
             });
         (outcome, failed)
     }

@@ -95,6 +95,8 @@ struct Fields<'a> {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     search_agrees: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    contradicts: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     retry: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
@@ -143,6 +145,7 @@ impl Line {
             asked_ms: None,
             confirmed: None,
             search_agrees: false,
+            contradicts: false,
             retry: false,
             cut: false,
             spans: Vec::new(),
@@ -167,6 +170,7 @@ impl Line {
                 fields.event = FAILED.into();
                 fields.message = Some(failed.message.as_str().into());
                 fields.needs_bytes = failed.needs_bytes;
+                fields.contradicts = failed.contradicts;
             }
             Event::Lost(_) => fields.event = LOST.into(),
             Event::Acknowledged(_) => fields.event = ACKNOWLEDGED.into(),
@@ -181,6 +185,7 @@ impl Line {
                 fields.event = RECHECK_FAILED.into();
                 fields.message = Some(failed.message.as_str().into());
                 fields.needs_bytes = failed.needs_bytes;
+                fields.contradicts = failed.contradicts;
             }
         }
         serde_json::to_string(&fields)
@@ -226,6 +231,7 @@ impl Line {
                 window,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
                 needs_bytes: fields.needs_bytes,
+                contradicts: fields.contradicts,
             }),
             LOST => Event::Lost(span),
             ACKNOWLEDGED => Event::Acknowledged(span),
@@ -240,6 +246,7 @@ impl Line {
                 window,
                 message: fields.message.ok_or("it has no `message`")?.into_owned(),
                 needs_bytes: fields.needs_bytes,
+                contradicts: fields.contradicts,
             }),
             other => {
                 return Err(format!(

@@ -144,6 +144,7 @@ impl Replay {
                 self.recheckable.unchanged(*window, line.at);
                 self.lateness.note(*window, line.at, line.at, 0);
                 self.recheck_failures.remove(window);
+                self.incomplete.agreed(*window);
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
             Event::RecheckFailed(failed) => {
@@ -151,6 +152,9 @@ impl Replay {
                 self.recheck_failures
                     .retain(|&window, _| recheckable.asked(window).is_some());
                 Failures::note(&mut self.recheck_failures, failed, line.at);
+                if failed.contradicts {
+                    self.incomplete.contradicted(failed.window, line.at);
+                }
             }
         }
         self.lines += 1;
@@ -201,7 +205,7 @@ impl Replay {
             self.recheckable.suspect_since(self.unconfirmed_since);
         }
         self.recheckable.archived(window, asked);
-        if opinion.cut || confirmed != Way::None {
+        if opinion.cut || asked.is_sure() {
             self.unconfirmed_since = self.end + 1;
         }
         let named = archived
@@ -225,6 +229,7 @@ impl Replay {
         self.recheckable.confirmed(window, agreement.by, at);
         self.lateness.note(window, at, at, 0);
         self.recheck_failures.remove(&window);
+        self.incomplete.agreed(window);
     }
 
     /// What is published anew counts in place of what it supersedes.
@@ -306,7 +311,7 @@ impl Replay {
         let since = self.unconfirmed_since;
         self.recheckable
             .windows()
-            .filter(move |(_, asked)| asked.line >= since && asked.confirmed == Way::None)
+            .filter(move |(_, asked)| asked.line >= since && !asked.is_sure())
             .map(|(window, _)| window)
     }
 

@@ -103,6 +103,7 @@ fn a_ledger_reads_back_what_was_recorded() {
         window: Window::of(span(3 * HOUR, 4 * HOUR)),
         message: "no".into(),
         needs_bytes: Some(7),
+        contradicts: false,
     };
     ledger.record_failure(failed).unwrap();
     let shown = ledger.replay().clone();
@@ -188,6 +189,7 @@ fn a_full_disk_is_recorded_in_the_space_that_was_set_aside() {
         window: Window::of(span(0, HOUR)),
         message: "no space left".into(),
         needs_bytes: None,
+        contradicts: false,
     };
     ledger.record_failure(failed).unwrap();
     assert!(!reserve.exists());
@@ -214,6 +216,7 @@ fn without_a_reserve_left_a_full_disk_is_an_error_that_says_so() {
         window: Window::of(span(0, HOUR)),
         message: "no".into(),
         needs_bytes: None,
+        contradicts: false,
     };
     let error = ledger.record_failure(failed).unwrap_err().to_string();
     assert!(error.contains("free some space"), "{error}");
@@ -250,6 +253,7 @@ fn a_checkpoint_counts_only_while_the_ledger_holds_its_line() {
         window: Window::of(span(3 * HOUR, 4 * HOUR)),
         message: "no".into(),
         needs_bytes: Some(7),
+        contradicts: false,
     };
     ledger.record_failure(failed).unwrap();
     checkpoint::save(&world.path(), ledger.replay(), &world.disk).unwrap();
@@ -318,6 +322,7 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
         window,
         message: "the gateway said no".into(),
         needs_bytes: None,
+        contradicts: false,
     };
     ledger.record_recheck_failure(failed()).unwrap();
     ledger.record_recheck_failure(failed()).unwrap();

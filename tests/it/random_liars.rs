@@ -474,7 +474,7 @@ async fn tried(liar: Liar) -> Came {
     Came {
         exit: ran.code,
         has_lied: journal.iter().any(|entry| entry.lied),
-        by_search: said.contains("search finds more than"),
+        by_search: said.contains("search finds "),
         by_download: said.contains("a second download finds"),
         by_splitting: said.contains("the service counts")
             || said.contains("the service cuts answers below"),

@@ -67,6 +67,8 @@ fn is_not_believed(world: &World, kind: LieKind, why: &str) {
     let status = world.run(&["status", "--json"]).exits(1).json();
     let message = status["jobs"][0]["last_error"]["message"].as_str().unwrap();
     assert!(message.contains(why), "{message}");
+    // It stays so when nobody asks any more, until somebody says that it is known.
+    assert_eq!(status["jobs"][0]["unproven"], 1);
     let after: Vec<_> = world.folders("shop").iter().map(Folder::content).collect();
     assert_eq!(before, after);
     assert!(world.staged().is_empty());

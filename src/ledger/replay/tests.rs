@@ -26,6 +26,7 @@ fn failed(from: i64, to: i64) -> Event {
         window: Window::of(Span::new(UtcMs(from), UtcMs(to)).unwrap()),
         message: "the gateway said no".into(),
         needs_bytes: None,
+        contradicts: false,
     })
 }
 
@@ -96,6 +97,105 @@ fn a_line_changed_removed_or_swapped_is_damage() {
     assert!(read(&[b'x'; 70_000]).is_ok());
     assert!(read(&[&[b'x'; 70_000][..], b"\n"].concat()).is_err());
     assert_eq!(read(&vec![0; 200_000]).unwrap().end, 0);
+}
+
+/// A window like [`archived`]'s, whose second opinion came to this.
+fn with_opinion(from: i64, opinion: SecondOpinion) -> Event {
+    match archived(from, from + 10) {
+        Event::Archived(archived) => Event::Archived(Archived {
+            opinion,
+            ..archived
+        }),
+        other => other,
+    }
+}
+
+fn by(way: Way) -> SecondOpinion {
+    SecondOpinion {
+        by: Some(way),
+        ..SecondOpinion::default()
+    }
+}
+
+fn window(from: i64) -> Window {
+    Window::of(Span::new(UtcMs(from), UtcMs(from + 10)).unwrap())
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn a_confirmation_that_comes_later_counts_in_place_of_none() {
+    let later = Event::Confirmed(Agreement {
+        window: window(10),
+        records: 3,
+        by: Way::Download,
+        spans: Vec::new(),
+    });
+    let text = write([
+        with_opinion(0, by(Way::Search)),
+        with_opinion(10, by(Way::None)),
+        with_opinion(20, by(Way::None)),
+        later,
+    ]);
+    let replay = read(text.as_bytes()).unwrap();
+    let ConfirmedWindows {
+        search,
+        download,
+        none,
+    } = replay.confirmed;
+    assert_eq!((search, download, none), (1, 1, 1));
+    let asked = replay.recheckable.asked(window(10)).unwrap();
+    assert_eq!((asked.confirmed, asked.again), (Way::Download, true));
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn a_cut_makes_suspect_what_was_archived_since_a_window_was_last_confirmed() {
+    let cut = SecondOpinion {
+        cut: true,
+        ..by(Way::Search)
+    };
+    let text = write([
+        with_opinion(0, by(Way::None)),
+        with_opinion(10, by(Way::Search)),
+        with_opinion(20, by(Way::None)),
+        with_opinion(30, by(Way::None)),
+        with_opinion(40, cut),
+        with_opinion(50, by(Way::None)),
+        Event::Rechecked(window(20)),
+    ]);
+    let replay = read(text.as_bytes()).unwrap();
+    let is_suspect = |from| replay.recheckable.is_suspect(window(from));
+    assert_eq!(
+        [0, 10, 20, 30, 40, 50].map(is_suspect),
+        [false, false, false, true, false, false]
+    );
+    let since: Vec<Window> = replay.not_confirmed_since().collect();
+    assert_eq!(since, [window(50)]);
+}
+
+/// Guarantee: Candid
+#[test]
+fn a_contradicted_window_is_unproven_until_a_later_answer_agrees() {
+    let contradicted = || {
+        Event::RecheckFailed(Failed {
+            window: window(0),
+            message: "as many, but others".into(),
+            needs_bytes: None,
+            contradicts: true,
+        })
+    };
+    let unproven = |events: Vec<Event>| {
+        let replay = read(write(events).as_bytes()).unwrap();
+        replay.incomplete.all().unproven
+    };
+    let archived = || archived(0, 10);
+    assert_eq!(unproven(vec![archived(), contradicted()]), 1);
+    assert_eq!(
+        unproven(vec![archived(), contradicted(), contradicted()]),
+        1
+    );
+    let agrees = Event::Rechecked(window(0));
+    assert_eq!(unproven(vec![archived(), contradicted(), agrees]), 0);
 }
 
 proptest! {

@@ -142,6 +142,7 @@ async fn paused(hours: i64) -> (Rig, JobRunner) {
                 window: Window::of(Span::new(UtcMs(begin), UtcMs(begin + HOUR)).unwrap()),
                 message: "no".into(),
                 needs_bytes: None,
+                contradicts: false,
             };
             runner.recorder.ledger.record_failure(failed).unwrap();
         }
