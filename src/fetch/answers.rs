@@ -81,6 +81,11 @@ impl<'a> Answers<'a> {
         }
     }
 
+    /// How many requests it took, without retries.
+    pub(super) const fn asked(&self) -> u64 {
+        self.asked as u64
+    }
+
     /// The suspected cap, unless an answer has disproved it.
     pub(super) const fn suspected_cap(&self) -> Option<u64> {
         self.suspected_cap

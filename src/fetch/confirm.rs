@@ -325,6 +325,7 @@ async fn downloaded(
             span,
             to_bound,
         };
+        source.count_opinion_requests(1);
         let answered = until_answered(source, asked, &place, 0).await;
         staging::remove(shared, &place.zip).await?;
         staging::remove(shared, &place.folder).await?;

@@ -27,6 +27,7 @@ pub(crate) mod staging;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -82,6 +83,14 @@ pub struct Source {
     pub shared: Arc<Shared>,
     /// Ends the work in flight.
     pub stop: CancellationToken,
+    /// Where the requests of second opinions are counted, without retries.
+    pub opinion_requests: Arc<AtomicU64>,
+}
+
+impl Source {
+    fn count_opinion_requests(&self, requests: u64) {
+        self.opinion_requests.fetch_add(requests, Ordering::Relaxed);
+    }
 }
 
 /// What is to be fetched.
@@ -187,6 +196,9 @@ pub async fn fetch(
             }
             other => other?,
         };
+        if !round.is_first() {
+            source.count_opinion_requests(answers.asked());
+        }
         let counted = answers.counted();
         let told = answers.to_bound();
         learnt.is_blind |= told.is_blind;

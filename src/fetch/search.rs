@@ -168,6 +168,7 @@ async fn counted(
 }
 
 async fn ask(source: &Source, span: Span, request: &Search<'_>) -> Result<Found, Untold> {
+    source.count_opinion_requests(1);
     until_found(source, span, request)
         .await
         .map_err(|error| match error.failure {

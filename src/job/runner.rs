@@ -382,6 +382,7 @@ impl JobRunner {
             client: Arc::clone(&self.client),
             shared: Arc::clone(&self.shared),
             stop: stop.clone(),
+            opinion_requests: self.recorder.ledger.opinion_requests(),
         }
     }
 }

@@ -38,6 +38,7 @@ struct Stored {
     acknowledged: Vec<(UtcMs, UtcMs)>,
     incomplete: Vec<(UtcMs, UtcMs, Recorded)>,
     confirmed: ConfirmedWindows,
+    opinion_requests: u64,
     search_agreed: u64,
     inclusive_at: Option<UtcMs>,
     records: u64,
@@ -119,6 +120,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
             .map(|(window, recorded)| (window.from(), window.to(), recorded))
             .collect(),
         confirmed: replay.confirmed,
+        opinion_requests: replay.opinion_requests,
         search_agreed: replay.search_agreed,
         inclusive_at: replay.inclusive_at,
         unconfirmed_since: replay.unconfirmed_since,
@@ -207,6 +209,7 @@ impl Stored {
         }
         let mut replay = Replay {
             confirmed: self.confirmed,
+            opinion_requests: self.opinion_requests,
             search_agreed: self.search_agreed,
             inclusive_at: self.inclusive_at,
             unconfirmed_since: self.unconfirmed_since,

@@ -58,6 +58,8 @@ pub struct Line {
     pub event: Event,
     /// Digest of the line before (without its newline); `None` on the first.
     pub prev: Option<Digest>,
+    /// Requests for second opinions since the line before.
+    pub opinion_requests: u64,
 }
 
 /// A line's fields in the order in which they are written.
@@ -104,6 +106,17 @@ struct Fields<'a> {
     spans: Vec<ConfirmedSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to_bound: Option<ToBound>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    opinion_requests: u64,
+}
+
+/// In the form that serde wants.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 const ARCHIVED: &str = "archived";
@@ -150,6 +163,7 @@ impl Line {
             cut: false,
             spans: Vec::new(),
             to_bound: None,
+            opinion_requests: self.opinion_requests,
         };
         match &self.event {
             Event::Archived(archived) => {
@@ -260,6 +274,7 @@ impl Line {
             at: at.into(),
             event,
             prev: fields.prev,
+            opinion_requests: fields.opinion_requests,
         })
     }
 }
@@ -292,12 +307,13 @@ mod tests {
                 is_inclusive: true,
             }),
             prev: Some(Digest::of(b"p")),
+            opinion_requests: 3,
         };
         let json = line.to_json().unwrap();
         assert_eq!(
             json,
             format!(
-                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true,"retry":true,"cut":true,"to_bound":"inclusive"}}"#,
+                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true,"retry":true,"cut":true,"to_bound":"inclusive","opinion_requests":3}}"#,
                 Digest::of(b"p"),
                 Digest::of(b"m")
             )

@@ -12,6 +12,8 @@ pub(crate) mod reserve;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
@@ -78,6 +80,8 @@ pub struct Ledger {
     clock: Clock,
     /// Whether the file may hold bytes after the last line that counts.
     torn: bool,
+    /// Requests for second opinions that no line counts yet.
+    opinion_requests: Arc<AtomicU64>,
 }
 
 impl Ledger {
@@ -120,6 +124,7 @@ impl Ledger {
             torn,
             replay,
             clock,
+            opinion_requests: Arc::default(),
         };
         if ledger.torn {
             tracing::warn!(
@@ -160,6 +165,12 @@ impl Ledger {
     #[must_use]
     pub const fn replay(&self) -> &Replay {
         &self.replay
+    }
+
+    /// Whoever asks for a second opinion counts its requests here; the next line takes them up.
+    #[must_use]
+    pub fn opinion_requests(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.opinion_requests)
     }
 
     /// Records a window whose folder is published. Returns once the line is durable.
@@ -282,7 +293,11 @@ impl Ledger {
     }
 
     fn append(&mut self, event: Event) -> Result<(), LedgerError> {
-        let line = self.replay.next_line(self.clock.now(), event);
+        let opinion_requests = self.opinion_requests.load(Ordering::Relaxed);
+        let line = Line {
+            opinion_requests,
+            ..self.replay.next_line(self.clock.now(), event)
+        };
         let json = line.to_json().map_err(|error| self.unwritable(&error))?;
         match self.write_line(&json) {
             Err(error) if error.lacks_space() && reserve::give_up(&self.path, &self.disk)? => {
@@ -295,6 +310,8 @@ impl Ledger {
             .take(&line, json.as_bytes())
             .map_err(|damage| self.unwritable(&damage))?;
         self.torn = false;
+        let counted = &self.opinion_requests;
+        counted.fetch_sub(opinion_requests, Ordering::Relaxed);
         if self.replay.lines.is_multiple_of(checkpoint::INTERVAL) {
             self.checkpoint();
         }

@@ -52,6 +52,8 @@ pub struct Replay {
     pub incomplete: Incomplete,
     /// Windows whose count a second ask has confirmed, by what.
     pub confirmed: ConfirmedWindows,
+    /// Requests for second opinions so far.
+    pub opinion_requests: u64,
     /// Windows with records on which search has agreed with the download.
     pub search_agreed: u64,
     /// When an answer has last shown that `to` is inclusive.
@@ -157,6 +159,7 @@ impl Replay {
                 }
             }
         }
+        self.opinion_requests = self.opinion_requests.saturating_add(line.opinion_requests);
         self.lines += 1;
         self.last_line_bytes = json.len() as u64 + 1;
         self.end += self.last_line_bytes;
@@ -276,6 +279,7 @@ impl Replay {
             at,
             event,
             prev: self.last_line,
+            opinion_requests: 0,
         }
     }
 

@@ -25,7 +25,7 @@ const VARYING: [(&str, &str); 13] = [
     (r"bytes=\d+", "bytes=[SIZE]"),
     // Which windows are alike, and so suspicious, differs with the hour.
     (
-        r"\d{2,} windows by search, \d windows by a second download, \d{2,} windows not",
+        r"\d{2,} windows by search, \d windows by a second download, \d{2,} windows not \(\d+ requests\)",
         "[MANY]",
     ),
     (r"\b\d{13}\b", "[MS]"),

@@ -95,6 +95,11 @@ async fn search_is_believed_after_three_windows_and_costs_two_small_requests_the
             8 + downloaded_again(&world)
         );
         assert_eq!(requests(&world, Call::Search), 2 * 8 + 1);
+        // They are on record apart from the downloads.
+        assert_eq!(
+            world.status("shop")["opinion_requests"],
+            requests(&world, Call::Search) + downloaded_again(&world)
+        );
         let status = world.run(&["status"]).exits(0).stdout;
         assert!(!status.contains("second opinion"), "{status}");
         let last = &world.folders("shop")[7].manifest["confirmed"];

@@ -35,6 +35,9 @@ pub(super) struct JobStatus {
     #[serde(skip_serializing_if = "is_none")]
     pub(super) acknowledged: Numbers,
     pub(super) confirmed: Confirmed,
+    /// Requests that this took so far; left out while there was none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) opinion_requests: u64,
     pub(super) records: u64,
     pub(super) bytes: u64,
     pub(super) last_success: Option<Success>,
@@ -132,6 +135,7 @@ impl JobStatus {
                 windows: replay.confirmed,
                 newest,
             },
+            opinion_requests: replay.opinion_requests,
             records: replay.records,
             bytes: replay.bytes,
             last_success: replay.last_success.map(|(span, at)| Success {
@@ -194,4 +198,13 @@ fn is_none(acknowledged: &Numbers) -> bool {
 /// An instant rounded to the second, which is enough for people.
 fn whole_seconds(at: UtcMs) -> UtcMs {
     UtcMs(at.0.div_euclid(1000) * 1000)
+}
+
+/// In the form that serde wants.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -24,7 +24,11 @@ impl JobStatus {
         .filter(|(windows, _)| *windows > 0)
         .map(|(windows, how)| format!("{} {how}", count(windows, "window")))
         .collect();
-        (!told.is_empty()).then(|| told.join(", "))
+        let requests = match self.opinion_requests {
+            0 => String::new(),
+            requests => format!(" ({})", count(requests, "request")),
+        };
+        (!told.is_empty()).then(|| told.join(", ") + &requests)
     }
 
     /// The status of `job` for people, its name first.
