@@ -31,7 +31,7 @@ async fn completeness_costs_little_more_than_the_least_possible() {
 async fn a_second_opinion_costs_two_searches_a_piece_or_a_sixteenth_of_the_bytes() {
     // Windows of more than 9,999 records are searched in pieces; those of at most 50 are downloaded
     // again as a whole, those without any too.
-    let most = [(4.0, 7.0), (3.0, 10.0), (2.0, 7.0), (1.0, 200.0)];
+    let most = [(4.0, 7.0), (3.0, 10.0), (2.0, 7.0), (1.0, 110.0)];
     for ((name, shape), (searches, percent)) in WORLDS.into_iter().zip(most) {
         let SecondOpinion {
             without,
