@@ -8,6 +8,7 @@
 //!   had there.
 
 mod calibration;
+mod cap;
 mod pieces;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::span::{Millis, Span, UtcMs};
 use super::split::histogram::Histogram;
 pub use calibration::{Calibration, Found};
+pub use cap::{Cap, Cut};
+pub(crate) use cap::{disproves, reaches};
 pub(crate) use pieces::{MOST_BY_SEARCH, Piece, by_download, by_search};
 
 /// Of the windows that are not new, one in so many is asked for again: a cap or a shard that is gone
@@ -26,8 +29,8 @@ const NEW_FOR: Millis = Millis::from_days(1);
 /// A gap at an edge of a window is suspicious from so many mean distances between records on. By
 /// chance one window in a million has such a gap, since e^-14 is about 10^-6.
 const LONGEST_GAP: f64 = 14.0;
-/// Zips of consecutive windows are suspicious that differ by no more than one in so many bytes: a cap
-/// in bytes looks like that.
+/// Zips are alike that differ by no more than one in so many bytes: a service that cuts at a number of
+/// bytes may end an answer at the last whole record.
 const ALIKE: u64 = 100;
 /// Fewer records tell nothing of a density.
 const DENSITY_FROM: u64 = 20;
@@ -107,6 +110,8 @@ pub(crate) struct Facts<'a> {
     pub largest: u64,
     /// Bytes of its largest zip.
     pub zip_bytes: u64,
+    /// About how many bytes the service hands out at most.
+    pub byte_cap: u64,
     /// Bytes of the largest zip of the window with records before it, if known.
     pub zip_bytes_before: Option<u64>,
 }
@@ -148,10 +153,12 @@ fn is_sampled(window: Span) -> bool {
 /// Whether something about a window speaks for records that were left out.
 fn is_suspicious(facts: Facts<'_>) -> bool {
     let is_repeated = facts.records > 0 && facts.before == Some(facts.records);
-    let is_as_long = facts.zip_bytes_before.is_some_and(|before| {
-        facts.records > 0 && before.abs_diff(facts.zip_bytes) <= before / ALIKE
-    });
-    let is_nearly_full = facts.largest < facts.cap && facts.largest >= facts.cap - facts.cap / 10;
+    let is_as_long = facts.records > 0
+        && facts
+            .zip_bytes_before
+            .is_some_and(|before| cap::is_alike(before, facts.zip_bytes));
+    let is_nearly_full = facts.largest < facts.cap && facts.largest >= facts.cap - facts.cap / 10
+        || facts.zip_bytes >= facts.byte_cap - facts.byte_cap / 10;
     is_repeated || is_as_long || is_nearly_full || has_bare_edge(facts.histogram)
 }
 

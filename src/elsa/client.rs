@@ -1,6 +1,7 @@
 //! The client of one account: signs, sends, and streams the answer, with a deadline on every
 //! phase. It never retries: it says what a failure means, and the caller decides what to do.
 
+pub mod cuts;
 mod download;
 mod search;
 mod service_clock;
@@ -29,6 +30,7 @@ use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
+use cuts::Cuts;
 
 use service_clock::{Heard, ServiceClock, Signed};
 
@@ -79,8 +81,7 @@ pub struct Client {
     /// The smallest number of records at which the service has cut an answer although more had
     /// been asked for; `u64::MAX` while none is known.
     hidden_cap: AtomicU64,
-    /// How often a second opinion has shown that the service cuts answers of this account.
-    cuts: AtomicU64,
+    cuts: Cuts,
     deadlines: Deadlines,
 }
 
@@ -142,7 +143,7 @@ impl Client {
             clock,
             service_clock: ServiceClock::default(),
             hidden_cap: AtomicU64::new(u64::MAX),
-            cuts: AtomicU64::new(0),
+            cuts: Cuts::default(),
             deadlines,
         })
     }
@@ -207,16 +208,10 @@ impl Client {
         self.hidden_cap.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// How often a second opinion has shown since the start that the service cuts answers of this
-    /// account.
+    /// How the service was found to cut answers of this account.
     #[must_use]
-    pub fn cuts(&self) -> u64 {
-        self.cuts.load(Ordering::Relaxed)
-    }
-
-    /// A second opinion has shown it.
-    pub fn note_cut(&self) {
-        self.cuts.fetch_add(1, Ordering::Relaxed);
+    pub const fn cuts(&self) -> &Cuts {
+        &self.cuts
     }
 
     /// Delays all further requests of this account for so long.

@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::domain::assembly::{Assembled, Assembly, Piece};
 use crate::domain::job::ToBound;
 use crate::domain::records_digest::RecordsDigest;
+use crate::domain::second_opinion::reaches;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
@@ -289,6 +290,7 @@ impl Ask for Answers<'_> {
             unpacked,
             received_at,
         } = answered;
+        let zip_bytes = zip.bytes;
         let part = Part {
             from_ms: span.from(),
             to_ms: span.to(),
@@ -302,8 +304,23 @@ impl Ask for Answers<'_> {
         let digest = unpacked.records.map(|_| unpacked.seen.digest);
         self.put_aside(id, part, digest);
         self.histograms.insert(id, unpacked.seen.histogram);
+        let cuts = self.source.client.cuts();
+        let is_full = reaches(zip_bytes, cuts.bytes());
+        if is_full {
+            // So many records fit into such a zip here.
+            self.suspected_cap = unpacked.records.or(self.suspected_cap);
+        }
+        if cuts.disproved(zip_bytes) {
+            tracing::warn!(
+                job = %self.source.job.name,
+                zip_bytes,
+                "the service hands out more bytes than it had seemed to; answers are believed again \
+                 whatever their length"
+            );
+        }
         Ok(Answer {
             id,
+            is_full,
             records: unpacked.records,
             digest,
             sample: unpacked.seen.inside.finish(),

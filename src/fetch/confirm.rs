@@ -133,6 +133,7 @@ pub(super) async fn confirm(
         cap,
         largest: counted.largest,
         zip_bytes: counted.zip_bytes,
+        byte_cap: source.client.cuts().bytes(),
         zip_bytes_before: wanted.zip_bytes_before,
     };
     if !is_doubtful && !is_asked(wanted.cross_check, facts, now) {

@@ -160,7 +160,7 @@ impl Round {
                 heard.extend(shown.map(|(by, span, records)| Heard { by, span, records }));
                 Self {
                     number: self.number + 1,
-                    manner: self.manner.and(again),
+                    manner: self.manner.and(again, counted.zip_bytes),
                     doubt: Some(opinion.words()),
                     heard,
                     was_empty: None,
@@ -176,7 +176,7 @@ impl Round {
     /// Whether the service was found to cut answers: a contradiction took smaller answers to end, or
     /// has not ended.
     pub(super) fn is_cut(&self, opinion: &Opinion) -> bool {
-        let Manner { cap, longest } = self.manner;
+        let Manner { cap, longest, .. } = self.manner;
         cap.is_some() || longest.is_some() || opinion.verdict == Some(Verdict::More)
     }
 

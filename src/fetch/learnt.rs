@@ -4,7 +4,7 @@ use super::Source;
 use crate::archive::count::LOG_TIME;
 use crate::domain::bound::to_bound;
 use crate::domain::job::{Job, ToBound};
-use crate::domain::second_opinion::{Again, Calibration};
+use crate::domain::second_opinion::{Again, Calibration, Cap, Cut};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::split::resolve::SpanLimit;
 
@@ -70,17 +70,21 @@ impl Learnt {
 pub(super) struct Manner {
     /// A cap in records that the service seems to have.
     pub(super) cap: Option<u64>,
+    /// Bytes of the zip with so many records.
+    pub(super) zip_bytes: u64,
     /// The longest span that it seems to answer whole.
     pub(super) longest: Option<Millis>,
 }
 
 impl Manner {
-    /// The same, changed by what follows a disagreement.
-    pub(super) fn and(self, again: Again) -> Self {
+    /// The same, changed by what follows a disagreement on answers of which the largest zip has so many
+    /// bytes.
+    pub(super) fn and(self, again: Again, zip_bytes: u64) -> Self {
         match again {
             Again::AsBefore => self,
             Again::CappedAt(records) => Self {
                 cap: Some(records),
+                zip_bytes,
                 ..self
             },
             Again::NoLongerThan(longest) => Self {
@@ -93,6 +97,7 @@ impl Manner {
     /// The window was confirmed, so what it took is remembered for the next ones.
     /// `cap` is what of it was not disproved meanwhile.
     pub(super) fn believe(self, source: &Source, cap: Option<u64>, learnt: &mut Learnt) {
+        let cap = self.cap.and(cap);
         let manner = Self { cap, ..self };
         match manner {
             Self {
@@ -107,16 +112,37 @@ impl Manner {
                 );
                 learnt.span_limit = learnt.span_limit.at_most(longest);
             }
-            Self { cap: Some(cap), .. } => {
-                tracing::warn!(
-                    job = %source.job.name,
-                    cap,
-                    "the service cuts answers without saying so; from now on answers of this \
-                     account with so many records are taken to be cut"
-                );
-                source.client.learn_hidden_cap(cap);
-            }
+            Self {
+                cap: Some(records),
+                zip_bytes,
+                ..
+            } => learn_cap(source, Cut { records, zip_bytes }),
             Self { .. } => {}
+        }
+    }
+}
+
+/// Remembers the cap that explains an answer which was cut.
+fn learn_cap(source: &Source, cut: Cut) {
+    match source.client.cuts().cap(cut) {
+        Cap::Records(cap) => {
+            tracing::warn!(
+                job = %source.job.name,
+                cap,
+                "the service cuts answers without saying so; from now on answers of this account with \
+                 so many records are taken to be cut"
+            );
+            source.client.learn_hidden_cap(cap);
+        }
+        Cap::Bytes(bytes) => {
+            tracing::warn!(
+                job = %source.job.name,
+                bytes,
+                "the service cuts answers at a number of bytes without saying so; from now on zips of \
+                 this account with about so many bytes are taken to be cut"
+            );
+            // What was learnt of the cut before was its bytes' doing.
+            source.client.forget_hidden_cap();
         }
     }
 }

@@ -246,7 +246,7 @@ pub async fn fetch(
             }
         };
         if cut {
-            source.client.note_cut();
+            source.client.cuts().note();
         }
         let mut confirmed = Confirmed { cut, ..confirmed };
         if let Some(why) = confirm::half_forgotten(source, wanted, &counted, &confirmed) {

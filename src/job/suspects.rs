@@ -22,7 +22,7 @@ impl Suspects {
     /// Takes note of cuts since the last time: what the job has archived since a second opinion last
     /// confirmed one of its windows is suspect.
     pub(super) fn note(&mut self, client: &Client, job: &Job, replay: &Replay) {
-        let before = std::mem::replace(&mut self.cuts, client.cuts());
+        let before = std::mem::replace(&mut self.cuts, client.cuts().found());
         if self.cuts != before && job.cross_check != CrossCheck::Off {
             self.windows.extend(replay.not_confirmed_since());
         }

@@ -6,7 +6,7 @@ use elsa_archiver::domain::span::Millis;
 use elsa_archiver::simulator::truth::{Difference, seqs_in};
 use elsa_archiver::simulator::{Call, Lie, LieKind, LyingCalls, Project, Search, SearchAccess};
 
-use crate::harness::{Due, Folder, PROJECT_ID, project_key, tell};
+use crate::harness::{Due, Folder, Job, PROJECT_ID, World, project_key, tell};
 use crate::second_opinion::{job, requests, world};
 
 /// Logs of each window of a liar's world.
@@ -141,6 +141,34 @@ fn an_answer_that_is_cut_at_a_number_of_records_is_found_out() {
 #[test]
 fn an_answer_that_is_cut_at_a_number_of_bytes_is_found_out() {
     assert_found_out(LieKind::CapBytes(100_000));
+}
+
+/// Guarantee: Confirmed
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_in_bytes_is_learnt_as_one_whatever_the_number_of_records() {
+    let due = Due::hours(4);
+    let jobs = [("shop", 60), ("site", 400)];
+    let projects = jobs.map(|(name, body)| {
+        let logs = LOGS * due.windows.len();
+        let key = project_key(name);
+        Project::uniform(&key, PROJECT_ID, 7, due.whole(), logs).with_body_size(body)
+    });
+    let world = World::of(projects).await;
+    world.service.set_lies(vec![Lie {
+        kind: LieKind::CapBytes(100_000),
+        times: None,
+        calls: LyingCalls::Download,
+    }]);
+    let all =
+        |(name, _): (&'static str, usize)| Job::new(name, &due).with("cross_check", "\"all\"");
+    world.configure(&jobs.map(all));
+    world
+        .once()
+        .exits(0)
+        .says("the service cuts answers at a number of bytes");
+    for (name, _) in jobs {
+        world.assert_archived(name, &due.windows);
+    }
 }
 
 /// Guarantee: Confirmed

@@ -33,6 +33,7 @@ fn facts(histogram: &Histogram) -> Facts<'_> {
         cap: 200_000,
         largest: records,
         zip_bytes: 100 * records,
+        byte_cap: u64::MAX,
         zip_bytes_before: None,
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct Answer {
     pub sample: Sample,
     /// How many are known to lie outside.
     pub outside: u64,
+    /// Whether it has about as many bytes as the service was found to hand out at most.
+    pub is_full: bool,
 }
 
 /// Asks the service, and keeps or discards what it has answered.
@@ -211,7 +213,7 @@ impl<A: Ask> Resolver<'_, A> {
         }
         let more_was_had = records < self.largest;
         self.largest = self.largest.max(records);
-        if records >= self.ask.cap() {
+        if records >= self.ask.cap() || answer.is_full {
             return self.capped(span, answer, records).await;
         }
         if records > 0 && records.is_multiple_of(self.limit) && !more_was_had {

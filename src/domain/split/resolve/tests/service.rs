@@ -249,6 +249,7 @@ impl Ask for Service {
                 digest,
                 sample: sampler.finish(),
                 outside: 0,
+                is_full: false,
             })
         };
         std::future::ready(answer)
