@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::attempt::{Answered, Asked};
+use super::learnt::is_full;
 use super::retry::until_answered;
 use super::staging::Place;
 use super::{Counted, Source, ToBoundKnown, Wanted, staging};
@@ -14,7 +15,6 @@ use crate::digest::Digest;
 use crate::domain::assembly::{Assembled, Assembly, Piece};
 use crate::domain::job::ToBound;
 use crate::domain::records_digest::RecordsDigest;
-use crate::domain::second_opinion::reaches;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
@@ -304,19 +304,10 @@ impl Ask for Answers<'_> {
         let digest = unpacked.records.map(|_| unpacked.seen.digest);
         self.put_aside(id, part, digest);
         self.histograms.insert(id, unpacked.seen.histogram);
-        let cuts = self.source.client.cuts();
-        let is_full = reaches(zip_bytes, cuts.bytes());
+        let is_full = is_full(self.source, zip_bytes);
         if is_full {
             // So many records fit into such a zip here.
             self.suspected_cap = unpacked.records.or(self.suspected_cap);
-        }
-        if cuts.disproved(zip_bytes) {
-            tracing::warn!(
-                job = %self.source.job.name,
-                zip_bytes,
-                "the service hands out more bytes than it had seemed to; answers are believed again \
-                 whatever their length"
-            );
         }
         Ok(Answer {
             id,

@@ -4,7 +4,7 @@ use super::Source;
 use crate::archive::count::LOG_TIME;
 use crate::domain::bound::to_bound;
 use crate::domain::job::{Job, ToBound};
-use crate::domain::second_opinion::{Again, Calibration, Cap, Cut};
+use crate::domain::second_opinion::{Again, Calibration, Cap, Cut, reaches};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::split::resolve::SpanLimit;
 
@@ -145,4 +145,19 @@ fn learn_cap(source: &Source, cut: Cut) {
             source.client.forget_hidden_cap();
         }
     }
+}
+
+/// Whether a zip has about as many bytes as the service was found to hand out at most. A longer one
+/// shows that there is no such cap.
+pub(super) fn is_full(source: &Source, zip_bytes: u64) -> bool {
+    let cuts = source.client.cuts();
+    if cuts.disproved(zip_bytes) {
+        tracing::warn!(
+            job = %source.job.name,
+            zip_bytes,
+            "the service hands out more bytes than it had seemed to; answers are believed again \
+             whatever their length"
+        );
+    }
+    reaches(zip_bytes, cuts.bytes())
 }
