@@ -4,7 +4,7 @@
 use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::{
-    Call, Dialect, EmptyAnswer, JsonLayout, Lie, LieKind, LyingCalls, Project, Search,
+    Call, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Lie, LieKind, LyingCalls, Project, Search,
     SearchAccess, SearchForm, Settings, TimeStyle,
 };
 use serde_json::json;
@@ -477,4 +477,35 @@ async fn manifest_and_status_tell_what_is_confirmed_what_could_not_be_and_what_i
         tell(&ran.stdout);
         ran.prints(&format!("status_{name}"));
     }
+}
+
+/// Guarantee: Confirmed
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_shows_more_and_fails_while_it_counts_them_has_shown_more() {
+    let due = Due::hours(6);
+    let world = world(due.project("shop"), Search::default()).await;
+    world.configure(&[job(&due).with("to_bound", "\"inclusive\"")]);
+    let [from, to] = [due.since(), due.windows[5].from()].map(|at| at.to_string());
+    world
+        .run(&["backfill", "--job", "shop", "--from", &from, "--to", &to])
+        .exits(0);
+    // A shard is gone for good.
+    world.service.set_lies(vec![Lie {
+        kind: LieKind::OneIn(3),
+        times: None,
+        calls: LyingCalls::Download,
+    }]);
+    let gone = Fault::Status {
+        http: 403,
+        error_code: "210".to_owned(),
+        message: "gone".to_owned(),
+        retry_after: None,
+    };
+    // The download, an answer without records, and what is at n, at n - 1 and far beyond.
+    let until_it_counts = (0..5).map(|_| None);
+    let faults = FaultPlan::steps(until_it_counts.chain([Some(gone)]));
+    world.service.set_faults(faults.also_for_search());
+    world.once().exits(1);
+    assert_eq!(world.folders("shop")[5].manifest["status"], "unproven");
+    world.run(&["status"]).exits(1);
 }
