@@ -81,9 +81,11 @@ impl View<'_> {
         due
     }
 
-    /// Before this instant a window is not rechecked.
+    /// Before this instant a window is not rechecked. One that may lack records waits for no recheck.
     pub(super) fn recheck_at(self, window: Window) -> UtcMs {
-        let asked = self.replay.recheckable.asked(window);
+        let in_ledger = &self.replay.recheckable;
+        let is_suspect = self.suspects.contains(window) || in_ledger.is_suspect(window);
+        let asked = in_ledger.asked(window).filter(|_| !is_suspect);
         let after = asked.and_then(|asked| self.job.recheck.after(asked));
         window.to().plus(after.unwrap_or(Millis::ZERO))
     }
