@@ -99,7 +99,7 @@ pub struct Wanted {
     pub before: Option<u64>,
     /// Bytes of the largest zip of the window with records before it, if known.
     pub zip_bytes_before: Option<u64>,
-    /// Whether the job has archived nothing yet.
+    /// Whether nothing is archived of the time before it, and it is not known to be complete.
     pub is_first: bool,
     /// Whether it is archived as empty, and seen again.
     pub was_empty: bool,

@@ -257,7 +257,7 @@ impl JobRunner {
             cross_check: mode.cross_check(self.job.cross_check),
             before: replay.estimator.last(),
             zip_bytes_before: self.learnt.zip_bytes,
-            is_first: replay.coverage.spans().next().is_none(),
+            is_first: self.view().is_first(window, before.as_ref()),
             was_empty: before
                 .as_ref()
                 .is_some_and(|before| before.records == Some(0)),

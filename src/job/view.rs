@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::suspects::Suspects;
 use super::{Mode, Outcome};
+use crate::archive::publish::Archived;
 use crate::archive::store::Store;
 use crate::domain::coverage::Coverage;
 use crate::domain::failures::{Failed, Task};
@@ -12,6 +13,7 @@ use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
 use crate::domain::queue::{self, Pauses, Work};
 use crate::domain::span::{Millis, UtcMs};
+use crate::domain::split::Status;
 use crate::domain::window::Window;
 use crate::ledger::replay::Replay;
 
@@ -98,6 +100,14 @@ impl View<'_> {
         let before = archived().any(|span| span.from() < window.from());
         let after = archived().any(|span| span.to() > window.to());
         lasts && after && (before || window.from() <= self.job.since)
+    }
+
+    /// Whether nothing is archived of the time before a window, and it is not known to be complete by what
+    /// was archived of it `before`.
+    pub(super) fn is_first(self, window: Window, before: Option<&Archived>) -> bool {
+        let oldest = self.replay.coverage.spans().next();
+        let is_oldest = oldest.is_none_or(|span| span.from() >= window.from());
+        is_oldest && before.is_none_or(|before| before.status != Status::Complete)
     }
 
     /// Whether a window has settled since the cycle began: it is not to wait for rechecks.
