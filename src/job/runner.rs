@@ -261,6 +261,7 @@ impl JobRunner {
             was_empty: before
                 .as_ref()
                 .is_some_and(|before| before.records == Some(0)),
+            is_contradicted: replay.incomplete.is_contradicted(window),
             is_left_alone: self.view().is_left_alone(window),
         };
         Ok(Start {

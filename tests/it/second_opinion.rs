@@ -4,8 +4,8 @@
 use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::{
-    Call, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Lie, LieKind, LyingCalls, Project, Search,
-    SearchAccess, SearchForm, Settings, TimeStyle,
+    Call, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Lie, LieKind, LyingCalls, Project,
+    Search, SearchAccess, SearchForm, Settings, TimeStyle,
 };
 use serde_json::json;
 
