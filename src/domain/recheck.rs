@@ -170,15 +170,22 @@ impl Recheckable {
     /// Whether a window is among them.
     #[must_use]
     pub fn is_due(&self, window: Window, now: UtcMs, job: &Job) -> bool {
-        let Some(asked) = self.asked(window).filter(|_| job.enabled) else {
+        let Some(asked) = self.asked(window) else {
             return false;
         };
         let Some(due_at) = due_at(window, asked, now, job.recheck) else {
             return false;
         };
-        let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
         let is_time = due_at <= now && now < due_at.plus(DUE_FOR);
-        is_time && is_kept && window.to() > job.since
+        is_time && self.may_be_asked(window, now, job)
+    }
+
+    /// Whether a window of `job` can be requested once more at all: it is remembered, and the service
+    /// still keeps it.
+    #[must_use]
+    pub fn may_be_asked(&self, window: Window, now: UtcMs, job: &Job) -> bool {
+        let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
+        job.enabled && is_kept && window.to() > job.since && self.asked(window).is_some()
     }
 
     /// Every window that is remembered, for a checkpoint.

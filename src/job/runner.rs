@@ -113,7 +113,7 @@ impl JobRunner {
         }
 
         let replay = self.recorder.ledger.replay();
-        self.suspects.note(&self.client, &self.job, replay);
+        self.suspects.note(&self.client, &self.job, replay, ours);
         let mut outcome = Outcome::default();
         let now = self.time(&planned, stop).await;
         let mut due = planned(now, &self.recorder.ledger.replay().coverage, &self.job);
@@ -147,7 +147,7 @@ impl JobRunner {
         if self.recorder.breaker.is_closed() && !stop.is_cancelled() {
             // The service may have been found to cut answers meanwhile.
             let replay = self.recorder.ledger.replay();
-            self.suspects.note(&self.client, &self.job, replay);
+            self.suspects.note(&self.client, &self.job, replay, ours);
             let mut more = self.view().suspects(now, mode);
             more.retain(|window| !suspects.contains(window));
             outcome.unchecked += more.len() as u64;
