@@ -105,7 +105,8 @@ pub struct Wanted {
     pub was_empty: bool,
     /// Whether it is archived, and an answer since then contradicts that.
     pub is_contradicted: bool,
-    /// Whether it has failed for a day, while others before and after it are archived.
+    /// Whether it has failed for a day, while others before and after it are archived, or was archived
+    /// for that reason.
     pub is_left_alone: bool,
 }
 

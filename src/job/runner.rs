@@ -262,7 +262,7 @@ impl JobRunner {
                 .as_ref()
                 .is_some_and(|before| before.records == Some(0)),
             is_contradicted: replay.incomplete.is_contradicted(window),
-            is_left_alone: self.view().is_left_alone(window),
+            is_left_alone: self.view().is_left_alone(window, before.as_ref()),
         };
         Ok(Start {
             work,

@@ -92,8 +92,13 @@ impl View<'_> {
         window.to().plus(after.unwrap_or(Millis::ZERO))
     }
 
-    /// Whether a window has failed for a day, while others before and after it are archived.
-    pub(super) fn is_left_alone(self, window: Window) -> bool {
+    /// Whether a window has failed for a day, while others before and after it are archived; or was
+    /// archived for that reason `before`, and is seen again.
+    pub(super) fn is_left_alone(self, window: Window, before: Option<&Archived>) -> bool {
+        if let Some(before) = before {
+            let is_unknown = before.records.is_none() && before.bytes == 0;
+            return is_unknown && before.status == Status::Unproven;
+        }
         let failures = self.replay.failures(Task::Archive).get(&window);
         let lasts = failures.is_some_and(|known| known.first.plus(LEFT_ALONE) <= self.ours);
         let archived = || self.replay.coverage.spans();

@@ -440,6 +440,15 @@ async fn a_window_that_is_refused_for_a_day_is_unproven_where_search_can_t_say_t
     let reason = window["confirmed"]["reason"].as_str().unwrap();
     assert!(reason.contains("has refused it for a day"), "{reason}");
     world.run(&["verify"]).exits(1).shows("unproven");
+    world.run(&["status", "--ack", "shop"]).exits(0);
+
+    // Seen again the next day, and refused again, it is what it was.
+    let recheck = format!("\"{}s\"", due.settle_s + 60);
+    world.configure(&[job(&due).with("recheck", &recheck)]);
+    world.make_ledger_older("shop", &due);
+    world.once().exits(0).shows("30 rechecked");
+    world.run(&["status"]).exits(0);
+    assert_eq!(world.folders("shop").len(), 30);
 }
 
 /// Guarantee: Confirmed
