@@ -174,7 +174,9 @@ impl JobRunner {
             {
                 if work.task == Task::Recheck
                     && mode.yields_to_new_windows()
-                    && self.view().has_new_window()
+                    && self
+                        .view()
+                        .has_new_window(|window| deferred.contains_key(window))
                 {
                     queue.retain(|work| work.task == Task::Archive);
                     continue;

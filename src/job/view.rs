@@ -115,9 +115,11 @@ impl View<'_> {
         is_oldest && before.is_none_or(|before| before.status != Status::Complete)
     }
 
-    /// Whether a window has settled since the cycle began: it is not to wait for rechecks.
-    pub(super) fn has_new_window(self) -> bool {
-        let due = plan(self.both, &self.closed(), self.job);
+    /// Whether a window has settled since the cycle began: it is not to wait for rechecks. Those that
+    /// are `asked` for again have had their turn, and wait behind them.
+    pub(super) fn has_new_window(self, asked: impl Fn(&Window) -> bool) -> bool {
+        let mut due = plan(self.both, &self.closed(), self.job);
+        due.retain(|window| !asked(window));
         queue::has_new_window(&due, self.replay.failures(Task::Archive))
     }
 
