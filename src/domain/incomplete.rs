@@ -98,6 +98,13 @@ impl Incomplete {
         recorded.is_some_and(|recorded| recorded.acknowledged)
     }
 
+    /// Whether `window` was archived as complete, and a later answer contradicts that.
+    #[must_use]
+    pub(crate) fn is_contradicted(&self, window: Window) -> bool {
+        let recorded = self.windows.get(&window);
+        recorded.is_some_and(|recorded| recorded.contradicted)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn all(&self) -> Numbers {

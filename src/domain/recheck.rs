@@ -75,9 +75,9 @@ pub struct Asked {
     pub is_empty: bool,
     /// Whether its second opinion is asked for again.
     pub retry: bool,
-    /// Whether the service was found to cut answers after it was archived, and before another
-    /// window was confirmed.
-    pub is_suspect: bool,
+    /// When the service was found to cut answers, if that was after it was archived, and before
+    /// another window was confirmed.
+    pub suspected: Option<UtcMs>,
 }
 
 impl Asked {
@@ -120,7 +120,7 @@ impl Recheckable {
         if let Some(asked) = self.windows.get_mut(&window) {
             asked.at = at;
             asked.again = true;
-            asked.is_suspect = false;
+            asked.suspected = None;
         }
     }
 
@@ -133,11 +133,13 @@ impl Recheckable {
         }
     }
 
-    /// Records that the service cuts answers. The windows whose lines begin at `line` or later may
-    /// lack records where they are not [sure](Asked::is_sure), and are due at once.
-    pub fn suspect_since(&mut self, line: u64) {
+    /// Records that the service was found to cut answers at `at`. The windows whose lines begin at
+    /// `line` or later may lack records where they are not [sure](Asked::is_sure), and are due at once.
+    pub fn suspect_since(&mut self, line: u64, at: UtcMs) {
         for asked in self.windows.values_mut() {
-            asked.is_suspect |= asked.line >= line && !asked.is_sure();
+            if asked.line >= line && !asked.is_sure() {
+                asked.suspected = Some(at);
+            }
         }
     }
 
@@ -161,21 +163,29 @@ impl Recheckable {
     /// Whether a window may lack records, since the service was found to cut answers.
     #[must_use]
     pub fn is_suspect(&self, window: Window) -> bool {
-        self.asked(window).is_some_and(|asked| asked.is_suspect)
+        self.asked(window)
+            .is_some_and(|asked| asked.suspected.is_some())
     }
 
     /// Whether a window is among them.
     #[must_use]
     pub fn is_due(&self, window: Window, now: UtcMs, job: &Job) -> bool {
-        let Some(asked) = self.asked(window).filter(|_| job.enabled) else {
+        let Some(asked) = self.asked(window) else {
             return false;
         };
         let Some(due_at) = due_at(window, asked, now, job.recheck) else {
             return false;
         };
-        let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
         let is_time = due_at <= now && now < due_at.plus(DUE_FOR);
-        is_time && is_kept && window.to() > job.since
+        is_time && self.may_be_asked(window, now, job)
+    }
+
+    /// Whether a window of `job` can be requested once more at all: it is remembered, and the service
+    /// still keeps it.
+    #[must_use]
+    pub fn may_be_asked(&self, window: Window, now: UtcMs, job: &Job) -> bool {
+        let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
+        job.enabled && is_kept && window.to() > job.since && self.asked(window).is_some()
     }
 
     /// Every window that is remembered, for a checkpoint.
@@ -186,8 +196,9 @@ impl Recheckable {
 
 /// When a window is due for its recheck; `None` if it had it.
 fn due_at(window: Window, asked: Asked, now: UtcMs, recheck: Recheck) -> Option<UtcMs> {
-    if asked.is_suspect {
-        return Some(asked.at.min(now));
+    if let Some(at) = asked.suspected {
+        // However long ago it was archived.
+        return Some(at.min(now));
     }
     let after = recheck.after(asked)?;
     let of_its_end = window.to().plus(after);
@@ -352,7 +363,7 @@ mod tests {
             confirmed: Way::None,
             is_empty: false,
             retry: false,
-            is_suspect: false,
+            suspected: None,
         };
         known.archived(window, asked);
         (known, window)
@@ -380,7 +391,7 @@ mod tests {
             confirmed: Way::None,
             is_empty: false,
             retry: false,
-            is_suspect: false,
+            suspected: None,
         };
         known.archived(window, late);
         assert_eq!(known.due(UtcMs(49 * HOUR - 1), &daily()), []);
@@ -394,7 +405,7 @@ mod tests {
             confirmed: Way::None,
             is_empty: false,
             retry: false,
-            is_suspect: false,
+            suspected: None,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
@@ -433,6 +444,21 @@ mod tests {
         assert_eq!(known.due(last, &moved), []);
     }
 
+    /// Guarantee: Confirmed
+    /// Guarantee: Bounded
+    #[test]
+    fn what_may_lack_records_is_due_for_a_week_however_long_ago_it_was_archived() {
+        let (mut known, window) = one_window();
+        let found = UtcMs(HOUR + DUE_FOR.0 * 2);
+        known.suspect_since(0, found);
+        for job in [job(), daily()] {
+            assert_eq!(known.due(found, &job), [window]);
+            assert_eq!(known.due(found.plus(DUE_FOR), &job), []);
+        }
+        known.unchanged(window, found);
+        assert_eq!(known.due(found, &job()), []);
+    }
+
     /// Guarantee: Complete
     #[test]
     fn an_ask_that_a_wrong_clock_has_dated_is_none() {
@@ -444,7 +470,7 @@ mod tests {
             confirmed: Way::None,
             is_empty: false,
             retry: false,
-            is_suspect: false,
+            suspected: None,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(30 * HOUR), &daily()), [window]);
@@ -465,7 +491,7 @@ mod tests {
                 confirmed: Way::None,
                 is_empty: false,
                 retry: false,
-                is_suspect: false,
+                suspected: None,
             };
             known.archived(window, asked);
         }
@@ -479,7 +505,7 @@ mod tests {
                 confirmed: Way::None,
                 is_empty: false,
                 retry: false,
-                is_suspect: false,
+                suspected: None,
             };
             known.archived(span((hour - 90_000) * HOUR, (hour - 89_999) * HOUR), asked);
         }
@@ -635,7 +661,7 @@ mod tests {
             confirmed: Way::Search,
             is_empty: false,
             retry: false,
-            is_suspect: false,
+            suspected: None,
         };
         known.archived(window, asked);
         assert_eq!(known.due(UtcMs(25 * HOUR - 1), &by_default), []);

@@ -108,11 +108,14 @@ pub struct Wanted {
     pub before: Option<u64>,
     /// Bytes of the largest zip of the window with records before it, if known.
     pub zip_bytes_before: Option<u64>,
-    /// Whether the job has archived nothing yet.
+    /// Whether nothing is archived of the time before it, and it is not known to be complete.
     pub is_first: bool,
     /// Whether it is archived as empty, and seen again.
     pub was_empty: bool,
-    /// Whether it has failed for a day, while others before and after it are archived.
+    /// Whether it is archived, and an answer since then contradicts that.
+    pub is_contradicted: bool,
+    /// Whether it has failed for a day, while others before and after it are archived, or was archived
+    /// for that reason.
     pub is_left_alone: bool,
 }
 
@@ -295,7 +298,8 @@ async fn still_agrees(
     learnt: &mut Learnt,
 ) -> Result<Option<Confirmed>, WindowError> {
     let is_asked = wanted.cross_check != CrossCheck::Off && manifest.status == Status::Complete;
-    if !is_asked || !learnt.search.is_believed() {
+    // Search only counts: it can't tell which of two answers with as many records is right.
+    if !is_asked || wanted.is_contradicted || !learnt.search.is_believed() {
         return Ok(None);
     }
     let now = source.shared.clock.now();

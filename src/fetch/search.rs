@@ -94,12 +94,18 @@ async fn pieces_searched(
             to_bound = ToBound::Inclusive;
             verdict = judged(source, piece, to_bound, search).await?;
         }
-        let found = match verdict {
-            Verdict::Same => Some(expected),
-            Verdict::More => {
-                counted(source, span, expected + 1..MOST_BY_SEARCH, to_bound, search).await?
-            }
-            Verdict::Fewer => counted(source, span, 0..expected - 1, to_bound, search).await?,
+        let counts = match verdict {
+            Verdict::Same => None,
+            Verdict::More => Some(expected + 1..MOST_BY_SEARCH),
+            Verdict::Fewer => Some(0..expected - 1),
+        };
+        let found = match counts {
+            None => Some(expected),
+            Some(counts) => match counted(source, span, counts, to_bound, search).await {
+                Err(Untold::Stopped) => return Err(Untold::Stopped),
+                // That it differs is known, by however many records.
+                counted => counted.unwrap_or_default(),
+            },
         };
         searched.verdict = verdict;
         searched.spans.push(ConfirmedSpan {

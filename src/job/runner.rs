@@ -113,7 +113,7 @@ impl JobRunner {
         }
 
         let replay = self.recorder.ledger.replay();
-        self.suspects.note(&self.client, &self.job, replay);
+        self.suspects.note(&self.client, &self.job, replay, ours);
         let mut outcome = Outcome::default();
         let now = self.time(&planned, stop).await;
         let mut due = planned(now, &self.recorder.ledger.replay().coverage, &self.job);
@@ -147,7 +147,7 @@ impl JobRunner {
         if self.recorder.breaker.is_closed() && !stop.is_cancelled() {
             // The service may have been found to cut answers meanwhile.
             let replay = self.recorder.ledger.replay();
-            self.suspects.note(&self.client, &self.job, replay);
+            self.suspects.note(&self.client, &self.job, replay, ours);
             let mut more = self.view().suspects(now, mode);
             more.retain(|window| !suspects.contains(window));
             outcome.unchecked += more.len() as u64;
@@ -174,7 +174,9 @@ impl JobRunner {
             {
                 if work.task == Task::Recheck
                     && mode.yields_to_new_windows()
-                    && self.view().has_new_window()
+                    && self
+                        .view()
+                        .has_new_window(|window| deferred.contains_key(window))
                 {
                     queue.retain(|work| work.task == Task::Archive);
                     continue;
@@ -257,11 +259,12 @@ impl JobRunner {
             cross_check: mode.cross_check(self.job.cross_check),
             before: replay.estimator.last(),
             zip_bytes_before: self.learnt.zip_bytes,
-            is_first: replay.coverage.spans().next().is_none(),
+            is_first: self.view().is_first(window, before.as_ref()),
             was_empty: before
                 .as_ref()
                 .is_some_and(|before| before.records == Some(0)),
-            is_left_alone: self.view().is_left_alone(window),
+            is_contradicted: replay.incomplete.is_contradicted(window),
+            is_left_alone: self.view().is_left_alone(window, before.as_ref()),
         };
         Ok(Start {
             work,

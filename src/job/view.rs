@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::suspects::Suspects;
 use super::{Mode, Outcome};
+use crate::archive::publish::Archived;
 use crate::archive::store::Store;
 use crate::domain::coverage::Coverage;
 use crate::domain::failures::{Failed, Task};
@@ -12,6 +13,7 @@ use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
 use crate::domain::queue::{self, Pauses, Work};
 use crate::domain::span::{Millis, UtcMs};
+use crate::domain::split::Status;
 use crate::domain::window::Window;
 use crate::ledger::replay::Replay;
 
@@ -81,15 +83,22 @@ impl View<'_> {
         due
     }
 
-    /// Before this instant a window is not rechecked.
+    /// Before this instant a window is not rechecked. One that may lack records waits for no recheck.
     pub(super) fn recheck_at(self, window: Window) -> UtcMs {
-        let asked = self.replay.recheckable.asked(window);
+        let in_ledger = &self.replay.recheckable;
+        let is_suspect = self.suspects.contains(window) || in_ledger.is_suspect(window);
+        let asked = in_ledger.asked(window).filter(|_| !is_suspect);
         let after = asked.and_then(|asked| self.job.recheck.after(asked));
         window.to().plus(after.unwrap_or(Millis::ZERO))
     }
 
-    /// Whether a window has failed for a day, while others before and after it are archived.
-    pub(super) fn is_left_alone(self, window: Window) -> bool {
+    /// Whether a window has failed for a day, while others before and after it are archived; or was
+    /// archived for that reason `before`, and is seen again.
+    pub(super) fn is_left_alone(self, window: Window, before: Option<&Archived>) -> bool {
+        if let Some(before) = before {
+            let is_unknown = before.records.is_none() && before.bytes == 0;
+            return is_unknown && before.status == Status::Unproven;
+        }
         let failures = self.replay.failures(Task::Archive).get(&window);
         let lasts = failures.is_some_and(|known| known.first.plus(LEFT_ALONE) <= self.ours);
         let archived = || self.replay.coverage.spans();
@@ -98,9 +107,19 @@ impl View<'_> {
         lasts && after && (before || window.from() <= self.job.since)
     }
 
-    /// Whether a window has settled since the cycle began: it is not to wait for rechecks.
-    pub(super) fn has_new_window(self) -> bool {
-        let due = plan(self.both, &self.closed(), self.job);
+    /// Whether nothing is archived of the time before a window, and it is not known to be complete by what
+    /// was archived of it `before`.
+    pub(super) fn is_first(self, window: Window, before: Option<&Archived>) -> bool {
+        let oldest = self.replay.coverage.spans().next();
+        let is_oldest = oldest.is_none_or(|span| span.from() >= window.from());
+        is_oldest && before.is_none_or(|before| before.status != Status::Complete)
+    }
+
+    /// Whether a window has settled since the cycle began: it is not to wait for rechecks. Those that
+    /// are `asked` for again have had their turn, and wait behind them.
+    pub(super) fn has_new_window(self, asked: impl Fn(&Window) -> bool) -> bool {
+        let mut due = plan(self.both, &self.closed(), self.job);
+        due.retain(|window| !asked(window));
         queue::has_new_window(&due, self.replay.failures(Task::Archive))
     }
 

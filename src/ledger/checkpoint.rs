@@ -26,7 +26,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 5;
+const SCHEMA: u32 = 6;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -60,7 +60,7 @@ struct Stored {
 
 /// A window, and what is known of the last request for it.
 #[derive(Serialize, Deserialize)]
-struct StoredAsked(UtcMs, UtcMs, UtcMs, u64, Way, [bool; 4]);
+struct StoredAsked(UtcMs, UtcMs, UtcMs, u64, Way, [bool; 3], Option<UtcMs>);
 
 /// A window, how often it failed, when first, when last, why, and what it needs.
 type StoredFailures = (UtcMs, UtcMs, u32, UtcMs, UtcMs, String, Option<u64>);
@@ -153,10 +153,18 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
                     confirmed,
                     is_empty,
                     retry,
-                    is_suspect,
+                    suspected,
                 } = asked;
-                let flags = [again, is_empty, retry, is_suspect];
-                StoredAsked(span.from(), span.to(), at, line, confirmed, flags)
+                let flags = [again, is_empty, retry];
+                StoredAsked(
+                    span.from(),
+                    span.to(),
+                    at,
+                    line,
+                    confirmed,
+                    flags,
+                    suspected,
+                )
             })
             .collect(),
         revisions: replay
@@ -237,8 +245,8 @@ impl Stored {
         for (from, to, records) in self.recent {
             replay.estimator.note(Span::new(from, to)?, records);
         }
-        for StoredAsked(from, to, at, line, confirmed, flags) in self.recheckable {
-            let [again, is_empty, retry, is_suspect] = flags;
+        for StoredAsked(from, to, at, line, confirmed, flags, suspected) in self.recheckable {
+            let [again, is_empty, retry] = flags;
             let asked = Asked {
                 at,
                 line,
@@ -246,7 +254,7 @@ impl Stored {
                 confirmed,
                 is_empty,
                 retry,
-                is_suspect,
+                suspected,
             };
             let window = Window::of(Span::new(from, to)?);
             replay.recheckable.archived(window, asked);

@@ -202,10 +202,10 @@ impl Replay {
             confirmed,
             is_empty: archived.records == Some(0),
             retry: opinion.retry,
-            is_suspect: false,
+            suspected: None,
         };
         if opinion.cut {
-            self.recheckable.suspect_since(self.unconfirmed_since);
+            self.recheckable.suspect_since(self.unconfirmed_since, at);
         }
         self.recheckable.archived(window, asked);
         if opinion.cut || asked.is_sure() {

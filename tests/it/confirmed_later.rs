@@ -132,6 +132,13 @@ fn newest(world: &World) -> Vec<Folder> {
 /// Guarantee: Self-healing
 #[tokio::test(flavor = "multi_thread")]
 async fn once_the_service_is_found_to_cut_answers_what_was_archived_before_is_asked_for_again() {
+    // Suspicion waits for no recheck.
+    for recheck in [None, Some("\"7d\"")] {
+        found_to_cut(recheck).await;
+    }
+}
+
+async fn found_to_cut(recheck: Option<&str>) {
     let due = Due::hours(30);
     let world = World::start(Settings {
         projects: vec![Project::uniform(
@@ -154,7 +161,10 @@ async fn once_the_service_is_found_to_cut_answers_what_was_archived_before_is_as
         times: None,
         calls: LyingCalls::Download,
     }]);
-    let some = job(&due).with("cross_check", "\"some\"");
+    let mut some = job(&due).with("cross_check", "\"some\"");
+    if let Some(recheck) = recheck {
+        some = some.with("recheck", recheck);
+    }
     world.configure(&[some]);
     world.once().exits(0);
     let cut: Vec<Span> = world

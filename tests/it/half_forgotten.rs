@@ -1,7 +1,7 @@
 //! A job whose first window begins implausibly late: perhaps the service has forgotten its beginning.
 
 use elsa_archiver::domain::span::{Millis, Span};
-use elsa_archiver::simulator::{Project, Search, SearchAccess};
+use elsa_archiver::simulator::{Fault, FaultPlan, Project, Search, SearchAccess};
 
 use crate::harness::{Due, PROJECT_ID, World, project_key};
 use crate::second_opinion::{job, world};
@@ -49,5 +49,34 @@ async fn a_first_window_that_begins_late_is_unproven_unless_search_or_retention_
             );
             drop(ran);
         }
+    }
+}
+
+/// Guarantee: Confirmed
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_window_that_begins_late_stays_the_first_whatever_was_archived_before_it() {
+    // It fails at first, or is asked for again the next day.
+    let due = Due::hours(2);
+    let gone = Fault::Status {
+        http: 403,
+        error_code: "300".to_owned(),
+        message: "gone".to_owned(),
+        retry_after: None,
+    };
+    for faults in [FaultPlan::none(), FaultPlan::script([gone])] {
+        let world = half_forgotten(&due, SearchAccess::Denied).await;
+        let recheck = format!("\"{}s\"", due.settle_s + 60);
+        world.configure(&[job(&due).with("recheck", &recheck)]);
+        world.service.set_faults(faults);
+        world.once().exits(1);
+        world.once();
+        world.make_ledger_older("shop", &due);
+        world.once();
+        assert_eq!(world.status("shop")["unproven"], 1);
+        let mut folders = world.folders("shop");
+        folders.sort_by_key(|folder| folder.window.from());
+        assert_eq!(folders.len(), 2);
+        assert_eq!(folders[0].manifest["status"], "unproven");
     }
 }

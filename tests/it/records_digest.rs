@@ -5,7 +5,7 @@ use std::fs;
 
 use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::span::{Millis, UtcMs};
-use elsa_archiver::simulator::{Lie, LieKind, LyingCalls, Project, Settings};
+use elsa_archiver::simulator::{Lie, LieKind, LyingCalls, Project, Search, SearchAccess, Settings};
 use serde_json::{Value, json};
 
 use crate::harness::{Due, Folder, Job, World};
@@ -269,4 +269,41 @@ async fn records_that_are_asked_for_otherwise_by_now_raise_no_alarm() {
         world.once().exits(0).shows("2 rechecked");
         assert_eq!(world.folders("shop").len(), 2);
     }
+}
+
+/// Archives all windows but the newest while the service tells the truth, so that its search is believed.
+fn archive_all_but_the_newest(world: &World, due: &Due) {
+    let [from, to] = [due.since(), due.windows[due.windows.len() - 1].from()];
+    let [from, to] = [from, to].map(|at| at.to_string());
+    let backfill = ["backfill", "--job", "shop", "--from", &from, "--to", &to];
+    world.run(&backfill).exits(0);
+}
+
+/// Guarantee: Complete
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_only_counts_takes_no_doubt_away_that_is_about_which_records_they_are() {
+    let due = Due::hours(6);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[job(&due, "json").with("cross_check", "\"all\"")]);
+    archive_all_but_the_newest(&world, &due);
+    // A page comes in place of another, so search finds as many records.
+    set_lie(&world, LieKind::RepeatedPage);
+    world.once().exits(0);
+    assert_eq!(
+        world.folders("shop")[5].manifest["confirmed"]["by"],
+        "search"
+    );
+    world.service.set_lies(Vec::new());
+
+    // Search is gone for a while, so the recheck downloads the window, and sees it.
+    world.make_ledger_older("shop", &due);
+    world.service.set_search(Search {
+        access: SearchAccess::Denied,
+        ..Search::default()
+    });
+    world.once().exits(1).says("5 of them are others");
+    world.service.set_search(Search::default());
+    world.once().exits(1).says("5 of them are others");
+    world.run(&["status"]).exits(1);
 }

@@ -4,8 +4,8 @@
 use elsa_archiver::domain::job::ToBound;
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::simulator::{
-    Call, Dialect, EmptyAnswer, JsonLayout, Lie, LieKind, LyingCalls, Project, Search,
-    SearchAccess, SearchForm, Settings, TimeStyle,
+    Call, Dialect, EmptyAnswer, Fault, FaultPlan, JsonLayout, Lie, LieKind, LyingCalls, Project,
+    Search, SearchAccess, SearchForm, Settings, TimeStyle,
 };
 use serde_json::json;
 
@@ -445,6 +445,15 @@ async fn a_window_that_is_refused_for_a_day_is_unproven_where_search_can_t_say_t
     let reason = window["confirmed"]["reason"].as_str().unwrap();
     assert!(reason.contains("has refused it for a day"), "{reason}");
     world.run(&["verify"]).exits(1).shows("unproven");
+    world.run(&["status", "--ack", "shop"]).exits(0);
+
+    // Seen again the next day, and refused again, it is what it was.
+    let recheck = format!("\"{}s\"", due.settle_s + 60);
+    world.configure(&[job(&due).with("recheck", &recheck)]);
+    world.make_ledger_older("shop", &due);
+    world.once().exits(0).shows("30 rechecked");
+    world.run(&["status"]).exits(0);
+    assert_eq!(world.folders("shop").len(), 30);
 }
 
 /// Guarantee: Confirmed
@@ -482,4 +491,35 @@ async fn manifest_and_status_tell_what_is_confirmed_what_could_not_be_and_what_i
         tell(&ran.stdout);
         ran.prints(&format!("status_{name}"));
     }
+}
+
+/// Guarantee: Confirmed
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_shows_more_and_fails_while_it_counts_them_has_shown_more() {
+    let due = Due::hours(6);
+    let world = world(due.project("shop"), Search::default()).await;
+    world.configure(&[job(&due).with("to_bound", "\"inclusive\"")]);
+    let [from, to] = [due.since(), due.windows[5].from()].map(|at| at.to_string());
+    world
+        .run(&["backfill", "--job", "shop", "--from", &from, "--to", &to])
+        .exits(0);
+    // A shard is gone for good.
+    world.service.set_lies(vec![Lie {
+        kind: LieKind::OneIn(3),
+        times: None,
+        calls: LyingCalls::Download,
+    }]);
+    let gone = Fault::Status {
+        http: 403,
+        error_code: "210".to_owned(),
+        message: "gone".to_owned(),
+        retry_after: None,
+    };
+    // The download, an answer without records, and what is at n, at n - 1 and far beyond.
+    let until_it_counts = (0..5).map(|_| None);
+    let faults = FaultPlan::steps(until_it_counts.chain([Some(gone)]));
+    world.service.set_faults(faults.also_for_search());
+    world.once().exits(1);
+    assert_eq!(world.folders("shop")[5].manifest["status"], "unproven");
+    world.run(&["status"]).exits(1);
 }

@@ -25,6 +25,7 @@ use crate::job::NoProgress;
 use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simulator};
 
 mod circuit_breaker;
+mod deferred;
 mod disk;
 mod stopped;
 
