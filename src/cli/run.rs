@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -110,32 +111,52 @@ fn archive(
     }
 }
 
-/// One cycle of each job, side by side. The accounts' bounds keep them apart.
+/// One cycle of each job, side by side. The accounts' bounds keep them apart. A job that had ended when
+/// another one of its account found answers cut has a second cycle.
 pub(super) async fn all_once(
     runners: Vec<JobRunner>,
     plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
     mode: Mode,
     stop: &CancellationToken,
 ) -> Vec<(String, Outcome)> {
-    let cycles: Vec<_> = runners
-        .into_iter()
-        .map(|mut runner| {
-            let (plan, stop) = (plan.clone(), stop.clone());
-            let name = runner.job().name.to_string();
-            let cycle = tokio::spawn(async move { runner.cycle(plan, mode, &stop).await });
-            (name, cycle)
-        })
-        .collect();
-    let mut outcomes = Vec::new();
-    for (name, cycle) in cycles {
-        let outcome = cycle.await.unwrap_or_else(|error| Outcome {
-            left: 1,
-            error: Some(format!("the program failed within itself: {error}")),
-            ..Outcome::default()
+    let cycle = |mut runner: JobRunner| {
+        let (plan, stop) = (plan.clone(), stop.clone());
+        let name = runner.job().name.to_string();
+        let cycle = tokio::spawn(async move {
+            let outcome = runner.cycle(plan, mode, &stop).await;
+            (runner, outcome)
         });
+        (name, cycle)
+    };
+    let first: Vec<_> = runners.into_iter().map(cycle).collect();
+    let mut ended = Vec::new();
+    for (name, cycle) in first {
+        ended.push((name, cycle.await));
+    }
+    let mut outcomes = Vec::new();
+    for (name, first) in ended {
+        let outcome = match first {
+            Ok((runner, outcome)) if mode.rechecks() && runner.has_news() => {
+                match cycle(runner).1.await {
+                    Ok((_, later)) => outcome.and(later),
+                    Err(error) => died(&error),
+                }
+            }
+            Ok((_, outcome)) => outcome,
+            Err(error) => died(&error),
+        };
         outcomes.push((name, outcome));
     }
     outcomes
+}
+
+/// The outcome of a job whose task has panicked.
+fn died(error: &JoinError) -> Outcome {
+    Outcome {
+        left: 1,
+        error: Some(format!("the program failed within itself: {error}")),
+        ..Outcome::default()
+    }
 }
 
 /// The outcome of a cycle, one line for each job.

@@ -192,7 +192,7 @@ pub async fn fetch(
         staging::remove(shared, &answers_folder).await?;
         let collected = collect(source, wanted, &answers_folder, round.manner, learnt).await;
         let mut answers = match collected {
-            Err(WindowError::Rejected(message)) if round.is_first() => {
+            Err(WindowError::Rejected(message)) if !round.is_doubtful() => {
                 let opinion = refused::opinion(source, wanted, message, learnt).await?;
                 let fetched = refused::place(source, &staged, &answers_folder, opinion).await?;
                 return Ok(Came::Fetched(Box::new(fetched)));

@@ -58,6 +58,20 @@ impl Outcome {
         }
     }
 
+    /// This cycle and a `later` one of the same job.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            archived: self.archived + later.archived,
+            records: self.records.saturating_add(later.records),
+            truncated: self.truncated + later.truncated,
+            unproven: self.unproven + later.unproven,
+            rechecked: self.rechecked + later.rechecked,
+            revised: self.revised + later.revised,
+            ..later
+        }
+    }
+
     const fn note_status(&mut self, status: Status) {
         match status {
             Status::Complete => {}

@@ -83,6 +83,12 @@ impl JobRunner {
         &self.job
     }
 
+    /// Whether answers of the account were found cut since its last cycle looked.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.suspects.has_news(&self.client)
+    }
+
     /// The ledger.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
@@ -134,7 +140,7 @@ impl JobRunner {
             queue.extend(self.view().next_in_turn(&due, &rechecks));
         }
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
-        let suspects = self.view().suspects(now, mode);
+        let mut counted: BTreeSet<Window> = rechecks.iter().copied().collect();
         self.work_off(queue, mode, stop, &mut outcome).await;
         if keeps_pauses && !was_closed && self.recorder.breaker.is_closed() && outcome.archived > 0
         {
@@ -144,12 +150,15 @@ impl JobRunner {
             let queue = self.view().queue(&due, &rechecks, Pauses::Skipped);
             self.work_off(queue, mode, stop, &mut outcome).await;
         }
-        if self.recorder.breaker.is_closed() && !stop.is_cancelled() {
+        while self.recorder.breaker.is_closed() && !stop.is_cancelled() {
             // The service may have been found to cut answers meanwhile.
             let replay = self.recorder.ledger.replay();
             self.suspects.note(&self.client, &self.job, replay, ours);
             let mut more = self.view().suspects(now, mode);
-            more.retain(|window| !suspects.contains(window));
+            more.retain(|&window| counted.insert(window));
+            if more.is_empty() {
+                break;
+            }
             outcome.unchecked += more.len() as u64;
             let queue = self.view().queue(&[], &more, Pauses::Kept);
             self.work_off(queue, mode, stop, &mut outcome).await;
@@ -253,18 +262,10 @@ impl JobRunner {
             }
         };
         let wanted = Wanted {
-            window,
             estimate,
             settled_at,
-            cross_check: mode.cross_check(self.job.cross_check),
-            before: replay.estimator.last(),
             zip_bytes_before: self.learnt.zip_bytes,
-            is_first: self.view().is_first(window, before.as_ref()),
-            was_empty: before
-                .as_ref()
-                .is_some_and(|before| before.records == Some(0)),
-            is_contradicted: replay.incomplete.is_contradicted(window),
-            is_left_alone: self.view().is_left_alone(window, before.as_ref()),
+            ..self.view().wanted(window, before.as_ref(), mode)
         };
         Ok(Start {
             work,

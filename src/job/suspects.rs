@@ -41,6 +41,11 @@ impl Suspects {
         });
     }
 
+    /// Whether there were cuts since the last time.
+    pub(super) fn has_news(&self, client: &Client) -> bool {
+        self.cuts != client.cuts().found()
+    }
+
     /// A window was asked for again.
     pub(super) fn clear(&mut self, window: Window) {
         self.windows.remove(&window);

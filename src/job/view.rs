@@ -15,6 +15,7 @@ use crate::domain::queue::{self, Pauses, Work};
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::Window;
+use crate::fetch::Wanted;
 use crate::ledger::replay::Replay;
 
 /// How long a window must have failed before a refusal is taken for the service's answer to it.
@@ -94,7 +95,7 @@ impl View<'_> {
 
     /// Whether a window has failed for a day, while others before and after it are archived; or was
     /// archived for that reason `before`, and is seen again.
-    pub(super) fn is_left_alone(self, window: Window, before: Option<&Archived>) -> bool {
+    fn is_left_alone(self, window: Window, before: Option<&Archived>) -> bool {
         if let Some(before) = before {
             let is_unknown = before.records.is_none() && before.bytes == 0;
             return is_unknown && before.status == Status::Unproven;
@@ -107,11 +108,31 @@ impl View<'_> {
         lasts && after && (before || window.from() <= self.job.since)
     }
 
-    /// Whether nothing is archived of the time before a window, and it is not known to be complete by what
-    /// was archived of it `before`.
-    pub(super) fn is_first(self, window: Window, before: Option<&Archived>) -> bool {
-        let oldest = self.replay.coverage.spans().next();
-        let is_oldest = oldest.is_none_or(|span| span.from() >= window.from());
+    /// What of a request for `window` follows from the ledger; `before` is what is archived of it.
+    pub(super) fn wanted(self, window: Window, before: Option<&Archived>, mode: Mode) -> Wanted {
+        Wanted {
+            window,
+            estimate: None,
+            settled_at: window.to().plus(self.job.settle),
+            cross_check: mode.cross_check(self.job.cross_check),
+            before: self.replay.estimator.last(),
+            zip_bytes_before: None,
+            is_first: self.is_first(window, before),
+            was_empty: before.is_some_and(|before| before.records == Some(0)),
+            is_contradicted: self.replay.incomplete.is_contradicted(window),
+            is_left_alone: self.is_left_alone(window, before),
+        }
+    }
+
+    /// Whether nothing is archived of the time before the first window of the job, and it is not known to be
+    /// complete by what was archived of it `before`.
+    fn is_first(self, window: Window, before: Option<&Archived>) -> bool {
+        let first = self.replay.coverage.spans().next();
+        let is_oldest = match first {
+            None => true,
+            // Not each window of a backfill that begins with the newest.
+            Some(first) => first.from() >= window.from() && window.from() <= self.job.since,
+        };
         is_oldest && before.is_none_or(|before| before.status != Status::Complete)
     }
 
