@@ -5,18 +5,20 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is where they are allowed")]
 
+mod outside;
 mod step;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
+pub use outside::{make_plain_folder, write_private};
 pub use step::Step;
 
 /// A step that failed: what, on what, why, and what to do.
@@ -260,6 +262,22 @@ impl Disk {
         })
     }
 
+    /// Writes the file that says which archive this is, durable.
+    ///
+    /// # Errors
+    /// When it can't be written, moved into place or flushed.
+    pub fn write_identity(&self, path: &Path, text: &str) -> Result<(), DiskError> {
+        self.step(Step::WriteIdentity, path, || {
+            let new = path.with_extension("new");
+            let mut file = File::create(&new)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&new, path)
+        })?;
+        let folder = path.parent().unwrap_or(path);
+        self.sync_folder(Step::SyncIdentity, folder)
+    }
+
     /// Removes a folder with all that is in it, or a file; what does not exist is fine.
     ///
     /// # Errors
@@ -289,28 +307,6 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
-}
-
-/// Makes a folder outside archive and state, and those above it.
-///
-/// # Errors
-/// When one can't be made.
-pub fn make_plain_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-/// Writes a new file outside archive and state that only this user may read.
-///
-/// # Errors
-/// When it exists or can't be written.
-pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 /// Runs work that waits for a disk without blocking other tasks: a disk may hang for minutes, and

@@ -54,7 +54,7 @@ fn ask(replay: &Replay, lines: &[Line]) {
                     let _ = known.map(|known| (known.next_try(task), known.is_paused(task, now)));
                 }
             }
-            Event::Acknowledged(_) | Event::Rechecked(_) => {}
+            Event::Acknowledged(_) | Event::Rechecked(_) | Event::Confirmed(_) => {}
         }
     }
     let _ = replay.coverage.gaps(now);

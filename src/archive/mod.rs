@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub mod count;
 mod directory;
 pub(crate) mod entry_name;
+pub mod identity;
 pub mod manifest;
 pub(crate) mod plain_file;
 pub(crate) mod publish;

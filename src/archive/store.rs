@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::identity::{self, UnreadableId};
+use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::domain::window::{FolderName, Named, Window, Zone};
 use crate::durable::{Disk, DiskError, Step, advice, off_the_runtime};
@@ -19,6 +21,27 @@ pub struct Store {
     root: PathBuf,
     disk: Disk,
     min_free_space: u64,
+    /// The archive that it is, once that is known.
+    id: Option<ArchiveId>,
+}
+
+/// Another disk is where the archive was, or none.
+#[derive(Debug, Error)]
+pub enum WrongRoot {
+    /// Its id is not the archive's.
+    #[error(
+        "the archive's root {root} is not archive {id} any more, so its disk is not mounted, or it is \
+         another one; mount it, then the next cycle goes on"
+    )]
+    Another {
+        /// The root.
+        root: PathBuf,
+        /// The archive that it was.
+        id: ArchiveId,
+    },
+    /// Its id can't be read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableId),
 }
 
 /// Not enough free space to begin, or to go on.
@@ -63,6 +86,34 @@ impl Store {
             root,
             disk,
             min_free_space,
+            id: None,
+        }
+    }
+
+    /// The same, which is the archive `id` from now on.
+    #[must_use]
+    pub fn bound_to(self, id: ArchiveId) -> Self {
+        Self {
+            id: Some(id),
+            ..self
+        }
+    }
+
+    /// Checks that the root still is the archive that it was: a disk can go and come at any time.
+    ///
+    /// # Errors
+    /// When it is not, or its id can't be read. Nothing must be written then.
+    pub fn check_identity(&self) -> Result<(), WrongRoot> {
+        let Some(id) = &self.id else {
+            return Ok(());
+        };
+        let found = off_the_runtime(|| identity::read(&identity::of_root(&self.root)))?;
+        match found.as_ref() == Some(id) {
+            true => Ok(()),
+            false => Err(WrongRoot::Another {
+                root: self.root.clone(),
+                id: id.clone(),
+            }),
         }
     }
 
@@ -166,7 +217,7 @@ impl Store {
 }
 
 /// Bytes that are free where `path` is, for this process's user.
-pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
     let found = off_the_runtime(|| rustix::fs::statvfs(path))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -5,11 +5,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::exit::Stop;
+use super::identity;
 use super::live::{Answering, Finding, Live, Scratch};
 use super::print::{count, print};
 use super::session::Clients;
 use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
+use crate::domain::identity::Verdict;
 use crate::domain::job::ToBound;
 
 /// Checks the configuration.
@@ -22,6 +24,14 @@ pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
         count(config.accounts.len() as u64, "account"),
         config.archive.root.display(),
     ))?;
+    match identity::look(&config) {
+        Ok(Verdict::Refused(why)) => {
+            return Err(Stop::failed(identity::words(&config, &why)));
+        }
+        // Whoever checks may not be allowed to read the state.
+        Err(error) => print(&format!("{error}\n"))?,
+        Ok(Verdict::Same(_) | Verdict::New | Verdict::TakenOver(_)) => {}
+    }
     if live {
         ask_live(context, &config)
     } else {

@@ -13,6 +13,7 @@ use super::progress::Bars;
 use super::run::{all_once, summary};
 use super::session::Session;
 use super::{Context, status, verify};
+use crate::archive::identity::FOLDER;
 use crate::archive::store::entries;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -194,7 +195,7 @@ fn tree(root: &Path) -> String {
         names
     };
     let mut text = format!("{}\n", root.display());
-    for job in sorted(root) {
+    for job in sorted(root).into_iter().filter(|name| name != FOLDER) {
         text += &format!("  {job}/\n");
         let dates = sorted(&root.join(&job));
         for date in &dates {

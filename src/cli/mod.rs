@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod demo;
 mod exit;
+mod identity;
 mod live;
 mod logging;
 mod plan;

@@ -9,6 +9,7 @@ use strsim::normalized_damerau_levenshtein;
 
 use super::Context;
 use super::exit::Stop;
+use super::identity;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::config::{Config, ConfiguredAccount, Environment};
@@ -47,6 +48,10 @@ impl Session {
         progress: &Arc<dyn Progress>,
     ) -> Result<Self, Stop> {
         let disk = Disk::default();
+        // Before anything is written.
+        if let Some(why) = identity::refusal(config) {
+            return Err(Stop::failed(why));
+        }
         // Both: another config may share only one of them.
         let locks = [
             ("the state directory", &config.state_dir, "lock"),
@@ -60,7 +65,8 @@ impl Session {
                 })?;
             lock.hold_for_life();
         }
-        let store = store(config, &disk);
+        let id = identity::bind(config, context.clock.now(), &disk).map_err(Stop::failed)?;
+        let store = store(config, &disk).bound_to(id);
         store
             .prepare()
             .map_err(|error| Stop::failed(error.to_string()))?;

@@ -10,15 +10,18 @@ use std::thread;
 
 use super::Context;
 use super::exit::Stop;
+use super::identity;
 use super::print::{print, print_json};
 use super::session::chosen;
+use crate::archive::identity::{of_state, read};
+use crate::archive::store::free_bytes;
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
 use newest::NotBySearch;
-use report::{JobStatus, Report};
+use report::{Archive, JobStatus, Report};
 
 /// Prints the status, after it has acknowledged what is lost, truncated or unproven of the jobs named
 /// `known`.
@@ -32,8 +35,20 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                 .map_err(|error| Stop::failed(error.to_string()))?;
         }
     }
-    let mut report = Report { jobs: Vec::new() };
-    let mut text = String::new();
+    let archive = Archive {
+        id: read(&of_state(&config.state_dir)).ok().flatten(),
+        root: config.archive.root.display().to_string(),
+        free_bytes: free_bytes(&config.archive.root).ok(),
+        problem: identity::refusal(&config),
+    };
+    let mut report = Report {
+        archive,
+        jobs: Vec::new(),
+    };
+    let mut text = match &report.archive.problem {
+        None => String::new(),
+        Some(problem) => format!("archive: needs attention\n  {problem}\n"),
+    };
     for (job, replay) in config.jobs.iter().zip(replays(&config, &config.jobs)) {
         let status = match replay {
             Ok(mut replay) => {
@@ -58,7 +73,8 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         .iter()
         .zip(&report.jobs)
         .filter(|(job, _)| job.enabled);
-    if enabled.map(|(_, status)| status).all(JobStatus::is_well) {
+    let all_well = enabled.map(|(_, status)| status).all(JobStatus::is_well);
+    if all_well && report.archive.problem.is_none() {
         Ok(())
     } else {
         Err(Stop::told())

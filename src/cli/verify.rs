@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::exit::Stop;
+use super::identity;
 use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
 use crate::archive::publish::Archived;
@@ -33,6 +34,9 @@ pub(super) fn verify(
         }
         None => {
             let config = context.config()?;
+            if let Some(why) = identity::refusal(&config) {
+                return Err(Stop::failed(why));
+            }
             let jobs = chosen(&config, names, &context.args.config)?;
             jobs.iter()
                 .map(|job| verify_job(context, &config, job))

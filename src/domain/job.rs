@@ -72,8 +72,8 @@ impl JobName {
         if !text.chars().all(allowed) {
             return Err("a job's name is made of a-z, 0-9, '.', '_' and '-'");
         }
-        if text.starts_with(['.', '-']) {
-            return Err("a job's name begins with a letter, a digit or '_'");
+        if text.starts_with(['.', '-', '_']) {
+            return Err("a job's name begins with a letter or a digit");
         }
         Ok(Self(text.to_owned()))
     }

@@ -10,6 +10,7 @@ pub(crate) mod bound;
 pub mod circuit_breaker;
 pub(crate) mod coverage;
 pub mod failures;
+pub mod identity;
 pub(crate) mod incomplete;
 pub mod job;
 pub mod limits;

@@ -66,6 +66,10 @@ pub enum Step {
     KeepRefused,
     /// Make that name durable.
     SyncQuarantine,
+    /// Write the file that says which archive this is, and move it into place.
+    WriteIdentity,
+    /// Make its name durable.
+    SyncIdentity,
 }
 
 impl Step {
@@ -94,7 +98,8 @@ impl Step {
             Self::StageRefused => "write",
             Self::SyncRefused => "flush to disk",
             Self::KeepRefused => "move into place",
-            Self::SyncQuarantine => "flush to disk the folder",
+            Self::SyncQuarantine | Self::SyncIdentity => "flush to disk the folder",
+            Self::WriteIdentity => "write",
         }
     }
 }

@@ -178,6 +178,8 @@ pub async fn fetch(
     learnt: &mut Learnt,
 ) -> Result<Came, WindowError> {
     let Source { job, shared, .. } = source;
+    let same = shared.store.check_identity();
+    same.map_err(|error| WindowError::disk(&error))?;
     let space = shared.store.check_space(0);
     space.map_err(|error| WindowError::disk(&error))?;
     let staged = shared.store.staging(&job.name, wanted.window);

@@ -15,7 +15,7 @@ use crate::domain::second_opinion::Way;
 use crate::domain::span::Span;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
-use crate::fetch::Shared;
+use crate::fetch::{Shared, staging};
 use crate::ledger::line::Agreement;
 use crate::ledger::{Ledger, LedgerError};
 
@@ -51,11 +51,27 @@ impl Recorder {
         }
     }
 
+    /// Looks at the archive before a cycle: whether it still is the same, what is left below `.staging`,
+    /// and whether there is a folder that the ledger lacks. Nothing of the job must be in flight.
+    ///
+    /// # Errors
+    /// When it can't be used; nothing was written to it then.
+    pub(super) async fn prepare(&mut self) -> Result<(), String> {
+        if let Err(error) = self.shared.store.check_identity() {
+            // What is there when it comes back is to be looked at.
+            self.look_for_folders = true;
+            return Err(error.to_string());
+        }
+        let staged = self.shared.store.staging_of(&self.job.name);
+        staging::clean(&self.shared, &self.job, &staged).await;
+        self.adopt().await
+    }
+
     /// Adopts folders that are published but not recorded, where there may be any.
     ///
     /// # Errors
     /// When the archive can't be looked at, or the ledger can't be written.
-    pub(super) async fn adopt(&mut self) -> Result<(), String> {
+    async fn adopt(&mut self) -> Result<(), String> {
         if !self.look_for_folders {
             return Ok(());
         }

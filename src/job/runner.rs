@@ -102,10 +102,7 @@ impl JobRunner {
         mode: Mode,
         stop: &CancellationToken,
     ) -> Outcome {
-        // Nothing of this job is in flight yet.
-        let staged = self.shared.store.staging_of(&self.job.name);
-        staging::clean(&self.shared, &self.job, &staged).await;
-        if let Err(message) = self.recorder.adopt().await {
+        if let Err(message) = self.recorder.prepare().await {
             let (outcome, failed) = self.view().blocked(&planned, message.clone());
             self.recorder.blocked(failed, &message);
             return outcome;

@@ -203,6 +203,8 @@ impl Call {
                     Kind::Truncate => Step::CutLedger,
                     _ => return None,
                 },
+                (Kind::Open, false) => return None,
+                (_, false) if name.starts_with("archive.") => Step::WriteIdentity,
                 _ => return None,
             },
         )

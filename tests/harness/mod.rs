@@ -33,7 +33,7 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-pub use archive::{Folder, Found};
+pub use archive::{Folder, Found, files_below};
 pub use due::{Due, LOGS_A_WINDOW};
 pub use keys::Keys;
 pub use missing::{left_out, tell};

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::process::Ran;
 
 /// What differs from run to run: a regular expression, and what stands in its place.
-const VARYING: [(&str, &str); 13] = [
+const VARYING: [(&str, &str); 14] = [
     (r"\d{8}T\d{6}[+-]\d{4}", "[TIME]"),
     (
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?",
@@ -23,6 +23,7 @@ const VARYING: [(&str, &str); 13] = [
     (r"\b\d+(\.\d+)? ([KMG]i)?B\b", "[SIZE]"),
     (r"\b\d+ MiB free", "[SIZE] free"),
     (r"bytes=\d+", "bytes=[SIZE]"),
+    (r"archive=[0-9a-f]{32}", "archive=[ID]"),
     // Which windows are alike, and so suspicious, differs with the hour.
     (
         r"\d{2,} windows by search, \d windows by a second download, \d{2,} windows not \(\d+ requests\)",

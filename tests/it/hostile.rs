@@ -128,7 +128,11 @@ fn assert_touched_ours_alone(
     cases: &[Case],
     touched: &std::collections::BTreeSet<PathBuf>,
 ) {
-    let mut folders = vec![world.path("state"), PathBuf::from("/dev/null")];
+    let mut folders = vec![
+        world.path("state"),
+        world.root().join("_archive"),
+        PathBuf::from("/dev/null"),
+    ];
     for case in cases {
         folders.push(world.root().join(".staging").join(&case.name));
         folders.push(world.root().join(&case.name));

@@ -34,6 +34,7 @@ mod guarantees;
 mod half_forgotten;
 mod honest;
 mod hostile;
+mod identity;
 mod leaving_out;
 mod network;
 mod price;

@@ -213,10 +213,11 @@ async fn where_search_is_refused_a_second_download_confirms() {
         status
             .shows("the newest window by a second download: search: ")
             .shows("search has agreed on 0 of 3 windows that it takes to believe it");
-        // It only looks: what can't be read is not told, and is no error.
+        // It only looks: what can't be read is not told.
         let root = world.root();
         std::fs::rename(&root, world.path("elsewhere")).unwrap();
-        let status = world.run(&["status"]).exits(0).stdout;
+        let status = world.run(&["status"]).exits(1).shows("Mount the disk");
+        let status = status.stdout;
         assert!(!status.contains("second opinion"), "{status}");
         std::fs::rename(world.path("elsewhere"), &root).unwrap();
         // Each is downloaded again, in parts. Search is asked for nothing, and for the first window; then it

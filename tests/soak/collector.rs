@@ -140,7 +140,9 @@ impl Walker {
         let mut folders = Vec::new();
         for entry in listing.map(Result::unwrap) {
             let name = above.join(entry.file_name());
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            let file_name = entry.file_name();
+            let is_own = above.as_os_str().is_empty() && file_name == "_archive";
+            if is_own || file_name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
             match entry.file_type().unwrap().is_dir() {

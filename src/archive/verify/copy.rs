@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 use super::{JobReport, Problem, folder};
+use crate::archive::identity;
 use crate::archive::manifest::MANIFEST;
 use crate::archive::store::entries;
 use crate::digest::Digest;
@@ -44,7 +45,8 @@ pub(crate) fn folders(dir: &Path) -> io::Result<Vec<String>> {
         }
         for name in entries(&place)? {
             // Dot names are staging areas, ours or a collector's.
-            if !name.starts_with('.') && place.join(&name).is_dir() {
+            let is_ours = depth == 0 && name == identity::FOLDER;
+            if !name.starts_with('.') && !is_ours && place.join(&name).is_dir() {
                 let relative = if at.is_empty() {
                     name
                 } else {

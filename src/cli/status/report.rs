@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::newest::NotBySearch;
 use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
+use crate::domain::identity::ArchiveId;
 use crate::domain::incomplete::Numbers;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
@@ -16,7 +17,21 @@ use crate::ledger::replay::Replay;
 /// `status --json`, as the contract names its fields.
 #[derive(Serialize)]
 pub(super) struct Report {
+    pub(super) archive: Archive,
     pub(super) jobs: Vec<JobStatus>,
+}
+
+/// The archive, whatever its jobs.
+#[derive(Serialize)]
+pub(super) struct Archive {
+    /// Its id; null before the first start.
+    pub(super) id: Option<ArchiveId>,
+    pub(super) root: String,
+    /// Null when the file system does not say.
+    pub(super) free_bytes: Option<u64>,
+    /// Why nothing is archived; left out while there is no such reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
 }
 
 #[derive(Serialize)]
