@@ -202,3 +202,28 @@ async fn a_zip_that_declares_more_than_there_is_space_for_is_left_until_there_is
     assert!(zip.len() < MIB);
     too_much_for_the_disk(Fault::Body(zip), "the zip does not fit").await;
 }
+
+/// Guarantee: Its own
+/// Guarantee: Self-healing
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_unmounted_under_a_daemon_at_work_is_waited_for_and_its_mount_point_stays_empty()
+ {
+    let Some(scene) = Scene::new(Layout::Apart, Settings::default()).await else {
+        return;
+    };
+    let daemon = scene.start();
+    // A window of each job is on its way.
+    scene.gate.until_wait(JOBS.len());
+    scene.archive_disk().hide();
+    scene.gate.open();
+    for job in JOBS {
+        scene.until_status_says(job, "so its disk is not mounted");
+    }
+    daemon.look_often();
+    assert_eq!(
+        scene.archive_disk().lies_on_top(),
+        [""; 0].map(std::path::PathBuf::from)
+    );
+    scene.archive_disk().show();
+    scene.makes_good(daemon);
+}

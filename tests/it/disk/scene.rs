@@ -78,6 +78,22 @@ impl Disk {
         sh(&["mount", "-o", "remount,bind,ro", self.path()]);
     }
 
+    /// Puts an empty disk over it, as if it were not mounted; the daemon keeps its lock open.
+    pub fn hide(&self) {
+        sh(&["mount", "-t", "tmpfs", "tmpfs", self.path()]);
+    }
+
+    /// What lies on the empty disk over it.
+    pub fn lies_on_top(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Takes the empty disk, or the read-only one, away.
+    pub fn show(&self) {
+        self.make_writable();
+    }
+
     pub fn make_writable(&self) {
         // Whoever is just looking at it keeps it busy for a moment.
         until("the read-only mount is gone", || {
