@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::harness::{Due, Job, World, files_below, until};
+use elsa_archiver::simulator::{Fault, FaultPlan};
 use serde_json::Value;
 
 /// The id in a file of the archive's.
@@ -178,4 +179,26 @@ async fn an_id_that_can_t_be_read_is_no_missing_one() {
     assert!(ran.stderr.contains("archive.json"), "{}", ran.stderr);
     world.run(&["verify"]).exits(1);
     assert_eq!(fs::read(&path).unwrap(), b"{\"schema\":2}");
+}
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_goes_between_two_attempts_gets_nothing_written_to_its_mount_point() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world
+        .service
+        .set_faults(FaultPlan::script([Fault::Reset, Fault::Reset]));
+    let (root, away) = (world.root(), world.path("away"));
+    let mut once = world.spawn(&["once"]);
+    once.wait_until_it_has_said("attempt failed", 2);
+    fs::rename(&root, &away).unwrap();
+    fs::create_dir(&root).unwrap();
+    once.wait().exits(1).says("its disk is not mounted");
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&away, &root).unwrap();
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
 }
