@@ -202,3 +202,40 @@ async fn a_disk_that_goes_between_two_attempts_gets_nothing_written_to_its_mount
     world.once().exits(0);
     world.assert_archived("shop", &due.windows);
 }
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_archive_is_bound_where_the_folders_of_a_removed_job_were_deleted() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop"), due.project("old")]).await;
+    world.configure(&[Job::new("old", &due), Job::new("shop", &due)]);
+    world.once().exits(0);
+    fs::remove_dir_all(world.root().join("old")).unwrap();
+    fs::remove_dir_all(world.root().join("_archive")).unwrap();
+    fs::remove_file(world.path("state/archive.json")).unwrap();
+    // It still is a job that archives: its folders are missed.
+    world.once().exits(1).says("were not written for");
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    assert!(world.path("state/archive.json").exists());
+    // Where no folder at all is there, its disk is not either.
+    fs::remove_dir_all(world.root()).unwrap();
+    fs::remove_file(world.path("state/archive.json")).unwrap();
+    fs::remove_file(world.ledger("shop")).unwrap();
+    world.once().exits(1).says("were not written for");
+    assert!(!world.root().exists());
+}
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_ledger_of_an_older_version_still_tells_which_folders_there_were() {
+    let due = Due::hours(2);
+    let world = archived(&due).await;
+    fs::remove_dir_all(world.root()).unwrap();
+    fs::remove_file(world.path("state/archive.json")).unwrap();
+    let mut ledger = fs::read_to_string(world.ledger("shop")).unwrap();
+    ledger += "damaged\n{}\n";
+    fs::write(world.ledger("shop"), ledger).unwrap();
+    world.once().exits(1).says("were not written for");
+    assert!(!world.root().exists());
+}
