@@ -70,8 +70,13 @@ pub fn read(path: &Path) -> Result<Option<ArchiveId>, UnreadableId> {
         }
         Err(error) => return Err(unreadable(error.to_string())),
     };
-    let stored: Stored =
-        serde_json::from_slice(&json).map_err(|error| unreadable(printable(&error.to_string())))?;
+    let stored: Stored = serde_json::from_slice(&json).map_err(|error| {
+        unreadable(format!(
+            "{}; root and state directory hold the same file, so where it is damaged, copy the other one \
+             over it",
+            printable(&error.to_string())
+        ))
+    })?;
     match stored.schema {
         SCHEMA => Ok(Some(stored.id)),
         newer => Err(unreadable(format!(

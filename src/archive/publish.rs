@@ -161,6 +161,8 @@ pub(crate) fn publish(
     disk.sync_folder(Step::SyncFolder, staged)?;
 
     let place = store.root().join(&folder);
+    // Parts of it may lie on a disk that is gone by now.
+    store.check_before(Step::Publish, &place)?;
     make_parents(store, Path::new(&folder))?;
     disk.publish(staged, &place)
         .map_err(|error| match error.source.kind() {

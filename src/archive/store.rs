@@ -117,6 +117,28 @@ impl Store {
         }
     }
 
+    /// Makes a folder below `.staging`, and those above it, where the root still is the archive that it
+    /// was: they would be made on the mount point too.
+    ///
+    /// # Errors
+    /// When it is not, or the folder can't be made.
+    pub fn make_staging(&self, path: &Path) -> Result<(), DiskError> {
+        self.check_before(Step::StageFolder, path)?;
+        self.disk.make_folders(Step::StageFolder, path)
+    }
+
+    /// As [`Store::check_identity`], as an error of the step that is not taken.
+    ///
+    /// # Errors
+    /// When the root is not the archive that it was.
+    pub(super) fn check_before(&self, step: Step, path: &Path) -> Result<(), DiskError> {
+        self.check_identity().map_err(|error| DiskError {
+            step,
+            path: path.to_owned(),
+            source: io::Error::other(error),
+        })
+    }
+
     /// The root.
     #[must_use]
     pub fn root(&self) -> &Path {

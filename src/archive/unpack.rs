@@ -333,8 +333,7 @@ impl Folders {
 
     fn make(&mut self, unpacking: &Unpacking<'_>, folder: PathBuf) -> Result<(), DiskError> {
         if !self.made.contains(&folder) {
-            let disk = unpacking.store.disk();
-            disk.make_folders(Step::StageFolder, &folder)?;
+            unpacking.store.make_staging(&folder)?;
             self.made.insert(folder);
         }
         Ok(())

@@ -25,7 +25,7 @@ pub(super) fn look(config: &Config) -> Result<Verdict, UnreadableId> {
     let state = read(&of_state(&config.state_dir))?;
     let lacks = match &state {
         Some(_) => None,
-        None => lacks(&config.state_dir, &config.archive.root),
+        None => lacks(config),
     };
     Ok(verdict(Facts { root, state, lacks }))
 }
@@ -91,29 +91,53 @@ pub(super) fn words(config: &Config, why: &Why) -> String {
         Why::Lacks(folder) => format!(
             "the ledgers in {state} were not written for the archive's root {root}: they have recorded \
              {folder}, which it lacks. Its disk is not mounted, or it is another one; nothing was \
-             written. Mount the disk, or restore the folder. For an archive that begins anew, set \
-             another state.dir too"
+             written. Mount the disk, or restore the folder. Where it was deleted on purpose, move \
+             that job's ledger away: it is rebuilt from the folders that are there. For an archive \
+             that begins anew, set another state.dir too"
         ),
     }
 }
 
-/// The first folder that a ledger in `state_dir` has recorded last and that `root` lacks. A ledger that
-/// can't be read says nothing here: its job does.
-fn lacks(state_dir: &Path, root: &Path) -> Option<String> {
-    let mut names: Vec<String> = fs::read_dir(state_dir)
+/// A folder that a ledger has recorded last and that the root lacks: of a job that archives, or of any
+/// job where no such folder is there at all. How long folders stay is the operator's to decide, so those
+/// of a job that is disabled or removed may be gone. What is damaged in a ledger is told by its job.
+fn lacks(config: &Config) -> Option<String> {
+    let mut names: Vec<String> = fs::read_dir(&config.state_dir)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
     names.sort();
-    names.iter().find_map(|name| {
-        let job = JobName::parse(name.strip_suffix(LEDGER)?).ok()?;
-        let mut last = None;
-        Ledger::read(state_dir, &job, |line| {
-            if let Event::Archived(archived) = &line.event {
-                last = Some(archived.folder.clone());
-            }
-        })
-        .ok()?;
-        last.filter(|folder| fs::symlink_metadata(root.join(folder).join(MANIFEST)).is_err())
-    })
+    let (mut is_there, mut missed) = (false, None);
+    for name in names {
+        let Some(Ok(job)) = name.strip_suffix(LEDGER).map(JobName::parse) else {
+            continue;
+        };
+        let Some(folder) = last_folder(&config.state_dir, &job) else {
+            continue;
+        };
+        let manifest = config.archive.root.join(&folder).join(MANIFEST);
+        if fs::symlink_metadata(manifest).is_ok() {
+            is_there = true;
+        } else if config
+            .jobs
+            .iter()
+            .any(|known| known.enabled && known.name == job)
+        {
+            return Some(folder);
+        } else {
+            missed.get_or_insert(folder);
+        }
+    }
+    missed.filter(|_| !is_there)
+}
+
+/// The folder that a job's ledger has recorded last, before any damage to it.
+fn last_folder(state_dir: &Path, job: &JobName) -> Option<String> {
+    let mut last = None;
+    let _ = Ledger::read(state_dir, job, |line| {
+        if let Event::Archived(archived) = &line.event {
+            last = Some(archived.folder.clone());
+        }
+    });
+    last
 }

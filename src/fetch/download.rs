@@ -73,7 +73,7 @@ async fn send(answer: &mut Download<'_>, pieces: mpsc::Sender<Vec<u8>>) -> Resul
 
 fn open(store: &Store, path: &Path) -> Result<Output, DiskError> {
     if let Some(above) = path.parent() {
-        store.disk().make_folders(Step::StageFolder, above)?;
+        store.make_staging(above)?;
     }
     store.disk().create(Step::StageZip, path)
 }

@@ -9,7 +9,6 @@ use tokio::task::spawn_blocking;
 use super::Shared;
 use crate::domain::job::Job;
 use crate::domain::window_error::WindowError;
-use crate::durable::Step;
 
 /// Where an attempt puts its bytes.
 #[derive(Clone, Debug)]
@@ -55,7 +54,7 @@ pub(super) async fn place(
     let shared = Arc::clone(shared);
     let placed = spawn_blocking(move || {
         let disk = shared.store.disk();
-        disk.make_folders(Step::StageFolder, &staged)?;
+        shared.store.make_staging(&staged)?;
         for (from, to) in &moves {
             disk.place_part(from, to)?;
         }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::harness::{Due, Job, World, files_below, until};
+use elsa_archiver::simulator::{Fault, FaultPlan};
 use serde_json::Value;
 
 /// The id in a file of the archive's.
@@ -173,9 +174,74 @@ async fn an_id_that_can_t_be_read_is_no_missing_one() {
     let due = Due::hours(1);
     let world = archived(&due).await;
     let path = world.path("state/archive.json");
+    let before = fs::read(&path).unwrap();
     fs::write(&path, "{\"schema\":2}").unwrap();
     let ran = world.once().exits(1);
     assert!(ran.stderr.contains("archive.json"), "{}", ran.stderr);
     world.run(&["verify"]).exits(1);
     assert_eq!(fs::read(&path).unwrap(), b"{\"schema\":2}");
+    // What a failing disk may leave is cured with the other one.
+    fs::write(&path, vec![0; before.len()]).unwrap();
+    world.once().exits(1).says("copy the other one over it");
+    fs::copy(world.root().join("_archive/archive.json"), &path).unwrap();
+    world.once().exits(0);
+}
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_goes_between_two_attempts_gets_nothing_written_to_its_mount_point() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world
+        .service
+        .set_faults(FaultPlan::script([Fault::Reset, Fault::Reset]));
+    let (root, away) = (world.root(), world.path("away"));
+    let mut once = world.spawn(&["once"]);
+    once.wait_until_it_has_said("attempt failed", 2);
+    fs::rename(&root, &away).unwrap();
+    fs::create_dir(&root).unwrap();
+    once.wait().exits(1).says("its disk is not mounted");
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&away, &root).unwrap();
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+}
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_archive_is_bound_where_the_folders_of_a_removed_job_were_deleted() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop"), due.project("old")]).await;
+    world.configure(&[Job::new("old", &due), Job::new("shop", &due)]);
+    world.once().exits(0);
+    fs::remove_dir_all(world.root().join("old")).unwrap();
+    fs::remove_dir_all(world.root().join("_archive")).unwrap();
+    fs::remove_file(world.path("state/archive.json")).unwrap();
+    // It still is a job that archives: its folders are missed.
+    world.once().exits(1).says("were not written for");
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    assert!(world.path("state/archive.json").exists());
+    // Where no folder at all is there, its disk is not either.
+    fs::remove_dir_all(world.root()).unwrap();
+    fs::remove_file(world.path("state/archive.json")).unwrap();
+    fs::remove_file(world.ledger("shop")).unwrap();
+    world.once().exits(1).says("were not written for");
+    assert!(!world.root().exists());
+}
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_ledger_of_an_older_version_still_tells_which_folders_there_were() {
+    let due = Due::hours(2);
+    let world = archived(&due).await;
+    fs::remove_dir_all(world.root()).unwrap();
+    fs::remove_file(world.path("state/archive.json")).unwrap();
+    let mut ledger = fs::read_to_string(world.ledger("shop")).unwrap();
+    ledger += "damaged\n{}\n";
+    fs::write(world.ledger("shop"), ledger).unwrap();
+    world.once().exits(1).says("were not written for");
+    assert!(!world.root().exists());
 }
