@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::plain_file;
 use crate::domain::identity::ArchiveId;
-use crate::durable::{Disk, DiskError};
+use crate::durable::{Disk, DiskError, Step};
 use crate::printable::printable;
 
 /// The folder of the archive's own files in its root. No job has such a name.
@@ -104,6 +104,11 @@ pub fn write(
     json.push('\n');
     if let Some(folder) = path.parent() {
         disk.make_durable_folder(folder)?;
+        // In the root its name may not be durable yet, if the program was killed while it was made. What
+        // lies above the state directory may be somebody else's.
+        if let Some(above) = folder.parent().filter(|_| folder.ends_with(FOLDER)) {
+            disk.sync_folder(Step::SyncGrandparent, above)?;
+        }
     }
     disk.write_identity(path, &json)
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::archive::identity::{UnreadableId, of_root, of_state, read, write};
+use crate::archive::identity::{FOLDER, UnreadableId, of_root, of_state, read, write};
 use crate::archive::manifest::{MANIFEST, local_time};
 use crate::config::Config;
 use crate::domain::identity::{ArchiveId, Facts, Verdict, Why, verdict};
@@ -78,8 +78,9 @@ pub(super) fn words(config: &Config, why: &Why) -> String {
         Why::RootHasNone(id) => format!(
             "the archive's root {root} is not the one that the state directory {state} belongs to \
              (archive {id}): it has no id, so its disk is not mounted, or it was emptied, or it is \
-             another disk; nothing was written. Mount the disk, or restore it. For an archive that \
-             begins anew, set another state.dir too"
+             another disk; nothing was written. Mount the disk, or restore it. If it is the archive, \
+             restored without its folder {FOLDER}, copy {state}/archive.json into that. For an \
+             archive that begins anew, set another state.dir too"
         ),
         Why::Another {
             root: theirs,

@@ -28,6 +28,9 @@ use report::{Archive, JobStatus, Report};
 pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let now = context.clock.now();
+    if let Some(why) = identity::refusal(&config).filter(|_| !known.is_empty()) {
+        return Err(Stop::failed(why));
+    }
     if !known.is_empty() {
         for job in chosen(&config, known, &context.args.config)? {
             let ledger = Ledger::path(&config.state_dir, &job.name);
