@@ -17,19 +17,24 @@ fn daily() -> Job {
     }
 }
 
-/// The first hour, archived ten minutes after its end.
-fn one_window() -> (Recheckable, Window) {
-    let mut known = Recheckable::default();
-    let window = span(0, HOUR);
-    let asked = Asked {
-        at: UtcMs(HOUR + 600_000),
+/// A first request, which nothing has confirmed.
+fn first_asked(at: UtcMs) -> Asked {
+    Asked {
+        at,
         line: 0,
         again: false,
         confirmed: Way::None,
         is_empty: false,
         retry: false,
         suspected: None,
-    };
+    }
+}
+
+/// The first hour, archived ten minutes after its end.
+fn one_window() -> (Recheckable, Window) {
+    let mut known = Recheckable::default();
+    let window = span(0, HOUR);
+    let asked = first_asked(UtcMs(HOUR + 600_000));
     known.archived(window, asked);
     (known, window)
 }
@@ -50,13 +55,8 @@ fn a_window_is_due_for_a_recheck_once_and_not_a_millisecond_before() {
 fn what_was_archived_late_is_seen_twice_too_and_what_was_revised_is_not() {
     let (mut known, window) = one_window();
     let late = Asked {
-        at: UtcMs(25 * HOUR),
         line: 7,
-        again: false,
-        confirmed: Way::None,
-        is_empty: false,
-        retry: false,
-        suspected: None,
+        ..first_asked(UtcMs(25 * HOUR))
     };
     known.archived(window, late);
     assert_eq!(known.due(UtcMs(49 * HOUR - 1), &daily()), []);
@@ -64,13 +64,9 @@ fn what_was_archived_late_is_seen_twice_too_and_what_was_revised_is_not() {
     known.unchanged(window, UtcMs(49 * HOUR));
     assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
     let asked = Asked {
-        at: UtcMs(25 * HOUR),
         line: 7,
         again: true,
-        confirmed: Way::None,
-        is_empty: false,
-        retry: false,
-        suspected: None,
+        ..first_asked(UtcMs(25 * HOUR))
     };
     known.archived(window, asked);
     assert_eq!(known.due(UtcMs(100 * HOUR), &daily()), []);
@@ -128,15 +124,7 @@ fn what_may_lack_records_is_due_for_a_week_however_long_ago_it_was_archived() {
 #[test]
 fn an_ask_that_a_wrong_clock_has_dated_is_none() {
     let (mut known, window) = one_window();
-    let asked = Asked {
-        at: UtcMs(500 * HOUR),
-        line: 0,
-        again: false,
-        confirmed: Way::None,
-        is_empty: false,
-        retry: false,
-        suspected: None,
-    };
+    let asked = first_asked(UtcMs(500 * HOUR));
     known.archived(window, asked);
     assert_eq!(known.due(UtcMs(30 * HOUR), &daily()), [window]);
     known.unchanged(window, UtcMs(30 * HOUR));
@@ -149,29 +137,13 @@ fn windows_are_forgotten_in_time() {
     let mut known = Recheckable::default();
     for hour in 0..10_000 {
         let window = span(hour * HOUR, (hour + 1) * HOUR);
-        let asked = Asked {
-            at: window.to(),
-            line: 0,
-            again: false,
-            confirmed: Way::None,
-            is_empty: false,
-            retry: false,
-            suspected: None,
-        };
+        let asked = first_asked(window.to());
         known.archived(window, asked);
     }
     assert_eq!(known.windows().count(), 37 * 24 + 1);
     // What is backfilled from long ago is remembered as long, and no more than so many windows.
     for hour in 0..MOST as i64 {
-        let asked = Asked {
-            at: UtcMs(10_000 * HOUR),
-            line: 0,
-            again: false,
-            confirmed: Way::None,
-            is_empty: false,
-            retry: false,
-            suspected: None,
-        };
+        let asked = first_asked(UtcMs(10_000 * HOUR));
         known.archived(span((hour - 90_000) * HOUR, (hour - 89_999) * HOUR), asked);
     }
     assert_eq!(known.windows().count(), MOST);
@@ -320,15 +292,50 @@ fn without_a_recheck_in_the_config_what_search_confirmed_is_seen_again_after_a_d
     };
     assert_eq!(known.due(UtcMs(25 * HOUR), &by_default), []);
     let asked = Asked {
-        at: UtcMs(HOUR + 600_000),
-        line: 0,
-        again: false,
         confirmed: Way::Search,
-        is_empty: false,
-        retry: false,
-        suspected: None,
+        ..first_asked(UtcMs(HOUR + 600_000))
     };
     known.archived(window, asked);
     assert_eq!(known.due(UtcMs(25 * HOUR - 1), &by_default), []);
     assert_eq!(known.due(UtcMs(25 * HOUR), &by_default), [window]);
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn by_default_an_opinion_that_failed_is_due_after_an_hour_and_an_empty_window_after_a_day() {
+    let first = || first_asked(UtcMs(HOUR + 600_000));
+    let by_default = Job {
+        recheck: Recheck::WhereSearchConfirms,
+        ..job()
+    };
+    let failed = Asked {
+        retry: true,
+        ..first()
+    };
+    let by_download = Asked {
+        confirmed: Way::Download,
+        ..first()
+    };
+    let empty = Asked {
+        is_empty: true,
+        ..by_download
+    };
+    for (asked, due_at) in [
+        (failed, Some(2 * HOUR)),
+        (empty, Some(25 * HOUR)),
+        (by_download, None),
+        (first(), None),
+    ] {
+        let window = span(0, HOUR);
+        let mut known = Recheckable::default();
+        known.archived(window, asked);
+        for at in [2 * HOUR - 1, 2 * HOUR, 25 * HOUR - 1, 25 * HOUR] {
+            let is_due = due_at.is_some_and(|due_at| due_at <= at);
+            assert_eq!(
+                known.is_due(window, UtcMs(at), &by_default),
+                is_due,
+                "{asked:?} {at}"
+            );
+        }
+    }
 }
