@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is where they are allowed")]
 
+mod error;
 mod outside;
 mod step;
 
@@ -18,62 +19,9 @@ use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
+pub use error::{DiskError, advice};
 pub use outside::{make_plain_folder, write_private};
 pub use step::Step;
-
-/// A step that failed: what, on what, why, and what to do.
-#[derive(Debug)]
-pub struct DiskError {
-    /// The step.
-    pub step: Step,
-    /// On which file or folder.
-    pub path: PathBuf,
-    /// Why.
-    pub source: io::Error,
-}
-
-impl fmt::Display for DiskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { step, path, source } = self;
-        write!(
-            f,
-            "can't {} {}: {source}{}",
-            step.words(),
-            path.display(),
-            advice(source)
-        )
-    }
-}
-
-impl std::error::Error for DiskError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-impl DiskError {
-    /// Whether there is no room left for what the step writes.
-    #[must_use]
-    pub fn lacks_space(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self.source.kind(), StorageFull | QuotaExceeded)
-    }
-}
-
-/// What an operator can do about an error of the disk; begins with `"; "` where there is advice.
-#[must_use]
-pub fn advice(error: &io::Error) -> &'static str {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::StorageFull | Kind::QuotaExceeded => {
-            "; free some space, then the next cycle tries again"
-        }
-        Kind::PermissionDenied => "; give the user that runs elsa-archiver write access",
-        Kind::ReadOnlyFilesystem => "; the file system is mounted read-only",
-        Kind::NotADirectory => "; a part of that path is a file",
-        _ => "",
-    }
-}
 
 type Gate = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
 
@@ -194,6 +142,14 @@ impl Disk {
     /// [`io::ErrorKind::AlreadyExists`] when the name is taken; nothing is replaced, ever.
     pub fn publish(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         self.step(Step::Publish, to, || rename_without_replacing(from, to))
+    }
+
+    /// Renames what is damaged to a name that must not exist.
+    ///
+    /// # Errors
+    /// When the name is taken, see [`DiskError::name_is_taken`], or it can't be renamed.
+    pub fn set_folder_aside(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.step(Step::SetAside, to, || rename_without_replacing(from, to))
     }
 
     /// Replaces a file that can be made anew at any time. Readers see the old or the new one;

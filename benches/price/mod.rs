@@ -267,7 +267,7 @@ async fn archived(
         now.store(over.0, Ordering::Relaxed);
         service.set_clock(ServiceClock::Frozen(over));
         service.clear_journal();
-        let plan = |_, _: &_, _: &_| windows.clone();
+        let plan = |_, _: &_, _: &[_], _: &_| windows.clone();
         let outcome = runner
             .cycle(plan, Mode::Once, &CancellationToken::new())
             .await;

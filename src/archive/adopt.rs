@@ -47,7 +47,7 @@ struct Candidate {
 pub(crate) struct Known<'a> {
     /// The spans archived.
     pub coverage: &'a Coverage,
-    /// The newest revision of each window that was published anew.
+    /// The newest revision of each window that was published anew, or whose folder is missing.
     pub revisions: &'a BTreeMap<Window, u32>,
     /// The end of its chain.
     pub last_manifest: Option<Digest>,
@@ -55,8 +55,11 @@ pub(crate) struct Known<'a> {
 
 impl Known<'_> {
     fn has(&self, named: Named) -> bool {
-        let recorded = self.revisions.get(&named.window).copied().unwrap_or(1);
-        self.coverage.covers(named.window.span()) && named.revision <= recorded
+        // Of a window whose folder is missing too: what is there of it was recorded once.
+        match self.revisions.get(&named.window) {
+            Some(&recorded) => named.revision <= recorded,
+            None => named.revision == 1 && self.coverage.covers(named.window.span()),
+        }
     }
 }
 

@@ -79,6 +79,9 @@ pub struct Supersedes {
     pub asked_ms: UtcMs,
     /// When what is new was found, UTC milliseconds.
     pub found_ms: UtcMs,
+    /// Whether the older folder was gone, or set aside, when the window was archived again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 /// What a second, independent ask says of a window.

@@ -11,6 +11,8 @@ pub mod manifest;
 pub(crate) mod plain_file;
 pub(crate) mod publish;
 pub mod quarantine;
+pub(crate) mod recorded;
+pub(crate) mod repair;
 pub mod store;
 pub mod unpack;
 pub(crate) mod verify;

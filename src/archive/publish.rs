@@ -78,16 +78,25 @@ impl Published {
         manifest_sha256: Digest,
         anew: bool,
     ) -> Result<Self, DiskError> {
-        for above in Path::new(&folder).ancestors().skip(1) {
-            store
-                .disk()
-                .sync_folder(Step::SyncParent, &store.root().join(above))?;
-        }
+        make_names_durable(store, &folder)?;
         let mut published = Self::new(folder, window, manifest, manifest_sha256);
         if anew {
             published.0.supersedes = None;
         }
         Ok(published)
+    }
+
+    /// A folder that was recorded before, was recorded missing, and is back as it was published. Its
+    /// bytes must have been proven. Its name is made durable first.
+    ///
+    /// # Errors
+    /// When the folders above it can't be flushed.
+    pub(crate) fn brought_back(store: &Store, archived: Archived) -> Result<Self, DiskError> {
+        make_names_durable(store, &archived.folder)?;
+        Ok(Self(Archived {
+            supersedes: None,
+            ..archived
+        }))
     }
 
     fn new(folder: String, window: Window, manifest: &Manifest, manifest_sha256: Digest) -> Self {
@@ -98,7 +107,8 @@ impl Published {
             bytes: manifest.bytes(),
             folder,
             manifest_sha256,
-            supersedes: manifest.supersedes.clone(),
+            // Of a folder that is gone nothing counts any more.
+            supersedes: manifest.supersedes.clone().filter(|before| !before.missing),
             asked: manifest.asked(),
             opinion: manifest
                 .confirmed
@@ -118,7 +128,7 @@ pub(crate) enum PublishError {
     /// A folder of that name exists, and is never replaced.
     #[error(
         "{0} is in the way: it is not in the ledger and does not continue the job's chain of \
-         manifests; move it away, then the next cycle tries again"
+         manifests; `elsa-archiver repair` moves it aside, or you do, then the next cycle tries again"
     )]
     InTheWay(PathBuf),
     /// The manifest would be too long to be read again.
@@ -184,6 +194,15 @@ const fn may_be_read_back(bytes: u64) -> Result<(), PublishError> {
         true => Err(PublishError::TooManyFiles(bytes >> 20)),
         false => Ok(()),
     }
+}
+
+/// Makes the names of a folder that is in its place durable, up to the root.
+fn make_names_durable(store: &Store, folder: &str) -> Result<(), DiskError> {
+    for above in Path::new(folder).ancestors().skip(1) {
+        let above = store.root().join(above);
+        store.disk().sync_folder(Step::SyncParent, &above)?;
+    }
+    Ok(())
 }
 
 /// Makes the folders of job and date, each durable in the one above.

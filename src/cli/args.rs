@@ -97,6 +97,19 @@ pub(super) enum Command {
         /// A copy of an archive anywhere, verified from its manifests alone; needs no config
         dir: Option<PathBuf>,
     },
+    /// Cure what `verify` finds; shows what it would do, unless `--confirm` is given
+    ///
+    /// What is missing or damaged becomes due again, and a new or emptied root is bound to the state. Nothing is
+    /// deleted: what is damaged is moved to `.damaged` below the archive's root. A good folder of a copy may be
+    /// put in its place first.
+    Repair {
+        /// Only this job; may be given several times
+        #[arg(long = "job", value_name = "NAME")]
+        jobs: Vec<String>,
+        /// Do it
+        #[arg(long)]
+        confirm: bool,
+    },
     /// Validate the configuration, all problems at once
     Check {
         /// Ask the service for a few records a job: whether it answers, what `to` means, and what search

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::archive::identity::{FOLDER, UnreadableId, of_root, of_state, read, write};
+use crate::archive::identity::{UnreadableId, of_root, of_state, read, write};
 use crate::archive::manifest::{MANIFEST, local_time};
 use crate::config::Config;
 use crate::domain::identity::{ArchiveId, Facts, Verdict, Why, verdict};
@@ -71,6 +71,43 @@ pub(super) fn bind(config: &Config, now: UtcMs, disk: &Disk) -> Result<ArchiveId
     }
 }
 
+/// What `repair` would do so that root and state directory belong together; `None` where they do, or where
+/// nothing but the right disk helps.
+pub(super) fn cure(config: &Config, why: &Why) -> Option<String> {
+    let (root, state) = (config.archive.root.display(), config.state_dir.display());
+    match why {
+        Why::RootHasNone(id) => Some(format!(
+            "the root {root} becomes archive {id}, which the state directory {state} belongs to"
+        )),
+        Why::Lacks(_) => Some(format!(
+            "the root {root} and the state directory {state} are bound to each other"
+        )),
+        Why::Another { .. } => None,
+    }
+}
+
+/// Binds root and state directory to each other although the root lacks what was recorded. The locks must
+/// be held.
+///
+/// # Errors
+/// When they are those of two archives, or an id can't be read or written.
+pub(super) fn bind_anew(config: &Config, now: UtcMs, disk: &Disk) -> Result<ArchiveId, String> {
+    let verdict = look(config).map_err(|error| error.to_string())?;
+    let id = match verdict {
+        Verdict::Refused(Why::RootHasNone(id)) => id,
+        Verdict::Refused(Why::Lacks(_)) => {
+            let root = read(&of_root(&config.archive.root)).map_err(|error| error.to_string())?;
+            root.unwrap_or_else(|| ArchiveId::of(fastrand::u128(..)))
+        }
+        _ => return bind(config, now, disk),
+    };
+    let at = || local_time(now, &config.archive.zone);
+    for place in [of_root(&config.archive.root), of_state(&config.state_dir)] {
+        write(&place, &id, at(), disk).map_err(|error| error.to_string())?;
+    }
+    Ok(id)
+}
+
 /// Why they don't belong together, and what to do.
 pub(super) fn words(config: &Config, why: &Why) -> String {
     let (root, state) = (config.archive.root.display(), config.state_dir.display());
@@ -78,9 +115,9 @@ pub(super) fn words(config: &Config, why: &Why) -> String {
         Why::RootHasNone(id) => format!(
             "the archive's root {root} is not the one that the state directory {state} belongs to \
              (archive {id}): it has no id, so its disk is not mounted, or it was emptied, or it is \
-             another disk; nothing was written. Mount the disk, or restore it. If it is the archive, \
-             restored without its folder {FOLDER}, copy {state}/archive.json into that. For an \
-             archive that begins anew, set another state.dir too"
+             another disk; nothing was written. Mount the disk. If it is another disk, or was emptied, \
+             put back what copies there are, then `elsa-archiver repair` binds it, and what it lacks is \
+             due again"
         ),
         Why::Another {
             root: theirs,
@@ -92,9 +129,8 @@ pub(super) fn words(config: &Config, why: &Why) -> String {
         Why::Lacks(folder) => format!(
             "the ledgers in {state} were not written for the archive's root {root}: they have recorded \
              {folder}, which it lacks. Its disk is not mounted, or it is another one; nothing was \
-             written. Mount the disk, or restore the folder. Where it was deleted on purpose, move \
-             that job's ledger away: it is rebuilt from the folders that are there. For an archive \
-             that begins anew, set another state.dir too"
+             written. Mount the disk, or put back what copies there are. Where folders are gone for \
+             good, `elsa-archiver repair` binds the root, and what it lacks is due again"
         ),
     }
 }

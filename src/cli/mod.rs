@@ -11,6 +11,7 @@ mod logging;
 mod plan;
 mod print;
 mod progress;
+mod repair;
 mod run;
 mod session;
 mod status;
@@ -97,6 +98,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         Command::Verify { jobs, json, dir } => {
             verify::verify(&context, jobs, *json, dir.as_deref())
         }
+        Command::Repair { jobs, confirm } => repair::repair(&context, jobs, *confirm),
         Command::Check { live } => check::check(&context, *live),
         Command::Demo { dir } => demo::demo(&context, dir.as_deref()),
     }

@@ -50,7 +50,12 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
     let mut planned = Vec::new();
     for (job, replay) in jobs.iter().zip(replays(&config, &jobs)) {
         let replay = replay.map_err(|error| Stop::failed(error.to_string()))?;
-        let due = plan::plan(now, &replay.closed(reach(now, job)), job);
+        let due = plan::plan(
+            now,
+            &replay.closed(reach(now, job)),
+            &replay.missing.spans(),
+            job,
+        );
         let rechecks = replay.recheckable.due(now, job);
         let second_opinion = SecondOpinion::of(job, &replay, &due, &rechecks, now);
         planned.push((job, due, rechecks, second_opinion));

@@ -69,7 +69,7 @@ pub(super) fn backfill(
         context,
         &config,
         &jobs,
-        move |now: UtcMs, coverage: &Coverage, job: &Job| {
+        move |now: UtcMs, coverage: &Coverage, _: &[Span], job: &Job| {
             let mut due = windows_in(now, coverage, job, span);
             if newest_first {
                 due.reverse();
@@ -84,7 +84,7 @@ fn archive(
     context: &Context<'_>,
     config: &Config,
     jobs: &[Job],
-    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
+    plan: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
     mode: Mode,
 ) -> Result<(), Stop> {
     let progress: Arc<dyn Progress> = Bars::new(context.terminal);
@@ -115,7 +115,7 @@ fn archive(
 /// another one of its account found answers cut has a second cycle.
 pub(super) async fn all_once(
     runners: Vec<JobRunner>,
-    plan: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
+    plan: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
     mode: Mode,
     stop: &CancellationToken,
 ) -> Vec<(String, Outcome)> {

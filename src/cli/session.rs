@@ -52,19 +52,7 @@ impl Session {
         if let Some(why) = identity::refusal(config) {
             return Err(Stop::failed(why));
         }
-        // Both: another config may share only one of them.
-        let locks = [
-            ("the state directory", &config.state_dir, "lock"),
-            ("the archive's root", &config.archive.root, ROOT_LOCK),
-        ];
-        for (what, folder, name) in locks {
-            let lock =
-                FolderLock::acquire(what, folder, name, &disk).map_err(|error| match error {
-                    LockError::Held(_) => Stop::held(&error),
-                    LockError::Unusable { .. } => Stop::failed(error.to_string()),
-                })?;
-            lock.hold_for_life();
-        }
+        lock(config, &disk)?;
         let id = identity::bind(config, context.clock.now(), &disk).map_err(Stop::failed)?;
         let store = store(config, &disk).bound_to(id);
         store
@@ -120,6 +108,26 @@ impl Session {
         }
         Ok(Self { runners, broken })
     }
+}
+
+/// Takes the locks of state directory and root for the process's life. Both: another config may share only
+/// one of them.
+///
+/// # Errors
+/// When another instance has one, or one can't be taken.
+pub(super) fn lock(config: &Config, disk: &Disk) -> Result<(), Stop> {
+    let locks = [
+        ("the state directory", &config.state_dir, "lock"),
+        ("the archive's root", &config.archive.root, ROOT_LOCK),
+    ];
+    for (what, folder, name) in locks {
+        let lock = FolderLock::acquire(what, folder, name, disk).map_err(|error| match error {
+            LockError::Held(_) => Stop::held(&error),
+            LockError::Unusable { .. } => Stop::failed(error.to_string()),
+        })?;
+        lock.hold_for_life();
+    }
+    Ok(())
 }
 
 /// The archive of a configuration.

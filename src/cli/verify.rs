@@ -11,12 +11,12 @@ use super::exit::Stop;
 use super::identity;
 use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
-use crate::archive::publish::Archived;
+use crate::archive::recorded::Recorded;
 use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::durable::Disk;
-use crate::ledger::line::Event;
+use crate::ledger::folders::Folders;
 use crate::ledger::{Ledger, acknowledgement};
 use crate::printable;
 
@@ -131,12 +131,8 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
             .collect::<Vec<_>>(),
         Err(error) => return unreadable(job, &store.root().display(), &error).into(),
     };
-    let mut archived: Vec<Archived> = Vec::new();
-    let replay = Ledger::read(&config.state_dir, &job.name, |line| {
-        if let Event::Archived(line) = &line.event {
-            archived.push(line.clone());
-        }
-    });
+    let mut folders = Folders::default();
+    let replay = Ledger::read(&config.state_dir, &job.name, |line| folders.take(line));
     let file = Ledger::path(&config.state_dir, &job.name);
     let replay = match replay {
         Ok(mut replay) => {
@@ -154,15 +150,22 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
         .into_iter()
         .filter(|&(_, acknowledged)| acknowledged);
     known.for_each(|(span, _)| accounted.add(span));
+    let recorded = folders.recorded();
     let bar = context
         .terminal
-        .bar(job.name.as_str(), archived.len() as u64);
-    let report = against::verify(&store, job, &published, &archived, &accounted, &mut || {
+        .bar(job.name.as_str(), recorded.len() as u64);
+    let mut report = against::verify(&store, job, &published, recorded, &accounted, &mut || {
         bar.inc(1)
     });
-    let is_known = |line: &&Archived| replay.incomplete.is_acknowledged(line.window);
-    let known = archived.iter().filter(is_known);
-    Verified::of(report, &known.map(|line| line.folder.as_str()).collect())
+    // What was archived before `since`, and is gone.
+    let owed = replay.missing.spans();
+    let before = owed.into_iter().filter(|owed| owed.to() <= job.since);
+    let gone = before.flat_map(|owed| accounted.missing_in(owed));
+    report.gaps.splice(0..0, gone.map(Into::into));
+    let is_known = |known: &&Recorded| replay.incomplete.is_acknowledged(known.archived.window);
+    let known = recorded.iter().filter(is_known);
+    let folders = known.map(|known| known.archived.folder.as_str());
+    Verified::of(report, &folders.collect())
 }
 
 fn unreadable(job: &Job, file: &dyn Display, why: &dyn Display) -> JobReport {

@@ -33,6 +33,23 @@ impl Coverage {
         self.spans.insert(from, to);
     }
 
+    /// Takes a span out; what of it was not in changes nothing.
+    pub fn remove(&mut self, span: Span) {
+        let cut: Vec<Span> = self
+            .spans()
+            .filter(|known| known.intersection(span).is_some())
+            .collect();
+        for known in cut {
+            self.spans.remove(&known.from());
+            for kept in [
+                Span::new(known.from(), span.from()),
+                Span::new(span.to(), known.to()),
+            ] {
+                self.spans.extend(kept.map(|kept| (kept.from(), kept.to())));
+            }
+        }
+    }
+
     /// The spans, in order; no two of them overlap or touch.
     pub fn spans(&self) -> impl DoubleEndedIterator<Item = Span> + '_ {
         self.spans
@@ -137,15 +154,18 @@ mod tests {
         /// Guarantee: Exactly once
         #[test]
         fn the_algebra_agrees_with_a_plain_set_of_instants(
-            added in prop::collection::vec((0i64..60, 1i64..15), 0..12),
+            changed in prop::collection::vec((0i64..60, 1i64..15, any::<bool>()), 0..12),
             asked in (0i64..60, 1i64..30),
             since in 0i64..70,
         ) {
             let mut coverage = Coverage::new();
             let mut model = [false; 80];
-            for &(from, len) in &added {
-                coverage.add(span(from, from + len));
-                model[from as usize..(from + len) as usize].fill(true);
+            for &(from, len, is_added) in &changed {
+                match is_added {
+                    true => coverage.add(span(from, from + len)),
+                    false => coverage.remove(span(from, from + len)),
+                }
+                model[from as usize..(from + len) as usize].fill(is_added);
             }
             for instant in 0..80 {
                 prop_assert_eq!(coverage.contains(UtcMs(instant)), model[instant as usize]);

@@ -73,6 +73,11 @@ impl Incomplete {
         }
     }
 
+    /// Records that nothing is archived of `window` any more.
+    pub(crate) fn forget(&mut self, window: Window) {
+        self.windows.remove(&window);
+    }
+
     /// Records that the operator knows what is archived of `window`.
     pub(crate) fn acknowledge(&mut self, window: Window) {
         if let Some(recorded) = self.windows.get_mut(&window) {

@@ -10,11 +10,19 @@ use super::window::{Window, Windows};
 /// oldest first.
 ///
 /// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
-/// once `settle` has passed since its end. A job that is not enabled has nothing due.
+/// once `settle` has passed since its end. What is `owed` was archived, and its folder is missing: it is
+/// due before `since` too. A job that is not enabled has nothing due.
 #[must_use]
-pub(crate) fn plan(now: UtcMs, coverage: &Coverage, job: &Job) -> Vec<Window> {
-    let since = Span::new(job.since, UtcMs(i64::MAX)).filter(|_| job.enabled);
-    since.map_or_else(Vec::new, |since| windows_in(now, coverage, job, since))
+pub(crate) fn plan(now: UtcMs, coverage: &Coverage, owed: &[Span], job: &Job) -> Vec<Window> {
+    if !job.enabled {
+        return Vec::new();
+    }
+    let before = Span::new(UtcMs(i64::MIN), job.since);
+    let owed = owed.iter().filter_map(|owed| before?.intersection(*owed));
+    let since = Span::new(job.since, UtcMs(i64::MAX));
+    owed.chain(since)
+        .flat_map(|span| windows_in(now, coverage, job, span))
+        .collect()
 }
 
 /// The instant before which the service has forgotten everything at `now`; `None` when the job
@@ -122,9 +130,9 @@ pub(crate) mod tests {
     #[test]
     fn a_window_is_due_when_it_has_settled_and_not_a_millisecond_before() {
         let settled = HOUR + 600_000;
-        assert_eq!(plan(UtcMs(settled - 1), &Coverage::new(), &job()), []);
+        assert_eq!(plan(UtcMs(settled - 1), &Coverage::new(), &[], &job()), []);
         assert_eq!(
-            plan(UtcMs(settled), &Coverage::new(), &job()),
+            plan(UtcMs(settled), &Coverage::new(), &[], &job()),
             [window(0, HOUR)]
         );
     }
@@ -136,7 +144,7 @@ pub(crate) mod tests {
         coverage.add(span(0, HOUR));
         coverage.add(span(2 * HOUR, 5 * HOUR));
         let now = UtcMs(5 * HOUR + 600_000);
-        assert_eq!(plan(now, &coverage, &job()), [window(HOUR, 2 * HOUR)]);
+        assert_eq!(plan(now, &coverage, &[], &job()), [window(HOUR, 2 * HOUR)]);
     }
 
     /// Guarantee: Exactly once
@@ -146,7 +154,7 @@ pub(crate) mod tests {
         coverage.add(span(HOUR / 2, HOUR + 1000));
         let now = UtcMs(2 * HOUR + 600_000);
         assert_eq!(
-            plan(now, &coverage, &job()),
+            plan(now, &coverage, &[], &job()),
             [window(0, HOUR / 2), window(HOUR + 1000, 2 * HOUR)]
         );
     }
@@ -173,12 +181,12 @@ pub(crate) mod tests {
             since: UtcMs(10 * HOUR),
             ..job()
         };
-        assert_eq!(plan(UtcMs(5 * HOUR), &Coverage::new(), &late), []);
+        assert_eq!(plan(UtcMs(5 * HOUR), &Coverage::new(), &[], &late), []);
         let off = Job {
             enabled: false,
             ..job()
         };
-        assert_eq!(plan(UtcMs(5 * HOUR), &Coverage::new(), &off), []);
+        assert_eq!(plan(UtcMs(5 * HOUR), &Coverage::new(), &[], &off), []);
     }
 
     proptest! {
@@ -197,13 +205,13 @@ pub(crate) mod tests {
             for (from, minutes) in covered {
                 coverage.add(span(from * HOUR, from * HOUR + minutes * 60_000));
             }
-            let due = plan(now, &coverage, &job);
+            let due = plan(now, &coverage, &[], &job);
             for window in due.iter().map(|window| window.span()) {
                 prop_assert_eq!(coverage.missing_in(window), vec![window]);
                 prop_assert!(window.length().0 <= HOUR);
                 coverage.add(window);
             }
-            prop_assert_eq!(plan(now, &coverage, &job), vec![]);
+            prop_assert_eq!(plan(now, &coverage, &[], &job), vec![]);
             // Between `since` and the last settled boundary nothing is missing.
             let settled = (now.0 - job.settle.0).div_euclid(HOUR) * HOUR;
             if let Some(known) = Span::new(job.since, UtcMs(settled)) {

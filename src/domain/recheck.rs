@@ -143,6 +143,11 @@ impl Recheckable {
         }
     }
 
+    /// Forgets `window`: its folder is gone, and it is archived anew.
+    pub fn forget(&mut self, window: Window) {
+        self.windows.remove(&window);
+    }
+
     /// When `window` was requested last; `None` if it is not remembered.
     #[must_use]
     pub fn asked(&self, window: Window) -> Option<Asked> {

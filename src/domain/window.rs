@@ -251,6 +251,13 @@ impl FolderName {
         })
     }
 
+    /// Which revision of its window a folder is, by its path; 1 where its name does not say.
+    #[must_use]
+    pub fn revision_of(folder: &str) -> u32 {
+        let named = folder.rsplit('/').next().and_then(Self::parse);
+        named.map_or(1, |named| named.revision)
+    }
+
     /// The name beside a window's folder under which the window is published anew: `.r2`, then
     /// `.r3`. `folder` may be a path; `None` when it is no window's.
     #[must_use]

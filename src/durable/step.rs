@@ -66,6 +66,10 @@ pub enum Step {
     KeepRefused,
     /// Make that name durable.
     SyncQuarantine,
+    /// Rename what is damaged, or does not belong, to its place in `.damaged`.
+    SetAside,
+    /// Make its new name durable, and that the old one is free.
+    SyncAside,
     /// Write the file that says which archive this is, and move it into place.
     WriteIdentity,
     /// Make its name durable.
@@ -98,7 +102,10 @@ impl Step {
             Self::StageRefused => "write",
             Self::SyncRefused => "flush to disk",
             Self::KeepRefused => "move into place",
-            Self::SyncQuarantine | Self::SyncIdentity => "flush to disk the folder",
+            Self::SetAside => "move aside",
+            Self::SyncQuarantine | Self::SyncIdentity | Self::SyncAside => {
+                "flush to disk the folder"
+            }
             Self::WriteIdentity => "write",
         }
     }

@@ -3,13 +3,14 @@
 //! cycle starts from what the ledger does not cover, whatever happened before).
 //!
 //! - `runner`: one cycle, from top to bottom
-//! - `recorder`: lines of the ledger, and the circuit breaker; the only file that writes them
+//! - `recorder`: lines of the ledger, and the circuit breaker; the only file that writes them in a cycle
 //! - `executor`: how many windows at once
 //! - `publish`: a staged window becomes `Published`
 //! - `revise`: a window that was requested again, beside what is archived of it
 //! - `suspects`: windows that may lack records, since answers to another job were cut
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger, and both clocks against each other
+//! - `repair`: the cure for what `verify` finds, outside of cycles
 
 mod executor;
 mod mode;
@@ -17,6 +18,7 @@ mod outcome;
 mod publish;
 mod reconcile;
 mod recorder;
+pub(crate) mod repair;
 mod revise;
 mod runner;
 mod suspects;

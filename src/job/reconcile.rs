@@ -2,11 +2,14 @@
 //! Folders that the ledger lacks are adopted or block their windows. Carries *Self-healing* and
 //! *Candid*.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
 use crate::archive::adopt::{Found, Known, UnrecordedFolder, adopt};
+use crate::archive::manifest::MANIFEST;
 use crate::domain::circuit_breaker::Remedy;
 use crate::domain::job::{Job, ToBound};
 use crate::domain::plan::{deadline_of, out_of_reach};
@@ -14,6 +17,7 @@ use crate::domain::retry::Failure;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
+use crate::durable::Step;
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 use crate::fetch::{Shared, Source};
@@ -45,6 +49,35 @@ pub(super) async fn unrecorded(
         .map_err(|error| error.to_string())
 }
 
+/// Looks for the folder that the ledger has recorded last: a root may have been restored from an older
+/// copy.
+///
+/// # Errors
+/// When it is not there, or the archive can't be looked at.
+pub(super) async fn newest_is_there(
+    shared: &Arc<Shared>,
+    job: &Job,
+    replay: &Replay,
+) -> Result<(), String> {
+    let Some(folder) = replay.last_folder.clone() else {
+        return Ok(());
+    };
+    let (store, manifest) = (shared.store.clone(), PathBuf::from(&folder).join(MANIFEST));
+    let looked = spawn_blocking(move || {
+        let place = store.root().join(manifest);
+        let look = || std::fs::symlink_metadata(&place).map(drop);
+        store.disk().step(Step::ReadPublished, &place, look)
+    });
+    match looked.await.map_err(|error| error.to_string())? {
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Err(format!(
+            "{folder}, which was archived last, is not there: the archive's root was restored from an \
+             older copy, or the folder was deleted. Put it back, or run `elsa-archiver repair --job {}`",
+            job.name
+        )),
+        looked => looked.map_err(|error| error.to_string()),
+    }
+}
+
 /// Why a window can't be archived: a folder that the ledger lacks is in its way.
 pub(super) fn blocked_by(folders: &[UnrecordedFolder], window: Window) -> Option<WindowError> {
     let blocks = |folder: &&UnrecordedFolder| {
@@ -61,8 +94,8 @@ pub(super) fn blocked_by(folders: &[UnrecordedFolder], window: Window) -> Option
 /// The message about a folder that is in the way.
 pub(super) fn in_the_way(folder: &UnrecordedFolder) -> String {
     format!(
-        "{} is in the way: the ledger lacks it and it can't be adopted ({}); move it away, \
-         then the next cycle tries again",
+        "{} is in the way: the ledger lacks it and it can't be adopted ({}); \
+         `elsa-archiver repair` moves it aside, or you do, then the next cycle tries again",
         folder.folder, folder.why
     )
 }

@@ -75,6 +75,7 @@ impl Recorder {
         if !self.look_for_folders {
             return Ok(());
         }
+        reconcile::newest_is_there(&self.shared, &self.job, self.ledger.replay()).await?;
         let found = reconcile::unrecorded(&self.shared, &self.job, self.ledger.replay()).await?;
         for published in found.adopted {
             let folder = published.archived().folder.clone();

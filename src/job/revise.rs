@@ -66,6 +66,7 @@ pub(super) async fn revise(
         confirmed: before.opinion.by,
         asked_ms: asked.unwrap_or(found),
         found_ms: found,
+        missing: false,
     };
     let previous = replay.last_manifest;
     publish(source, window, fetched, Some(supersedes), previous)

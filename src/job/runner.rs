@@ -21,7 +21,7 @@ use crate::domain::job::Job;
 use crate::domain::plan::due_by_our_clock_alone;
 use crate::domain::queue::{Pauses, Work};
 use crate::domain::second_opinion::Calibration;
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::durable::Disk;
@@ -98,7 +98,7 @@ impl JobRunner {
     /// Archives the windows that `planned` names, and rechecks those that are due for it.
     pub async fn cycle(
         &mut self,
-        planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        planned: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window>,
         mode: Mode,
         stop: &CancellationToken,
     ) -> Outcome {
@@ -119,7 +119,8 @@ impl JobRunner {
         self.suspects.note(&self.client, &self.job, replay, ours);
         let mut outcome = Outcome::default();
         let now = self.time(&planned, stop).await;
-        let mut due = planned(now, &self.recorder.ledger.replay().coverage, &self.job);
+        let replay = self.recorder.ledger.replay();
+        let mut due = planned(now, &replay.coverage, &replay.missing.spans(), &self.job);
         if let Err(message) = self.give_up_lost(now, &mut due, stop).await {
             tracing::error!(job = %self.job.name, "{message}");
             outcome.error = Some(message);
@@ -300,9 +301,15 @@ impl JobRunner {
                 let replay = self.recorder.ledger.replay();
                 let published = match ended.before {
                     None => {
-                        let previous = replay.last_manifest;
-                        let published =
-                            publish::publish(&source, work.window, *fetched, None, previous);
+                        let (gone, previous) =
+                            (replay.missing.of(work.window), replay.last_manifest);
+                        let published = publish::publish(
+                            &source,
+                            work.window,
+                            *fetched,
+                            gone.cloned(),
+                            previous,
+                        );
                         published.await.map(Done::Published)
                     }
                     Some(before) => revise::revise(&source, &before, *fetched, replay).await,
@@ -350,7 +357,7 @@ impl JobRunner {
     /// by now, and nothing might be asked for ever after.
     async fn time(
         &mut self,
-        planned: &impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        planned: &impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window>,
         stop: &CancellationToken,
     ) -> UtcMs {
         let View { ours, both, .. } = self.view();
@@ -358,7 +365,8 @@ impl JobRunner {
         if both == ours || again.is_some_and(|again| !is_over(again, ours, TIME_PAUSE)) {
             return both;
         }
-        let due = |now| planned(now, &self.recorder.ledger.replay().coverage, &self.job);
+        let replay = self.recorder.ledger.replay();
+        let due = |now| planned(now, &replay.coverage, &replay.missing.spans(), &self.job);
         let Some(window) = due_by_our_clock_alone(&due(ours), &due(both)) else {
             return both;
         };

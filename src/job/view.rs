@@ -12,7 +12,7 @@ use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, reach};
 use crate::domain::queue::{self, Pauses, Work};
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::Window;
 use crate::fetch::Wanted;
@@ -139,7 +139,12 @@ impl View<'_> {
     /// Whether a window has settled since the cycle began: it is not to wait for rechecks. Those that
     /// are `asked` for again have had their turn, and wait behind them.
     pub(super) fn has_new_window(self, asked: impl Fn(&Window) -> bool) -> bool {
-        let mut due = plan(self.both, &self.closed(), self.job);
+        let mut due = plan(
+            self.both,
+            &self.closed(),
+            &self.replay.missing.spans(),
+            self.job,
+        );
         due.retain(|window| !asked(window));
         queue::has_new_window(&due, self.replay.failures(Task::Archive))
     }
@@ -147,21 +152,26 @@ impl View<'_> {
     /// Spans that are lost and not acknowledged.
     pub(super) fn unacknowledged_losses(self) -> u64 {
         let lost = self.replay.lost();
-        let is_unknown = |known: bool, to: UtcMs| !known && to > self.job.since;
         lost.iter()
-            .filter(|(span, known)| is_unknown(*known, span.to()))
+            .filter(|&&(span, is_known)| !is_known && self.replay.concerns(span, self.job))
             .count() as u64
     }
 
     /// The outcome of a cycle that requests nothing.
     pub(super) fn paused(
         self,
-        planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        planned: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window>,
         mode: Mode,
         why: String,
     ) -> Outcome {
         Outcome {
-            left: planned(self.both, &self.closed(), self.job).len() as u64,
+            left: planned(
+                self.both,
+                &self.closed(),
+                &self.replay.missing.spans(),
+                self.job,
+            )
+            .len() as u64,
             unchecked: self.due_rechecks(self.both, mode).len() as u64,
             lost: self.unacknowledged_losses(),
             error: Some(why),
@@ -173,10 +183,15 @@ impl View<'_> {
     /// failure says so in `status`, as often as that window would be tried.
     pub(super) fn blocked(
         self,
-        planned: impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        planned: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window>,
         why: String,
     ) -> (Outcome, Option<Failed>) {
-        let due = planned(self.both, &self.closed(), self.job);
+        let due = planned(
+            self.both,
+            &self.closed(),
+            &self.replay.missing.spans(),
+            self.job,
+        );
         let outcome = Outcome {
             left: (due.len() as u64).max(1),
             error: Some(why.clone()),

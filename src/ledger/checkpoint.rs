@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::replay::Replay;
+use crate::archive::manifest::Supersedes;
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
 use crate::domain::incomplete::Recorded;
@@ -26,7 +27,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 6;
+const SCHEMA: u32 = 7;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -55,6 +56,8 @@ struct Stored {
     unconfirmed_since: u64,
     recheckable: Vec<StoredAsked>,
     revisions: Vec<(UtcMs, UtcMs, u32)>,
+    missing: Vec<(UtcMs, UtcMs, Supersedes)>,
+    last_folder: Option<String>,
     lateness: (u64, u64, u64, Millis, Millis),
 }
 
@@ -172,6 +175,12 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
             .iter()
             .map(|(span, &revision)| (span.from(), span.to(), revision))
             .collect(),
+        missing: replay
+            .missing
+            .windows()
+            .map(|(window, before)| (window.from(), window.to(), before.clone()))
+            .collect(),
+        last_folder: replay.last_folder.clone(),
         lateness: (
             replay.lateness.rechecked,
             replay.lateness.changed,
@@ -268,6 +277,12 @@ impl Stored {
                 .revisions
                 .insert(Window::of(Span::new(from, to)?), revision);
         }
+        for (from, to, before) in self.missing {
+            replay
+                .missing
+                .gone(Window::of(Span::new(from, to)?), before);
+        }
+        replay.last_folder = self.last_folder;
         let (rechecked, changed, records, over, until) = self.lateness;
         replay.lateness = Lateness {
             rechecked,

@@ -32,6 +32,17 @@ pub enum Event {
     Confirmed(Agreement),
     /// A recheck of an archived window failed; it stays due.
     RecheckFailed(Failed),
+    /// An archived folder is gone, or was set aside: its window is due again.
+    Missing(MissingFolder),
+}
+
+/// An archived folder that is not in its place any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingFolder {
+    /// What was archived there; it never says what it superseded.
+    pub archived: Archived,
+    /// What became of it.
+    pub message: String,
 }
 
 /// What a second, independent ask has shown of a window that was archived before.
@@ -119,6 +130,44 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+impl<'a> Fields<'a> {
+    fn set_archived(&mut self, archived: &'a Archived) {
+        self.status = Some(archived.status);
+        self.records = archived.records;
+        self.bytes = Some(archived.bytes);
+        self.folder = Some(archived.folder.as_str().into());
+        self.manifest_sha256 = Some(archived.manifest_sha256);
+        self.supersedes.clone_from(&archived.supersedes);
+        self.asked_ms = archived.asked;
+        self.confirmed = archived.opinion.by;
+        self.search_agrees = archived.opinion.search_agrees;
+        self.retry = archived.opinion.retry;
+        self.cut = archived.opinion.cut;
+        self.to_bound = archived.is_inclusive.then_some(ToBound::Inclusive);
+    }
+
+    fn archived(&mut self, window: Window) -> Result<Archived, String> {
+        let folder = self.folder.take().ok_or("it has no `folder`")?;
+        Ok(Archived {
+            window,
+            status: self.status.ok_or("it has no `status`")?,
+            records: self.records,
+            bytes: self.bytes.ok_or("it has no `bytes`")?,
+            folder: folder.into_owned(),
+            manifest_sha256: self.manifest_sha256.ok_or("it has no `manifest_sha256`")?,
+            supersedes: self.supersedes.take(),
+            asked: self.asked_ms,
+            opinion: SecondOpinion {
+                by: self.confirmed,
+                search_agrees: self.search_agrees,
+                retry: self.retry,
+                cut: self.cut,
+            },
+            is_inclusive: self.to_bound == Some(ToBound::Inclusive),
+        })
+    }
+}
+
 const ARCHIVED: &str = "archived";
 const FAILED: &str = "failed";
 const LOST: &str = "lost";
@@ -126,6 +175,7 @@ const ACKNOWLEDGED: &str = "acknowledged";
 const RECHECKED: &str = "rechecked";
 const CONFIRMED: &str = "confirmed";
 const RECHECK_FAILED: &str = "recheck_failed";
+const MISSING: &str = "missing";
 
 impl Line {
     /// The line as JSON, without its newline.
@@ -139,6 +189,7 @@ impl Line {
             Event::Rechecked(window) => window.span(),
             Event::Confirmed(agreement) => agreement.window.span(),
             Event::Lost(span) | Event::Acknowledged(span) => *span,
+            Event::Missing(missing) => missing.archived.window.span(),
         };
         let mut fields = Fields {
             seq: self.seq,
@@ -166,19 +217,11 @@ impl Line {
             opinion_requests: self.opinion_requests,
         };
         match &self.event {
-            Event::Archived(archived) => {
-                fields.status = Some(archived.status);
-                fields.records = archived.records;
-                fields.bytes = Some(archived.bytes);
-                fields.folder = Some(archived.folder.as_str().into());
-                fields.manifest_sha256 = Some(archived.manifest_sha256);
-                fields.supersedes.clone_from(&archived.supersedes);
-                fields.asked_ms = archived.asked;
-                fields.confirmed = archived.opinion.by;
-                fields.search_agrees = archived.opinion.search_agrees;
-                fields.retry = archived.opinion.retry;
-                fields.cut = archived.opinion.cut;
-                fields.to_bound = archived.is_inclusive.then_some(ToBound::Inclusive);
+            Event::Archived(archived) => fields.set_archived(archived),
+            Event::Missing(missing) => {
+                fields.event = MISSING.into();
+                fields.set_archived(&missing.archived);
+                fields.message = Some(missing.message.as_str().into());
             }
             Event::Failed(failed) => {
                 fields.event = FAILED.into();
@@ -210,7 +253,7 @@ impl Line {
     /// # Errors
     /// Says in words what is wrong with it.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let fields: Fields<'_> = serde_json::from_slice(json).map_err(|error| {
+        let mut fields: Fields<'_> = serde_json::from_slice(json).map_err(|error| {
             // The library repeats what it has read.
             format!("it can't be read: {}", printable(&error.to_string()))
         })?;
@@ -222,24 +265,14 @@ impl Line {
             Span::new(fields.from_ms, fields.to_ms).ok_or("its window ends before it begins")?;
         let window = Window::of(span);
         let event = match &*fields.event {
-            ARCHIVED => Event::Archived(Archived {
-                window,
-                status: fields.status.ok_or("it has no `status`")?,
-                records: fields.records,
-                bytes: fields.bytes.ok_or("it has no `bytes`")?,
-                folder: fields.folder.ok_or("it has no `folder`")?.into_owned(),
-                manifest_sha256: fields
-                    .manifest_sha256
-                    .ok_or("it has no `manifest_sha256`")?,
-                supersedes: fields.supersedes,
-                asked: fields.asked_ms,
-                opinion: SecondOpinion {
-                    by: fields.confirmed,
-                    search_agrees: fields.search_agrees,
-                    retry: fields.retry,
-                    cut: fields.cut,
-                },
-                is_inclusive: fields.to_bound == Some(ToBound::Inclusive),
+            ARCHIVED => Event::Archived(fields.archived(window)?),
+            MISSING => Event::Missing(MissingFolder {
+                message: fields
+                    .message
+                    .take()
+                    .ok_or("it has no `message`")?
+                    .into_owned(),
+                archived: fields.archived(window)?,
             }),
             FAILED => Event::Failed(Failed {
                 window,
@@ -280,81 +313,4 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Guarantee: Evident
-    #[test]
-    fn an_archived_line_has_the_fields_of_the_contract() {
-        let line = Line {
-            seq: 7,
-            at: UtcMs(1_795_000_000_123),
-            event: Event::Archived(Archived {
-                window: Window::of(Span::new(UtcMs(0), UtcMs(3_600_000)).unwrap()),
-                status: Status::Complete,
-                records: Some(12),
-                bytes: 3400,
-                folder: "shop/1970-01-01/x".into(),
-                manifest_sha256: Digest::of(b"m"),
-                supersedes: None,
-                asked: None,
-                opinion: SecondOpinion {
-                    by: Some(Way::Search),
-                    search_agrees: true,
-                    retry: true,
-                    cut: true,
-                },
-                is_inclusive: true,
-            }),
-            prev: Some(Digest::of(b"p")),
-            opinion_requests: 3,
-        };
-        let json = line.to_json().unwrap();
-        assert_eq!(
-            json,
-            format!(
-                r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true,"retry":true,"cut":true,"to_bound":"inclusive","opinion_requests":3}}"#,
-                Digest::of(b"p"),
-                Digest::of(b"m")
-            )
-        );
-        assert_eq!(Line::parse(json.as_bytes()), Ok(line));
-    }
-
-    /// Guarantee: Suspicious
-    #[test]
-    fn what_is_wrong_with_a_line_is_told_without_its_control_characters() {
-        let nasty = r"\u001b[2J\n\u202e".repeat(1000);
-        let line = |event: &str, key: &str| {
-            format!(
-                r#"{{"seq":1,"at":"2026-11-18T11:06:40Z","event":"{event}","prev":null,"from_ms":0,"to_ms":1{key}}}"#
-            )
-        };
-        for wrong in [
-            line(&nasty, ""),
-            line("lost", &format!(r#","{nasty}":1"#)),
-            line("archived", &format!(r#","status":"{nasty}""#)),
-        ] {
-            let why = Line::parse(wrong.as_bytes()).unwrap_err();
-            let raw = |c: char| c.is_control() || c == '\u{202e}';
-            assert!(!why.contains(raw) && why.len() < 1500, "{why}");
-        }
-    }
-
-    /// Guarantee: Evident
-    #[test]
-    fn a_line_that_lacks_or_adds_a_field_is_refused() {
-        let failed = r#"{"seq":1,"at":"2026-11-18T11:06:40Z","event":"failed","prev":null,"from_ms":0,"to_ms":1,"message":"x"}"#;
-        assert!(Line::parse(failed.as_bytes()).is_ok());
-        for (from, to) in [
-            ("\"message\":\"x\"", "\"status\":\"complete\""),
-            ("failed", "unheard-of"),
-            ("\"to_ms\":1", "\"to_ms\":0"),
-            ("\"seq\":1", "\"seq\":1,\"more\":2"),
-            ("2026-11-18T11:06:40Z", "yesterday"),
-        ] {
-            let wrong = failed.replace(from, to);
-            assert!(Line::parse(wrong.as_bytes()).is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

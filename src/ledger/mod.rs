@@ -4,8 +4,12 @@
 
 pub(crate) mod acknowledgement;
 mod checkpoint;
+mod error;
+pub(crate) mod folders;
 pub mod line;
+mod lines;
 pub(crate) mod lock;
+pub mod missing;
 pub mod replay;
 pub(crate) mod reserve;
 
@@ -15,8 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use thiserror::Error;
-
 use crate::archive::publish::{Archived, Published};
 use crate::clock::Clock;
 use crate::domain::failures::Failed;
@@ -24,46 +26,11 @@ use crate::domain::job::JobName;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
-use line::{Agreement, Event, Line};
-use replay::{Damage, Replay};
-
-/// Why a ledger can't be used.
-#[derive(Debug, Error)]
-pub enum LedgerError {
-    /// Its file can't be read.
-    #[error("can't read the ledger {path}: {source}")]
-    Unreadable {
-        /// The ledger.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is damaged in another way than by a torn last line.
-    #[error(
-        "the ledger {path} is damaged: {what}; the job is stopped, its archive is untouched. To \
-         rebuild the ledger from the manifests, move this file away and restart elsa-archiver, \
-         or run `elsa-archiver once --job {job}` where none is running; to prove the archive meanwhile, run `elsa-archiver verify` on its folder"
-    )]
-    Damaged {
-        /// The ledger.
-        path: PathBuf,
-        /// Which line, and what is wrong with it.
-        what: String,
-        /// The job.
-        job: JobName,
-    },
-    /// It can't be written.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// A line can't be made; it says why.
-    #[error("can't write a line of the ledger {path}: {what}")]
-    Line {
-        /// The ledger.
-        path: PathBuf,
-        /// Why.
-        what: String,
-    },
-}
+pub use error::LedgerError;
+use error::unreadable;
+use line::{Agreement, Event, Line, MissingFolder};
+use lines::Damage;
+use replay::Replay;
 
 /// A line is taken to be as old as its answer when they are no more than a minute apart; otherwise
 /// (a slow download, a folder that is adopted) it says when the answer came.
@@ -223,6 +190,21 @@ impl Ledger {
         self.append(Event::RecheckFailed(failed))
     }
 
+    /// Records that an archived folder is gone, or was set aside, and what became of it. Where it was its
+    /// window's newest, the window is due again.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn record_missing(&mut self, gone: Archived, message: String) -> Result<(), LedgerError> {
+        self.append(Event::Missing(MissingFolder {
+            archived: Archived {
+                supersedes: None,
+                ..gone
+            },
+            message,
+        }))
+    }
+
     /// What is archived of a window that may be due for a recheck.
     ///
     /// # Errors
@@ -241,7 +223,7 @@ impl Ledger {
             file.seek(SeekFrom::Start(line))?;
             let mut bytes = Vec::new();
             BufReader::new(file)
-                .take(replay::LONGEST_LINE as u64)
+                .take(lines::LONGEST_LINE as u64)
                 .read_until(b'\n', &mut bytes)?;
             Ok(bytes)
         };
@@ -387,13 +369,6 @@ fn read_on(
                 job: job.clone(),
             },
         })
-}
-
-fn unreadable(path: &Path, source: io::Error) -> LedgerError {
-    LedgerError::Unreadable {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! the reader it is given; carries *Self-healing* (coverage is nothing but this replay).
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead};
-
-use thiserror::Error;
+use std::io::BufRead;
 
 use super::line::{Agreement, Event, Line};
+pub use super::lines::Damage;
+use super::lines::{self, LONGEST_LINE, Next};
+use super::missing::Missing;
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
@@ -19,25 +20,6 @@ use crate::domain::second_opinion::{ConfirmedWindows, Way};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::estimate::Estimator;
 use crate::domain::window::{FolderName, Window};
-
-/// Longest line that is read, in bytes; what this program writes stays far below.
-pub(super) const LONGEST_LINE: usize = 64 * 1024;
-
-/// Damage that is not a torn last line.
-#[derive(Debug, Error)]
-pub enum Damage {
-    /// The file can't be read.
-    #[error("{0}")]
-    Unreadable(#[from] io::Error),
-    /// A line does not say what a line must.
-    #[error("line {line}: {what}")]
-    Line {
-        /// Its number, 1 for the first.
-        line: u64,
-        /// What is wrong with it.
-        what: String,
-    },
-}
 
 /// What the lines of a ledger show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,8 +50,12 @@ pub struct Replay {
     pub recheckable: Recheckable,
     /// How late logs have been seen to come.
     pub lateness: Lateness,
-    /// The newest revision of each window that was published anew.
+    /// The newest revision of each window that was published anew, or whose folder is missing.
     pub revisions: BTreeMap<Window, u32>,
+    /// Windows whose folder is missing and that are not archived since, and what was there.
+    pub missing: Missing,
+    /// The folder recorded last, relative to the archive's root; `None` once it is missing.
+    pub last_folder: Option<String>,
     /// The window archived last, and when; not one that was published anew.
     pub last_success: Option<(Window, UtcMs)>,
     /// What the windows archived last held.
@@ -108,15 +94,12 @@ impl Replay {
         let mut replay = self;
         let mut line = Vec::new();
         loop {
-            line.clear();
-            let limit = LONGEST_LINE as u64 + 1;
-            let read = io::Read::take(&mut lines, limit).read_until(b'\n', &mut line)?;
-            if line.pop_if(|last| *last == b'\n').is_none() {
-                return if read as u64 == limit && !rest_is_torn(&mut lines)? {
-                    Err(replay.damaged(format!("it is longer than {LONGEST_LINE} bytes")))
-                } else {
-                    Ok(replay)
-                };
+            match lines::next(&mut lines, &mut line)? {
+                Next::End => return Ok(replay),
+                Next::TooLong => {
+                    return Err(replay.damaged(format!("it is longer than {LONGEST_LINE} bytes")));
+                }
+                Next::Line => {}
             }
             let parsed = Line::parse(&line).map_err(|what| replay.damaged(what))?;
             replay.take(&parsed, &line)?;
@@ -149,6 +132,7 @@ impl Replay {
                 self.incomplete.agreed(*window);
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
+            Event::Missing(missing) => self.missing(&missing.archived, line.at),
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
@@ -170,12 +154,16 @@ impl Replay {
     fn archived(&mut self, archived: &Archived, at: UtcMs) {
         let window = archived.window;
         self.coverage.add(window.span());
+        // The very folder that was missing may have been brought back.
+        let is_back = self.missing.is_awaited(archived);
+        self.missing.archived(&self.coverage);
         if !self.failures.is_empty() {
             self.failures
                 .retain(|failed, _| !window.span().covers(failed.span()));
         }
         match &archived.supersedes {
             Some(before) => self.superseded(archived, before),
+            None if is_back => {}
             None => {
                 self.last_success = Some((window, at));
                 if let Some(records) = archived.records {
@@ -194,7 +182,10 @@ impl Replay {
         self.search_agreed += u64::from(search_agrees);
         self.records = self.records.saturating_add(archived.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_add(archived.bytes);
-        self.last_manifest = Some(archived.manifest_sha256);
+        if !is_back {
+            self.last_manifest = Some(archived.manifest_sha256);
+            self.last_folder = Some(archived.folder.clone());
+        }
         let asked = Asked {
             at: archived.asked.unwrap_or(at),
             line: self.end,
@@ -211,14 +202,45 @@ impl Replay {
         if opinion.cut || asked.is_sure() {
             self.unconfirmed_since = self.end + 1;
         }
-        let named = archived
-            .folder
-            .rsplit('/')
-            .next()
-            .and_then(FolderName::parse);
-        if let Some(named) = named.filter(|named| named.revision > 1) {
-            self.revisions.insert(window, named.revision);
+        let revision = FolderName::revision_of(&archived.folder);
+        if revision > 1 {
+            self.revisions.insert(window, revision);
         }
+    }
+
+    /// The folder of an archived window is gone: nothing of it counts any more. Where a newer one has
+    /// superseded it, nothing has counted since.
+    fn missing(&mut self, gone: &Archived, at: UtcMs) {
+        if self.last_folder.as_ref() == Some(&gone.folder) {
+            self.last_folder = None;
+        }
+        let (window, revision) = (gone.window, FolderName::revision_of(&gone.folder));
+        if !self.is_newest(gone) || !self.coverage.covers(window.span()) {
+            return;
+        }
+        let asked = self.recheckable.asked(window);
+        let way = asked.map(|asked| asked.confirmed).or(gone.opinion.by);
+        let confirmed = self.confirmed.of(way.unwrap_or(Way::None));
+        *confirmed = confirmed.saturating_sub(1);
+        self.records = self.records.saturating_sub(gone.records.unwrap_or(0));
+        self.bytes = self.bytes.saturating_sub(gone.bytes);
+        self.coverage.remove(window.span());
+        self.incomplete.forget(window);
+        self.recheckable.forget(window);
+        self.recheck_failures.remove(&window);
+        self.revisions.insert(window, revision);
+        let before = Supersedes {
+            folder: gone.folder.clone(),
+            manifest_sha256: gone.manifest_sha256,
+            status: gone.status,
+            records: gone.records,
+            bytes: gone.bytes,
+            confirmed: way,
+            asked_ms: asked.map_or(at, |asked| asked.at),
+            found_ms: at,
+            missing: true,
+        };
+        self.missing.gone(window, before);
     }
 
     /// A second, independent ask agrees with an archived window.
@@ -289,7 +311,7 @@ impl Replay {
     pub fn last_error(&self, now: UtcMs, job: &Job) -> Option<(&str, UtcMs)> {
         let missing = self.failures.iter().filter(|(window, _)| {
             let span = window.span();
-            span.to() > job.since && !self.coverage.covers(span) && !self.lost.covers(span)
+            self.concerns(span, job) && !self.coverage.covers(span) && !self.lost.covers(span)
         });
         let is_due =
             |&(&window, _): &(&Window, &Failures)| self.recheckable.is_due(window, now, job);
@@ -325,6 +347,19 @@ impl Replay {
         self.lost.covers(span)
     }
 
+    /// Whether no later folder of its window supersedes what is archived.
+    #[must_use]
+    pub fn is_newest(&self, archived: &Archived) -> bool {
+        let newest = self.revisions.get(&archived.window).copied().unwrap_or(1);
+        FolderName::revision_of(&archived.folder) >= newest
+    }
+
+    /// Whether a span is the concern of a job: it lies after `since`, or was archived and is missing.
+    #[must_use]
+    pub fn concerns(&self, span: Span, job: &Job) -> bool {
+        span.to() > job.since || self.missing.has(span)
+    }
+
     /// What need not be asked for: what is archived, and what was lost and ends before `reach`,
     /// before which the service keeps nothing; `None` when that is not known.
     #[must_use]
@@ -355,21 +390,6 @@ impl Replay {
             line: self.lines + 1,
             what,
         }
-    }
-}
-
-/// Whether no newline follows. Old file systems leave a long run of zeros after a power cut.
-fn rest_is_torn(lines: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let buffer = lines.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(true);
-        }
-        if memchr::memchr(b'\n', buffer).is_some() {
-            return Ok(false);
-        }
-        let length = buffer.len();
-        lines.consume(length);
     }
 }
 

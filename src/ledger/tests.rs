@@ -15,6 +15,7 @@ use crate::domain::span::{Millis, UtcMs};
 
 mod acknowledged;
 mod adoption;
+mod missing;
 
 const HOUR: i64 = 3_600_000;
 

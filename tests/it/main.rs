@@ -42,5 +42,6 @@ mod random_liars;
 mod recheck;
 mod records_digest;
 mod recovery;
+mod repair;
 mod second_opinion;
 mod verify;

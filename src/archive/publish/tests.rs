@@ -82,6 +82,7 @@ pub(crate) fn revised(
         confirmed: None,
         asked_ms: before.window.to().plus(Millis(1)),
         found_ms: before.window.to().plus(Millis(1000)),
+        missing: false,
     }));
     let folder = FolderName::of_next_revision(&before.folder).unwrap();
     stage_and_publish(store, folder, &manifest)
@@ -195,7 +196,7 @@ fn a_folder_in_the_way_is_an_error_and_stays_as_it_is() {
     fs::write(dir.path().join(WINDOW).join("mine"), "precious").unwrap();
     let error = published(&store, span(0, 3_600_000), None).unwrap_err();
     assert!(matches!(error, PublishError::InTheWay(_)));
-    assert!(error.to_string().contains("move it away"), "{error}");
+    assert!(error.to_string().contains("repair"), "{error}");
     assert_eq!(
         fs::read(dir.path().join(WINDOW).join("mine")).unwrap(),
         b"precious"

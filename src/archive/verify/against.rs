@@ -4,30 +4,40 @@
 use std::collections::HashSet;
 
 use super::{JobReport, Problem, folder};
-use crate::archive::publish::Archived;
+use crate::archive::recorded::Recorded;
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 
-/// Verifies what the ledger says of `job`, whose lines are `archived` in their order.
+/// Verifies what the ledger says of `job`, whose folders are `recorded` in the order of its lines. Those
+/// that are known to be missing are not looked for.
 /// `published` are the folders that were there before the ledger was read: a daemon may publish
 /// more meanwhile. `seen` is called after each folder.
 pub(crate) fn verify(
     store: &Store,
     job: &Job,
     published: &[String],
-    archived: &[Archived],
+    recorded: &[Recorded],
     coverage: &Coverage,
     seen: &mut dyn FnMut(),
 ) -> JobReport {
     let mut report = JobReport::new(job.name.as_str());
-    let superseded: HashSet<Digest> = archived
+    let superseded: HashSet<Digest> = recorded
         .iter()
-        .filter_map(|line| Some(line.supersedes.as_ref()?.manifest_sha256))
+        .filter_map(|known| Some(known.archived.supersedes.as_ref()?.manifest_sha256))
         .collect();
     let mut previous: Option<Digest> = None;
-    for line in archived {
+    for Recorded {
+        archived: line,
+        is_missing,
+    } in recorded
+    {
+        if *is_missing {
+            previous = Some(line.manifest_sha256);
+            seen();
+            continue;
+        }
         let found = folder::verify(
             store.root(),
             &line.folder,
@@ -66,10 +76,13 @@ pub(crate) fn verify(
         previous = Some(line.manifest_sha256);
         seen();
     }
-    let recorded: HashSet<&str> = archived.iter().map(|line| line.folder.as_str()).collect();
+    let known: HashSet<&str> = recorded
+        .iter()
+        .map(|known| known.archived.folder.as_str())
+        .collect();
     for folder in published
         .iter()
-        .filter(|folder| !recorded.contains(folder.as_str()))
+        .filter(|folder| !known.contains(folder.as_str()))
     {
         report.find(folder, None, Problem::NotInLedger);
     }

@@ -67,6 +67,8 @@ struct Link {
     records: Option<u64>,
     previous: Option<Digest>,
     supersedes: Option<Digest>,
+    /// Whether what it supersedes was gone when it was published.
+    supersedes_missing: bool,
     digest: Digest,
 }
 
@@ -105,6 +107,10 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
                 status: manifest.status,
                 records: manifest.records,
                 previous: manifest.previous,
+                supersedes_missing: manifest
+                    .supersedes
+                    .as_ref()
+                    .is_some_and(|before| before.missing),
                 supersedes: manifest.supersedes.map(|before| before.manifest_sha256),
                 digest,
             });
@@ -122,7 +128,12 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
 }
 
 fn check_chain(links: &[Link], report: &mut JobReport) {
-    let here: HashSet<Digest> = links.iter().map(|link| link.digest).collect();
+    let here = links.iter().map(|link| link.digest);
+    // What the owner knows to be gone, and has archived again.
+    let gone = links.iter().filter(|link| link.supersedes_missing);
+    let here: HashSet<Digest> = here
+        .chain(gone.filter_map(|link| link.supersedes))
+        .collect();
     let mut followed: HashMap<Option<Digest>, u32> = HashMap::new();
     for link in links {
         *followed.entry(link.previous).or_default() += 1;

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 
 /// Re-hashes `folder` below `root` and adds what is not as it was published to `report`. Returns
 /// its manifest and the manifest's digest, when it has one that can be read.
-pub(super) fn verify(
+pub(in crate::archive) fn verify(
     root: &Path,
     folder: &str,
     expected: Option<Digest>,
@@ -80,8 +80,24 @@ pub(super) fn verify(
 fn reading(error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => Problem::Missing,
+        // They say nothing of what is on the disk.
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::StaleNetworkFileHandle
+        | io::ErrorKind::TimedOut
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NotConnected => Problem::Unreachable(error.to_string()),
+        _ if is_short_of_something(error) => Problem::Unreachable(error.to_string()),
         _ => Problem::Unreadable(error.to_string()),
     }
+}
+
+/// Whether this process, or this machine, has too many files open or too little memory.
+fn is_short_of_something(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+    )
 }
 
 fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobReport) {

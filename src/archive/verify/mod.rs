@@ -4,7 +4,7 @@
 
 pub(crate) mod against;
 pub(crate) mod copy;
-mod folder;
+pub(super) mod folder;
 
 use serde::Serialize;
 
@@ -113,6 +113,8 @@ pub(crate) enum Problem {
     Changed,
     /// It was added after publishing.
     Added,
+    /// It could not be read this time, so nothing is known of it.
+    Unreachable(String),
     /// It can't be read, or what it says makes no sense.
     Unreadable(String),
     /// Its name says another window, or another job, than its manifest.
@@ -147,6 +149,11 @@ impl std::fmt::Display for Finding {
             Problem::Changed => f.write_str(": was changed after it was published"),
             Problem::Added => f.write_str(": was added after the folder was published"),
             Problem::Unreadable(why) => write!(f, ": can't be read: {}", printable::whole(why)),
+            Problem::Unreachable(why) => write!(
+                f,
+                ": could not be read: {}; try again as the user that it belongs to",
+                printable::whole(why)
+            ),
             Problem::AnotherWindow => f.write_str(": its manifest is another window's"),
             Problem::Disagrees(what) => write!(f, ": ledger and manifest disagree on {what}"),
             Problem::PreviousMissing => f.write_str(

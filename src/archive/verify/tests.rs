@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::archive::publish::Archived;
 use crate::archive::publish::tests::{published, revised, span};
+use crate::archive::recorded::Recorded;
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
@@ -47,13 +48,21 @@ impl World {
         self.archived
             .iter()
             .for_each(|archived| coverage.add(archived.window.span()));
+        let recorded: Vec<_> = self
+            .archived
+            .iter()
+            .map(|archived| Recorded {
+                archived: archived.clone(),
+                is_missing: false,
+            })
+            .collect();
         let published = self.store.published(&job().name).unwrap();
         let published: Vec<String> = published.into_iter().map(|(_, folder)| folder).collect();
         against::verify(
             &self.store,
             &job(),
             &published,
-            &self.archived,
+            &recorded,
             &coverage,
             &mut || {},
         )

@@ -113,7 +113,7 @@ impl JobStatus {
     /// The status of a job whose ledger shows this; `newest` is what its newest window's manifest says.
     pub(super) fn of(job: &Job, replay: &Replay, newest: Option<NotBySearch>, now: UtcMs) -> Self {
         let closed = replay.closed(reach(now, job));
-        let due = plan(now, &closed, job);
+        let due = plan(now, &closed, &replay.missing.spans(), job);
         let gaps = closed.gaps(job.since);
         let incomplete = replay.incomplete.all();
         let covered_until = replay.coverage.covered_until(job.since);
@@ -134,8 +134,14 @@ impl JobStatus {
             lost: replay
                 .lost()
                 .into_iter()
+                .filter(|&(span, _)| replay.concerns(span, job))
                 .filter_map(|(span, acknowledged)| {
-                    let after_since = Span::new(job.since.max(span.from()), span.to())?;
+                    let from = if span.to() > job.since {
+                        job.since
+                    } else {
+                        span.from()
+                    };
+                    let after_since = Span::new(from.max(span.from()), span.to())?;
                     Some(Lost {
                         from_ms: after_since.from(),
                         to_ms: after_since.to(),

@@ -36,6 +36,7 @@ fn archived(number: i64, status: Status, supersedes: Option<Status>) -> Event {
         confirmed: None,
         asked_ms: UtcMs(0),
         found_ms: UtcMs(0),
+        missing: false,
     });
     Event::Archived(Archived {
         window: hour(number),

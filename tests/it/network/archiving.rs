@@ -61,7 +61,7 @@ impl Archiving {
         let stop = CancellationToken::new();
         self.runner
             .cycle(
-                |_, _: &_, _: &_| due.iter().copied().map(Window::of).collect(),
+                |_, _: &_, _: &[_], _: &_| due.iter().copied().map(Window::of).collect(),
                 Mode::Once,
                 &stop,
             )

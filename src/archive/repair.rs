@@ -1,0 +1,171 @@
+//! What cures a folder that is not as it was published, and the hands that do it. Nothing is deleted: what
+//! does not belong is moved to `.damaged`. Carries *Curable*.
+
+use std::path::Path;
+
+use super::manifest::{MANIFEST, Manifest};
+use super::plain_file;
+use super::publish::{SUMS, sums};
+use super::recorded::Recorded;
+use super::store::Store;
+use super::verify::{Finding, JobReport, Problem, folder};
+use crate::digest::Digest;
+use crate::durable::{DiskError, Step};
+
+/// The folder below the root that holds what was set aside; collectors skip its name.
+pub(crate) const DAMAGED: &str = ".damaged";
+
+/// What cures a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// It is as it was published.
+    Nothing,
+    /// It is gone: that is recorded.
+    RecordMissing,
+    /// What was published is damaged, for this reason: it is set aside, and recorded missing.
+    SetAside(String),
+    /// What was published is there: these files that are not of it are set aside, and `SHA256SUMS` is
+    /// written again where that is what differs.
+    Tidy {
+        /// The files, relative to the folder.
+        added: Vec<String>,
+        /// Whether the sums are not those of the manifest.
+        sums: bool,
+    },
+    /// It can't be read now, for this reason: nothing is known of it.
+    Leave(String),
+}
+
+/// What cures a folder of which this was found.
+pub(crate) fn remedy(findings: &[Finding]) -> Remedy {
+    let mut damaged = None;
+    let (mut added, mut sums) = (Vec::new(), false);
+    for finding in findings {
+        let file = finding.file.as_deref();
+        match (&finding.problem, file) {
+            (Problem::Unreachable(_), _) => return Remedy::Leave(finding.to_string()),
+            (Problem::Missing, None) => return Remedy::RecordMissing,
+            (Problem::Added, Some(file)) => added.push(file.to_owned()),
+            (Problem::Missing | Problem::Changed, Some(SUMS)) => sums = true,
+            _ => {
+                damaged.get_or_insert_with(|| finding.to_string());
+            }
+        }
+    }
+    match damaged {
+        Some(why) => Remedy::SetAside(why),
+        None if added.is_empty() && !sums => Remedy::Nothing,
+        None => Remedy::Tidy { added, sums },
+    }
+}
+
+/// What cures a folder that the ledger has recorded; all of its files are hashed again.
+pub(crate) fn examine(store: &Store, recorded: &Recorded) -> Remedy {
+    let (folder, expected) = (&recorded.archived.folder, recorded.archived.manifest_sha256);
+    let mut report = JobReport::default();
+    folder::verify(store.root(), folder, Some(expected), &mut report);
+    remedy(&report.findings)
+}
+
+/// Moves a folder or a file, relative to the root, to `.damaged`. Returns where it is now, relative too.
+///
+/// # Errors
+/// When it can't be moved; it is in its old place then, or in the new one, and whole.
+pub(crate) fn set_aside(store: &Store, place: &str) -> Result<String, DiskError> {
+    let (from, disk) = (store.root().join(place), store.disk());
+    store.check_before(Step::SetAside, &from)?;
+    let mut number = 1_u32;
+    loop {
+        let aside = match number {
+            1 => format!("{DAMAGED}/{place}"),
+            number => format!("{DAMAGED}/{place}.{number}"),
+        };
+        let to = store.root().join(&aside);
+        let above = to.parent().unwrap_or(store.root());
+        disk.make_durable_folder(above)?;
+        match disk.set_folder_aside(&from, &to) {
+            Err(error) if error.name_is_taken() => number += 1,
+            moved => {
+                moved?;
+                disk.sync_folder(Step::SyncAside, above)?;
+                disk.sync_folder(Step::SyncAside, from.parent().unwrap_or(store.root()))?;
+                return Ok(aside);
+            }
+        }
+    }
+}
+
+/// Writes the `SHA256SUMS` of a folder again, as its manifest says; one that is there is set aside.
+///
+/// # Errors
+/// When the manifest is not the one that was recorded any more, or the disk fails.
+pub(crate) fn write_sums(store: &Store, recorded: &Recorded) -> Result<(), String> {
+    let folder = &recorded.archived.folder;
+    let place = store.root().join(folder);
+    let json = plain_file::read(&place.join(MANIFEST)).map_err(|error| error.to_string())?;
+    let digest = Digest::of(&json);
+    if digest != recorded.archived.manifest_sha256 {
+        return Err(format!("{folder}/{MANIFEST} has changed meanwhile"));
+    }
+    let text = sums(&Manifest::parse(&json)?, digest);
+    let staged = store.root().join(super::store::STAGING).join("repair");
+    let written = || -> Result<(), DiskError> {
+        let disk = store.disk();
+        disk.remove(&staged)?;
+        store.make_staging(&staged)?;
+        let mut out = disk.create(Step::StageSums, &staged.join(SUMS))?;
+        out.write(text.as_bytes())?;
+        out.sync(Step::SyncSums)?;
+        if is_there(&place.join(SUMS)) {
+            set_aside(store, &format!("{folder}/{SUMS}"))?;
+        }
+        disk.publish(&staged.join(SUMS), &place.join(SUMS))?;
+        disk.sync_folder(Step::SyncParent, &place)?;
+        disk.remove(&staged)
+    };
+    written().map_err(|error| error.to_string())
+}
+
+fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(file: Option<&str>, problem: Problem) -> Finding {
+        Finding {
+            folder: "shop/d/w".into(),
+            file: file.map(str::to_owned),
+            problem,
+        }
+    }
+
+    /// Guarantee: Curable
+    #[test]
+    fn good_data_is_never_set_aside_for_what_lies_beside_it() {
+        let stray = finding(Some("part-0001/.nfs01"), Problem::Added);
+        let sums = finding(Some(SUMS), Problem::Changed);
+        assert_eq!(
+            remedy(&[stray.clone(), sums.clone()]),
+            Remedy::Tidy {
+                added: vec!["part-0001/.nfs01".into()],
+                sums: true
+            }
+        );
+        let changed = finding(Some("part-0001/logs.json"), Problem::Changed);
+        assert!(matches!(
+            remedy(&[stray, changed.clone(), sums]),
+            Remedy::SetAside(_)
+        ));
+        assert_eq!(remedy(&[]), Remedy::Nothing);
+        assert_eq!(
+            remedy(&[finding(None, Problem::Missing)]),
+            Remedy::RecordMissing
+        );
+        // Another file can't be read now: nothing is known of the folder.
+        let denied = finding(Some("part-0001/b.json"), Problem::Unreachable("x".into()));
+        assert!(matches!(remedy(&[changed, denied]), Remedy::Leave(_)));
+    }
+}

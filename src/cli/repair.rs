@@ -1,0 +1,287 @@
+//! `repair`: the cure for what `verify` finds. Shows what it would do, and does it with `--confirm`. Carries
+//! *Curable*.
+
+use std::fmt::Write as _;
+
+use super::Context;
+use super::exit::Stop;
+use super::identity;
+use super::print::{count, print};
+use super::session::{chosen, lock, store};
+use crate::archive::adopt::{Found, Known, adopt};
+use crate::archive::publish::Archived;
+use crate::archive::repair::{DAMAGED, Remedy};
+use crate::archive::store::Store;
+use crate::config::Config;
+use crate::domain::identity::Verdict;
+use crate::domain::job::Job;
+use crate::domain::plan::reach;
+use crate::domain::span::UtcMs;
+use crate::durable::Disk;
+use crate::job::repair::{Cure, cure, cures};
+use crate::ledger::Ledger;
+use crate::ledger::folders::Folders;
+use crate::ledger::replay::Replay;
+use crate::printable;
+
+/// Shows what would cure the jobs named, or all; with `confirm`, does it.
+pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> Result<(), Stop> {
+    let config = context.config()?;
+    let jobs = chosen(&config, names, &context.args.config)?;
+    let (disk, now) = (Disk::default(), context.clock.now());
+    let bound = binding(&config)?;
+    let mut store = store(&config, &disk);
+    if confirm {
+        lock(&config, &disk)?;
+        let id = identity::bind_anew(&config, now, &disk).map_err(Stop::failed)?;
+        store = store.bound_to(id);
+        store
+            .prepare()
+            .map_err(|error| Stop::failed(error.to_string()))?;
+    }
+    let (mut to_do, mut failed) = (bound.is_some(), false);
+    let mut text = bound.map(|bound| format!("{bound}\n")).unwrap_or_default();
+    for job in &jobs {
+        let Ended {
+            found,
+            is_ill,
+            told,
+        } = match confirm {
+            true => act(context, &config, &store, job),
+            false => show(context, &config, &store, job),
+        };
+        (to_do, failed) = (to_do || found, failed || is_ill);
+        text += &told;
+    }
+    context.terminal.clear();
+    text += match (to_do, confirm) {
+        (false, _) if failed => "",
+        (false, _) => "Nothing is to be repaired.\n",
+        (true, false) => {
+            "Nothing was changed. A good folder of a copy may be put in its place first. To do all of \
+             this: elsa-archiver repair --confirm\n"
+        }
+        (true, true) => {
+            "What is due now is archived by the next cycle, or by `elsa-archiver once`; what lies before \
+             `since`, too.\n"
+        }
+    };
+    print(&text)?;
+    if failed || (to_do && !confirm) {
+        return Err(Stop::told());
+    }
+    Ok(())
+}
+
+/// What root and state directory lack to belong together, in words; `None` when they do.
+///
+/// # Errors
+/// When a repair can't bind them.
+fn binding(config: &Config) -> Result<Option<String>, Stop> {
+    match identity::look(config).map_err(|error| Stop::failed(error.to_string()))? {
+        Verdict::Refused(why) => match identity::cure(config, &why) {
+            Some(cure) => Ok(Some(cure)),
+            None => Err(Stop::failed(identity::words(config, &why))),
+        },
+        Verdict::Same(_) | Verdict::New | Verdict::TakenOver(_) => Ok(None),
+    }
+}
+
+/// How the repair of a job has ended.
+#[derive(Default)]
+struct Ended {
+    /// Whether there is anything to be done, or was.
+    found: bool,
+    /// Whether something can't be done, or be known.
+    is_ill: bool,
+    told: String,
+}
+
+impl Ended {
+    fn ill(job: &Job, why: &dyn std::fmt::Display) -> Self {
+        Self {
+            is_ill: true,
+            told: format!("{}: {why}\n", job.name),
+            ..Self::default()
+        }
+    }
+}
+
+/// Shows what would be done; nothing is written.
+fn show(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ended {
+    let mut folders = Folders::default();
+    let replay = Ledger::read(&config.state_dir, &job.name, |line| folders.take(line));
+    let replay = match replay {
+        Ok(replay) => replay,
+        Err(error) => return Ended::ill(job, &error),
+    };
+    let found = match unrecorded(store, job, &replay) {
+        Ok(found) => found,
+        Err(error) => return Ended::ill(job, &error),
+    };
+    let cures = all_cures(context, store, job, &folders, &replay, &found);
+    let now = context.clock.now();
+    let mut ended = Ended {
+        found: !cures.is_empty(),
+        ..Ended::default()
+    };
+    if ended.found {
+        let _ = writeln!(ended.told, "{}: {}", job.name, number_of(&cures));
+    }
+    for cure in &cures {
+        ended.is_ill |= matches!(cure, Cure::Folder(_, Remedy::Leave(_)));
+        let _ = writeln!(ended.told, "  {}", words(cure, job, &replay, now));
+    }
+    ended
+}
+
+/// Does what is to be done.
+fn act(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ended {
+    let (mut ended, disk) = (Ended::default(), Disk::default());
+    let opened = Ledger::open(&config.state_dir, &job.name, &disk, &context.clock);
+    let mut ledger = match opened {
+        Ok(ledger) => ledger,
+        Err(error) => return Ended::ill(job, &error),
+    };
+    let mut found = match unrecorded(store, job, ledger.replay()) {
+        Ok(found) => found,
+        Err(error) => return Ended::ill(job, &error),
+    };
+    for published in std::mem::take(&mut found.adopted) {
+        let folder = published.archived().folder.clone();
+        if let Err(error) = ledger.record(published) {
+            return Ended::ill(job, &error);
+        }
+        ended.found = true;
+        let _ = writeln!(ended.told, "{folder}: adopted, the ledger lacked it");
+    }
+    let mut folders = Folders::default();
+    if let Err(error) = Ledger::read(&config.state_dir, &job.name, |line| folders.take(line)) {
+        return Ended::ill(job, &error);
+    }
+    for one in all_cures(context, store, job, &folders, ledger.replay(), &found) {
+        ended.found = true;
+        match cure(store, &mut ledger, one) {
+            Ok(done) => {
+                tracing::warn!(job = %job.name, "repaired: {}", printable::whole(&done));
+                let _ = writeln!(ended.told, "{}", printable::whole(&done));
+            }
+            Err(why) => {
+                ended.is_ill = true;
+                let _ = writeln!(ended.told, "not repaired: {}", printable::whole(&why));
+            }
+        }
+    }
+    ended
+}
+
+fn unrecorded(store: &Store, job: &Job, replay: &Replay) -> Result<Found, String> {
+    let known = Known {
+        coverage: &replay.coverage,
+        revisions: &replay.revisions,
+        last_manifest: replay.last_manifest,
+    };
+    adopt(store, job, known).map_err(|error| error.to_string())
+}
+
+fn all_cures(
+    context: &Context<'_>,
+    store: &Store,
+    job: &Job,
+    folders: &Folders,
+    replay: &Replay,
+    found: &Found,
+) -> Vec<Cure> {
+    let recorded = folders.recorded();
+    let bar = context
+        .terminal
+        .bar(job.name.as_str(), recorded.len() as u64);
+    let mut all = cures(store, recorded, replay, &mut || bar.inc(1));
+    let in_the_way = found.unrecorded.iter();
+    all.extend(in_the_way.map(|left| Cure::Unrecorded(left.folder.clone(), left.why.clone())));
+    all
+}
+
+fn number_of(cures: &[Cure]) -> String {
+    let of = |is: &dyn Fn(&Cure) -> bool| cures.iter().filter(|cure| is(cure)).count() as u64;
+    let numbers = [
+        (
+            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::RecordMissing))),
+            "missing",
+        ),
+        (
+            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::SetAside(_)))),
+            "damaged",
+        ),
+        (
+            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::Tidy { .. }))),
+            "whole, with what does not belong to it",
+        ),
+        (
+            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::Leave(_)))),
+            "not known",
+        ),
+        (of(&|cure| matches!(cure, Cure::TakeBack(_))), "back"),
+        (
+            of(&|cure| matches!(cure, Cure::Unrecorded(..))),
+            "in the way",
+        ),
+    ];
+    let told: Vec<String> = numbers
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", count(*number, "folder")))
+        .collect();
+    told.join(", ")
+}
+
+/// What would be done for a folder.
+fn words(cure: &Cure, job: &Job, replay: &Replay, now: UtcMs) -> String {
+    let text = match cure {
+        Cure::Folder(known, Remedy::RecordMissing) => format!(
+            "{}: is missing; {}",
+            known.archived.folder,
+            due_again(&known.archived, job, replay, now)
+        ),
+        Cure::Folder(known, Remedy::SetAside(why)) => format!(
+            "{why}; the folder would be moved to {DAMAGED}; {}",
+            due_again(&known.archived, job, replay, now)
+        ),
+        Cure::Folder(known, Remedy::Tidy { added, sums }) => {
+            let mut what = Vec::new();
+            if !added.is_empty() {
+                what.push(format!("{} would be moved to {DAMAGED}", added.join(", ")));
+            }
+            if *sums {
+                what.push("SHA256SUMS would be written again".to_owned());
+            }
+            format!("{}: {}", known.archived.folder, what.join("; "))
+        }
+        Cure::Folder(_, Remedy::Leave(why)) => format!("{why}; nothing would be done with it"),
+        Cure::Folder(known, Remedy::Nothing) => known.archived.folder.clone(),
+        Cure::TakeBack(known) => {
+            format!("{}: is back, and would count again", known.archived.folder)
+        }
+        Cure::Unrecorded(folder, why) => format!(
+            "{folder}: is in the way, since the ledger lacks it and it can't be adopted ({why}); it \
+             would be moved to {DAMAGED}"
+        ),
+    };
+    printable::whole(&text).to_string()
+}
+
+/// What becomes of a window whose folder is gone.
+fn due_again(gone: &Archived, job: &Job, replay: &Replay, now: UtcMs) -> String {
+    if !replay.is_newest(gone) {
+        return "a later folder of its window supersedes it".to_owned();
+    }
+    let is_past = reach(now, job).is_some_and(|edge| gone.window.to() <= edge);
+    match is_past {
+        true => {
+            "its window would be asked for once more, though the service may have forgotten it; a \
+                 copy's folder is the better cure"
+                .to_owned()
+        }
+        false => "its window would be due again".to_owned(),
+    }
+}

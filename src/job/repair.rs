@@ -1,0 +1,98 @@
+//! The cure for what `verify` finds in a job's archive: what is missing or damaged is recorded, so that it
+//! is due again; what came back is taken. Carries *Curable* and *Ordered*: a folder is out of the way
+//! before the ledger says that it is missing.
+
+use crate::archive::publish::Published;
+use crate::archive::recorded::Recorded;
+use crate::archive::repair::{Remedy, examine, set_aside, write_sums};
+use crate::archive::store::Store;
+use crate::ledger::Ledger;
+use crate::ledger::replay::Replay;
+
+/// A folder, and what cures it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cure {
+    /// A folder of the ledger is not as it was published.
+    Folder(Recorded, Remedy),
+    /// A folder that was recorded missing is back as it was published: it counts again.
+    TakeBack(Recorded),
+    /// A folder that the ledger lacks is in the way, and can't be adopted for this reason: it is set
+    /// aside.
+    Unrecorded(String, String),
+}
+
+/// What is to be done for the folders that a ledger has `recorded`, of which it shows `replay`. `seen` is
+/// called after each folder.
+pub(crate) fn cures(
+    store: &Store,
+    recorded: &[Recorded],
+    replay: &Replay,
+    seen: &mut dyn FnMut(),
+) -> Vec<Cure> {
+    let mut cures = Vec::new();
+    for known in recorded {
+        match (known.is_missing, replay.missing.is_awaited(&known.archived)) {
+            (false, _) => match examine(store, known) {
+                Remedy::Nothing => {}
+                remedy => cures.push(Cure::Folder(known.clone(), remedy)),
+            },
+            (true, true) if examine(store, known) == Remedy::Nothing => {
+                cures.push(Cure::TakeBack(known.clone()));
+            }
+            (true, _) => {}
+        }
+        seen();
+    }
+    cures
+}
+
+/// Does what cures a folder. Returns what was done, in words.
+///
+/// # Errors
+/// When it can't be done; says why. What was done so far is as good as nothing, or is done to the end by
+/// the next repair.
+pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<String, String> {
+    match cure {
+        Cure::Folder(known, Remedy::RecordMissing) => {
+            let told = format!("{}: recorded missing", known.archived.folder);
+            record_missing(ledger, known, "it is not there".to_owned())?;
+            Ok(told)
+        }
+        Cure::Folder(known, Remedy::SetAside(why)) => {
+            let folder = known.archived.folder.clone();
+            let aside = set_aside(store, &folder).map_err(|error| error.to_string())?;
+            record_missing(ledger, known, format!("{why}; it was moved to {aside}"))?;
+            Ok(format!("{folder}: moved to {aside}, and recorded missing"))
+        }
+        Cure::Folder(known, Remedy::Tidy { added, sums }) => {
+            let folder = &known.archived.folder;
+            for file in &added {
+                let place = format!("{folder}/{file}");
+                set_aside(store, &place).map_err(|error| error.to_string())?;
+            }
+            if sums {
+                write_sums(store, &known)?;
+            }
+            Ok(format!("{folder}: as it was published again"))
+        }
+        Cure::Folder(_, Remedy::Leave(why)) => Err(why),
+        Cure::Folder(_, Remedy::Nothing) => Ok(String::new()),
+        Cure::TakeBack(known) => {
+            let folder = known.archived.folder.clone();
+            let back = Published::brought_back(store, known.archived);
+            let back = back.map_err(|error| error.to_string())?;
+            ledger.record(back).map_err(|error| error.to_string())?;
+            Ok(format!("{folder}: it is back, and counts again"))
+        }
+        Cure::Unrecorded(folder, _) => {
+            let aside = set_aside(store, &folder).map_err(|error| error.to_string())?;
+            Ok(format!("{folder}: moved to {aside}"))
+        }
+    }
+}
+
+fn record_missing(ledger: &mut Ledger, known: Recorded, why: String) -> Result<(), String> {
+    ledger
+        .record_missing(known.archived, why)
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,78 @@
+//! A line keeps its fields, and what makes no sense is refused in words.
+
+use super::*;
+
+/// Guarantee: Evident
+#[test]
+fn an_archived_line_has_the_fields_of_the_contract() {
+    let line = Line {
+        seq: 7,
+        at: UtcMs(1_795_000_000_123),
+        event: Event::Archived(Archived {
+            window: Window::of(Span::new(UtcMs(0), UtcMs(3_600_000)).unwrap()),
+            status: Status::Complete,
+            records: Some(12),
+            bytes: 3400,
+            folder: "shop/1970-01-01/x".into(),
+            manifest_sha256: Digest::of(b"m"),
+            supersedes: None,
+            asked: None,
+            opinion: SecondOpinion {
+                by: Some(Way::Search),
+                search_agrees: true,
+                retry: true,
+                cut: true,
+            },
+            is_inclusive: true,
+        }),
+        prev: Some(Digest::of(b"p")),
+        opinion_requests: 3,
+    };
+    let json = line.to_json().unwrap();
+    assert_eq!(
+        json,
+        format!(
+            r#"{{"seq":7,"at":"2026-11-18T11:06:40.123Z","event":"archived","prev":"{}","from_ms":0,"to_ms":3600000,"status":"complete","records":12,"bytes":3400,"folder":"shop/1970-01-01/x","manifest_sha256":"{}","confirmed":"search","search_agrees":true,"retry":true,"cut":true,"to_bound":"inclusive","opinion_requests":3}}"#,
+            Digest::of(b"p"),
+            Digest::of(b"m")
+        )
+    );
+    assert_eq!(Line::parse(json.as_bytes()), Ok(line));
+}
+
+/// Guarantee: Suspicious
+#[test]
+fn what_is_wrong_with_a_line_is_told_without_its_control_characters() {
+    let nasty = r"\u001b[2J\n\u202e".repeat(1000);
+    let line = |event: &str, key: &str| {
+        format!(
+            r#"{{"seq":1,"at":"2026-11-18T11:06:40Z","event":"{event}","prev":null,"from_ms":0,"to_ms":1{key}}}"#
+        )
+    };
+    for wrong in [
+        line(&nasty, ""),
+        line("lost", &format!(r#","{nasty}":1"#)),
+        line("archived", &format!(r#","status":"{nasty}""#)),
+    ] {
+        let why = Line::parse(wrong.as_bytes()).unwrap_err();
+        let raw = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!why.contains(raw) && why.len() < 1500, "{why}");
+    }
+}
+
+/// Guarantee: Evident
+#[test]
+fn a_line_that_lacks_or_adds_a_field_is_refused() {
+    let failed = r#"{"seq":1,"at":"2026-11-18T11:06:40Z","event":"failed","prev":null,"from_ms":0,"to_ms":1,"message":"x"}"#;
+    assert!(Line::parse(failed.as_bytes()).is_ok());
+    for (from, to) in [
+        ("\"message\":\"x\"", "\"status\":\"complete\""),
+        ("failed", "unheard-of"),
+        ("\"to_ms\":1", "\"to_ms\":0"),
+        ("\"seq\":1", "\"seq\":1,\"more\":2"),
+        ("2026-11-18T11:06:40Z", "yesterday"),
+    ] {
+        let wrong = failed.replace(from, to);
+        assert!(Line::parse(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+}
