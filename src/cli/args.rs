@@ -72,6 +72,10 @@ pub(super) enum Command {
         /// Where the span ends, likewise; the instant itself is not in it
         #[arg(long, value_name = "T")]
         to: String,
+        /// Ask once more for what is archived of the span too: what differs, or is better proven, is published
+        /// beside the folder that there is
+        #[arg(long)]
+        again: bool,
         /// Begin with the newest window; the default is the oldest, which the service forgets first
         #[arg(long)]
         newest_first: bool,

@@ -69,19 +69,25 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
                     .cloned()
                     .unwrap_or_default()),
             };
-            let (to_bound, search) = match found {
-                Ok(Answering { to_bound, search }) => (Ok(to_bound), Some(search)),
+            let (to_bound, further) = match found {
+                Ok(Answering {
+                    to_bound,
+                    search,
+                    oldest,
+                }) => (Ok(to_bound), Some((search, oldest))),
                 Err(why) => (Err(why), None),
             };
             let (well, text) = told(to_bound, job.to_bound);
             all_well &= well;
             print(&format!("{}: {text}\n", job.name))?;
-            if let Some(search) = search {
-                print(&format!(
-                    "{}: {}\n",
-                    job.name,
-                    search.words(job.cross_check)
-                ))?;
+            if let Some((search, oldest)) = further {
+                let oldest = oldest.map(|oldest| oldest.words(job.retention, now));
+                for told in [Some(search.words(job.cross_check)), oldest]
+                    .into_iter()
+                    .flatten()
+                {
+                    print(&format!("{}: {told}\n", job.name))?;
+                }
             }
         }
         Ok(())

@@ -10,11 +10,8 @@ use crate::domain::identity::{ArchiveId, Facts, Verdict, Why, verdict};
 use crate::domain::job::JobName;
 use crate::domain::span::UtcMs;
 use crate::durable::{Disk, DiskError};
-use crate::ledger::Ledger;
 use crate::ledger::line::Event;
-
-/// How a ledger's file is called after its job.
-const LEDGER: &str = ".ledger.jsonl";
+use crate::ledger::{Ledger, jobs};
 
 /// What the ids say; nothing is written.
 ///
@@ -139,16 +136,8 @@ pub(super) fn words(config: &Config, why: &Why) -> String {
 /// job where no such folder is there at all. How long folders stay is the operator's to decide, so those
 /// of a job that is disabled or removed may be gone. What is damaged in a ledger is told by its job.
 fn lacks(config: &Config) -> Option<String> {
-    let mut names: Vec<String> = fs::read_dir(&config.state_dir)
-        .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    names.sort();
     let (mut is_there, mut missed) = (false, None);
-    for name in names {
-        let Some(Ok(job)) = name.strip_suffix(LEDGER).map(JobName::parse) else {
-            continue;
-        };
+    for job in jobs(&config.state_dir).ok()? {
         let Some(folder) = last_folder(&config.state_dir, &job) else {
             continue;
         };

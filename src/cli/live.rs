@@ -1,7 +1,8 @@
 //! What `check --live` asks a job's project: whether it answers, what its `to` means, and what search is
-//! good for. Carries *Bounded* (at most eight small requests: three to find a record, three and two
-//! searches about it) and *Suspicious* (answers are unpacked like any other).
+//! good for. Carries *Bounded* (at most eighteen small requests: three to find a record, three and two
+//! searches about it, ten for the oldest) and *Suspicious* (answers are unpacked like any other).
 
+mod oldest;
 mod search;
 
 use std::fs::Permissions;
@@ -22,6 +23,7 @@ use crate::durable::{Disk, DiskError, Step};
 use crate::elsa::client::Client;
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
+pub(super) use oldest::Oldest;
 pub(super) use search::Searching;
 
 /// Records that are asked for to find one.
@@ -65,6 +67,8 @@ pub(super) struct Answering {
     pub to_bound: Finding,
     /// What search is good for.
     pub search: Searching,
+    /// How old the oldest log is; `None` where no record is known.
+    pub oldest: Option<Oldest>,
 }
 
 /// One job's project and where its answers go.
@@ -89,6 +93,7 @@ impl Live<'_> {
                 return Ok(Answering {
                     to_bound: Err(why),
                     search: Searching::NoRecord,
+                    oldest: None,
                 });
             }
         };
@@ -97,7 +102,12 @@ impl Live<'_> {
             Err(error) => Err(error.to_string()),
         };
         let search = Searching::of(self.job, self.client, known).await;
-        Ok(Answering { to_bound, search })
+        let oldest = Some(Oldest::of(self, known, now).await);
+        Ok(Answering {
+            to_bound,
+            search,
+            oldest,
+        })
     }
 
     async fn sightings(&self, known: UtcMs) -> Result<Sightings, CallError> {

@@ -91,8 +91,15 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             job,
             from,
             to,
+            again,
             newest_first,
-        } => run::backfill(&context, job, from, to, *newest_first),
+        } => {
+            let how = run::How {
+                is_again: *again,
+                is_newest_first: *newest_first,
+            };
+            run::backfill(&context, job, (from, to), how)
+        }
         Command::Plan { jobs, json } => plan::plan(&context, jobs, *json),
         Command::Status { json, ack } => status::status(&context, *json, ack),
         Command::Verify { jobs, json, dir } => {

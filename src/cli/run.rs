@@ -41,13 +41,21 @@ pub(super) fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> 
     archive(context, &config, &jobs, plan, Mode::Once)
 }
 
-/// Archives the uncovered windows of a span.
+/// How a span is archived.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    /// Whether what is archived of it is asked for once more.
+    pub is_again: bool,
+    /// Whether the newest window comes first.
+    pub is_newest_first: bool,
+}
+
+/// Archives the uncovered windows of a span, and where it is asked for the others once more.
 pub(super) fn backfill(
     context: &Context<'_>,
     name: &str,
-    from: &str,
-    to: &str,
-    newest_first: bool,
+    (from, to): (&str, &str),
+    how: How,
 ) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, &[name.to_owned()], &context.args.config)?;
@@ -71,12 +79,15 @@ pub(super) fn backfill(
         &jobs,
         move |now: UtcMs, coverage: &Coverage, _: &[Span], job: &Job| {
             let mut due = windows_in(now, coverage, job, span);
-            if newest_first {
+            if how.is_newest_first {
                 due.reverse();
             }
             due
         },
-        Mode::Backfill,
+        match how.is_again {
+            true => Mode::Again(span),
+            false => Mode::Backfill,
+        },
     )
 }
 

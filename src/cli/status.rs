@@ -16,7 +16,7 @@ use super::session::chosen;
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::free_bytes;
 use crate::config::Config;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobName};
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
@@ -62,8 +62,17 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
             }
             Err(error) => JobStatus::unreadable(job, &error, now),
         };
-        text += &status.listing(job);
+        text += &status.listing(job.enabled, &job.zone);
         report.jobs.push(status);
+    }
+    for name in retired(&config).map_err(|error| Stop::failed(error.to_string()))? {
+        // What is wrong with such a ledger, `verify` says.
+        if let Ok(replay) = Ledger::glance(&config.state_dir, &name) {
+            let zone = &config.archive.zone;
+            let status = JobStatus::retired(&name, &replay, zone);
+            text += &status.listing(false, zone);
+            report.jobs.push(status);
+        }
     }
     if json {
         print_json(&report)?;
@@ -82,6 +91,16 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     } else {
         Err(Stop::told())
     }
+}
+
+/// The jobs that have a ledger and that the config has no more, by name.
+///
+/// # Errors
+/// When the state directory is there and can't be listed.
+pub(super) fn retired(config: &Config) -> std::io::Result<Vec<JobName>> {
+    let mut names = crate::ledger::jobs(&config.state_dir)?;
+    names.retain(|name| config.jobs.iter().all(|job| job.name != *name));
+    Ok(names)
 }
 
 /// The ledgers of `jobs`, replayed side by side, in the same order.

@@ -11,10 +11,12 @@ use super::exit::Stop;
 use super::identity;
 use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
+use super::status::retired;
 use crate::archive::recorded::Recorded;
 use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
 use crate::config::Config;
-use crate::domain::job::Job;
+use crate::domain::job::JobName;
+use crate::domain::span::{Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::folders::Folders;
 use crate::ledger::{Ledger, acknowledgement};
@@ -38,8 +40,17 @@ pub(super) fn verify(
                 return Err(Stop::failed(why));
             }
             let jobs = chosen(&config, names, &context.args.config)?;
-            jobs.iter()
-                .map(|job| verify_job(context, &config, job))
+            let mut subjects: Vec<(JobName, Option<UtcMs>)> = jobs
+                .iter()
+                .map(|job| (job.name.clone(), Some(job.since)))
+                .collect();
+            if names.is_empty() {
+                let gone = retired(&config).map_err(|error| Stop::failed(error.to_string()))?;
+                subjects.extend(gone.into_iter().map(|name| (name, None)));
+            }
+            subjects
+                .iter()
+                .map(|(name, since)| verify_job(context, &config, name, *since))
                 .collect()
         }
     };
@@ -121,10 +132,16 @@ fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop
     Ok(copy::verify(dir, &folders, &mut || bar.inc(1)))
 }
 
-fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
+/// Verifies a job, which begins at `since`; one that the config has no more, at its first folder.
+fn verify_job(
+    context: &Context<'_>,
+    config: &Config,
+    job: &JobName,
+    since: Option<UtcMs>,
+) -> Verified {
     let store = store(config, &Disk::default());
     // Before the ledger: what a daemon publishes after this is not looked for.
-    let published = match store.published(&job.name) {
+    let published = match store.published(job) {
         Ok(published) => published
             .into_iter()
             .map(|(_, folder)| folder)
@@ -132,8 +149,8 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
         Err(error) => return unreadable(job, &store.root().display(), &error).into(),
     };
     let mut folders = Folders::default();
-    let replay = Ledger::read(&config.state_dir, &job.name, |line| folders.take(line));
-    let file = Ledger::path(&config.state_dir, &job.name);
+    let replay = Ledger::read(&config.state_dir, job, |line| folders.take(line));
+    let file = Ledger::path(&config.state_dir, job);
     let replay = match replay {
         Ok(mut replay) => {
             acknowledgement::count_at_once(&file, &mut replay);
@@ -144,22 +161,22 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
         }
     };
     // A lost span is a gap until it is acknowledged.
-    let mut accounted = replay.coverage.clone();
-    let known = replay
-        .lost()
-        .into_iter()
-        .filter(|&(_, acknowledged)| acknowledged);
-    known.for_each(|(span, _)| accounted.add(span));
+    let accounted = replay.accounted();
     let recorded = folders.recorded();
-    let bar = context
-        .terminal
-        .bar(job.name.as_str(), recorded.len() as u64);
-    let mut report = against::verify(&store, job, &published, recorded, &accounted, &mut || {
-        bar.inc(1)
-    });
+    let first = || replay.coverage.spans().next().map(Span::from);
+    let since = since.or_else(first).unwrap_or(UtcMs(0));
+    let bar = context.terminal.bar(job.as_str(), recorded.len() as u64);
+    let mut report = against::verify(
+        &store,
+        (job, since),
+        &published,
+        recorded,
+        &accounted,
+        &mut || bar.inc(1),
+    );
     // What was archived before `since`, and is gone.
     let owed = replay.missing.spans();
-    let before = owed.into_iter().filter(|owed| owed.to() <= job.since);
+    let before = owed.into_iter().filter(|owed| owed.to() <= since);
     let gone = before.flat_map(|owed| accounted.missing_in(owed));
     report.gaps.splice(0..0, gone.map(Into::into));
     let is_known = |known: &&Recorded| replay.incomplete.is_acknowledged(known.archived.window);
@@ -168,7 +185,7 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
     Verified::of(report, &folders.collect())
 }
 
-fn unreadable(job: &Job, file: &dyn Display, why: &dyn Display) -> JobReport {
+fn unreadable(job: &JobName, file: &dyn Display, why: &dyn Display) -> JobReport {
     let problem = Problem::Unreadable(why.to_string());
     let finding = Finding {
         folder: String::new(),
@@ -176,7 +193,7 @@ fn unreadable(job: &Job, file: &dyn Display, why: &dyn Display) -> JobReport {
         problem,
     };
     JobReport {
-        job: job.name.to_string(),
+        job: job.to_string(),
         findings: vec![finding],
         ..JobReport::default()
     }

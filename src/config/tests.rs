@@ -77,7 +77,7 @@ fn the_example_means_what_the_contract_says() {
         schedule: Schedule::parse("0 */5 * * * *").unwrap(),
         format: Format::Json,
         include_fields: vec![],
-        retention: Some(Millis(30 * 86_400_000)),
+        retention: None,
         to_bound: None,
         cross_check: CrossCheck::All,
         count: 200_000,

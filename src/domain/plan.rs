@@ -3,8 +3,11 @@
 
 use super::coverage::Coverage;
 use super::job::Job;
-use super::span::{Span, UtcMs};
+use super::span::{Millis, Span, UtcMs};
 use super::window::{Window, Windows};
+
+/// How long before the service forgets a window that is due its operator is told.
+const CLOSE: Millis = Millis::from_days(3);
 
 /// The windows of `job` that are due at `now`, oldest first, because the service forgets the
 /// oldest first.
@@ -38,6 +41,14 @@ pub(crate) fn deadline_of(window: Window, job: &Job) -> Option<UtcMs> {
     job.retention.map(|keeps| window.from().plus(keeps))
 }
 
+/// Whether little of the time until a `deadline` is left: less than three days, or a tenth of how long the
+/// service keeps logs, where that is more.
+#[must_use]
+pub(crate) fn is_close(deadline: UtcMs, now: UtcMs, job: &Job) -> bool {
+    let tenth = job.retention.unwrap_or_default().part(0.1);
+    deadline.since(now) < tenth.max(CLOSE)
+}
+
 /// The first window that is due by our clock, but not by the earlier of our clock and the
 /// service's.
 #[must_use]
@@ -46,20 +57,6 @@ pub(crate) fn due_by_our_clock_alone(by_ours: &[Window], by_both: &[Window]) -> 
         .iter()
         .find(|window| !by_both.contains(window))
         .copied()
-}
-
-/// Those of the windows `due`, oldest first, that the service has forgotten at `now`, as far as
-/// `retention` is known; windows that touch are one span.
-#[must_use]
-pub(crate) fn out_of_reach(now: UtcMs, job: &Job, due: &[Window]) -> Vec<Span> {
-    let Some(edge) = reach(now, job) else {
-        return Vec::new();
-    };
-    let mut lost = Coverage::new();
-    due.iter()
-        .filter(|window| window.to() <= edge)
-        .for_each(|&window| lost.add(window.span()));
-    lost.spans().collect()
 }
 
 /// The windows of `job` inside `span` that have settled at `now` and that coverage lacks, oldest
@@ -157,22 +154,6 @@ pub(crate) mod tests {
             plan(now, &coverage, &[], &job()),
             [window(0, HOUR / 2), window(HOUR + 1000, 2 * HOUR)]
         );
-    }
-
-    /// Guarantee: Candid
-    #[test]
-    fn what_the_service_has_forgotten_is_out_of_reach_in_whole_windows() {
-        let keeps = Job {
-            retention: Some(Millis(10 * HOUR)),
-            ..job()
-        };
-        let due: Vec<Window> = (0..6)
-            .map(|hour| window(hour * HOUR, (hour + 1) * HOUR))
-            .collect();
-        let now = UtcMs(13 * HOUR + 1);
-        assert_eq!(out_of_reach(now, &keeps, &due), [span(0, 3 * HOUR)]);
-        assert_eq!(out_of_reach(UtcMs(10 * HOUR), &keeps, &due), []);
-        assert_eq!(out_of_reach(now, &job(), &due), []);
     }
 
     #[test]

@@ -114,6 +114,8 @@ pub struct Wanted {
     pub was_empty: bool,
     /// Whether it is archived, and an answer since then contradicts that.
     pub is_contradicted: bool,
+    /// Whether it is archived, and the operator wants all of it once more.
+    pub is_wanted_whole: bool,
     /// Whether it has failed for a day, while others before and after it are archived, or was archived
     /// for that reason.
     pub is_left_alone: bool,
@@ -301,7 +303,8 @@ async fn still_agrees(
 ) -> Result<Option<Confirmed>, WindowError> {
     let is_asked = wanted.cross_check != CrossCheck::Off && manifest.status == Status::Complete;
     // Search only counts: it can't tell which of two answers with as many records is right.
-    if !is_asked || wanted.is_contradicted || !learnt.search.is_believed() {
+    let must_download = wanted.is_contradicted || wanted.is_wanted_whole;
+    if !is_asked || must_download || !learnt.search.is_believed() {
         return Ok(None);
     }
     let now = source.shared.clock.now();

@@ -8,8 +8,9 @@
 //! - `publish`: a staged window becomes `Published`
 //! - `revise`: a window that was requested again, beside what is archived of it
 //! - `suspects`: windows that may lack records, since answers to another job were cut
+//! - `service_time`: our clock against the service's
 //! - `view`: ledger and clocks, read for the domain's decisions
-//! - `reconcile`: archive against ledger, and both clocks against each other
+//! - `reconcile`: archive against ledger
 //! - `repair`: the cure for what `verify` finds, outside of cycles
 
 mod executor;
@@ -21,6 +22,7 @@ mod recorder;
 pub(crate) mod repair;
 mod revise;
 mod runner;
+mod service_time;
 mod suspects;
 mod view;
 

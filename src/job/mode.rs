@@ -2,6 +2,7 @@
 
 use crate::domain::queue::Pauses;
 use crate::domain::second_opinion::CrossCheck;
+use crate::domain::span::Span;
 
 /// Who wants a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Mode {
     Once,
     /// The operator, a span, now.
     Backfill,
+    /// The operator, a span, now, and what is archived of it once more.
+    Again(Span),
 }
 
 impl Mode {
@@ -20,7 +23,7 @@ impl Mode {
     pub const fn pauses(self) -> Pauses {
         match self {
             Self::Daemon => Pauses::Kept,
-            Self::Once | Self::Backfill => Pauses::Skipped,
+            Self::Once | Self::Backfill | Self::Again(_) => Pauses::Skipped,
         }
     }
 
@@ -28,6 +31,12 @@ impl Mode {
     #[must_use]
     pub const fn rechecks(self) -> bool {
         matches!(self, Self::Daemon | Self::Once)
+    }
+
+    /// Whether what was recorded lost is asked for once more.
+    #[must_use]
+    pub const fn asks_for_losses(self) -> bool {
+        matches!(self, Self::Backfill | Self::Again(_))
     }
 
     /// Whether a window that settles during the cycle goes before its rechecks: the next cycle of
@@ -52,7 +61,7 @@ impl Mode {
     pub const fn windows_at_once(self, max_in_flight: usize) -> usize {
         match self {
             Self::Daemon | Self::Once => 1,
-            Self::Backfill => max_in_flight,
+            Self::Backfill | Self::Again(_) => max_in_flight,
         }
     }
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use super::{Outcome, reconcile};
 use crate::archive::adopt::UnrecordedFolder;
 use crate::archive::manifest::Confirmed;
-use crate::archive::publish::Published;
+use crate::archive::publish::{Archived, Published};
 use crate::domain::circuit_breaker::{CircuitBreaker, Remedy};
 use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::queue::Work;
 use crate::domain::second_opinion::Way;
-use crate::domain::span::Span;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::fetch::{Shared, staging};
@@ -24,7 +23,7 @@ pub(super) enum Done {
     /// It is published, for the first time or anew.
     Published(Published),
     /// It is what was archived of it, and what confirms that.
-    Unchanged(Confirmed),
+    Unchanged(Box<Archived>, Confirmed),
 }
 
 /// The ledger of a job, and what is known beside it.
@@ -104,21 +103,29 @@ impl Recorder {
         }
     }
 
-    /// Records what the service has forgotten.
+    /// Records that the service has forgotten a window that it was asked for.
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub(super) fn lost(&mut self, spans: Vec<Span>) -> Result<(), LedgerError> {
-        for span in spans {
+    pub(super) fn lost(
+        &mut self,
+        window: Window,
+        outcome: &mut Outcome,
+    ) -> Result<(), WindowError> {
+        if !self.ledger.replay().is_known_lost(window.span()) {
             tracing::error!(
                 job = %self.job.name,
-                span = %span,
-                "lost: it was not archived before the service's retention was over; `status` shows \
-                 it until `elsa-archiver status --ack {}` says that somebody knows",
+                window = %window,
+                "lost: it was not archived before the service's retention was over, and the service has \
+                 no logs of it any more; `status` shows it until `elsa-archiver status --ack {}` says \
+                 that somebody knows",
                 self.job.name
             );
-            self.ledger.record_lost(span)?;
+            let recorded = self.ledger.record_lost(window.span());
+            recorded.map_err(|error| WindowError::disk(&error))?;
         }
+        self.breaker.close();
+        outcome.left -= 1;
         Ok(())
     }
 
@@ -144,7 +151,7 @@ impl Recorder {
                 let archived = published.archived().clone();
                 (Some(archived), self.ledger.record(published))
             }
-            Done::Unchanged(confirmed) => (None, self.unchanged(work.window, confirmed)),
+            Done::Unchanged(before, confirmed) => (None, self.unchanged(&before, confirmed)),
         };
         recorded.map_err(|error| {
             // A folder may be there without its line: nothing may be published on top before it
@@ -161,11 +168,11 @@ impl Recorder {
     }
 
     /// Records that an archived window is what it was: by its first confirmation, where this is one.
-    fn unchanged(&mut self, window: Window, confirmed: Confirmed) -> Result<(), LedgerError> {
+    fn unchanged(&mut self, before: &Archived, confirmed: Confirmed) -> Result<(), LedgerError> {
+        let window = before.window;
         let known = self.ledger.replay().recheckable.asked(window);
         let is_first = known.is_some_and(|asked| asked.confirmed == Way::None);
-        let archived = self.ledger.archived_before(window)?;
-        match archived.records {
+        match before.records {
             Some(records) if is_first && confirmed.by != Way::None => {
                 self.ledger.record_confirmed(Agreement {
                     window,

@@ -14,6 +14,7 @@ use crate::archive::manifest::{
 use crate::archive::plain_file;
 use crate::archive::publish::Archived;
 use crate::domain::job::Job;
+use crate::domain::plan::reach;
 use crate::domain::recheck::{Content, Doubt, Verdict, by_numbers, by_records, verdict};
 use crate::domain::second_opinion::Way;
 use crate::domain::split::Status;
@@ -23,7 +24,8 @@ use crate::fetch::{Fetched, Shared, Source, staging};
 use crate::ledger::replay::Replay;
 
 /// Publishes what was fetched of a window when it is more than `before`, which is what is archived
-/// of it.
+/// of it. What contradicts the
+/// archive twice is published too, where it `is_wanted` by the operator.
 ///
 /// # Errors
 /// When it is not believed, or can't be published.
@@ -32,9 +34,23 @@ pub(super) async fn revise(
     before: &Archived,
     fetched: Fetched,
     replay: &Replay,
+    is_wanted: bool,
 ) -> Result<Done, WindowError> {
     let window = before.window;
-    let revises = is_more(source, before, &fetched).await;
+    let mut revises = is_more(source, before, &fetched).await;
+    if let Err(WindowError::Contradicted(why)) = &revises
+        && is_wanted
+        && replay.incomplete.is_contradicted(window)
+        && is_vouched_for(source, window, &fetched)
+    {
+        tracing::warn!(
+            job = %source.job.name,
+            window = %window,
+            "the operator asked for it, it was contradicted before, and a second ask confirms the new answer, \
+             so that is believed: {why}"
+        );
+        revises = Ok(true);
+    }
     if !matches!(revises, Ok(true)) {
         staging::clean(&source.shared, &source.job, &fetched.staged).await;
     }
@@ -45,7 +61,8 @@ pub(super) async fn revise(
             records = fetched.content.records,
             "rechecked: it holds what is archived of it"
         );
-        return Ok(Done::Unchanged(agreement(source, window, fetched)));
+        let confirmed = agreement(source, window, fetched);
+        return Ok(Done::Unchanged(Box::new(before.clone()), confirmed));
     }
     tracing::warn!(
         job = %source.job.name,
@@ -72,6 +89,13 @@ pub(super) async fn revise(
     publish(source, window, fetched, Some(supersedes), previous)
         .await
         .map(Done::Published)
+}
+
+/// Whether all of an answer is confirmed by a second ask, and the service keeps the window still.
+fn is_vouched_for(source: &Source, window: Window, fetched: &Fetched) -> bool {
+    let is_kept = reach(source.client.now(), &source.job).is_none_or(|edge| window.from() >= edge);
+    let is_confirmed = fetched.confirmed.by != Way::None && fetched.doubt.is_none();
+    is_kept && is_confirmed && fetched.content.status == Status::Complete
 }
 
 /// What confirms an archived window that was fetched once more and holds the same.

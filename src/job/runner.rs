@@ -10,27 +10,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::executor::{Ended, Executor, Found, Landed, Start};
 use super::recorder::{Done, Recorder};
+use super::service_time::ServiceTime;
 use super::suspects::Suspects;
 use super::view::View;
 use super::{Mode, Outcome, Progress, publish, reconcile, revise};
-use crate::domain::backoff::is_over;
+use crate::archive::publish::Archived;
 use crate::domain::circuit_breaker::State;
 use crate::domain::coverage::Coverage;
 use crate::domain::failures::Task;
 use crate::domain::job::Job;
-use crate::domain::plan::due_by_our_clock_alone;
+use crate::domain::loss::{Answer, Loss, is_past, loss};
 use crate::domain::queue::{Pauses, Work};
 use crate::domain::second_opinion::Calibration;
-use crate::domain::span::{Millis, Span, UtcMs};
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
 use crate::fetch::{Deferred, Learnt, Shared, Source, Wanted, staging};
 use crate::ledger::{Ledger, LedgerError};
-
-/// How long the service is not asked again what time it is, while our clock is ahead of its.
-const TIME_PAUSE: Millis = Millis::from_mins(1);
 
 /// A job with its ledger, ready for cycles. The state directory's lock must be held.
 pub struct JobRunner {
@@ -41,9 +39,10 @@ pub struct JobRunner {
     recorder: Recorder,
     /// What the windows so far have shown of the service.
     learnt: Learnt,
-    /// When the service was asked what time it is because our clock was ahead, by our clock.
-    time_asked: Option<UtcMs>,
+    service_time: ServiceTime,
     suspects: Suspects,
+    /// What is archived of the windows that the operator wants once more.
+    again: BTreeMap<Window, Archived>,
 }
 
 impl JobRunner {
@@ -72,8 +71,9 @@ impl JobRunner {
             shared,
             progress,
             learnt,
-            time_asked: None,
+            service_time: ServiceTime::default(),
             suspects: Suspects::default(),
+            again: BTreeMap::new(),
         })
     }
 
@@ -108,6 +108,13 @@ impl JobRunner {
             return outcome;
         }
         self.recorder.acknowledgement();
+        self.again = match mode {
+            Mode::Again(span) => match self.recorder.ledger.archived_in(span) {
+                Ok(archived) => archived,
+                Err(error) => return self.view().paused(&planned, mode, error.to_string()),
+            },
+            Mode::Daemon | Mode::Once | Mode::Backfill => BTreeMap::new(),
+        };
         let (ours, keeps_pauses) = (self.shared.clock.now(), mode.pauses() == Pauses::Kept);
         if let State::Open { message } = self.recorder.breaker.state(ours)
             && keeps_pauses
@@ -118,15 +125,18 @@ impl JobRunner {
         let replay = self.recorder.ledger.replay();
         self.suspects.note(&self.client, &self.job, replay, ours);
         let mut outcome = Outcome::default();
-        let now = self.time(&planned, stop).await;
+        let source = self.source(stop);
+        let mut service_time = std::mem::take(&mut self.service_time);
+        let now = service_time.now(self.view(), &source, &planned).await;
+        self.service_time = service_time;
         let replay = self.recorder.ledger.replay();
         let mut due = planned(now, &replay.coverage, &replay.missing.spans(), &self.job);
-        if let Err(message) = self.give_up_lost(now, &mut due, stop).await {
-            tracing::error!(job = %self.job.name, "{message}");
-            outcome.error = Some(message);
+        if !mode.asks_for_losses() {
+            let is_known = |window: &Window| replay.is_known_lost(window.span());
+            due.retain(|window| !(is_known(window) && is_past(*window, now, &self.job)));
         }
+        reconcile::warn_of_deadline(&self.job, now, &due);
         let mut rechecks = self.view().due_rechecks(now, mode);
-        outcome.lost = self.view().unacknowledged_losses();
         outcome.left = due.len() as u64;
         outcome.unchecked = rechecks.len() as u64;
 
@@ -161,6 +171,7 @@ impl JobRunner {
             let queue = self.view().queue(&[], &more, Pauses::Kept);
             self.work_off(queue, mode, stop, &mut outcome).await;
         }
+        outcome.lost = self.view().unacknowledged_losses();
         outcome
     }
 
@@ -250,7 +261,10 @@ impl JobRunner {
                 (None, estimate, window.to().plus(self.job.settle))
             }
             Task::Recheck => {
-                let before = self.recorder.ledger.archived_before(window);
+                let before = match self.again.get(&window) {
+                    Some(before) => Ok(before.clone()),
+                    None => self.recorder.ledger.archived_before(window),
+                };
                 let before = before.map_err(|error| WindowError::Job {
                     remedy: None,
                     message: error.to_string(),
@@ -287,10 +301,22 @@ impl JobRunner {
         self.learnt.learn(&began, &learnt);
         let work = ended.work;
         let finished = match ended.found {
-            Ok(Found::Unchanged(confirmed)) => {
-                let done = Done::Unchanged(confirmed);
-                self.recorder.done(work, done, outcome)
+            found if ended.before.is_none() && self.loss(work.window, &found) != Loss::None => {
+                if let Ok(Found::Fetched(fetched)) = &found {
+                    staging::clean(&self.shared, &self.job, &fetched.staged).await;
+                }
+                match self.loss(work.window, &found) {
+                    Loss::Unknown => Err(WindowError::Window(reconcile::NO_TIME.to_owned())),
+                    Loss::Lost | Loss::None => self.recorder.lost(work.window, outcome),
+                }
             }
+            Ok(Found::Unchanged(confirmed)) => match ended.before {
+                Some(before) => {
+                    let done = Done::Unchanged(Box::new(before), confirmed);
+                    self.recorder.done(work, done, outcome)
+                }
+                None => Err(WindowError::Stopped),
+            },
             Ok(Found::Fetched(fetched)) if is_halted => {
                 // There may be a folder that the ledger lacks.
                 staging::clean(&self.shared, &self.job, &fetched.staged).await;
@@ -312,7 +338,10 @@ impl JobRunner {
                         );
                         published.await.map(Done::Published)
                     }
-                    Some(before) => revise::revise(&source, &before, *fetched, replay).await,
+                    Some(before) => {
+                        let is_wanted = self.again.contains_key(&work.window);
+                        revise::revise(&source, &before, *fetched, replay, is_wanted).await
+                    }
                 };
                 if let Err(WindowError::Disk { .. }) = published {
                     self.recorder.look_for_folders = true;
@@ -326,52 +355,15 @@ impl JobRunner {
             .map_err(|error| self.recorder.failed(work, error, outcome))
     }
 
-    /// Takes out of `due` what is out of reach at the service, and records it, once, so that it is
-    /// not asked for ever after. Should clock or `retention` turn out to have been wrong, it is due
-    /// again.
-    async fn give_up_lost(
-        &mut self,
-        now: UtcMs,
-        due: &mut Vec<Window>,
-        stop: &CancellationToken,
-    ) -> Result<(), String> {
-        let source = self.source(stop);
-        let losses = reconcile::losses(&source, self.recorder.ledger.replay(), now, due).await;
-        let losses = match losses.map_err(WindowError::consequence) {
-            Ok(losses) => losses,
-            Err(None) => return Ok(()),
-            Err(Some(follows)) => {
-                let message = follows.message;
-                self.recorder.open_breaker(follows.opens_breaker, &message);
-                return Err(message);
-            }
+    /// Whether the service has forgotten a window of which this was found.
+    fn loss(&self, window: Window, found: &Result<Found, WindowError>) -> Loss {
+        let answer = match found {
+            Ok(Found::Fetched(fetched)) if fetched.content.records == Some(0) => Answer::Nothing,
+            Err(WindowError::Rejected(_)) => Answer::Refused,
+            Ok(_) | Err(_) => Answer::Something,
         };
-        let recorded = self.recorder.lost(losses.new);
-        recorded.map_err(|error| error.to_string())?;
-        due.retain(|window| !losses.all.iter().any(|span| span.covers(window.span())));
-        Ok(())
-    }
-
-    /// The earlier of our clock and the service's. Where a window is due by our clock alone, the
-    /// service is asked what time it is: it may have been our clock that was ahead, which is right
-    /// by now, and nothing might be asked for ever after.
-    async fn time(
-        &mut self,
-        planned: &impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window>,
-        stop: &CancellationToken,
-    ) -> UtcMs {
-        let View { ours, both, .. } = self.view();
-        let again = self.time_asked.map(|asked| asked.plus(TIME_PAUSE));
-        if both == ours || again.is_some_and(|again| !is_over(again, ours, TIME_PAUSE)) {
-            return both;
-        }
-        let replay = self.recorder.ledger.replay();
-        let due = |now| planned(now, &replay.coverage, &replay.missing.spans(), &self.job);
-        let Some(window) = due_by_our_clock_alone(&due(ours), &due(both)) else {
-            return both;
-        };
-        self.time_asked = Some(ours);
-        reconcile::time(&self.source(stop), window, ours, both).await
+        let (now, is_dated) = (self.client.now(), self.client.is_dated());
+        loss(window, answer, now, is_dated, &self.job)
     }
 
     fn view(&self) -> View<'_> {
@@ -380,6 +372,7 @@ impl JobRunner {
             replay: self.recorder.ledger.replay(),
             store: &self.shared.store,
             suspects: &self.suspects,
+            again: &self.again,
             ours: self.shared.clock.now(),
             both: self.client.now(),
         }

@@ -1,7 +1,7 @@
 //! What is known of a job before a cycle decides: its ledger and both clocks, read and not written.
 //! `domain` decides. Carries *Candid*: a window that waits for its pause is counted all the same.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::suspects::Suspects;
 use super::{Mode, Outcome};
@@ -29,6 +29,8 @@ pub(super) struct View<'a> {
     pub(super) store: &'a Store,
     /// Windows that may lack records, beside those of the ledger.
     pub(super) suspects: &'a Suspects,
+    /// What is archived of the windows that the operator wants once more.
+    pub(super) again: &'a BTreeMap<Window, Archived>,
     /// This machine's clock.
     pub(super) ours: UtcMs,
     /// The earlier of this machine's clock and the service's.
@@ -66,7 +68,7 @@ impl View<'_> {
     /// the earlier of both.
     pub(super) fn due_rechecks(self, now: UtcMs, mode: Mode) -> Vec<Window> {
         if !mode.rechecks() {
-            return Vec::new();
+            return self.again.keys().copied().collect();
         }
         // The ledger's times are by our clock.
         let mut due = self.replay.recheckable.due(self.ours, self.job);
@@ -86,6 +88,9 @@ impl View<'_> {
 
     /// Before this instant a window is not rechecked. One that may lack records waits for no recheck.
     pub(super) fn recheck_at(self, window: Window) -> UtcMs {
+        if self.again.contains_key(&window) {
+            return window.to();
+        }
         let in_ledger = &self.replay.recheckable;
         let is_suspect = self.suspects.contains(window) || in_ledger.is_suspect(window);
         let asked = in_ledger.asked(window).filter(|_| !is_suspect);
@@ -120,6 +125,7 @@ impl View<'_> {
             is_first: self.is_first(window, before),
             was_empty: before.is_some_and(|before| before.records == Some(0)),
             is_contradicted: self.replay.incomplete.is_contradicted(window),
+            is_wanted_whole: self.again.contains_key(&window),
             is_left_alone: self.is_left_alone(window, before),
         }
     }

@@ -115,8 +115,8 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
     let stored = Stored {
         schema: SCHEMA,
         coverage: replay.coverage.spans().map(bounds).collect(),
-        lost: replay.lost.spans().map(bounds).collect(),
-        acknowledged: replay.acknowledged.spans().map(bounds).collect(),
+        lost: replay.losses.recorded.spans().map(bounds).collect(),
+        acknowledged: replay.losses.acknowledged.spans().map(bounds).collect(),
         incomplete: replay
             .incomplete
             .windows()
@@ -241,8 +241,8 @@ impl Stored {
         };
         for (kept, set) in [
             (self.coverage, &mut replay.coverage),
-            (self.lost, &mut replay.lost),
-            (self.acknowledged, &mut replay.acknowledged),
+            (self.lost, &mut replay.losses.recorded),
+            (self.acknowledged, &mut replay.losses.acknowledged),
         ] {
             for (from, to) in kept {
                 set.add(Span::new(from, to)?);

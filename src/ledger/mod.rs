@@ -5,21 +5,25 @@
 pub(crate) mod acknowledgement;
 mod checkpoint;
 mod error;
+mod files;
 pub(crate) mod folders;
 pub mod line;
 mod lines;
 pub(crate) mod lock;
+pub mod losses;
 pub mod missing;
 pub mod replay;
 pub(crate) mod reserve;
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::archive::publish::{Archived, Published};
+use crate::archive::recorded::Recorded;
 use crate::clock::Clock;
 use crate::domain::failures::Failed;
 use crate::domain::job::JobName;
@@ -28,8 +32,10 @@ use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
 pub use error::LedgerError;
 use error::unreadable;
+pub(crate) use files::jobs;
+use files::read_on;
+use folders::Folders;
 use line::{Agreement, Event, Line, MissingFolder};
-use lines::Damage;
 use replay::Replay;
 
 /// A line is taken to be as old as its answer when they are no more than a minute apart; otherwise
@@ -55,7 +61,7 @@ impl Ledger {
     /// Where the ledger of a job is.
     #[must_use]
     pub fn path(state_dir: &Path, job: &JobName) -> PathBuf {
-        state_dir.join(format!("{job}.ledger.jsonl"))
+        files::path(state_dir, job)
     }
 
     /// Opens the ledger of a job, making an empty one where there is none, and cuts a torn last
@@ -216,6 +222,29 @@ impl Ledger {
         }
     }
 
+    /// What is archived of the windows that lie in `span` altogether, by the newest folder of each that is
+    /// not missing.
+    ///
+    /// # Errors
+    /// When the ledger can't be read, or is damaged.
+    pub(crate) fn archived_in(
+        &self,
+        span: Span,
+    ) -> Result<BTreeMap<Window, Archived>, LedgerError> {
+        let mut folders = Folders::default();
+        let state_dir = self.path.parent().unwrap_or(Path::new(""));
+        off_the_runtime(|| Self::read(state_dir, &self.job, |line| folders.take(line)))?;
+        let mut newest = BTreeMap::new();
+        for Recorded { archived, .. } in folders.recorded() {
+            let window = archived.window;
+            let is_there = self.replay.coverage.covers(window.span());
+            if is_there && span.covers(window.span()) && self.replay.is_newest(archived) {
+                newest.insert(window, archived.clone());
+            }
+        }
+        Ok(newest)
+    }
+
     /// What the ledger says of a window whose line begins at byte `line`.
     fn archived_at(&self, window: Window, line: u64) -> Result<Archived, LedgerError> {
         let read = || {
@@ -341,34 +370,6 @@ impl Ledger {
         self.torn = false;
         Ok(())
     }
-}
-
-/// Reads the lines of a ledger after those that `known` knows already.
-fn read_on(
-    state_dir: &Path,
-    job: &JobName,
-    known: impl FnOnce(&Path, &mut File) -> Option<Replay>,
-    each: impl FnMut(&Line),
-) -> Result<Replay, LedgerError> {
-    let path = Ledger::path(state_dir, job);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Replay::default()),
-        Err(source) => return Err(unreadable(&path, source)),
-    };
-    let known = known(&path, &mut file).unwrap_or_default();
-    file.seek(SeekFrom::Start(known.end))
-        .map_err(|source| unreadable(&path, source))?;
-    known
-        .read_on(BufReader::with_capacity(256 * 1024, file), each)
-        .map_err(|damage| match damage {
-            Damage::Unreadable(source) => unreadable(&path, source),
-            damage @ Damage::Line { .. } => LedgerError::Damaged {
-                path,
-                what: damage.to_string(),
-                job: job.clone(),
-            },
-        })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::io::BufRead;
 use super::line::{Agreement, Event, Line};
 pub use super::lines::Damage;
 use super::lines::{self, LONGEST_LINE, Next};
+use super::losses::Losses;
 use super::missing::Missing;
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
@@ -26,10 +27,8 @@ use crate::domain::window::{FolderName, Window};
 pub struct Replay {
     /// The spans archived.
     pub coverage: Coverage,
-    /// The spans recorded `lost`, which may have been archived later all the same.
-    pub(super) lost: Coverage,
-    /// Those of them that are acknowledged.
-    pub(super) acknowledged: Coverage,
+    /// What was recorded lost.
+    pub(super) losses: Losses,
     /// Windows recorded `truncated` or `unproven`, and which of them are acknowledged.
     pub incomplete: Incomplete,
     /// Windows whose count a second ask has confirmed, by what.
@@ -117,9 +116,9 @@ impl Replay {
         }
         match &line.event {
             Event::Archived(archived) => self.archived(archived, line.at),
-            Event::Lost(span) => self.lost.add(*span),
+            Event::Lost(span) => self.losses.recorded.add(*span),
             Event::Acknowledged(span) => {
-                self.acknowledge_losses(*span);
+                self.losses.acknowledge(*span);
                 // Of a window the span is the window's own: an acknowledgement of losses alone, which
                 // begins before any window, is none of what is archived.
                 self.incomplete.acknowledge(Window::of(*span));
@@ -275,18 +274,11 @@ impl Replay {
         self.recheck_failures.remove(&archived.window);
     }
 
-    fn acknowledge_losses(&mut self, span: Span) {
-        let lost = self.lost.spans();
-        for known in lost.filter_map(|lost| lost.intersection(span)) {
-            self.acknowledged.add(known);
-        }
-    }
-
     /// Takes an acknowledgement that the ledger does not say yet into account: the operator knows of
     /// what is lost before `until`, and of what was recorded `truncated` or `unproven` up to then.
     pub(crate) fn acknowledge_until(&mut self, until: UtcMs) {
         if let Some(span) = Span::new(UtcMs(i64::MIN), until) {
-            self.acknowledge_losses(span);
+            self.losses.acknowledge(span);
         }
         for window in self.incomplete.unknown_until(until) {
             self.incomplete.acknowledge(window);
@@ -311,7 +303,7 @@ impl Replay {
     pub fn last_error(&self, now: UtcMs, job: &Job) -> Option<(&str, UtcMs)> {
         let missing = self.failures.iter().filter(|(window, _)| {
             let span = window.span();
-            self.concerns(span, job) && !self.coverage.covers(span) && !self.lost.covers(span)
+            self.concerns(span, job) && !self.coverage.covers(span) && !self.is_known_lost(span)
         });
         let is_due =
             |&(&window, _): &(&Window, &Failures)| self.recheckable.is_due(window, now, job);
@@ -325,11 +317,7 @@ impl Replay {
     /// is acknowledged.
     #[must_use]
     pub fn lost(&self) -> Vec<(Span, bool)> {
-        self.lost
-            .spans()
-            .flat_map(|span| self.coverage.missing_in(span))
-            .map(|span| (span, self.acknowledged.covers(span)))
-            .collect()
+        self.losses.without(&self.coverage)
     }
 
     /// The windows archived since a second, independent ask last confirmed one.
@@ -344,7 +332,7 @@ impl Replay {
     /// Whether all of `span` is recorded as lost.
     #[must_use]
     pub fn is_known_lost(&self, span: Span) -> bool {
-        self.lost.covers(span)
+        self.losses.recorded.covers(span)
     }
 
     /// Whether no later folder of its window supersedes what is archived.
@@ -352,6 +340,12 @@ impl Replay {
     pub fn is_newest(&self, archived: &Archived) -> bool {
         let newest = self.revisions.get(&archived.window).copied().unwrap_or(1);
         FolderName::revision_of(&archived.folder) >= newest
+    }
+
+    /// What nobody needs to look for: what is archived, and what is lost and acknowledged.
+    #[must_use]
+    pub fn accounted(&self) -> Coverage {
+        self.losses.accounted(&self.coverage)
     }
 
     /// Whether a span is the concern of a job: it lies after `since`, or was archived and is missing.
@@ -364,16 +358,7 @@ impl Replay {
     /// before which the service keeps nothing; `None` when that is not known.
     #[must_use]
     pub fn closed(&self, reach: Option<UtcMs>) -> Coverage {
-        let mut closed = self.coverage.clone();
-        let beyond = reach.and_then(|reach| Span::new(UtcMs(i64::MIN), reach));
-        for span in self
-            .lost
-            .spans()
-            .filter_map(|span| beyond?.intersection(span))
-        {
-            closed.add(span);
-        }
-        closed
+        self.losses.closed(&self.coverage, reach)
     }
 
     /// How windows have failed that are not archived since.

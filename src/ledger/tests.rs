@@ -1,6 +1,7 @@
 //! Ledgers on a real disk: torn lines, failing writes, checkpoints, and adoption.
 
 use std::fs;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

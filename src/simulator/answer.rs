@@ -4,8 +4,6 @@ use std::io;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::span::UtcMs;
-
 use super::call::Call;
 use super::dialect::{Dialect, EmptyAnswer};
 use super::download;
@@ -15,7 +13,7 @@ use super::reply::Reply;
 use super::request::{Download, Lookup, Request};
 use super::results;
 use super::search::Search;
-use super::world::Project;
+use super::world::{Project, Visible};
 
 /// What an answer depends on besides the request.
 #[derive(Debug)]
@@ -24,8 +22,8 @@ pub(super) struct Service<'a> {
     pub(super) dialect: &'a Dialect,
     pub(super) search: &'a Search,
     pub(super) lies: &'a [Standing],
-    /// The instant that decides which records are indexed.
-    pub(super) visible_at: UtcMs,
+    /// Which records are there to be found.
+    pub(super) visible: Visible,
     /// Cancelled when the simulator ends.
     pub(super) stop: &'a CancellationToken,
 }
@@ -58,12 +56,12 @@ impl Service<'_> {
         let Self {
             project,
             dialect,
-            visible_at,
+            visible,
             stop,
             ..
         } = *self;
         let (seqs, lied) = lie::tell(self.lies, Call::Download, |kinds| {
-            download::select(project, download, dialect, visible_at, kinds, stop)
+            download::select(project, download, dialect, visible, kinds, stop)
         })?;
         let reply = if seqs.is_empty() && dialect.empty == EmptyAnswer::NotFound {
             Reply::refusal(&GatewayError::not_found())
@@ -79,11 +77,11 @@ impl Service<'_> {
             project,
             dialect,
             search,
-            visible_at,
+            visible,
             ..
         } = *self;
         let (page, lied) = lie::tell(self.lies, Call::Search, |kinds| {
-            let page = results::select(project, lookup, dialect, search, visible_at, kinds);
+            let page = results::select(project, lookup, dialect, search, visible, kinds);
             Ok::<_, io::Error>(page)
         })?;
         let json = results::write(project, &page, dialect, search.form)?;

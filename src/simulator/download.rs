@@ -9,13 +9,12 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::domain::job::Format;
-use crate::domain::span::UtcMs;
 
 use super::dialect::{CsvLayout, Dialect, EmptyAnswer, JsonLayout};
 use super::lie::{self, LieKind};
 use super::render::Rendering;
 use super::request::Download;
-use super::world::Project;
+use super::world::{Project, Visible};
 
 /// A zip in a file that only this handle reaches.
 #[derive(Debug)]
@@ -26,19 +25,20 @@ pub(super) struct Zip {
 }
 
 /// The numbers of the records that answer a request, in the order in which they are written, as
-/// `lies` leave them. `visible_at` is the instant that decides which of them are indexed.
+/// `lies` leave them. `visible` is which of them are there.
 pub(super) fn select(
     project: &Project,
     download: &Download,
     dialect: &Dialect,
-    visible_at: UtcMs,
+    visible: Visible,
     lies: &[LieKind],
     stop: &CancellationToken,
 ) -> io::Result<Vec<u64>> {
     let found = project.found(download.from, download.to, dialect.to_bound);
     let mut seqs: Vec<u64> = found
         .map(|index| index as u64)
-        .filter(|&seq| project.indexed_at(seq).is_some_and(|at| at <= visible_at))
+        .filter(|&seq| project.indexed_at(seq).is_some_and(|at| at <= visible.at))
+        .filter(|&seq| project.keeps(seq, visible.kept_from))
         .collect();
     dialect.order.arrange(&mut seqs);
     let span = dialect.span(download.from, download.to);

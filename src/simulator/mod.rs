@@ -133,6 +133,11 @@ impl Simulator {
         self.state.live().visible_at = visible_at;
     }
 
+    /// Lets the service forget what was logged before this instant.
+    pub fn forget_before(&self, kept_from: UtcMs) {
+        self.state.live().kept_from = kept_from;
+    }
+
     /// Sets what the `Date` header shows in addition to the clock, from the next answer on.
     pub fn set_date_skew(&self, date_skew: Option<Millis>) {
         self.state.live().date_skew = date_skew;

@@ -3,14 +3,14 @@
 
 use std::io::{self, Write as _};
 
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::Millis;
 
 use super::dialect::Dialect;
 use super::lie::{self, LieKind};
 use super::render::Rendering;
 use super::request::Lookup;
 use super::search::{Search, SearchForm};
-use super::world::Project;
+use super::world::{Project, Visible};
 
 /// A page of what a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,14 +21,14 @@ pub(super) struct Page {
     total: Option<u64>,
 }
 
-/// The page that answers a search, as `lies` leave it. `visible_at` is the instant that decides,
-/// with the search's lag, which records are indexed.
+/// The page that answers a search, as `lies` leave it. `visible` decides, with the search's
+/// lag, which records are there.
 pub(super) fn select(
     project: &Project,
     lookup: &Lookup,
     dialect: &Dialect,
     search: &Search,
-    visible_at: UtcMs,
+    visible: Visible,
     lies: &[LieKind],
 ) -> Page {
     let is_found = |seq: u64| {
@@ -38,7 +38,7 @@ pub(super) fn select(
         let found_at = exists_at
             .flatten()
             .map_or(indexed_at, |at| at.max(indexed_at));
-        Some(found_at <= visible_at)
+        Some(found_at <= visible.at && project.keeps(seq, visible.kept_from))
     };
     let mut seqs: Vec<u64> = project
         .found(lookup.from, lookup.to, dialect.to_bound)

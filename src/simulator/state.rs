@@ -20,7 +20,7 @@ use super::reply::Reply;
 use super::request::Request;
 use super::search::Search;
 use super::settings::{ServiceClock, Settings};
-use super::world::{KeyPair, Project};
+use super::world::{KeyPair, Project, Visible};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -43,6 +43,7 @@ pub(super) struct Live {
     /// Shared with the answers that are being made, so that each is counted once.
     lies: Arc<[Standing]>,
     pub(super) visible_at: Option<UtcMs>,
+    pub(super) kept_from: UtcMs,
     pub(super) date_skew: Option<Millis>,
 }
 
@@ -62,6 +63,7 @@ impl State {
                 search: settings.search,
                 lies: standing(settings.lies),
                 visible_at: settings.visible_at,
+                kept_from: UtcMs(i64::MIN),
                 date_skew: settings.date_skew,
             }),
             journal: Journal::default(),
@@ -103,10 +105,13 @@ impl State {
         made_up: bool,
         now: UtcMs,
     ) -> Reply {
-        let (visible_at, search, lies) = {
+        let (visible, search, lies) = {
             let live = self.live();
-            let visible_at = live.visible_at.unwrap_or(now);
-            (visible_at, live.search.clone(), Arc::clone(&live.lies))
+            let visible = Visible {
+                at: live.visible_at.unwrap_or(now),
+                kept_from: live.kept_from,
+            };
+            (visible, live.search.clone(), Arc::clone(&live.lies))
         };
         let state = Arc::clone(self);
         let making = self.tasks.spawn_blocking(move || {
@@ -118,7 +123,7 @@ impl State {
                 dialect: &state.dialect,
                 search: &search,
                 lies: &lies,
-                visible_at,
+                visible,
                 stop: &state.stop,
             };
             if made_up {

@@ -153,6 +153,13 @@ impl Project {
         Some(log_time.plus(by))
     }
 
+    /// Whether the service still has the record, and keeps what was logged at `kept_from` or later.
+    pub(super) fn keeps(&self, seq: u64, kept_from: UtcMs) -> bool {
+        let at = usize::try_from(seq).ok();
+        at.and_then(|at| self.log_time(at))
+            .is_some_and(|at| at >= kept_from)
+    }
+
     /// A project of the same name with `count` records in `span`.
     pub(super) fn made_up(&self, span: Option<Span>, count: u32) -> Self {
         match span {
@@ -232,4 +239,13 @@ impl fmt::Debug for KeyPair {
             .field("permitted", &self.permitted)
             .finish_non_exhaustive()
     }
+}
+
+/// Which records are there to be found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visible {
+    /// Those that are indexed by this instant.
+    pub(super) at: UtcMs,
+    /// Those that were logged at this instant or later: the service has forgotten the others.
+    pub(super) kept_from: UtcMs,
 }

@@ -108,7 +108,9 @@ async fn status_has_exactly_the_fields_of_the_contract() {
         ["free_bytes", "id", "root"].into()
     );
     let names = [
+        "job",
         "name",
+        "retired",
         "since_ms",
         "covered_until_ms",
         "gaps",

@@ -17,6 +17,7 @@
 mod harness;
 
 mod acknowledge;
+mod again;
 mod architecture;
 mod archive;
 mod bad_input;
@@ -36,6 +37,7 @@ mod honest;
 mod hostile;
 mod identity;
 mod leaving_out;
+mod loss;
 mod network;
 mod price;
 mod random_liars;
@@ -43,5 +45,6 @@ mod recheck;
 mod records_digest;
 mod recovery;
 mod repair;
+mod retired;
 mod second_opinion;
 mod verify;

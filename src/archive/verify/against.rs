@@ -8,21 +8,22 @@ use crate::archive::recorded::Recorded;
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
-use crate::domain::job::Job;
+use crate::domain::job::JobName;
+use crate::domain::span::UtcMs;
 
-/// Verifies what the ledger says of `job`, whose folders are `recorded` in the order of its lines. Those
+/// Verifies what the ledger says of `job`, which begins at `since` and whose folders are `recorded` in the order of its lines. Those
 /// that are known to be missing are not looked for.
 /// `published` are the folders that were there before the ledger was read: a daemon may publish
 /// more meanwhile. `seen` is called after each folder.
 pub(crate) fn verify(
     store: &Store,
-    job: &Job,
+    (job, since): (&JobName, UtcMs),
     published: &[String],
     recorded: &[Recorded],
     coverage: &Coverage,
     seen: &mut dyn FnMut(),
 ) -> JobReport {
-    let mut report = JobReport::new(job.name.as_str());
+    let mut report = JobReport::new(job.as_str());
     let superseded: HashSet<Digest> = recorded
         .iter()
         .filter_map(|known| Some(known.archived.supersedes.as_ref()?.manifest_sha256))
@@ -51,7 +52,7 @@ pub(crate) fn verify(
         }
         if let Some((manifest, _)) = found {
             let disagreements = [
-                (manifest.job != job.name.as_str(), "the job"),
+                (manifest.job != job.as_str(), "the job"),
                 (
                     manifest.window.span() != Some(line.window.span()),
                     "the window",
@@ -86,10 +87,6 @@ pub(crate) fn verify(
     {
         report.find(folder, None, Problem::NotInLedger);
     }
-    report.gaps = coverage
-        .gaps(job.since)
-        .into_iter()
-        .map(Into::into)
-        .collect();
+    report.gaps = coverage.gaps(since).into_iter().map(Into::into).collect();
     report
 }

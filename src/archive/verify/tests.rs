@@ -60,7 +60,7 @@ impl World {
         let published: Vec<String> = published.into_iter().map(|(_, folder)| folder).collect();
         against::verify(
             &self.store,
-            &job(),
+            (&job().name, job().since),
             &published,
             &recorded,
             &coverage,

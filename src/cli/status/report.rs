@@ -6,11 +6,13 @@ use super::newest::NotBySearch;
 use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
 use crate::domain::identity::ArchiveId;
-use crate::domain::incomplete::Numbers;
-use crate::domain::job::Job;
+use crate::domain::incomplete::{Numbers, Recorded};
+use crate::domain::job::{Job, JobName};
 use crate::domain::plan::{plan, reach};
 use crate::domain::second_opinion::ConfirmedWindows;
 use crate::domain::span::{Millis, Span, UtcMs};
+use crate::domain::split::Status;
+use crate::domain::window::{Window, Zone};
 use crate::ledger::LedgerError;
 use crate::ledger::replay::Replay;
 
@@ -36,7 +38,11 @@ pub(super) struct Archive {
 
 #[derive(Serialize)]
 pub(super) struct JobStatus {
+    pub(super) job: String,
+    /// The same, as older scripts read it.
     pub(super) name: String,
+    /// Whether the config has it no more.
+    pub(super) retired: bool,
     pub(super) since_ms: UtcMs,
     pub(super) covered_until_ms: UtcMs,
     pub(super) gaps: Vec<Bounds>,
@@ -49,6 +55,9 @@ pub(super) struct JobStatus {
     /// Those of them that the operator knows of; left out while there are none.
     #[serde(skip_serializing_if = "is_none")]
     pub(super) acknowledged: Numbers,
+    /// Left out while all windows are complete.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) incomplete: Vec<Incomplete>,
     pub(super) confirmed: Confirmed,
     /// Requests that this took so far; left out while there was none.
     #[serde(skip_serializing_if = "is_zero")]
@@ -96,11 +105,51 @@ pub(super) struct Lost {
     pub(super) acknowledged: bool,
 }
 
+impl Lost {
+    fn of((span, acknowledged): (Span, bool)) -> Self {
+        Self {
+            from_ms: span.from(),
+            to_ms: span.to(),
+            acknowledged,
+        }
+    }
+}
+
+/// A window that is not known to be complete.
+#[derive(Serialize)]
+pub(super) struct Incomplete {
+    pub(super) from_ms: UtcMs,
+    pub(super) to_ms: UtcMs,
+    pub(super) status: Status,
+    pub(super) acknowledged: bool,
+}
+
+impl Incomplete {
+    fn of((window, recorded): (Window, Recorded)) -> Self {
+        Self {
+            from_ms: window.from(),
+            to_ms: window.to(),
+            status: recorded.status,
+            acknowledged: recorded.acknowledged,
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Success {
     pub(super) from_ms: UtcMs,
     pub(super) to_ms: UtcMs,
     pub(super) at: String,
+}
+
+impl Success {
+    fn of(replay: &Replay, zone: &Zone) -> Option<Self> {
+        replay.last_success.map(|(window, at)| Self {
+            from_ms: window.from(),
+            to_ms: window.to(),
+            at: local_time(whole_seconds(at), zone),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -116,7 +165,7 @@ impl JobStatus {
         let due = plan(now, &closed, &replay.missing.spans(), job);
         let gaps = closed.gaps(job.since);
         let incomplete = replay.incomplete.all();
-        let covered_until = replay.coverage.covered_until(job.since);
+        let covered_until = replay.accounted().covered_until(job.since);
         // What the service forgets first is the oldest that is not archived.
         let oldest = due
             .first()
@@ -126,7 +175,9 @@ impl JobStatus {
             .zip(job.retention)
             .map(|(oldest, keeps)| oldest.plus(keeps));
         Self {
+            job: job.name.to_string(),
             name: job.name.to_string(),
+            retired: false,
             since_ms: job.since,
             covered_until_ms: covered_until,
             gaps: gaps.into_iter().map(Bounds::from).collect(),
@@ -142,16 +193,13 @@ impl JobStatus {
                         span.from()
                     };
                     let after_since = Span::new(from.max(span.from()), span.to())?;
-                    Some(Lost {
-                        from_ms: after_since.from(),
-                        to_ms: after_since.to(),
-                        acknowledged,
-                    })
+                    Some(Lost::of((after_since, acknowledged)))
                 })
                 .collect(),
             truncated: incomplete.truncated,
             unproven: incomplete.unproven,
             acknowledged: replay.incomplete.acknowledged(),
+            incomplete: replay.incomplete.windows().map(Incomplete::of).collect(),
             confirmed: Confirmed {
                 windows: replay.confirmed,
                 newest,
@@ -159,17 +207,50 @@ impl JobStatus {
             opinion_requests: replay.opinion_requests,
             records: replay.records,
             bytes: replay.bytes,
-            last_success: replay.last_success.map(|(span, at)| Success {
-                from_ms: span.from(),
-                to_ms: span.to(),
-                at: local_time(whole_seconds(at), &job.zone),
-            }),
+            last_success: Success::of(replay, &job.zone),
             last_error: replay.last_error(now, job).map(|(message, at)| Failure {
                 at: local_time(whole_seconds(at), &job.zone),
                 message: message.to_owned(),
             }),
             loss_deadline: deadline.map(|at| local_time(at, &job.zone)),
             lateness: Late::of(job, replay, now),
+        }
+    }
+
+    /// The status of a job that the config has no more: what is archived of it, and nothing to be done.
+    pub(super) fn retired(name: &JobName, replay: &Replay, zone: &Zone) -> Self {
+        let first = replay.coverage.spans().next();
+        let since = first.map_or(UtcMs(0), Span::from);
+        let incomplete = replay.incomplete.all();
+        Self {
+            job: name.to_string(),
+            name: name.to_string(),
+            retired: true,
+            since_ms: since,
+            covered_until_ms: replay.accounted().covered_until(since),
+            gaps: replay
+                .coverage
+                .gaps(since)
+                .into_iter()
+                .map(Bounds::from)
+                .collect(),
+            due: 0,
+            lost: replay.lost().into_iter().map(Lost::of).collect(),
+            truncated: incomplete.truncated,
+            unproven: incomplete.unproven,
+            acknowledged: replay.incomplete.acknowledged(),
+            incomplete: replay.incomplete.windows().map(Incomplete::of).collect(),
+            confirmed: Confirmed {
+                windows: replay.confirmed,
+                newest: None,
+            },
+            opinion_requests: replay.opinion_requests,
+            records: replay.records,
+            bytes: replay.bytes,
+            last_success: Success::of(replay, zone),
+            last_error: None,
+            loss_deadline: None,
+            lateness: None,
         }
     }
 

@@ -3,9 +3,10 @@
 use super::report::{JobStatus, Late};
 use crate::archive::manifest::local_time;
 use crate::cli::print::{at_least, at_most, bytes, count, grouped};
-use crate::domain::job::Job;
 use crate::domain::second_opinion::ConfirmedWindows;
 use crate::domain::span::UtcMs;
+use crate::domain::split::Status;
+use crate::domain::window::Zone;
 
 impl JobStatus {
     /// How many windows a second ask has confirmed; `None` while nothing is archived.
@@ -31,13 +32,14 @@ impl JobStatus {
         (!told.is_empty()).then(|| told.join(", ") + &requests)
     }
 
-    /// The status of `job` for people, its name first.
-    pub(super) fn listing(&self, job: &Job) -> String {
-        let local = |at: UtcMs| local_time(at, &job.zone);
-        let verdict = match (job.enabled, self.is_well()) {
-            (false, _) => "not enabled",
-            (true, true) => "ok",
-            (true, false) => "needs attention",
+    /// The status for people, the job's name first; times in `zone`.
+    pub(super) fn listing(&self, is_enabled: bool, zone: &Zone) -> String {
+        let local = |at: UtcMs| local_time(at, zone);
+        let verdict = match (self.retired, is_enabled, self.is_well()) {
+            (true, ..) => "retired: the config has it no more",
+            (false, false, _) => "not enabled",
+            (false, true, true) => "ok",
+            (false, true, false) => "needs attention",
         };
         let mut text = format!("{}: {verdict}\n", self.name);
         let mut line = |name: &str, value: String| text += &format!("  {name:14} {value}\n");
@@ -78,22 +80,24 @@ impl JobStatus {
                 format!("{} to {} {known}", local(lost.from_ms), local(lost.to_ms)),
             );
         }
-        for (name, number, known, reason) in [
+        for (name, status, number, reason) in [
             (
                 "truncated",
+                Status::Truncated,
                 self.truncated,
-                self.acknowledged.truncated,
-                "`parts` in their manifest.json says where",
+                "`parts` in manifest.json says where",
             ),
             (
                 "unproven",
+                Status::Unproven,
                 self.unproven,
-                self.acknowledged.unproven,
-                "`confirmed` in their manifest.json and the log say why",
+                "`confirmed` in manifest.json says why",
             ),
         ] {
             if number > 0 {
-                line(name, self.incomplete(number, known, reason));
+                for told in self.incomplete(status, number, reason, zone) {
+                    line(if told.is_first { name } else { "" }, told.text);
+                }
             }
         }
         if let Some(late) = &self.lateness {
@@ -108,23 +112,54 @@ impl JobStatus {
         text
     }
 
-    /// So many windows are truncated or unproven, of which so many are acknowledged; `reason` is where to
-    /// look for why.
-    fn incomplete(&self, number: u64, known: u64, reason: &str) -> String {
-        let number_in_words = grouped(number);
-        if known == number {
-            return format!("{number_in_words} (acknowledged)");
-        }
-        let known = match known {
+    /// The windows of this status, `number` in all, and what can be done; `reason` is where to look for why.
+    fn incomplete(&self, status: Status, number: u64, reason: &str, zone: &Zone) -> Vec<Told> {
+        let local = |at: UtcMs| local_time(at, zone);
+        let of_status = self.incomplete.iter().filter(|one| one.status == status);
+        let (known, unknown): (Vec<_>, Vec<_>) = of_status.partition(|one| one.acknowledged);
+        let (Some(first), Some(last)) = (unknown.first(), unknown.last()) else {
+            let text = format!("{} (acknowledged)", count(number, "window"));
+            return vec![Told {
+                is_first: true,
+                text,
+            }];
+        };
+        let known = match known.len() as u64 {
             0 => String::new(),
             known => format!(", {} acknowledged", grouped(known)),
         };
-        format!(
-            "{number_in_words}{known} (`verify` names them; {reason}; known? `elsa-archiver status \
-             --ack {}`)",
-            self.name
-        )
+        let mut lines = vec![format!("{}{known}; {reason}", count(number, "window"))];
+        let listed = unknown.iter().take(MOST_LISTED);
+        lines.extend(listed.map(|one| format!("{} to {}", local(one.from_ms), local(one.to_ms))));
+        if unknown.len() > MOST_LISTED {
+            let more = (unknown.len() - MOST_LISTED) as u64;
+            lines.push(format!("and {} more, which `verify` names", grouped(more)));
+        }
+        let (job, from, to) = (&self.job, local(first.from_ms), local(last.to_ms));
+        if !self.retired {
+            lines.push(format!(
+                "ask again: elsa-archiver backfill --again --job {job} --from {from} --to {to}"
+            ));
+            lines.push(format!("known: elsa-archiver status --ack {job}"));
+        }
+        let lines = lines.into_iter().enumerate();
+        lines
+            .map(|(at, text)| Told {
+                is_first: at == 0,
+                text,
+            })
+            .collect()
     }
+}
+
+/// How many windows are listed one by one.
+const MOST_LISTED: usize = 10;
+
+/// A line of the listing.
+struct Told {
+    /// Whether it begins with what it is about.
+    is_first: bool,
+    text: String,
 }
 
 impl Late {

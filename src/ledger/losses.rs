@@ -1,0 +1,53 @@
+//! What was recorded lost, and what of it the operator knows. Carries *Candid*: what is lost and archived
+//! later all the same is lost no more.
+
+use crate::domain::coverage::Coverage;
+use crate::domain::span::{Span, UtcMs};
+
+/// The spans that were recorded lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Which may have been archived later.
+    pub(super) recorded: Coverage,
+    /// Those of them that are acknowledged.
+    pub(super) acknowledged: Coverage,
+}
+
+impl Losses {
+    /// Records that the operator knows what is lost in `span` so far.
+    pub(super) fn acknowledge(&mut self, span: Span) {
+        let recorded = self.recorded.spans();
+        for known in recorded.filter_map(|lost| lost.intersection(span)) {
+            self.acknowledged.add(known);
+        }
+    }
+
+    /// What is lost, since it is not in what is `archived`; with each span, whether it is acknowledged.
+    pub(super) fn without(&self, archived: &Coverage) -> Vec<(Span, bool)> {
+        self.recorded
+            .spans()
+            .flat_map(|span| archived.missing_in(span))
+            .map(|span| (span, self.acknowledged.covers(span)))
+            .collect()
+    }
+
+    /// `archived`, and what is lost and acknowledged: nobody needs to look for it.
+    pub(super) fn accounted(&self, archived: &Coverage) -> Coverage {
+        let mut accounted = archived.clone();
+        let known = self.acknowledged.spans();
+        known.for_each(|span| accounted.add(span));
+        accounted
+    }
+
+    /// `archived`, and what is lost and ends before `reach`, before which the service keeps nothing; `None`
+    /// when that is not known.
+    pub(super) fn closed(&self, archived: &Coverage, reach: Option<UtcMs>) -> Coverage {
+        let mut closed = archived.clone();
+        let beyond = reach.and_then(|reach| Span::new(UtcMs(i64::MIN), reach));
+        let recorded = self.recorded.spans();
+        for span in recorded.filter_map(|span| beyond?.intersection(span)) {
+            closed.add(span);
+        }
+        closed
+    }
+}
