@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::fits::{self, Claim};
 use super::manifest::{Confirmed, MANIFEST, Manifest, Supersedes};
 use super::plain_file::MOST_TEXT;
 use super::store::Store;
@@ -146,6 +147,13 @@ pub(crate) fn publish(
     window: Window,
     manifest: &Manifest,
 ) -> Result<Published, PublishError> {
+    let claim = Claim {
+        job: &manifest.job,
+        project_id: None,
+        folder: &folder,
+    };
+    // It would be neither adopted nor proven.
+    debug_assert_eq!(fits::check(manifest, claim), Ok(()));
     let disk = store.disk();
     let json = manifest
         .to_json()

@@ -23,8 +23,8 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
         bytes: DATA.len() as u64,
         sha256: Digest::of(DATA),
         records: Some(1),
-        first_ms: Some(UtcMs(1)),
-        last_ms: Some(UtcMs(1)),
+        first_ms: Some(span.from().plus(Millis(1))),
+        last_ms: Some(span.from().plus(Millis(1))),
     };
     Manifest {
         schema: manifest::SCHEMA,
@@ -73,6 +73,8 @@ pub(crate) fn revised(
 ) -> Result<Published, PublishError> {
     let mut manifest = manifest(before.window.span(), previous);
     manifest.records = before.records.map(|records| records + 1);
+    manifest.parts[0].records = manifest.records;
+    manifest.parts[0].files[0].records = manifest.records;
     manifest.supersedes = Some(Box::new(Supersedes {
         folder: before.folder.clone(),
         manifest_sha256: before.manifest_sha256,
