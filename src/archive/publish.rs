@@ -73,26 +73,30 @@ impl Published {
     /// When the folder above it can't be flushed.
     pub(super) fn adopted(
         store: &Store,
-        folder: String,
-        window: Window,
-        manifest: &Manifest,
-        manifest_sha256: Digest,
+        mut archived: Archived,
         anew: bool,
     ) -> Result<Self, DiskError> {
-        for above in Path::new(&folder).ancestors().skip(1) {
+        for above in Path::new(&archived.folder).ancestors().skip(1) {
             store
                 .disk()
                 .sync_folder(Step::SyncParent, &store.root().join(above))?;
         }
-        let mut published = Self::new(folder, window, manifest, manifest_sha256);
         if anew {
-            published.0.supersedes = None;
+            archived.supersedes = None;
         }
-        Ok(published)
+        Ok(Self(archived))
     }
+}
 
-    fn new(folder: String, window: Window, manifest: &Manifest, manifest_sha256: Digest) -> Self {
-        Self(Archived {
+impl Archived {
+    /// What the ledger says of the window in `folder`, whose manifest has this digest.
+    pub(super) fn of(
+        folder: String,
+        window: Window,
+        manifest: &Manifest,
+        manifest_sha256: Digest,
+    ) -> Self {
+        Self {
             window,
             status: manifest.status,
             records: manifest.records,
@@ -106,7 +110,7 @@ impl Published {
                 .as_ref()
                 .map_or_else(SecondOpinion::default, Confirmed::in_short),
             is_inclusive: manifest.request.to_bound_found,
-        })
+        }
     }
 }
 
@@ -118,8 +122,8 @@ pub(crate) enum PublishError {
     Disk(#[from] DiskError),
     /// A folder of that name exists, and is never replaced.
     #[error(
-        "{0} is in the way: it is not in the ledger and does not continue the job's chain of \
-         manifests; move it away, then the next cycle tries again"
+        "{0} is in the way: it is not in the ledger, and came after the archive was looked at; the next \
+         cycle looks at it again, and takes it over or says why not"
     )]
     InTheWay(PathBuf),
     /// The manifest would be too long to be read again.
@@ -182,7 +186,8 @@ pub(crate) fn publish(
     if let Some(parent) = place.parent() {
         disk.sync_folder(Step::SyncParent, parent)?;
     }
-    Ok(Published::new(folder, window, manifest, manifest_sha256))
+    let archived = Archived::of(folder, window, manifest, manifest_sha256);
+    Ok(Published(archived))
 }
 
 /// Refuses a manifest, of so many bytes, that nothing would read again. `SHA256SUMS` is always

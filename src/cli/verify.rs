@@ -11,8 +11,9 @@ use super::exit::Stop;
 use super::identity;
 use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
+use crate::archive::adopt::ChainBreak;
 use crate::archive::publish::Archived;
-use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
+use crate::archive::verify::{Finding, JobReport, Problem, Recorded, against, copy};
 use crate::config::Config;
 use crate::domain::job::Job;
 use crate::durable::Disk;
@@ -131,11 +132,11 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
             .collect::<Vec<_>>(),
         Err(error) => return unreadable(job, &store.root().display(), &error).into(),
     };
-    let mut archived: Vec<Archived> = Vec::new();
-    let replay = Ledger::read(&config.state_dir, &job.name, |line| {
-        if let Event::Archived(line) = &line.event {
-            archived.push(line.clone());
-        }
+    let (mut archived, mut breaks): (Vec<Archived>, Vec<ChainBreak>) = (Vec::new(), Vec::new());
+    let replay = Ledger::read(&config.state_dir, &job.name, |line| match &line.event {
+        Event::Archived(line) => archived.push(line.clone()),
+        Event::Rebuilt(rebuilt) => breaks.extend(&rebuilt.breaks),
+        _ => {}
     });
     let file = Ledger::path(&config.state_dir, &job.name);
     let replay = match replay {
@@ -157,9 +158,12 @@ fn verify_job(context: &Context<'_>, config: &Config, job: &Job) -> Verified {
     let bar = context
         .terminal
         .bar(job.name.as_str(), archived.len() as u64);
-    let report = against::verify(&store, job, &published, &archived, &accounted, &mut || {
-        bar.inc(1)
-    });
+    let recorded = Recorded {
+        archived: &archived,
+        breaks: &breaks,
+        coverage: &accounted,
+    };
+    let report = against::verify(&store, job, &published, recorded, &mut || bar.inc(1));
     let is_known = |line: &&Archived| replay.incomplete.is_acknowledged(line.window);
     let known = archived.iter().filter(is_known);
     Verified::of(report, &known.map(|line| line.folder.as_str()).collect())
@@ -198,6 +202,12 @@ fn listing(verified: &Verified) -> String {
             "  {} of these folders {} superseded by a later one of the same window\n",
             grouped(report.superseded),
             if report.superseded == 1 { "is" } else { "are" },
+        );
+    }
+    for broken in &report.breaks {
+        text += &format!(
+            "  {}: the chain of manifests breaks before it; the ledger says so since it was rebuilt\n",
+            printable::whole(&broken.folder)
         );
     }
     for finding in &report.findings {

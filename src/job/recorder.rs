@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Outcome, reconcile};
-use crate::archive::adopt::UnrecordedFolder;
+use crate::archive::adopt::{Adopted, UnrecordedFolder};
 use crate::archive::manifest::Confirmed;
 use crate::archive::publish::Published;
 use crate::domain::circuit_breaker::{CircuitBreaker, Remedy};
@@ -17,6 +17,7 @@ use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::fetch::{Shared, staging};
 use crate::ledger::line::Agreement;
+use crate::ledger::rebuilt::{self, Group};
 use crate::ledger::{Ledger, LedgerError};
 
 /// How a window was done.
@@ -76,22 +77,43 @@ impl Recorder {
             return Ok(());
         }
         let found = reconcile::unrecorded(&self.shared, &self.job, self.ledger.replay()).await?;
-        for published in found.adopted {
-            let folder = published.archived().folder.clone();
-            let recorded = self.ledger.record(published);
-            recorded.map_err(|error| error.to_string())?;
-            tracing::warn!(
-                job = %self.job.name,
-                folder,
-                "adopted a folder that was published but not in the ledger"
-            );
-        }
+        self.take_over(found.adopted)
+            .map_err(|error| error.to_string())?;
         for folder in &found.unrecorded {
             tracing::error!(job = %self.job.name, "{}", reconcile::in_the_way(folder));
         }
         // They are checked again: the operator may move them away.
         self.look_for_folders = !found.unrecorded.is_empty();
         self.unrecorded = found.unrecorded;
+        Ok(())
+    }
+
+    /// Records folders that the ledger lacks.
+    fn take_over(&mut self, adopted: Vec<Adopted>) -> Result<(), LedgerError> {
+        let job = &self.job.name;
+        for Group { rebuilt, folders } in rebuilt::groups(adopted) {
+            if let Some(rebuilt) = &rebuilt {
+                tracing::warn!(
+                    job = %job,
+                    folders = rebuilt.windows,
+                    breaks = rebuilt.breaks.len(),
+                    "folders are adopted that the ledger lacks: what it says of them is rebuilt from their \
+                     manifests, and what was lost or acknowledged between them is not known any more"
+                );
+            }
+            let is_one = rebuilt.is_none();
+            rebuilt.map_or(Ok(()), |rebuilt| self.ledger.record_rebuilt(rebuilt))?;
+            for published in folders {
+                let folder = published.archived().folder.clone();
+                self.ledger.record(published)?;
+                match is_one {
+                    true => {
+                        tracing::warn!(job = %job, folder, "adopted a folder that the ledger lacked")
+                    }
+                    false => tracing::debug!(job = %job, folder, "adopted"),
+                }
+            }
+        }
         Ok(())
     }
 

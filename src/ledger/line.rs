@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
+use super::newer;
+use super::rebuilt::Rebuilt;
+use crate::archive::adopt::ChainBreak;
 use crate::archive::manifest::{ConfirmedSpan, Supersedes};
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
@@ -32,6 +36,25 @@ pub enum Event {
     Confirmed(Agreement),
     /// A recheck of an archived window failed; it stays due.
     RecheckFailed(Failed),
+    /// The folders that are archived next were lacking here: their lines are made from manifests.
+    Rebuilt(Rebuilt),
+}
+
+/// Why a line can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// It is whole, and holds what this version does not know: a newer one wrote it.
+    #[error("{0}")]
+    Newer(String),
+    /// Something is wrong with it.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl From<&str> for Fault {
+    fn from(what: &str) -> Self {
+        Self::Wrong(what.to_owned())
+    }
 }
 
 /// What a second, independent ask has shown of a window that was archived before.
@@ -106,6 +129,10 @@ struct Fields<'a> {
     spans: Vec<ConfirmedSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to_bound: Option<ToBound>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    windows: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    breaks: Vec<ChainBreak>,
     #[serde(default, skip_serializing_if = "is_zero")]
     opinion_requests: u64,
 }
@@ -126,6 +153,19 @@ const ACKNOWLEDGED: &str = "acknowledged";
 const RECHECKED: &str = "rechecked";
 const CONFIRMED: &str = "confirmed";
 const RECHECK_FAILED: &str = "recheck_failed";
+const REBUILT: &str = "rebuilt";
+
+/// The events that this version knows.
+pub(super) const EVENTS: &[&str] = &[
+    ARCHIVED,
+    FAILED,
+    LOST,
+    ACKNOWLEDGED,
+    RECHECKED,
+    CONFIRMED,
+    RECHECK_FAILED,
+    REBUILT,
+];
 
 impl Line {
     /// The line as JSON, without its newline.
@@ -139,6 +179,7 @@ impl Line {
             Event::Rechecked(window) => window.span(),
             Event::Confirmed(agreement) => agreement.window.span(),
             Event::Lost(span) | Event::Acknowledged(span) => *span,
+            Event::Rebuilt(rebuilt) => rebuilt.span,
         };
         let mut fields = Fields {
             seq: self.seq,
@@ -163,6 +204,8 @@ impl Line {
             cut: false,
             spans: Vec::new(),
             to_bound: None,
+            windows: None,
+            breaks: Vec::new(),
             opinion_requests: self.opinion_requests,
         };
         match &self.event {
@@ -201,6 +244,11 @@ impl Line {
                 fields.needs_bytes = failed.needs_bytes;
                 fields.contradicts = failed.contradicts;
             }
+            Event::Rebuilt(rebuilt) => {
+                fields.event = REBUILT.into();
+                fields.windows = Some(rebuilt.windows);
+                fields.breaks.clone_from(&rebuilt.breaks);
+            }
         }
         serde_json::to_string(&fields)
     }
@@ -209,15 +257,20 @@ impl Line {
     ///
     /// # Errors
     /// Says in words what is wrong with it.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let fields: Fields<'_> = serde_json::from_slice(json).map_err(|error| {
-            // The library repeats what it has read.
-            format!("it can't be read: {}", printable(&error.to_string()))
-        })?;
+    pub fn parse(json: &[u8]) -> Result<Self, Fault> {
+        let fields: Fields<'_> =
+            serde_json::from_slice(json).map_err(|error| match newer::meant(json, &error) {
+                Some(what) => Fault::Newer(what),
+                // The library repeats what it has read.
+                None => Fault::Wrong(format!(
+                    "it can't be read: {}",
+                    printable(&error.to_string())
+                )),
+            })?;
         let at: jiff::Timestamp = fields
             .at
             .parse()
-            .map_err(|_| "its field `at` is no RFC 3339 time".to_owned())?;
+            .map_err(|_| "its field `at` is no RFC 3339 time")?;
         let span =
             Span::new(fields.from_ms, fields.to_ms).ok_or("its window ends before it begins")?;
         let window = Window::of(span);
@@ -262,12 +315,12 @@ impl Line {
                 needs_bytes: fields.needs_bytes,
                 contradicts: fields.contradicts,
             }),
-            other => {
-                return Err(format!(
-                    "its event \"{}\" is not known to this version; a newer one wrote it",
-                    printable(other)
-                ));
-            }
+            REBUILT => Event::Rebuilt(Rebuilt {
+                span,
+                windows: fields.windows.ok_or("it has no `windows`")?,
+                breaks: fields.breaks,
+            }),
+            other => return Err(Fault::Newer(newer::unknown_event(other))),
         };
         Ok(Self {
             seq: fields.seq,
@@ -321,6 +374,37 @@ mod tests {
         assert_eq!(Line::parse(json.as_bytes()), Ok(line));
     }
 
+    /// Guarantee: Candid
+    #[test]
+    fn a_rebuilt_line_names_each_break_of_the_chain() {
+        let line = Line {
+            seq: 1,
+            at: UtcMs(1_795_000_000_123),
+            event: Event::Rebuilt(Rebuilt {
+                span: Span::new(UtcMs(0), UtcMs(7_200_000)).unwrap(),
+                windows: 2,
+                breaks: vec![ChainBreak {
+                    from_ms: UtcMs(3_600_000),
+                    to_ms: UtcMs(7_200_000),
+                    manifest_sha256: Digest::of(b"m"),
+                    previous: Some(Digest::of(b"gone")),
+                }],
+            }),
+            prev: None,
+            opinion_requests: 0,
+        };
+        let json = line.to_json().unwrap();
+        assert_eq!(
+            json,
+            format!(
+                r#"{{"seq":1,"at":"2026-11-18T11:06:40.123Z","event":"rebuilt","prev":null,"from_ms":0,"to_ms":7200000,"windows":2,"breaks":[{{"from_ms":3600000,"to_ms":7200000,"manifest_sha256":"{}","previous":"{}"}}]}}"#,
+                Digest::of(b"m"),
+                Digest::of(b"gone")
+            )
+        );
+        assert_eq!(Line::parse(json.as_bytes()), Ok(line));
+    }
+
     /// Guarantee: Suspicious
     #[test]
     fn what_is_wrong_with_a_line_is_told_without_its_control_characters() {
@@ -335,7 +419,7 @@ mod tests {
             line("lost", &format!(r#","{nasty}":1"#)),
             line("archived", &format!(r#","status":"{nasty}""#)),
         ] {
-            let why = Line::parse(wrong.as_bytes()).unwrap_err();
+            let why = Line::parse(wrong.as_bytes()).unwrap_err().to_string();
             let raw = |c: char| c.is_control() || c == '\u{202e}';
             assert!(!why.contains(raw) && why.len() < 1500, "{why}");
         }

@@ -4,18 +4,20 @@
 
 pub(crate) mod acknowledgement;
 mod checkpoint;
+mod error;
 pub mod line;
 pub(crate) mod lock;
+mod newer;
+pub(crate) mod rebuilt;
 pub mod replay;
 pub(crate) mod reserve;
+mod torn;
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use thiserror::Error;
 
 use crate::archive::publish::{Archived, Published};
 use crate::clock::Clock;
@@ -24,46 +26,10 @@ use crate::domain::job::JobName;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
+pub use error::LedgerError;
 use line::{Agreement, Event, Line};
+use rebuilt::Rebuilt;
 use replay::{Damage, Replay};
-
-/// Why a ledger can't be used.
-#[derive(Debug, Error)]
-pub enum LedgerError {
-    /// Its file can't be read.
-    #[error("can't read the ledger {path}: {source}")]
-    Unreadable {
-        /// The ledger.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is damaged in another way than by a torn last line.
-    #[error(
-        "the ledger {path} is damaged: {what}; the job is stopped, its archive is untouched. To \
-         rebuild the ledger from the manifests, move this file away and restart elsa-archiver, \
-         or run `elsa-archiver once --job {job}` where none is running; to prove the archive meanwhile, run `elsa-archiver verify` on its folder"
-    )]
-    Damaged {
-        /// The ledger.
-        path: PathBuf,
-        /// Which line, and what is wrong with it.
-        what: String,
-        /// The job.
-        job: JobName,
-    },
-    /// It can't be written.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// A line can't be made; it says why.
-    #[error("can't write a line of the ledger {path}: {what}")]
-    Line {
-        /// The ledger.
-        path: PathBuf,
-        /// Why.
-        what: String,
-    },
-}
 
 /// A line is taken to be as old as its answer when they are no more than a minute apart; otherwise
 /// (a slow download, a folder that is adopted) it says when the answer came.
@@ -188,6 +154,14 @@ impl Ledger {
         // If it was given up, there may be space again.
         self.keep_reserve();
         Ok(())
+    }
+
+    /// Records that the folders which are recorded next were lacking, before any of them is.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn record_rebuilt(&mut self, rebuilt: Rebuilt) -> Result<(), LedgerError> {
+        self.append(Event::Rebuilt(rebuilt))
     }
 
     /// Records that a window could not be archived.
@@ -385,6 +359,10 @@ fn read_on(
                 path,
                 what: damage.to_string(),
                 job: job.clone(),
+            },
+            damage @ Damage::Newer { .. } => LedgerError::Newer {
+                path,
+                what: damage.to_string(),
             },
         })
 }

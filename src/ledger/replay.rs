@@ -6,7 +6,9 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use super::line::{Agreement, Event, Line};
+use super::line::{Agreement, Event, Fault, Line};
+use super::newer;
+use super::torn::{is_zero, rest_is_torn};
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
@@ -35,6 +37,14 @@ pub enum Damage {
         /// Its number, 1 for the first.
         line: u64,
         /// What is wrong with it.
+        what: String,
+    },
+    /// A newer version wrote a line.
+    #[error("line {line}: {what}")]
+    Newer {
+        /// Its number, 1 for the first.
+        line: u64,
+        /// What of it this version does not know.
         what: String,
     },
 }
@@ -91,7 +101,8 @@ pub struct Replay {
 
 impl Replay {
     /// Reads all whole lines; `each` sees every one that is in order. Bytes after the last
-    /// newline are a torn line and are not read, see [`Replay::end`].
+    /// newline are a torn line and are not read, see [`Replay::end`]. So is a last line with bytes
+    /// that are zero, which some file systems leave after a power cut.
     ///
     /// # Errors
     /// At the first line that is damaged or does not continue the chain.
@@ -112,13 +123,26 @@ impl Replay {
             let limit = LONGEST_LINE as u64 + 1;
             let read = io::Read::take(&mut lines, limit).read_until(b'\n', &mut line)?;
             if line.pop_if(|last| *last == b'\n').is_none() {
-                return if read as u64 == limit && !rest_is_torn(&mut lines)? {
+                return if read as u64 == limit && !rest_is_torn(&mut lines, &line)? {
                     Err(replay.damaged(format!("it is longer than {LONGEST_LINE} bytes")))
                 } else {
                     Ok(replay)
                 };
             }
-            let parsed = Line::parse(&line).map_err(|what| replay.damaged(what))?;
+            if memchr::memchr(0, &line).is_some() && is_zero(&mut lines)? {
+                return Ok(replay);
+            }
+            let parsed = match Line::parse(&line) {
+                Ok(parsed) => parsed,
+                Err(Fault::Newer(what)) => {
+                    let number = replay.lines + 1;
+                    return match newer::is_chained(&line, number, replay.last_line, lines)? {
+                        true => Err(Damage::Newer { line: number, what }),
+                        false => Err(replay.damaged(what)),
+                    };
+                }
+                Err(Fault::Wrong(what)) => return Err(replay.damaged(what)),
+            };
             replay.take(&parsed, &line)?;
             each(&parsed);
         }
@@ -149,6 +173,8 @@ impl Replay {
                 self.incomplete.agreed(*window);
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
+            // What follows says what there is.
+            Event::Rebuilt(_) => {}
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
@@ -355,21 +381,6 @@ impl Replay {
             line: self.lines + 1,
             what,
         }
-    }
-}
-
-/// Whether no newline follows. Old file systems leave a long run of zeros after a power cut.
-fn rest_is_torn(lines: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let buffer = lines.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(true);
-        }
-        if memchr::memchr(b'\n', buffer).is_some() {
-            return Ok(false);
-        }
-        let length = buffer.len();
-        lines.consume(length);
     }
 }
 

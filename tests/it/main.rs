@@ -17,6 +17,7 @@
 mod harness;
 
 mod acknowledge;
+mod adoption;
 mod architecture;
 mod archive;
 mod bad_input;

@@ -197,7 +197,7 @@ fn a_folder_in_the_way_is_an_error_and_stays_as_it_is() {
     fs::write(dir.path().join(WINDOW).join("mine"), "precious").unwrap();
     let error = published(&store, span(0, 3_600_000), None).unwrap_err();
     assert!(matches!(error, PublishError::InTheWay(_)));
-    assert!(error.to_string().contains("move it away"), "{error}");
+    assert!(error.to_string().contains("looks at it again"), "{error}");
     assert_eq!(
         fs::read(dir.path().join(WINDOW).join("mine")).unwrap(),
         b"precious"

@@ -1,45 +1,73 @@
 //! Verifying a job's archive against its ledger: every line has its folder, every folder its
 //! line.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::{JobReport, Problem, folder};
-use crate::archive::publish::Archived;
+use super::{Break, JobReport, Owner, Problem, Recorded, folder};
+use crate::archive::adopt::ChainBreak;
 use crate::archive::store::Store;
 use crate::digest::Digest;
-use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
+use crate::domain::window::Window;
 
-/// Verifies what the ledger says of `job`, whose lines are `archived` in their order.
+/// Verifies what the ledger says of `job`.
 /// `published` are the folders that were there before the ledger was read: a daemon may publish
 /// more meanwhile. `seen` is called after each folder.
 pub(crate) fn verify(
     store: &Store,
     job: &Job,
     published: &[String],
-    archived: &[Archived],
-    coverage: &Coverage,
+    recorded: Recorded<'_>,
     seen: &mut dyn FnMut(),
 ) -> JobReport {
+    let Recorded {
+        archived,
+        breaks,
+        coverage,
+    } = recorded;
     let mut report = JobReport::new(job.name.as_str());
+    let owner = Some(Owner {
+        job: job.name.as_str(),
+        project_id: job.project_id,
+    });
+    let known = |one: &ChainBreak| (one.manifest_sha256, one.previous);
+    let breaks: HashSet<_> = breaks.iter().map(known).collect();
     let superseded: HashSet<Digest> = archived
         .iter()
         .filter_map(|line| Some(line.supersedes.as_ref()?.manifest_sha256))
         .collect();
+    // Where the revision before it is gone, it supersedes those before that one.
+    let here: HashSet<Digest> = archived.iter().map(|line| line.manifest_sha256).collect();
+    let alone = archived.iter().enumerate().filter(|(_, line)| {
+        let before = line.supersedes.as_ref();
+        before.is_some_and(|before| !here.contains(&before.manifest_sha256))
+    });
+    let alone: HashMap<Window, usize> = alone.map(|(at, line)| (line.window, at)).collect();
     let mut previous: Option<Digest> = None;
-    for line in archived {
+    for (at, line) in archived.iter().enumerate() {
         let found = folder::verify(
             store.root(),
             &line.folder,
+            owner,
             Some(line.manifest_sha256),
             &mut report,
         );
-        if superseded.contains(&line.manifest_sha256) {
+        let before_it = alone.get(&line.window).is_some_and(|&newest| at < newest);
+        if superseded.contains(&line.manifest_sha256) || before_it {
             report.superseded += 1;
         } else if found.is_some() {
             report.note_content(&line.folder, line.status, line.records);
         }
-        if let Some((manifest, _)) = found {
+        if let Some((manifest, digest)) = found {
+            // A ledger that was made anew may begin later than the archive did.
+            let breaks_here = previous.is_some() && manifest.previous != previous;
+            let is_known = breaks.contains(&(digest, manifest.previous));
+            if breaks_here && is_known {
+                report.breaks.push(Break {
+                    folder: line.folder.clone(),
+                    previous: manifest.previous,
+                });
+            }
             let disagreements = [
                 (manifest.job != job.name.as_str(), "the job"),
                 (
@@ -53,11 +81,7 @@ pub(crate) fn verify(
                     line.supersedes.is_some() && manifest.supersedes != line.supersedes,
                     "what it supersedes",
                 ),
-                // A ledger that was made anew may begin later than the archive did.
-                (
-                    previous.is_some() && manifest.previous != previous,
-                    "the manifest before",
-                ),
+                (breaks_here && !is_known, "the manifest before"),
             ];
             for (_, what) in disagreements.iter().filter(|(disagrees, _)| *disagrees) {
                 report.find(&line.folder, None, Problem::Disagrees(what));
@@ -72,6 +96,9 @@ pub(crate) fn verify(
         .filter(|folder| !recorded.contains(folder.as_str()))
     {
         report.find(folder, None, Problem::NotInLedger);
+        let mut alone = JobReport::default();
+        folder::verify(store.root(), folder, owner, None, &mut alone);
+        report.findings.extend(alone.findings);
     }
     report.gaps = coverage
         .gaps(job.since)

@@ -53,8 +53,11 @@ impl World {
             &self.store,
             &job(),
             &published,
-            &self.archived,
-            &coverage,
+            Recorded {
+                archived: &self.archived,
+                breaks: &[],
+                coverage: &coverage,
+            },
             &mut || {},
         )
     }
