@@ -7,10 +7,9 @@ use std::fs;
 use std::io;
 
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
 use super::fits::{self, Claim};
-use super::manifest::{MANIFEST, Manifest};
+use super::manifest::{ChainBreak, MANIFEST, Manifest};
 use super::plain_file;
 use super::publish::{Archived, Published, SUMS, sums};
 use super::store::Store;
@@ -44,19 +43,6 @@ pub(crate) struct Adopted {
     pub published: Published,
     /// The chain's break before it, if there is one.
     pub breaks: Option<ChainBreak>,
-}
-
-/// A folder that follows another manifest than that of the folder recorded before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChainBreak {
-    /// First instant of its window, UTC milliseconds.
-    pub from_ms: UtcMs,
-    /// First instant after, UTC milliseconds.
-    pub to_ms: UtcMs,
-    /// Digest of its manifest.
-    pub manifest_sha256: Digest,
-    /// The manifest that it follows; `None` where it follows none.
-    pub previous: Option<Digest>,
 }
 
 /// A folder that the ledger lacks and that can't be adopted.

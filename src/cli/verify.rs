@@ -11,7 +11,7 @@ use super::exit::Stop;
 use super::identity;
 use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
-use crate::archive::adopt::ChainBreak;
+use crate::archive::manifest::ChainBreak;
 use crate::archive::publish::Archived;
 use crate::archive::verify::{Finding, JobReport, Problem, Recorded, against, copy};
 use crate::config::Config;
@@ -206,7 +206,7 @@ fn listing(verified: &Verified) -> String {
     }
     for broken in &report.breaks {
         text += &format!(
-            "  {}: the chain of manifests breaks before it; the ledger says so since it was rebuilt\n",
+            "  {}: the chain of manifests breaks before it, as was found when the ledger was rebuilt\n",
             printable::whole(&broken.folder)
         );
     }

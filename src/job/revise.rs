@@ -67,8 +67,7 @@ pub(super) async fn revise(
         asked_ms: asked.unwrap_or(found),
         found_ms: found,
     };
-    let previous = replay.last_manifest;
-    publish(source, window, fetched, Some(supersedes), previous)
+    publish(source, window, fetched, Some(supersedes), replay)
         .await
         .map(Done::Published)
 }

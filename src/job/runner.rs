@@ -300,9 +300,8 @@ impl JobRunner {
                 let replay = self.recorder.ledger.replay();
                 let published = match ended.before {
                     None => {
-                        let previous = replay.last_manifest;
                         let published =
-                            publish::publish(&source, work.window, *fetched, None, previous);
+                            publish::publish(&source, work.window, *fetched, None, replay);
                         published.await.map(Done::Published)
                     }
                     Some(before) => revise::revise(&source, &before, *fetched, replay).await,

@@ -7,8 +7,7 @@ use thiserror::Error;
 
 use super::newer;
 use super::rebuilt::Rebuilt;
-use crate::archive::adopt::ChainBreak;
-use crate::archive::manifest::{ConfirmedSpan, Supersedes};
+use crate::archive::manifest::{ChainBreak, ConfirmedSpan, Supersedes};
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::failures::Failed;

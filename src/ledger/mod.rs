@@ -12,6 +12,7 @@ pub(crate) mod rebuilt;
 pub mod replay;
 pub(crate) mod reserve;
 mod torn;
+pub(crate) mod untold;
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};

@@ -1,7 +1,8 @@
 //! What the ledger says when it takes over folders that it lacked: they are made lines from manifests, and
 //! what else was known of them is lost. Carries *Candid*: where the chain of manifests breaks is told.
 
-use crate::archive::adopt::{Adopted, ChainBreak};
+use crate::archive::adopt::Adopted;
+use crate::archive::manifest::ChainBreak;
 use crate::archive::publish::Published;
 use crate::domain::span::Span;
 

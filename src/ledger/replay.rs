@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::line::{Agreement, Event, Fault, Line};
 use super::newer;
 use super::torn::{is_zero, rest_is_torn};
+use super::untold::Untold;
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
@@ -86,6 +87,8 @@ pub struct Replay {
     pub estimator: Estimator,
     /// Digest of the manifest published last.
     pub last_manifest: Option<Digest>,
+    /// Breaks of the chain that no manifest names yet.
+    pub(crate) untold: Untold,
     /// Lines read.
     pub lines: u64,
     /// Length of all whole lines, in bytes: where a torn last line begins, if there is one.
@@ -173,8 +176,7 @@ impl Replay {
                 self.incomplete.agreed(*window);
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
-            // What follows says what there is.
-            Event::Rebuilt(_) => {}
+            Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
@@ -196,6 +198,7 @@ impl Replay {
     fn archived(&mut self, archived: &Archived, at: UtcMs) {
         let window = archived.window;
         self.coverage.add(window.span());
+        self.untold.archived();
         if !self.failures.is_empty() {
             self.failures
                 .retain(|failed, _| !window.span().covers(failed.span()));

@@ -178,6 +178,12 @@ async fn a_hole_in_an_archive_whose_ledger_is_lost_disowns_nothing_behind_it() {
     world.assert_archived("shop", &due.windows);
     assert_eq!(breaks(&world), [due.windows[3].from().0]);
     world.run(&["verify"]).exits(0);
+    // The window of the hole was archived after that: its manifest names the break for those without the ledger.
+    world
+        .run(&["verify", &world.copy_and_nothing_else()])
+        .exits(0)
+        .shows(&folders[3].name)
+        .shows("the chain of manifests breaks");
 }
 
 /// Guarantee: Self-healing
@@ -194,6 +200,14 @@ async fn every_second_folder_gone_and_the_ledger_too_leaves_the_others_archived(
     world.assert_archived("shop", &due.windows);
     world.run(&["verify"]).exits(0);
     world.assert_nothing_left_to_do();
+    let named = world.folders("shop").into_iter().filter(|folder| {
+        let breaks = folder.manifest["breaks"].as_array();
+        breaks.is_some_and(|breaks| !breaks.is_empty())
+    });
+    assert_eq!(named.count(), 1);
+    world
+        .run(&["verify", &world.copy_and_nothing_else()])
+        .exits(0);
 }
 
 /// Guarantee: Self-healing

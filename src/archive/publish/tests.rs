@@ -59,6 +59,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
         confirmed: None,
         records_digest: None,
         previous,
+        breaks: Vec::new(),
         supersedes: None,
         archived_at: "2026-11-22T00:00:00Z".into(),
         tool: manifest::tool(),

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Break, JobReport, Owner, Problem, Recorded, folder};
-use crate::archive::adopt::ChainBreak;
+use crate::archive::manifest::ChainBreak;
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::job::Job;

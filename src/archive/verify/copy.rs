@@ -8,10 +8,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{JobReport, Problem, folder};
+use super::{Break, JobReport, Problem, folder};
 use crate::archive::fits::Unfit;
 use crate::archive::identity;
-use crate::archive::manifest::MANIFEST;
+use crate::archive::manifest::{ChainBreak, MANIFEST};
 use crate::archive::store::entries;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
@@ -68,6 +68,7 @@ struct Link {
     status: Status,
     records: Option<u64>,
     previous: Option<Digest>,
+    breaks: Vec<ChainBreak>,
     supersedes: Option<Digest>,
     revision: Option<u32>,
     digest: Digest,
@@ -100,6 +101,7 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
                 records: manifest.records,
                 previous: manifest.previous,
                 revision: manifest.revision(),
+                breaks: manifest.breaks,
                 supersedes: manifest.supersedes.map(|before| before.manifest_sha256),
                 digest,
             });
@@ -135,11 +137,22 @@ fn check_project(links: &[Link], report: &mut JobReport) {
 
 fn check_chain(links: &[Link], report: &mut JobReport) {
     let here: HashSet<Digest> = links.iter().map(|link| link.digest).collect();
+    let named = links.iter().flat_map(|link| &link.breaks);
+    let named: HashSet<_> = named
+        .map(|one| (one.manifest_sha256, one.previous))
+        .collect();
+    let is_named = |link: &&Link| named.contains(&(link.digest, link.previous));
+    for link in links.iter().filter(is_named) {
+        report.breaks.push(Break {
+            folder: link.folder.clone(),
+            previous: link.previous,
+        });
+    }
     let mut followed: HashMap<Option<Digest>, u32> = HashMap::new();
-    for link in links {
+    for link in links.iter().filter(|link| !is_named(link)) {
         *followed.entry(link.previous).or_default() += 1;
     }
-    for link in links {
+    for link in links.iter().filter(|link| !is_named(link)) {
         if link
             .previous
             .is_some_and(|previous| !here.contains(&previous))

@@ -8,7 +8,7 @@ mod folder;
 
 use serde::Serialize;
 
-use crate::archive::adopt::ChainBreak;
+use crate::archive::manifest::ChainBreak;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
@@ -37,8 +37,8 @@ pub(crate) struct JobReport {
     pub truncated: Vec<String>,
     /// Folders recorded `unproven`: their content can't be counted.
     pub unproven: Vec<String>,
-    /// Where the chain of manifests breaks, as the ledger has said since its lines were made from them;
-    /// left out while there are none. No folder is to blame for that.
+    /// Where the chain of manifests breaks, as the ledger or a later manifest says since the ledger was made
+    /// anew; left out while there are none. No folder is to blame for that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<Break>,
     /// What is not as it was published.
