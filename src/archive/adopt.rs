@@ -124,7 +124,12 @@ pub(crate) fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found,
             manifest_sha256: archived.manifest_sha256,
             previous: *previous,
         });
-        let published = Published::adopted(store, archived.clone(), next.anew)?;
+        let mut archived = archived.clone();
+        let replaces = next.replaces.map(|before| &candidates[before].archived);
+        if let (Some(before), Some(replaces)) = (&mut archived.supersedes, replaces) {
+            before.is(replaces);
+        }
+        let published = Published::adopted(store, archived, next.anew)?;
         found.adopted.push(Adopted { published, breaks });
     }
     found.unrecorded.sort_by_key(|folder| folder.window);

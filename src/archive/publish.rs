@@ -88,6 +88,18 @@ impl Published {
     }
 }
 
+impl Supersedes {
+    /// What takes the place of another folder takes the place of `before`: the other one is gone.
+    pub(super) fn is(&mut self, before: &Archived) {
+        if self.manifest_sha256 != before.manifest_sha256 {
+            self.folder.clone_from(&before.folder);
+            self.manifest_sha256 = before.manifest_sha256;
+            (self.status, self.records) = (before.status, before.records);
+            (self.bytes, self.confirmed) = (before.bytes, before.opinion.by);
+        }
+    }
+}
+
 impl Archived {
     /// What the ledger says of the window in `folder`, whose manifest has this digest.
     pub(super) fn of(

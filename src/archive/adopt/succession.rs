@@ -34,6 +34,8 @@ pub(super) struct Taken {
     pub anew: bool,
     /// Whether it does not follow the folder that is recorded just before it.
     pub breaks: bool,
+    /// Of a revision, which candidate it takes the place of: the one that its manifest names may be gone.
+    pub replaces: Option<usize>,
 }
 
 /// What is to become of the candidates.
@@ -53,7 +55,7 @@ pub(super) fn order(
 ) -> Order {
     let mut order = Order::default();
     let mut covered = known.coverage.clone();
-    let mut revisions: BTreeMap<Window, u32> = BTreeMap::new();
+    let mut newest: BTreeMap<Window, usize> = BTreeMap::new();
     let mut end = known.last_manifest;
     let mut waiting = Waiting::new(candidates);
     while let Some(next) = waiting.next(end) {
@@ -65,24 +67,25 @@ pub(super) fn order(
         } = &candidates[next];
         let span = named.window.span();
         let breaks = *previous != end;
-        let newest = revisions.get(&named.window);
-        let has_base = !breaks || newest.is_some() || recorded.contains(&named.window);
-        let newest = newest.or_else(|| known.revisions.get(&named.window));
+        let replaces = newest.get(&named.window).copied();
+        let has_base = !breaks || replaces.is_some() || recorded.contains(&named.window);
+        let taken = replaces.map(|before| candidates[before].named.revision);
+        let before = taken.or_else(|| known.revisions.get(&named.window).copied());
         // A revision of a window whose first folder was taken away is all there is of it.
         let anew = covered.missing_in(span) == [span];
-        let revises =
-            covered.covers(span) && has_base && named.revision > newest.copied().unwrap_or(1);
+        let revises = covered.covers(span) && has_base && named.revision > before.unwrap_or(1);
         if !anew && !revises {
             order.left.push(next);
             continue;
         }
         covered.add(span);
-        revisions.insert(named.window, named.revision);
+        newest.insert(named.window, next);
         end = Some(archived.manifest_sha256);
         order.taken.push(Taken {
             candidate: next,
             anew,
             breaks,
+            replaces,
         });
     }
     order

@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Break, JobReport, Owner, Problem, Recorded, folder};
-use crate::archive::manifest::ChainBreak;
+use crate::archive::manifest::{ChainBreak, Manifest};
+use crate::archive::publish::Archived;
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::job::Job;
@@ -76,9 +77,8 @@ pub(crate) fn verify(
                 ),
                 (manifest.status != line.status, "the status"),
                 (manifest.records != line.records, "the number of records"),
-                // As adopted with a ledger that was made anew, it may supersede nothing there is.
                 (
-                    line.supersedes.is_some() && manifest.supersedes != line.supersedes,
+                    disagrees_on_before(line, &manifest, &here),
                     "what it supersedes",
                 ),
                 (breaks_here && !is_known, "the manifest before"),
@@ -106,4 +106,13 @@ pub(crate) fn verify(
         .map(Into::into)
         .collect();
     report
+}
+
+/// Whether a revision says to take the place of another folder than the ledger does. As adopted with a
+/// ledger that was made anew, it may take that of nothing, or of what there is where the folder that it
+/// names is gone.
+fn disagrees_on_before(line: &Archived, manifest: &Manifest, here: &HashSet<Digest>) -> bool {
+    let names = manifest.supersedes.as_ref();
+    let is_here = names.is_none_or(|names| here.contains(&names.manifest_sha256));
+    line.supersedes.is_some() && manifest.supersedes != line.supersedes && is_here
 }

@@ -141,26 +141,29 @@ fn check_chain(links: &[Link], report: &mut JobReport) {
     let named: HashSet<_> = named
         .map(|one| (one.manifest_sha256, one.previous))
         .collect();
-    let is_named = |link: &&Link| named.contains(&(link.digest, link.previous));
-    for link in links.iter().filter(is_named) {
-        report.breaks.push(Break {
-            folder: link.folder.clone(),
-            previous: link.previous,
-        });
-    }
     let mut followed: HashMap<Option<Digest>, u32> = HashMap::new();
-    for link in links.iter().filter(|link| !is_named(link)) {
+    for link in links {
         *followed.entry(link.previous).or_default() += 1;
     }
-    for link in links.iter().filter(|link| !is_named(link)) {
-        if link
-            .previous
-            .is_some_and(|previous| !here.contains(&previous))
-        {
-            report.find(&link.folder, None, Problem::PreviousMissing);
+    for link in links {
+        let is_gone = |previous| !here.contains(&previous);
+        let problems = [
+            (link.previous.is_some_and(is_gone), Problem::PreviousMissing),
+            (
+                followed.get(&link.previous).is_some_and(|&times| times > 1),
+                Problem::Forked,
+            ),
+        ];
+        let mut problems = problems.into_iter().filter(|(is_so, _)| *is_so).peekable();
+        if problems.peek().is_some() && named.contains(&(link.digest, link.previous)) {
+            report.breaks.push(Break {
+                folder: link.folder.clone(),
+                previous: link.previous,
+            });
+            continue;
         }
-        if followed.get(&link.previous).is_some_and(|&times| times > 1) {
-            report.find(&link.folder, None, Problem::Forked);
+        for (_, problem) in problems {
+            report.find(&link.folder, None, problem);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Folders that a ledger lacks: which of them it takes over, and which stay in the way.
 
 use super::*;
+use crate::archive::verify::{Recorded, against, copy};
 use crate::domain::recheck::Recheckable;
 
 /// What lines show, wherever they lie.
@@ -198,6 +199,59 @@ fn a_revision_that_the_ledger_lacks_is_adopted_and_so_are_all_when_it_was_lost()
     let mut ledger = world.open();
     assert_eq!(world.adopt(&mut ledger), [""; 0]);
     assert_eq!(facts(ledger.replay()), facts(&shown));
+}
+
+/// Guarantee: Exactly once
+#[test]
+fn a_revision_behind_a_hole_takes_the_place_of_the_newest_that_is_there() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..3);
+    for _ in 0..2 {
+        let again = world.revise(&ledger, 1);
+        ledger.record(again).unwrap();
+        let hours = ledger.replay().coverage.end().unwrap().0 / HOUR;
+        world.archive(&mut ledger, hours..hours + 1);
+    }
+    let shown = ledger.replay().clone();
+    drop(ledger);
+    fs::remove_file(world.path()).unwrap();
+    let root = world.store().root().to_owned();
+    let second = world.store().published(&world.job).unwrap().remove(2).1;
+    assert!(second.ends_with(".r2"), "{second}");
+    fs::remove_dir_all(root.join(second)).unwrap();
+
+    let mut ledger = world.open();
+    assert_eq!(world.adopt(&mut ledger), [""; 0]);
+    let rebuilt = ledger.replay();
+    assert_eq!(rebuilt.revisions, shown.revisions);
+    assert_eq!(
+        (rebuilt.records, rebuilt.bytes),
+        (shown.records, shown.bytes)
+    );
+    assert_eq!(breaks(&world), [span(3 * HOUR, 4 * HOUR)]);
+    // And proven so, with the ledger and without.
+    let job = crate::domain::plan::tests::job();
+    let (mut archived, mut breaks) = (Vec::new(), Vec::new());
+    Ledger::read(world.dir.path(), &world.job, |line| match &line.event {
+        Event::Archived(line) => archived.push(line.clone()),
+        Event::Rebuilt(rebuilt) => breaks.extend(rebuilt.breaks.clone()),
+        _ => {}
+    })
+    .unwrap();
+    let recorded = Recorded {
+        archived: &archived,
+        breaks: &breaks,
+        coverage: &rebuilt.coverage,
+    };
+    let report = against::verify(&world.store(), &job, &[], recorded, &mut || {});
+    assert!(report.is_proven(), "{report:?}");
+    assert_eq!((report.superseded, report.records), (1, shown.records));
+    let folders = copy::folders(&root).unwrap();
+    let report = copy::verify(&root, &folders, &mut || {}).remove(0);
+    assert_eq!((report.superseded, report.records), (1, shown.records));
+    // Nothing was published since that could name the break.
+    assert_eq!(report.findings.len(), 1, "{report:?}");
 }
 
 #[test]
