@@ -62,7 +62,8 @@ fn ask(replay: &Replay, lines: &[Line]) {
             Event::Missing(_)
             | Event::Acknowledged(_)
             | Event::Rechecked(_)
-            | Event::Confirmed(_) => {}
+            | Event::Confirmed(_)
+            | Event::Rebuilt(_) => {}
         }
     }
     let _ = replay.coverage.gaps(now);
@@ -73,6 +74,13 @@ fn after_last_newline(bytes: &[u8]) -> usize {
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1)
+}
+
+/// Whole lines end with the last newline, unless the last of them holds zeros.
+fn assert_ends(replay: &Replay, ledger: &[u8]) {
+    let end = after_last_newline(ledger) as u64;
+    let has_zeros = ledger.contains(&0);
+    assert!(replay.end == end || (has_zeros && replay.end < end));
 }
 
 /// A crash leaves a prefix: it shows the whole lines in it, or what was damage before.
@@ -86,7 +94,7 @@ fn cut(ledger: &[u8], whole: &Result<Replay, Damage>) {
         ) {
             (Ok(torn), Ok(lines)) => {
                 assert_eq!(torn, lines);
-                assert_eq!(torn.end, kept as u64);
+                assert_ends(&torn, prefix);
             }
             (Err(torn), Err(lines)) => {
                 assert_eq!(torn.to_string(), lines.to_string());
@@ -120,7 +128,7 @@ fuzz_target!(|bytes: &[u8]| {
     for ledger in [bytes, &chained(bytes)] {
         let whole = read(ledger);
         if let Ok(replay) = &whole {
-            assert_eq!(replay.end, after_last_newline(ledger) as u64);
+            assert_ends(replay, ledger);
         }
         cut(ledger, &whole);
     }

@@ -1,27 +1,48 @@
 //! Folders that are published but that the ledger lacks: after a crash between the two, or after
-//! the ledger was lost. Carries *Self-healing* and *Exactly once*: a folder that continues the
-//! job's chain is adopted, any other folder that the ledger lacks blocks its span.
+//! the ledger was lost. Carries *Self-healing* and *Exactly once*: a folder that can be what it is called
+//! is adopted, also behind a hole; any other folder that the ledger lacks blocks its span.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 
-use super::manifest::{MANIFEST, Manifest};
-use super::publish::Published;
+use rustix::io::Errno;
+
+use super::fits::{self, Claim};
+use super::manifest::{ChainBreak, MANIFEST, Manifest};
+use super::plain_file;
+use super::publish::{Archived, Published, SUMS, sums};
 use super::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
+use crate::domain::span::UtcMs;
 use crate::domain::window::{Named, Window};
 use crate::durable::{DiskError, Step};
+use succession::{Candidate, Order, order};
+
+mod succession;
+
+/// A crash leaves one folder that the ledger lacks. Of no more than so many every byte is read. Of a lost
+/// ledger's, which may be those of ten years, lengths and sums are compared: `verify` proves the rest.
+const FEW: usize = 8;
 
 /// What was found of one job.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Folders that continue the chain, in its order.
-    pub adopted: Vec<Published>,
-    /// Folders that do not continue it, each with the reason.
+    /// Folders that are taken over, in the order in which they are to be recorded.
+    pub adopted: Vec<Adopted>,
+    /// Folders that can't be, each with the reason.
     pub unrecorded: Vec<UnrecordedFolder>,
+}
+
+/// A folder that is taken over.
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    /// The folder.
+    pub published: Published,
+    /// The chain's break before it, if there is one.
+    pub breaks: Option<ChainBreak>,
 }
 
 /// A folder that the ledger lacks and that can't be adopted.
@@ -33,13 +54,6 @@ pub(crate) struct UnrecordedFolder {
     pub folder: String,
     /// Why it can't be adopted.
     pub why: String,
-}
-
-struct Candidate {
-    named: Named,
-    folder: String,
-    manifest: Manifest,
-    sha256: Digest,
 }
 
 /// What the ledger knows already.
@@ -66,140 +80,113 @@ impl Known<'_> {
 /// Looks for folders of `job` that the ledger lacks.
 ///
 /// # Errors
-/// When the archive can't be listed, or an adopted folder's name can't be made durable.
+/// When the archive can't be listed, a folder can't be read just now, or an adopted folder's name can't be
+/// made durable.
 pub(crate) fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskError> {
     let listing = store.root().join(job.name.as_str());
     let published = store
         .disk()
         .step(Step::ListArchive, &listing, || store.published(&job.name))?;
     let mut found = Found::default();
-    let mut by_previous: HashMap<Option<Digest>, Candidate> = HashMap::new();
+    let (mut candidates, mut recorded) = (Vec::new(), HashSet::new());
     for (named, folder) in published {
         if known.has(named) {
+            recorded.insert(named.window);
             continue;
         }
-        let window = named.window;
-        let unrecorded = |folder, why| UnrecordedFolder {
+        match candidate(store, &folder, job, named)? {
+            Ok(candidate) => candidates.push(candidate),
+            Err(why) => found.leave(named.window, folder, why),
+        }
+    }
+    let is_few = candidates.len() <= FEW;
+    let mut proven = HashSet::new();
+    let Order { taken, left } = loop {
+        let order = order(&candidates, known, &recorded);
+        let taken = order.taken.iter().map(|taken| taken.candidate);
+        match first_changed(store, &candidates, taken.filter(|_| is_few), &mut proven)? {
+            None => break order,
+            Some((changed, why)) => {
+                let Archived { window, folder, .. } = candidates.remove(changed).archived;
+                found.leave(window, folder, why);
+            }
+        }
+    };
+    for next in left {
+        let Archived { window, folder, .. } = candidates[next].archived.clone();
+        let why = "another folder that is archived holds instants of its window";
+        found.leave(window, folder, why.into());
+    }
+    for next in taken {
+        let Candidate {
+            archived, previous, ..
+        } = &candidates[next.candidate];
+        let breaks = next.breaks.then_some(ChainBreak {
+            from_ms: archived.window.from(),
+            to_ms: archived.window.to(),
+            manifest_sha256: archived.manifest_sha256,
+            previous: *previous,
+        });
+        let mut archived = archived.clone();
+        let replaces = next.replaces.map(|before| &candidates[before].archived);
+        if let (Some(before), Some(replaces)) = (&mut archived.supersedes, replaces) {
+            before.is(replaces);
+        }
+        let published = Published::adopted(store, archived, next.anew)?;
+        found.adopted.push(Adopted { published, breaks });
+    }
+    found.unrecorded.sort_by_key(|folder| folder.window);
+    Ok(found)
+}
+
+impl Found {
+    fn leave(&mut self, window: Window, folder: String, why: String) {
+        self.unrecorded.push(UnrecordedFolder {
             window,
             folder,
             why,
-        };
-        match read(store, &folder, job, named)? {
-            Err(why) => found.unrecorded.push(unrecorded(folder, why)),
-            Ok((manifest, sha256)) => {
-                let previous = manifest.previous;
-                let candidate = Candidate {
-                    named,
-                    folder,
-                    manifest,
-                    sha256,
-                };
-                if let Some(rival) = by_previous.insert(previous, candidate) {
-                    let why = "another folder follows the same manifest".into();
-                    found.unrecorded.push(UnrecordedFolder {
-                        window: rival.named.window,
-                        folder: rival.folder,
-                        why,
-                    });
-                }
-            }
-        }
+        });
     }
-    let mut covered = known.coverage.clone();
-    let mut end = known.last_manifest;
-    if end.is_none() && known.coverage.end().is_none() && !by_previous.contains_key(&None) {
-        // No ledger, and the oldest folders were taken away: the chain begins at the one whose
-        // predecessor is gone, when there is only one such.
-        let known: HashSet<Digest> = by_previous.values().map(|known| known.sha256).collect();
-        let mut heads = by_previous
-            .keys()
-            .filter(|previous| previous.is_some_and(|previous| !known.contains(&previous)));
-        if let (Some(&head), None) = (heads.next(), heads.next()) {
-            end = head;
-        }
-    }
-    while let Some(next) = by_previous.remove(&end) {
-        let window = next.named.window;
-        let span = window.span();
-        // A revision of a window whose first folder was taken away is all there is of it.
-        let anew = covered.missing_in(span) == [span];
-        let revises = next.named.revision > 1 && covered.covers(span);
-        if !anew && !revises {
-            by_previous.insert(end, next);
-            break;
-        }
-        covered.add(span);
-        end = Some(next.sha256);
-        let Candidate {
-            folder,
-            manifest,
-            sha256,
-            ..
-        } = next;
-        found.adopted.push(Published::adopted(
-            store, folder, window, &manifest, sha256, anew,
-        )?);
-    }
-    found
-        .unrecorded
-        .extend(by_previous.into_values().map(|left| UnrecordedFolder {
-            window: left.named.window,
-            folder: left.folder,
-            why: "it does not continue the chain of manifests where the ledger ends".into(),
-        }));
-    found.unrecorded.sort_by_key(|folder| folder.window);
-    Ok(found)
 }
 
 /// Reads a folder's manifest and checks what can be checked without reading the data; within, why
 /// the folder can't be adopted.
 ///
 /// # Errors
-/// When the disk fails in a way that may pass. Such a folder must not be left out: the job
-/// would go on without it, and its chain would never include it.
-fn read(
+/// When the disk fails in a way that may pass. Such a folder is not left out: the chain would break
+/// before what follows it.
+fn candidate(
     store: &Store,
     folder: &str,
     job: &Job,
     named: Named,
-) -> Result<Result<(Manifest, Digest), String>, DiskError> {
-    let disk = store.disk();
-    let path = store.root().join(folder);
-    let place = path.join(MANIFEST);
-    let json = match disk.step(Step::ReadPublished, &place, || {
-        super::plain_file::read(&place)
-    }) {
+) -> Result<Result<Candidate, String>, DiskError> {
+    let json = match read(store, folder, MANIFEST)? {
         Ok(json) => json,
-        Err(error) if may_pass(&error.source) => return Err(error),
-        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-            return Ok(Err(format!("it has no {MANIFEST}")));
-        }
-        Err(error) => {
-            return Ok(Err(format!(
-                "its {MANIFEST} can't be read: {}",
-                error.source
-            )));
-        }
+        Err(why) => return Ok(Err(why)),
     };
     let manifest = match Manifest::parse(&json) {
         Ok(manifest) => manifest,
         Err(why) => return Ok(Err(format!("its {MANIFEST}: {why}"))),
     };
-    if manifest.job != job.name.as_str()
-        || manifest.window.span() != Some(named.window.span())
-        || manifest.revision() != Some(named.revision)
-    {
-        return Ok(Err(format!("its {MANIFEST} is another window's")));
+    let claim = Claim {
+        job: job.name.as_str(),
+        project_id: Some(job.project_id),
+        folder,
+    };
+    if let Err(unfit) = fits::check(&manifest, claim) {
+        return Ok(Err(unfit.to_string()));
+    }
+    let sha256 = Digest::of(&json);
+    match read(store, folder, SUMS)? {
+        Ok(found) if found == sums(&manifest, sha256).as_bytes() => {}
+        Ok(_) => return Ok(Err(format!("its {SUMS} are not those of its {MANIFEST}"))),
+        Err(why) => return Ok(Err(why)),
     }
     for file in manifest.files() {
-        if !super::entry_name::is_safe(&file.path) {
-            return Ok(Err(format!(
-                "its {MANIFEST} names files outside the folder"
-            )));
-        }
-        let place = path.join(&file.path);
+        let place = store.root().join(folder).join(&file.path);
         let looked = || fs::symlink_metadata(&place);
-        match disk.step(Step::ReadPublished, &place, looked) {
+        match store.disk().step(Step::ReadPublished, &place, looked) {
             Ok(found) if found.is_file() && found.len() == file.bytes => {}
             Err(error) if may_pass(&error.source) => return Err(error),
             _ => {
@@ -210,13 +197,88 @@ fn read(
             }
         }
     }
-    Ok(Ok((manifest, Digest::of(&json))))
+    let written = manifest.archived_at.parse::<jiff::Timestamp>().ok();
+    Ok(Ok(Candidate {
+        named,
+        archived: Archived::of(folder.to_owned(), named.window, &manifest, sha256),
+        previous: manifest.previous,
+        written: written.map(UtcMs::from),
+    }))
+}
+
+/// Reads a text file of a folder; within, why it can't be read.
+///
+/// # Errors
+/// When the disk fails in a way that may pass.
+fn read(store: &Store, folder: &str, name: &str) -> Result<Result<Vec<u8>, String>, DiskError> {
+    let place = store.root().join(folder).join(name);
+    let read = || plain_file::read(&place);
+    match store.disk().step(Step::ReadPublished, &place, read) {
+        Ok(bytes) => Ok(Ok(bytes)),
+        Err(error) if may_pass(&error.source) => Err(error),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            Ok(Err(format!("it has no {name}")))
+        }
+        Err(error) => Ok(Err(format!("its {name} can't be read: {}", error.source))),
+    }
+}
+
+/// The first of `taken`, not among the `proven` ones, with a file whose bytes are not those that were
+/// published, and what is wrong with it. Those before it are proven.
+///
+/// # Errors
+/// When the disk fails in a way that may pass.
+fn first_changed(
+    store: &Store,
+    candidates: &[Candidate],
+    taken: impl Iterator<Item = usize>,
+    proven: &mut HashSet<Digest>,
+) -> Result<Option<(usize, String)>, DiskError> {
+    for at in taken {
+        let Archived {
+            folder,
+            manifest_sha256,
+            ..
+        } = &candidates[at].archived;
+        if proven.contains(manifest_sha256) {
+            continue;
+        }
+        if let Some(why) = changed(store, folder)? {
+            return Ok(Some((at, why)));
+        }
+        proven.insert(*manifest_sha256);
+    }
+    Ok(None)
+}
+
+/// Which file of a folder has other bytes than its manifest says; `None` when all are as published.
+fn changed(store: &Store, folder: &str) -> Result<Option<String>, DiskError> {
+    let json = match read(store, folder, MANIFEST)? {
+        Ok(json) => json,
+        Err(why) => return Ok(Some(why)),
+    };
+    let manifest = match Manifest::parse(&json) {
+        Ok(manifest) => manifest,
+        Err(why) => return Ok(Some(why)),
+    };
+    for file in manifest.files() {
+        let place = store.root().join(folder).join(&file.path);
+        let hash = || plain_file::open(&place).and_then(Digest::of_reader);
+        match store.disk().step(Step::ReadPublished, &place, hash) {
+            Ok(found) if found == (file.sha256, file.bytes) => {}
+            Ok(_) => return Ok(Some(format!("{}: was changed", file.path))),
+            Err(error) if may_pass(&error.source) && !is_bad_sector(&error.source) => {
+                return Err(error);
+            }
+            Err(error) => return Ok(Some(format!("{}: {}", file.path, error.source))),
+        }
+    }
+    Ok(None)
 }
 
 /// Whether an error says nothing about the folder, only that it could not be read now: any error
 /// except that something is missing, has an impossible name, or is neither folder nor plain file.
 fn may_pass(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     // An error without a system's number is our own verdict.
     Errno::from_io_error(error).is_some_and(|errno| {
         !matches!(
@@ -224,4 +286,9 @@ fn may_pass(error: &io::Error) -> bool {
             Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::NXIO
         )
     })
+}
+
+/// Whether the disk has lost the bytes: data is not worth the whole job's waiting.
+fn is_bad_sector(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::IO)
 }

@@ -49,6 +49,10 @@ pub struct Manifest {
     pub records_digest: Option<RecordsDigest>,
     /// Digest of the job's previous manifest; `None` on the first.
     pub previous: Option<Digest>,
+    /// Breaks of the chain before it that were found when the ledger was made anew, and that no manifest has
+    /// named yet: what these folders follow is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaks: Vec<ChainBreak>,
     /// The folder that this one supersedes, when the window was published before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Box<Supersedes>>,
@@ -56,6 +60,19 @@ pub struct Manifest {
     pub archived_at: String,
     /// Which program and version wrote it.
     pub tool: String,
+}
+
+/// A folder that follows another manifest than that of the folder recorded before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainBreak {
+    /// First instant of its window, UTC milliseconds.
+    pub from_ms: UtcMs,
+    /// First instant after, UTC milliseconds.
+    pub to_ms: UtcMs,
+    /// Digest of its manifest.
+    pub manifest_sha256: Digest,
+    /// The manifest that it follows; `None` where it follows none.
+    pub previous: Option<Digest>,
 }
 
 /// What a folder that was published anew takes the place of. The older folder stays as it is.

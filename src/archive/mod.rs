@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub mod count;
 mod directory;
 pub(crate) mod entry_name;
+pub(crate) mod fits;
 pub mod identity;
 pub mod manifest;
 pub(crate) mod plain_file;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::fits::{self, Claim};
 use super::manifest::{Confirmed, MANIFEST, Manifest, Supersedes};
 use super::plain_file::MOST_TEXT;
 use super::store::Store;
@@ -72,18 +73,14 @@ impl Published {
     /// When the folder above it can't be flushed.
     pub(super) fn adopted(
         store: &Store,
-        folder: String,
-        window: Window,
-        manifest: &Manifest,
-        manifest_sha256: Digest,
+        mut archived: Archived,
         anew: bool,
     ) -> Result<Self, DiskError> {
-        make_names_durable(store, &folder)?;
-        let mut published = Self::new(folder, window, manifest, manifest_sha256);
+        make_names_durable(store, &archived.folder)?;
         if anew {
-            published.0.supersedes = None;
+            archived.supersedes = None;
         }
-        Ok(published)
+        Ok(Self(archived))
     }
 
     /// A folder that was recorded before, was recorded missing, and is back as it was published. Its
@@ -98,9 +95,29 @@ impl Published {
             ..archived
         }))
     }
+}
 
-    fn new(folder: String, window: Window, manifest: &Manifest, manifest_sha256: Digest) -> Self {
-        Self(Archived {
+impl Supersedes {
+    /// What takes the place of another folder takes the place of `before`: the other one is gone.
+    pub(super) fn is(&mut self, before: &Archived) {
+        if self.manifest_sha256 != before.manifest_sha256 {
+            self.folder.clone_from(&before.folder);
+            self.manifest_sha256 = before.manifest_sha256;
+            (self.status, self.records) = (before.status, before.records);
+            (self.bytes, self.confirmed) = (before.bytes, before.opinion.by);
+        }
+    }
+}
+
+impl Archived {
+    /// What the ledger says of the window in `folder`, whose manifest has this digest.
+    pub(super) fn of(
+        folder: String,
+        window: Window,
+        manifest: &Manifest,
+        manifest_sha256: Digest,
+    ) -> Self {
+        Self {
             window,
             status: manifest.status,
             records: manifest.records,
@@ -115,7 +132,7 @@ impl Published {
                 .as_ref()
                 .map_or_else(SecondOpinion::default, Confirmed::in_short),
             is_inclusive: manifest.request.to_bound_found,
-        })
+        }
     }
 }
 
@@ -127,8 +144,8 @@ pub(crate) enum PublishError {
     Disk(#[from] DiskError),
     /// A folder of that name exists, and is never replaced.
     #[error(
-        "{0} is in the way: it is not in the ledger and does not continue the job's chain of \
-         manifests; `elsa-archiver repair` moves it aside, or you do, then the next cycle tries again"
+        "{0} is in the way: it is not in the ledger, and came after the archive was looked at; the next \
+         cycle looks at it again, and takes it over or says why not"
     )]
     InTheWay(PathBuf),
     /// The manifest would be too long to be read again.
@@ -156,6 +173,13 @@ pub(crate) fn publish(
     window: Window,
     manifest: &Manifest,
 ) -> Result<Published, PublishError> {
+    let claim = Claim {
+        job: &manifest.job,
+        project_id: None,
+        folder: &folder,
+    };
+    // It would be neither adopted nor proven.
+    debug_assert_eq!(fits::check(manifest, claim), Ok(()));
     let disk = store.disk();
     let json = manifest
         .to_json()
@@ -184,7 +208,8 @@ pub(crate) fn publish(
     if let Some(parent) = place.parent() {
         disk.sync_folder(Step::SyncParent, parent)?;
     }
-    Ok(Published::new(folder, window, manifest, manifest_sha256))
+    let archived = Archived::of(folder, window, manifest, manifest_sha256);
+    Ok(Published(archived))
 }
 
 /// Refuses a manifest, of so many bytes, that nothing would read again. `SHA256SUMS` is always

@@ -63,7 +63,7 @@ pub(crate) fn remedy(findings: &[Finding]) -> Remedy {
 pub(crate) fn examine(store: &Store, recorded: &Recorded) -> Remedy {
     let (folder, expected) = (&recorded.archived.folder, recorded.archived.manifest_sha256);
     let mut report = JobReport::default();
-    folder::verify(store.root(), folder, Some(expected), &mut report);
+    folder::verify(store.root(), folder, None, Some(expected), &mut report);
     remedy(&report.findings)
 }
 

@@ -18,7 +18,7 @@ use crate::domain::job::Job;
 use crate::domain::plan::reach;
 use crate::domain::span::UtcMs;
 use crate::durable::Disk;
-use crate::job::repair::{Cure, cure, cures};
+use crate::job::repair::{Cure, cure, cures, take_over};
 use crate::ledger::Ledger;
 use crate::ledger::folders::Folders;
 use crate::ledger::replay::Replay;
@@ -147,13 +147,14 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ende
         Ok(found) => found,
         Err(error) => return Ended::ill(job, &error),
     };
-    for published in std::mem::take(&mut found.adopted) {
-        let folder = published.archived().folder.clone();
-        if let Err(error) = ledger.record(published) {
-            return Ended::ill(job, &error);
+    match take_over(&mut ledger, &job.name, std::mem::take(&mut found.adopted)) {
+        Ok(done) => {
+            ended.found = !done.is_empty();
+            for done in done {
+                let _ = writeln!(ended.told, "{done}");
+            }
         }
-        ended.found = true;
-        let _ = writeln!(ended.told, "{folder}: adopted, the ledger lacked it");
+        Err(why) => return Ended::ill(job, &why),
     }
     let mut folders = Folders::default();
     if let Err(error) = Ledger::read(&config.state_dir, &job.name, |line| folders.take(line)) {

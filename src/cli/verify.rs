@@ -13,7 +13,7 @@ use super::print::{bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
 use super::status::retired;
 use crate::archive::recorded::Recorded;
-use crate::archive::verify::{Finding, JobReport, Problem, against, copy};
+use crate::archive::verify::{Finding, JobReport, Known, Owner, Problem, against, copy};
 use crate::config::Config;
 use crate::domain::job::JobName;
 use crate::domain::span::{Span, UtcMs};
@@ -40,17 +40,20 @@ pub(super) fn verify(
                 return Err(Stop::failed(why));
             }
             let jobs = chosen(&config, names, &context.args.config)?;
-            let mut subjects: Vec<(JobName, Option<UtcMs>)> = jobs
+            let mut subjects: Vec<Subject> = jobs
                 .iter()
-                .map(|job| (job.name.clone(), Some(job.since)))
+                .map(|job| Subject {
+                    name: job.name.clone(),
+                    known: Some((job.project_id, job.since)),
+                })
                 .collect();
             if names.is_empty() {
                 let gone = retired(&config).map_err(|error| Stop::failed(error.to_string()))?;
-                subjects.extend(gone.into_iter().map(|name| (name, None)));
+                subjects.extend(gone.into_iter().map(|name| Subject { name, known: None }));
             }
             subjects
                 .iter()
-                .map(|(name, since)| verify_job(context, &config, name, *since))
+                .map(|subject| verify_job(context, &config, subject))
                 .collect()
         }
     };
@@ -132,13 +135,16 @@ fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop
     Ok(copy::verify(dir, &folders, &mut || bar.inc(1)))
 }
 
-/// Verifies a job, which begins at `since`; one that the config has no more, at its first folder.
-fn verify_job(
-    context: &Context<'_>,
-    config: &Config,
-    job: &JobName,
-    since: Option<UtcMs>,
-) -> Verified {
+/// A job that is verified.
+struct Subject {
+    name: JobName,
+    /// Its project and its beginning, where the config says them. One that the config has no more begins at
+    /// its first folder.
+    known: Option<(i64, UtcMs)>,
+}
+
+fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Verified {
+    let job = &subject.name;
     let store = store(config, &Disk::default());
     // Before the ledger: what a daemon publishes after this is not looked for.
     let published = match store.published(job) {
@@ -164,16 +170,21 @@ fn verify_job(
     let accounted = replay.accounted();
     let recorded = folders.recorded();
     let first = || replay.coverage.spans().next().map(Span::from);
+    let (project_id, since) = subject.known.unzip();
     let since = since.or_else(first).unwrap_or(UtcMs(0));
     let bar = context.terminal.bar(job.as_str(), recorded.len() as u64);
-    let mut report = against::verify(
-        &store,
-        (job, since),
-        &published,
+    let owner = Owner {
+        job: job.as_str(),
+        project_id,
+    };
+    let known = Known {
         recorded,
-        &accounted,
-        &mut || bar.inc(1),
-    );
+        breaks: folders.breaks(),
+        coverage: &accounted,
+    };
+    let mut report = against::verify(&store, (owner, since), &published, known, &mut || {
+        bar.inc(1)
+    });
     // What was archived before `since`, and is gone.
     let owed = replay.missing.spans();
     let before = owed.into_iter().filter(|owed| owed.to() <= since);
@@ -218,6 +229,12 @@ fn listing(verified: &Verified) -> String {
             "  {} of these folders {} superseded by a later one of the same window\n",
             grouped(report.superseded),
             if report.superseded == 1 { "is" } else { "are" },
+        );
+    }
+    for broken in &report.breaks {
+        text += &format!(
+            "  {}: the chain of manifests breaks before it, as was found when the ledger was rebuilt\n",
+            printable::whole(&broken.folder)
         );
     }
     for finding in &report.findings {

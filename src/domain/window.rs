@@ -258,6 +258,14 @@ impl FolderName {
         named.map_or(1, |named| named.revision)
     }
 
+    /// The date whose folder holds a window's folder of this name; `None` when it is no window's.
+    #[must_use]
+    pub(crate) fn date_of(name: &str) -> Option<String> {
+        let (from, _) = name.split_once("--")?;
+        let from: Stamp = from.parse().ok()?;
+        Some(from.local.date().to_string())
+    }
+
     /// The name beside a window's folder under which the window is published anew: `.r2`, then
     /// `.r3`. `folder` may be a path; `None` when it is no window's.
     #[must_use]

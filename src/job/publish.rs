@@ -8,16 +8,16 @@ use tokio::task::spawn_blocking;
 use crate::archive::manifest::{self, Manifest, Part, Supersedes};
 use crate::archive::publish::{self, PublishError, Published};
 use crate::archive::store::Store;
-use crate::digest::Digest;
 use crate::domain::job::Job;
 use crate::domain::span::Millis;
 use crate::domain::split::Status;
 use crate::domain::window::{FolderName, Window};
 use crate::domain::window_error::WindowError;
 use crate::fetch::{Fetched, Source, staging};
+use crate::ledger::replay::Replay;
 
-/// Publishes `window` as a new folder, or beside the folder that it supersedes. `previous` is
-/// the digest of the job's last manifest.
+/// Publishes `window` as a new folder, or beside the folder that it supersedes. `replay`
+/// tells what its manifest continues.
 ///
 /// # Errors
 /// When the window can't be published. After an error of the disk its folder may be in place all
@@ -27,7 +27,7 @@ pub(super) async fn publish(
     window: Window,
     fetched: Fetched,
     supersedes: Option<Supersedes>,
-    previous: Option<Digest>,
+    replay: &Replay,
 ) -> Result<Published, WindowError> {
     let job = &*source.job;
     let folder = match &supersedes {
@@ -36,7 +36,7 @@ pub(super) async fn publish(
             WindowError::Window(format!("{} is no window's folder", before.folder))
         })?,
     };
-    let manifest = manifest(source, window, &fetched, supersedes, previous);
+    let manifest = manifest(source, window, &fetched, supersedes, replay);
     report_status(job, window, &manifest, fetched.unproven_reason.as_deref());
     let (shared, staged) = (Arc::clone(&source.shared), fetched.staged.clone());
     let published =
@@ -63,7 +63,7 @@ fn manifest(
     window: Window,
     fetched: &Fetched,
     supersedes: Option<Supersedes>,
-    previous: Option<Digest>,
+    replay: &Replay,
 ) -> Manifest {
     let job = &*source.job;
     Manifest {
@@ -83,7 +83,8 @@ fn manifest(
         parts: fetched.parts.clone(),
         confirmed: Some(fetched.confirmed.clone()),
         records_digest: fetched.content.digest,
-        previous,
+        previous: replay.last_manifest,
+        breaks: replay.untold.breaks().to_vec(),
         supersedes: supersedes.map(Box::new),
         archived_at: manifest::local_time(source.shared.clock.now(), &job.zone),
         tool: manifest::tool(),

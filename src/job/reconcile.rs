@@ -90,8 +90,9 @@ pub(super) fn blocked_by(folders: &[UnrecordedFolder], window: Window) -> Option
 /// The message about a folder that is in the way.
 pub(super) fn in_the_way(folder: &UnrecordedFolder) -> String {
     format!(
-        "{} is in the way: the ledger lacks it and it can't be adopted ({}); \
-         `elsa-archiver repair` moves it aside, or you do, then the next cycle tries again",
+        "{} is in the way: the ledger lacks it and it can't be adopted ({}); `elsa-archiver repair` moves it \
+         aside, or you move it out of the archive and keep it, then the next cycle asks the service for its \
+         window",
         folder.folder, folder.why
     )
 }

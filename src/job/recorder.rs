@@ -4,18 +4,19 @@
 use std::sync::Arc;
 
 use super::{Outcome, reconcile};
-use crate::archive::adopt::UnrecordedFolder;
+use crate::archive::adopt::{Adopted, UnrecordedFolder};
 use crate::archive::manifest::Confirmed;
 use crate::archive::publish::{Archived, Published};
 use crate::domain::circuit_breaker::{CircuitBreaker, Remedy};
 use crate::domain::failures::{Failed, Task};
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobName};
 use crate::domain::queue::Work;
 use crate::domain::second_opinion::Way;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::fetch::{Shared, staging};
 use crate::ledger::line::Agreement;
+use crate::ledger::rebuilt::{self, Group};
 use crate::ledger::{Ledger, LedgerError};
 
 /// How a window was done.
@@ -76,16 +77,8 @@ impl Recorder {
         }
         reconcile::newest_is_there(&self.shared, &self.job, self.ledger.replay()).await?;
         let found = reconcile::unrecorded(&self.shared, &self.job, self.ledger.replay()).await?;
-        for published in found.adopted {
-            let folder = published.archived().folder.clone();
-            let recorded = self.ledger.record(published);
-            recorded.map_err(|error| error.to_string())?;
-            tracing::warn!(
-                job = %self.job.name,
-                folder,
-                "adopted a folder that was published but not in the ledger"
-            );
-        }
+        take_over(&mut self.ledger, &self.job.name, found.adopted)
+            .map_err(|error| error.to_string())?;
         for folder in &found.unrecorded {
             tracing::error!(job = %self.job.name, "{}", reconcile::in_the_way(folder));
         }
@@ -242,4 +235,39 @@ impl Recorder {
             tracing::error!(job = %self.job.name, "{error}");
         }
     }
+}
+
+/// Records folders that the ledger lacks.
+///
+/// # Errors
+/// When the ledger can't be written.
+pub(super) fn take_over(
+    ledger: &mut Ledger,
+    job: &JobName,
+    adopted: Vec<Adopted>,
+) -> Result<(), LedgerError> {
+    for Group { rebuilt, folders } in rebuilt::groups(adopted) {
+        if let Some(rebuilt) = &rebuilt {
+            tracing::warn!(
+                job = %job,
+                folders = rebuilt.windows,
+                breaks = rebuilt.breaks.len(),
+                "folders are adopted that the ledger lacks: what it says of them is rebuilt from their \
+                 manifests, and what was lost or acknowledged between them is not known any more"
+            );
+        }
+        let is_one = rebuilt.is_none();
+        rebuilt.map_or(Ok(()), |rebuilt| ledger.record_rebuilt(rebuilt))?;
+        for published in folders {
+            let folder = published.archived().folder.clone();
+            ledger.record(published)?;
+            match is_one {
+                true => {
+                    tracing::warn!(job = %job, folder, "adopted a folder that the ledger lacked")
+                }
+                false => tracing::debug!(job = %job, folder, "adopted"),
+            }
+        }
+    }
+    Ok(())
 }

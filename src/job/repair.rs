@@ -2,10 +2,13 @@
 //! is due again; what came back is taken. Carries *Curable* and *Ordered*: a folder is out of the way
 //! before the ledger says that it is missing.
 
+use super::recorder;
+use crate::archive::adopt::Adopted;
 use crate::archive::publish::Published;
 use crate::archive::recorded::Recorded;
 use crate::archive::repair::{Remedy, examine, set_aside, write_sums};
 use crate::archive::store::Store;
+use crate::domain::job::JobName;
 use crate::ledger::Ledger;
 use crate::ledger::replay::Replay;
 
@@ -89,6 +92,23 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
             Ok(format!("{folder}: moved to {aside}"))
         }
     }
+}
+
+/// Records folders that the ledger lacks. Returns what was done, in words.
+///
+/// # Errors
+/// When the ledger can't be written.
+pub(crate) fn take_over(
+    ledger: &mut Ledger,
+    job: &JobName,
+    adopted: Vec<Adopted>,
+) -> Result<Vec<String>, String> {
+    let folders = adopted.iter().map(|one| one.published.archived());
+    let told =
+        folders.map(|archived| format!("{}: adopted, the ledger lacked it", archived.folder));
+    let told = told.collect();
+    recorder::take_over(ledger, job, adopted).map_err(|error| error.to_string())?;
+    Ok(told)
 }
 
 fn record_missing(ledger: &mut Ledger, known: Recorded, why: String) -> Result<(), String> {

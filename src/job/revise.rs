@@ -85,8 +85,7 @@ pub(super) async fn revise(
         found_ms: found,
         missing: false,
     };
-    let previous = replay.last_manifest;
-    publish(source, window, fetched, Some(supersedes), previous)
+    publish(source, window, fetched, Some(supersedes), replay)
         .await
         .map(Done::Published)
 }

@@ -327,15 +327,9 @@ impl JobRunner {
                 let replay = self.recorder.ledger.replay();
                 let published = match ended.before {
                     None => {
-                        let (gone, previous) =
-                            (replay.missing.of(work.window), replay.last_manifest);
-                        let published = publish::publish(
-                            &source,
-                            work.window,
-                            *fetched,
-                            gone.cloned(),
-                            previous,
-                        );
+                        let gone = replay.missing.of(work.window).cloned();
+                        let published =
+                            publish::publish(&source, work.window, *fetched, gone, replay);
                         published.await.map(Done::Published)
                     }
                     Some(before) => {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::replay::Replay;
+use super::untold::Untold;
 use crate::archive::manifest::Supersedes;
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
@@ -27,7 +28,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 7;
+const SCHEMA: u32 = 8;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -47,6 +48,7 @@ struct Stored {
     last_success: Option<(UtcMs, UtcMs, UtcMs)>,
     recent: Vec<(UtcMs, UtcMs, u64)>,
     last_manifest: Option<Digest>,
+    untold: Untold,
     lines: u64,
     end: u64,
     last_line_bytes: u64,
@@ -139,6 +141,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
             .map(|&(span, records)| (span.from(), span.to(), records))
             .collect(),
         last_manifest: replay.last_manifest,
+        untold: replay.untold.clone(),
         lines: replay.lines,
         end: replay.end,
         last_line_bytes: replay.last_line_bytes,
@@ -233,6 +236,7 @@ impl Stored {
             records: self.records,
             bytes: self.bytes,
             last_manifest: self.last_manifest,
+            untold: self.untold,
             lines: self.lines,
             end: self.end,
             last_line_bytes: self.last_line_bytes,

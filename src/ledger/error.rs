@@ -1,4 +1,4 @@
-//! Why a ledger can't be used, in words that say what to do.
+//! Why a ledger can't be used, and what to do. Carries *Candid*; no advice loses what only the ledger says.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,11 @@ pub enum LedgerError {
     },
     /// It is damaged in another way than by a torn last line.
     #[error(
-        "the ledger {path} is damaged: {what}; the job is stopped, its archive is untouched. To \
-         rebuild the ledger from the manifests, move this file away and restart elsa-archiver, \
-         or run `elsa-archiver once --job {job}` where none is running; to prove the archive meanwhile, run `elsa-archiver verify` on its folder"
+        "the ledger {path} is damaged: {what}; the job is stopped, its archive is untouched. Bring the \
+         file back from a copy of the state directory, an older one too. Where there is none, rename it \
+         and keep it, since it alone says what was lost and acknowledged; then restart elsa-archiver, or \
+         run `elsa-archiver once --job {job}` where none is running: the ledger is rebuilt from the \
+         manifests. To prove the archive meanwhile, run `elsa-archiver verify` on its folder"
     )]
     Damaged {
         /// The ledger.
@@ -32,6 +34,18 @@ pub enum LedgerError {
         what: String,
         /// The job.
         job: JobName,
+    },
+    /// A newer version wrote something in it that this one does not know.
+    #[error(
+        "a newer version of elsa-archiver wrote the ledger {path}: {what}; the job is stopped, nothing is \
+         changed. Install that version again; leave the ledger where it is. This is version {version}",
+        version = env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// Which line, and what of it is not known.
+        what: String,
     },
     /// It can't be written.
     #[error(transparent)]

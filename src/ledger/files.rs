@@ -62,5 +62,9 @@ pub(super) fn read_on(
                 what: damage.to_string(),
                 job: job.clone(),
             },
+            damage @ Damage::Newer { .. } => LedgerError::Newer {
+                path,
+                what: damage.to_string(),
+            },
         })
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::line::{Event, Line};
+use crate::archive::manifest::ChainBreak;
 use crate::archive::recorded::Recorded;
 use crate::digest::Digest;
 
@@ -12,6 +13,7 @@ pub(crate) struct Folders {
     recorded: Vec<Recorded>,
     /// Where each is, by the digest of its manifest.
     by_manifest: HashMap<Digest, usize>,
+    breaks: Vec<ChainBreak>,
 }
 
 impl Folders {
@@ -39,8 +41,14 @@ impl Folders {
                     known.is_missing = true;
                 }
             }
+            Event::Rebuilt(rebuilt) => self.breaks.extend(&rebuilt.breaks),
             _ => {}
         }
+    }
+
+    /// Where the chain of their manifests is known to break.
+    pub(crate) fn breaks(&self) -> &[ChainBreak] {
+        &self.breaks
     }
 
     /// All of them, in the order in which they were recorded first.

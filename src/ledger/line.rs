@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::archive::manifest::{ConfirmedSpan, Supersedes};
+use super::newer;
+use super::rebuilt::Rebuilt;
+use crate::archive::manifest::{ChainBreak, ConfirmedSpan, Supersedes};
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::failures::Failed;
@@ -34,6 +37,8 @@ pub enum Event {
     RecheckFailed(Failed),
     /// An archived folder is gone, or was set aside: its window is due again.
     Missing(MissingFolder),
+    /// The folders that are archived next were lacking here: their lines are made from manifests.
+    Rebuilt(Rebuilt),
 }
 
 /// An archived folder that is not in its place any more.
@@ -43,6 +48,23 @@ pub struct MissingFolder {
     pub archived: Archived,
     /// What became of it.
     pub message: String,
+}
+
+/// Why a line can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// It is whole, and holds what this version does not know: a newer one wrote it.
+    #[error("{0}")]
+    Newer(String),
+    /// Something is wrong with it.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl From<&str> for Fault {
+    fn from(what: &str) -> Self {
+        Self::Wrong(what.to_owned())
+    }
 }
 
 /// What a second, independent ask has shown of a window that was archived before.
@@ -117,6 +139,10 @@ struct Fields<'a> {
     spans: Vec<ConfirmedSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to_bound: Option<ToBound>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    windows: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    breaks: Vec<ChainBreak>,
     #[serde(default, skip_serializing_if = "is_zero")]
     opinion_requests: u64,
 }
@@ -146,7 +172,7 @@ impl<'a> Fields<'a> {
         self.to_bound = archived.is_inclusive.then_some(ToBound::Inclusive);
     }
 
-    fn archived(&mut self, window: Window) -> Result<Archived, String> {
+    fn archived(&mut self, window: Window) -> Result<Archived, Fault> {
         let folder = self.folder.take().ok_or("it has no `folder`")?;
         Ok(Archived {
             window,
@@ -176,6 +202,20 @@ const RECHECKED: &str = "rechecked";
 const CONFIRMED: &str = "confirmed";
 const RECHECK_FAILED: &str = "recheck_failed";
 const MISSING: &str = "missing";
+const REBUILT: &str = "rebuilt";
+
+/// The events that this version knows.
+pub(super) const EVENTS: &[&str] = &[
+    ARCHIVED,
+    FAILED,
+    LOST,
+    ACKNOWLEDGED,
+    RECHECKED,
+    CONFIRMED,
+    RECHECK_FAILED,
+    REBUILT,
+    MISSING,
+];
 
 impl Line {
     /// The line as JSON, without its newline.
@@ -190,6 +230,7 @@ impl Line {
             Event::Confirmed(agreement) => agreement.window.span(),
             Event::Lost(span) | Event::Acknowledged(span) => *span,
             Event::Missing(missing) => missing.archived.window.span(),
+            Event::Rebuilt(rebuilt) => rebuilt.span,
         };
         let mut fields = Fields {
             seq: self.seq,
@@ -214,6 +255,8 @@ impl Line {
             cut: false,
             spans: Vec::new(),
             to_bound: None,
+            windows: None,
+            breaks: Vec::new(),
             opinion_requests: self.opinion_requests,
         };
         match &self.event {
@@ -244,6 +287,11 @@ impl Line {
                 fields.needs_bytes = failed.needs_bytes;
                 fields.contradicts = failed.contradicts;
             }
+            Event::Rebuilt(rebuilt) => {
+                fields.event = REBUILT.into();
+                fields.windows = Some(rebuilt.windows);
+                fields.breaks.clone_from(&rebuilt.breaks);
+            }
         }
         serde_json::to_string(&fields)
     }
@@ -252,15 +300,20 @@ impl Line {
     ///
     /// # Errors
     /// Says in words what is wrong with it.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let mut fields: Fields<'_> = serde_json::from_slice(json).map_err(|error| {
-            // The library repeats what it has read.
-            format!("it can't be read: {}", printable(&error.to_string()))
-        })?;
+    pub fn parse(json: &[u8]) -> Result<Self, Fault> {
+        let mut fields: Fields<'_> =
+            serde_json::from_slice(json).map_err(|error| match newer::meant(json, &error) {
+                Some(what) => Fault::Newer(what),
+                // The library repeats what it has read.
+                None => Fault::Wrong(format!(
+                    "it can't be read: {}",
+                    printable(&error.to_string())
+                )),
+            })?;
         let at: jiff::Timestamp = fields
             .at
             .parse()
-            .map_err(|_| "its field `at` is no RFC 3339 time".to_owned())?;
+            .map_err(|_| "its field `at` is no RFC 3339 time")?;
         let span =
             Span::new(fields.from_ms, fields.to_ms).ok_or("its window ends before it begins")?;
         let window = Window::of(span);
@@ -295,12 +348,12 @@ impl Line {
                 needs_bytes: fields.needs_bytes,
                 contradicts: fields.contradicts,
             }),
-            other => {
-                return Err(format!(
-                    "its event \"{}\" is not known to this version; a newer one wrote it",
-                    printable(other)
-                ));
-            }
+            REBUILT => Event::Rebuilt(Rebuilt {
+                span,
+                windows: fields.windows.ok_or("it has no `windows`")?,
+                breaks: fields.breaks,
+            }),
+            other => return Err(Fault::Newer(newer::unknown_event(other))),
         };
         Ok(Self {
             seq: fields.seq,

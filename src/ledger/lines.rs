@@ -4,6 +4,8 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
+use super::torn::{is_zero, rest_is_torn};
+
 /// Longest line that is read, in bytes; what this program writes stays far below.
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
 
@@ -19,6 +21,14 @@ pub enum Damage {
         /// Its number, 1 for the first.
         line: u64,
         /// What is wrong with it.
+        what: String,
+    },
+    /// A newer version wrote a line.
+    #[error("line {line}: {what}")]
+    Newer {
+        /// Its number, 1 for the first.
+        line: u64,
+        /// What of it this version does not know.
         what: String,
     },
 }
@@ -43,25 +53,11 @@ pub(super) fn next(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<N
     let limit = LONGEST_LINE as u64 + 1;
     let read = io::Read::take(&mut *lines, limit).read_until(b'\n', line)?;
     if line.pop_if(|last| *last == b'\n').is_some() {
-        return Ok(Next::Line);
+        let is_torn = memchr::memchr(0, line).is_some() && is_zero(lines)?;
+        return Ok(if is_torn { Next::End } else { Next::Line });
     }
-    match read as u64 == limit && !rest_is_torn(lines)? {
+    match read as u64 == limit && !rest_is_torn(lines, line)? {
         true => Ok(Next::TooLong),
         false => Ok(Next::End),
-    }
-}
-
-/// Whether no newline follows. Old file systems leave a long run of zeros after a power cut.
-fn rest_is_torn(lines: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let buffer = lines.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(true);
-        }
-        if memchr::memchr(b'\n', buffer).is_some() {
-            return Ok(false);
-        }
-        let length = buffer.len();
-        lines.consume(length);
     }
 }

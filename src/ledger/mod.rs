@@ -12,8 +12,12 @@ mod lines;
 pub(crate) mod lock;
 pub mod losses;
 pub mod missing;
+mod newer;
+pub(crate) mod rebuilt;
 pub mod replay;
 pub(crate) mod reserve;
+mod torn;
+pub(crate) mod untold;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -36,6 +40,7 @@ pub(crate) use files::jobs;
 use files::read_on;
 use folders::Folders;
 use line::{Agreement, Event, Line, MissingFolder};
+use rebuilt::Rebuilt;
 use replay::Replay;
 
 /// A line is taken to be as old as its answer when they are no more than a minute apart; otherwise
@@ -161,6 +166,14 @@ impl Ledger {
         // If it was given up, there may be space again.
         self.keep_reserve();
         Ok(())
+    }
+
+    /// Records that the folders which are recorded next were lacking, before any of them is.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn record_rebuilt(&mut self, rebuilt: Rebuilt) -> Result<(), LedgerError> {
+        self.append(Event::Rebuilt(rebuilt))
     }
 
     /// Records that a window could not be archived.

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use super::line::{Agreement, Event, Line};
+use super::line::{Agreement, Event, Fault, Line};
 pub use super::lines::Damage;
 use super::lines::{self, LONGEST_LINE, Next};
 use super::losses::Losses;
 use super::missing::Missing;
+use super::newer;
+use super::untold::Untold;
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
@@ -61,6 +63,8 @@ pub struct Replay {
     pub estimator: Estimator,
     /// Digest of the manifest published last.
     pub last_manifest: Option<Digest>,
+    /// Breaks of the chain that no manifest names yet.
+    pub(crate) untold: Untold,
     /// Lines read.
     pub lines: u64,
     /// Length of all whole lines, in bytes: where a torn last line begins, if there is one.
@@ -76,7 +80,8 @@ pub struct Replay {
 
 impl Replay {
     /// Reads all whole lines; `each` sees every one that is in order. Bytes after the last
-    /// newline are a torn line and are not read, see [`Replay::end`].
+    /// newline are a torn line and are not read, see [`Replay::end`]. So is a last line with bytes
+    /// that are zero, which some file systems leave after a power cut.
     ///
     /// # Errors
     /// At the first line that is damaged or does not continue the chain.
@@ -100,7 +105,17 @@ impl Replay {
                 }
                 Next::Line => {}
             }
-            let parsed = Line::parse(&line).map_err(|what| replay.damaged(what))?;
+            let parsed = match Line::parse(&line) {
+                Ok(parsed) => parsed,
+                Err(Fault::Newer(what)) => {
+                    let number = replay.lines + 1;
+                    return match newer::is_chained(&line, number, replay.last_line, lines)? {
+                        true => Err(Damage::Newer { line: number, what }),
+                        false => Err(replay.damaged(what)),
+                    };
+                }
+                Err(Fault::Wrong(what)) => return Err(replay.damaged(what)),
+            };
             replay.take(&parsed, &line)?;
             each(&parsed);
         }
@@ -132,6 +147,7 @@ impl Replay {
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
             Event::Missing(missing) => self.missing(&missing.archived, line.at),
+            Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
@@ -156,6 +172,7 @@ impl Replay {
         // The very folder that was missing may have been brought back.
         let is_back = self.missing.is_awaited(archived);
         self.missing.archived(&self.coverage);
+        self.untold.archived();
         if !self.failures.is_empty() {
             self.failures
                 .retain(|failed, _| !window.span().covers(failed.span()));
@@ -335,7 +352,7 @@ impl Replay {
         self.losses.recorded.covers(span)
     }
 
-    /// Whether no later folder of its window supersedes what is archived.
+    /// Whether no later folder of its window supersedes it.
     #[must_use]
     pub fn is_newest(&self, archived: &Archived) -> bool {
         let newest = self.revisions.get(&archived.window).copied().unwrap_or(1);

@@ -13,6 +13,7 @@ use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::recheck::Recheck;
 use crate::domain::span::{Millis, UtcMs};
+use rebuilt::Group;
 
 mod acknowledged;
 mod adoption;
@@ -85,8 +86,13 @@ impl World {
             last_manifest: ledger.replay().last_manifest,
         };
         let found = adopt(&self.store(), &job, known).unwrap();
-        for published in found.adopted {
-            ledger.record(published).unwrap();
+        for Group { rebuilt, folders } in rebuilt::groups(found.adopted) {
+            if let Some(rebuilt) = rebuilt {
+                ledger.record_rebuilt(rebuilt).unwrap();
+            }
+            for published in folders {
+                ledger.record(published).unwrap();
+            }
         }
         found
             .unrecorded
@@ -238,7 +244,7 @@ fn damage_in_the_middle_stops_the_job_and_says_how_to_go_on() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("line 2") && error.contains("move this file away"),
+        error.contains("line 2") && error.contains("rename it and keep it"),
         "{error}"
     );
 }

@@ -17,6 +17,7 @@
 mod harness;
 
 mod acknowledge;
+mod adoption;
 mod again;
 mod architecture;
 mod archive;

@@ -151,7 +151,10 @@ async fn a_folder_that_the_ledger_lacks_is_found() {
     fs::create_dir_all(&added).unwrap();
     assert_eq!(
         findings(&world, &[]),
-        [(name, None, "not-in-ledger".to_owned())]
+        [
+            (name.clone(), None, "not-in-ledger".to_owned()),
+            (name, Some("manifest.json".into()), "missing".to_owned())
+        ]
     );
 }
 

@@ -23,8 +23,8 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
         bytes: DATA.len() as u64,
         sha256: Digest::of(DATA),
         records: Some(1),
-        first_ms: Some(UtcMs(1)),
-        last_ms: Some(UtcMs(1)),
+        first_ms: Some(span.from().plus(Millis(1))),
+        last_ms: Some(span.from().plus(Millis(1))),
     };
     Manifest {
         schema: manifest::SCHEMA,
@@ -59,6 +59,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
         confirmed: None,
         records_digest: None,
         previous,
+        breaks: Vec::new(),
         supersedes: None,
         archived_at: "2026-11-22T00:00:00Z".into(),
         tool: manifest::tool(),
@@ -73,6 +74,8 @@ pub(crate) fn revised(
 ) -> Result<Published, PublishError> {
     let mut manifest = manifest(before.window.span(), previous);
     manifest.records = before.records.map(|records| records + 1);
+    manifest.parts[0].records = manifest.records;
+    manifest.parts[0].files[0].records = manifest.records;
     manifest.supersedes = Some(Box::new(Supersedes {
         folder: before.folder.clone(),
         manifest_sha256: before.manifest_sha256,
@@ -196,7 +199,7 @@ fn a_folder_in_the_way_is_an_error_and_stays_as_it_is() {
     fs::write(dir.path().join(WINDOW).join("mine"), "precious").unwrap();
     let error = published(&store, span(0, 3_600_000), None).unwrap_err();
     assert!(matches!(error, PublishError::InTheWay(_)));
-    assert!(error.to_string().contains("repair"), "{error}");
+    assert!(error.to_string().contains("looks at it again"), "{error}");
     assert_eq!(
         fs::read(dir.path().join(WINDOW).join("mine")).unwrap(),
         b"precious"

@@ -8,15 +8,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{JobReport, Problem, folder};
+use super::{Break, JobReport, Problem, folder};
+use crate::archive::fits::Unfit;
 use crate::archive::identity;
-use crate::archive::manifest::MANIFEST;
+use crate::archive::manifest::{ChainBreak, MANIFEST};
 use crate::archive::store::entries;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::span::Span;
 use crate::domain::split::Status;
-use crate::domain::window::{FolderName, Named};
+use crate::domain::window::FolderName;
 
 /// Folders between what was given and a window's folder, at most: root, job, date, window.
 const DEEPEST: usize = 3;
@@ -63,12 +64,15 @@ pub(crate) fn folders(dir: &Path) -> io::Result<Vec<String>> {
 struct Link {
     folder: String,
     span: Span,
+    project_id: i64,
     status: Status,
     records: Option<u64>,
     previous: Option<Digest>,
+    breaks: Vec<ChainBreak>,
     supersedes: Option<Digest>,
     /// Whether what it supersedes was gone when it was published.
     supersedes_missing: bool,
+    revision: Option<u32>,
     digest: Digest,
 }
 
@@ -78,7 +82,7 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
     for folder in folders {
         let mut report = JobReport::default();
-        let verified = folder::verify(dir, folder, None, &mut report);
+        let verified = folder::verify(dir, folder, None, None, &mut report);
         // A folder whose manifest can't be read belongs to the job that its path names.
         let job = match &verified {
             Some((manifest, _)) => manifest.job.clone(),
@@ -91,19 +95,10 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
         if let Some((manifest, digest)) = verified
             && let Some(span) = manifest.window.span()
         {
-            let mut names = folder.rsplit('/');
-            let named = names.next().and_then(FolderName::parse);
-            // Where the path is whole (job, date, window), the job's name is in it too.
-            let job_named = names.nth(1).is_none_or(|name| name == manifest.job);
-            let agrees = |named: Named| {
-                named.window.span() == span && manifest.revision() == Some(named.revision)
-            };
-            if !named.is_none_or(agrees) || !job_named {
-                total.find(folder, None, Problem::AnotherWindow);
-            }
             links.push(Link {
                 folder: folder.clone(),
                 span,
+                project_id: manifest.project_id,
                 status: manifest.status,
                 records: manifest.records,
                 previous: manifest.previous,
@@ -111,6 +106,8 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
                     .supersedes
                     .as_ref()
                     .is_some_and(|before| before.missing),
+                revision: manifest.revision(),
+                breaks: manifest.breaks,
                 supersedes: manifest.supersedes.map(|before| before.manifest_sha256),
                 digest,
             });
@@ -119,12 +116,29 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
     }
     jobs.into_values()
         .map(|(mut report, links)| {
+            check_project(&links, &mut report);
             check_chain(&links, &mut report);
             let newest = without_superseded(links, &mut report);
             check_time(newest, &mut report);
             report
         })
         .collect()
+}
+
+/// A job is one project: that of most of its folders.
+fn check_project(links: &[Link], report: &mut JobReport) {
+    let mut folders: BTreeMap<i64, u64> = BTreeMap::new();
+    for link in links {
+        *folders.entry(link.project_id).or_default() += 1;
+    }
+    let Some((&wanted, _)) = folders.iter().max_by_key(|(_, folders)| **folders) else {
+        return;
+    };
+    for link in links.iter().filter(|link| link.project_id != wanted) {
+        let found = link.project_id;
+        let unfit = Unfit::Project { found, wanted };
+        report.find(&link.folder, None, Problem::Unfit(unfit.to_string()));
+    }
 }
 
 fn check_chain(links: &[Link], report: &mut JobReport) {
@@ -134,19 +148,33 @@ fn check_chain(links: &[Link], report: &mut JobReport) {
     let here: HashSet<Digest> = here
         .chain(gone.filter_map(|link| link.supersedes))
         .collect();
+    let named = links.iter().flat_map(|link| &link.breaks);
+    let named: HashSet<_> = named
+        .map(|one| (one.manifest_sha256, one.previous))
+        .collect();
     let mut followed: HashMap<Option<Digest>, u32> = HashMap::new();
     for link in links {
         *followed.entry(link.previous).or_default() += 1;
     }
     for link in links {
-        if link
-            .previous
-            .is_some_and(|previous| !here.contains(&previous))
-        {
-            report.find(&link.folder, None, Problem::PreviousMissing);
+        let is_gone = |previous| !here.contains(&previous);
+        let problems = [
+            (link.previous.is_some_and(is_gone), Problem::PreviousMissing),
+            (
+                followed.get(&link.previous).is_some_and(|&times| times > 1),
+                Problem::Forked,
+            ),
+        ];
+        let mut problems = problems.into_iter().filter(|(is_so, _)| *is_so).peekable();
+        if problems.peek().is_some() && named.contains(&(link.digest, link.previous)) {
+            report.breaks.push(Break {
+                folder: link.folder.clone(),
+                previous: link.previous,
+            });
+            continue;
         }
-        if followed.get(&link.previous).is_some_and(|&times| times > 1) {
-            report.find(&link.folder, None, Problem::Forked);
+        for (_, problem) in problems {
+            report.find(&link.folder, None, problem);
         }
     }
 }
@@ -157,10 +185,28 @@ fn without_superseded(links: Vec<Link>, report: &mut JobReport) -> Vec<Link> {
         .iter()
         .filter_map(|link| Some((link.supersedes?, link.span)))
         .collect();
+    let here: HashSet<(Span, Option<u32>)> = links
+        .iter()
+        .map(|link| (link.span, link.revision))
+        .collect();
+    // Where the revision before it is gone, it supersedes those before that one.
+    let mut alone: BTreeMap<Span, Option<u32>> = BTreeMap::new();
+    for link in &links {
+        let before = link.revision.and_then(|revision| revision.checked_sub(1));
+        if link.supersedes.is_some() && !here.contains(&(link.span, before)) {
+            let newest = alone.entry(link.span).or_default();
+            *newest = (*newest).max(link.revision);
+        }
+    }
+    let is_superseded = |link: &Link| {
+        let newest = alone.get(&link.span);
+        superseded.contains(&(link.digest, link.span))
+            || newest.is_some_and(|newest| link.revision < *newest)
+    };
     let all = links.len();
     let newest: Vec<Link> = links
         .into_iter()
-        .filter(|link| !superseded.contains(&(link.digest, link.span)))
+        .filter(|link| !is_superseded(link))
         .collect();
     report.superseded += (all - newest.len()) as u64;
     for link in &newest {

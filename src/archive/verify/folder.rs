@@ -5,18 +5,20 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{JobReport, Problem};
+use super::{JobReport, Owner, Problem};
 use crate::archive::entry_name;
+use crate::archive::fits::{self, Claim, Unfit};
 use crate::archive::manifest::{MANIFEST, Manifest};
 use crate::archive::plain_file;
 use crate::archive::publish::{SUMS, sums};
 use crate::digest::Digest;
 
-/// Re-hashes `folder` below `root` and adds what is not as it was published to `report`. Returns
-/// its manifest and the manifest's digest, when it has one that can be read.
+/// Re-hashes `folder` below `root` and adds what is not as it was published to `report`, and what can't be
+/// `owner`'s. Returns its manifest and the manifest's digest, when it has one that can be read.
 pub(in crate::archive) fn verify(
     root: &Path,
     folder: &str,
+    owner: Option<Owner<'_>>,
     expected: Option<Digest>,
     report: &mut JobReport,
 ) -> Option<(Manifest, Digest)> {
@@ -51,6 +53,16 @@ pub(in crate::archive) fn verify(
             return None;
         }
     };
+    let claim = Claim {
+        job: owner.map_or(manifest.job.as_str(), |owner| owner.job),
+        project_id: owner.and_then(|owner| owner.project_id),
+        folder,
+    };
+    match fits::check(&manifest, claim) {
+        Ok(()) => {}
+        Err(Unfit::Place(_)) => report.find(folder, None, Problem::AnotherWindow),
+        Err(other) => report.find(folder, None, Problem::Unfit(other.to_string())),
+    }
     match plain_file::read(&path.join(SUMS)) {
         Ok(found) if found == sums(&manifest, digest).as_bytes() => {}
         Ok(_) => report.find(folder, Some(SUMS), Problem::Changed),

@@ -8,6 +8,10 @@ pub(super) mod folder;
 
 use serde::Serialize;
 
+use crate::archive::manifest::ChainBreak;
+use crate::archive::recorded::Recorded;
+use crate::digest::Digest;
+use crate::domain::coverage::Coverage;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::printable;
@@ -33,8 +37,41 @@ pub(crate) struct JobReport {
     pub truncated: Vec<String>,
     /// Folders recorded `unproven`: their content can't be counted.
     pub unproven: Vec<String>,
+    /// Where the chain of manifests breaks, as the ledger or a later manifest says since the ledger was made
+    /// anew; left out while there are none. No folder is to blame for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub breaks: Vec<Break>,
     /// What is not as it was published.
     pub findings: Vec<Finding>,
+}
+
+/// A break of the chain that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Break {
+    /// The folder after it.
+    pub folder: String,
+    /// The manifest that it follows; null where it follows none.
+    pub previous: Option<Digest>,
+}
+
+/// Whose folders are verified.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner<'a> {
+    /// The job.
+    pub job: &'a str,
+    /// Its ELSA project; `None` where that is not known.
+    pub project_id: Option<i64>,
+}
+
+/// What the ledger says of a job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    /// Its folders, in the order of its lines.
+    pub recorded: &'a [Recorded],
+    /// Where their chain is known to break.
+    pub breaks: &'a [ChainBreak],
+    /// The spans that they, and what the operator knows to be lost, account for.
+    pub coverage: &'a Coverage,
 }
 
 impl JobReport {
@@ -119,6 +156,8 @@ pub(crate) enum Problem {
     Unreadable(String),
     /// Its name says another window, or another job, than its manifest.
     AnotherWindow,
+    /// What its manifest says can't be what its folder is taken for.
+    Unfit(String),
     /// The ledger and the manifest disagree.
     Disagrees(&'static str),
     /// It follows a manifest that is not here.
@@ -155,6 +194,7 @@ impl std::fmt::Display for Finding {
                 printable::whole(why)
             ),
             Problem::AnotherWindow => f.write_str(": its manifest is another window's"),
+            Problem::Unfit(why) => write!(f, ": can't be what it is taken for: {why}"),
             Problem::Disagrees(what) => write!(f, ": ledger and manifest disagree on {what}"),
             Problem::PreviousMissing => f.write_str(
                 ": follows a manifest that is not here: the folder archived just before it is \

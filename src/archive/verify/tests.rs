@@ -48,6 +48,11 @@ impl World {
         self.archived
             .iter()
             .for_each(|archived| coverage.add(archived.window.span()));
+        let job = job();
+        let owner = Owner {
+            job: job.name.as_str(),
+            project_id: Some(job.project_id),
+        };
         let recorded: Vec<_> = self
             .archived
             .iter()
@@ -56,14 +61,17 @@ impl World {
                 is_missing: false,
             })
             .collect();
-        let published = self.store.published(&job().name).unwrap();
+        let published = self.store.published(&job.name).unwrap();
         let published: Vec<String> = published.into_iter().map(|(_, folder)| folder).collect();
         against::verify(
             &self.store,
-            (&job().name, job().since),
+            (owner, job.since),
             &published,
-            &recorded,
-            &coverage,
+            Known {
+                recorded: &recorded,
+                breaks: &[],
+                coverage: &coverage,
+            },
             &mut || {},
         )
     }

@@ -40,6 +40,37 @@ fn an_archived_line_has_the_fields_of_the_contract() {
     assert_eq!(Line::parse(json.as_bytes()), Ok(line));
 }
 
+/// Guarantee: Candid
+#[test]
+fn a_rebuilt_line_names_each_break_of_the_chain() {
+    let line = Line {
+        seq: 1,
+        at: UtcMs(1_795_000_000_123),
+        event: Event::Rebuilt(Rebuilt {
+            span: Span::new(UtcMs(0), UtcMs(7_200_000)).unwrap(),
+            windows: 2,
+            breaks: vec![ChainBreak {
+                from_ms: UtcMs(3_600_000),
+                to_ms: UtcMs(7_200_000),
+                manifest_sha256: Digest::of(b"m"),
+                previous: Some(Digest::of(b"gone")),
+            }],
+        }),
+        prev: None,
+        opinion_requests: 0,
+    };
+    let json = line.to_json().unwrap();
+    assert_eq!(
+        json,
+        format!(
+            r#"{{"seq":1,"at":"2026-11-18T11:06:40.123Z","event":"rebuilt","prev":null,"from_ms":0,"to_ms":7200000,"windows":2,"breaks":[{{"from_ms":3600000,"to_ms":7200000,"manifest_sha256":"{}","previous":"{}"}}]}}"#,
+            Digest::of(b"m"),
+            Digest::of(b"gone")
+        )
+    );
+    assert_eq!(Line::parse(json.as_bytes()), Ok(line));
+}
+
 /// Guarantee: Suspicious
 #[test]
 fn what_is_wrong_with_a_line_is_told_without_its_control_characters() {
@@ -54,7 +85,7 @@ fn what_is_wrong_with_a_line_is_told_without_its_control_characters() {
         line("lost", &format!(r#","{nasty}":1"#)),
         line("archived", &format!(r#","status":"{nasty}""#)),
     ] {
-        let why = Line::parse(wrong.as_bytes()).unwrap_err();
+        let why = Line::parse(wrong.as_bytes()).unwrap_err().to_string();
         let raw = |c: char| c.is_control() || c == '\u{202e}';
         assert!(!why.contains(raw) && why.len() < 1500, "{why}");
     }

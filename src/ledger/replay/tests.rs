@@ -198,6 +198,62 @@ fn a_contradicted_window_is_unproven_until_a_later_answer_agrees() {
     assert_eq!(unproven(vec![archived(), contradicted(), agrees]), 0);
 }
 
+/// Guarantee: Self-healing
+#[test]
+fn a_last_line_with_zeros_is_torn_and_one_in_the_middle_is_damage() {
+    let text = write([archived(0, 10), archived(10, 20)]);
+    let whole = text.as_bytes();
+    let expected = read(whole).unwrap();
+    let with = |tail: &[u8]| read(&[whole, tail].concat());
+    let long = [&[0; 2 * LONGEST_LINE][..], b"\n"].concat();
+    let half = [&[0; 10], &whole[10..]].concat();
+    for tail in [
+        &b"\0"[..],
+        b"\0\0\n",
+        b"{\"seq\":3\0\0\n\0\0",
+        &long,
+        &long[1..],
+    ] {
+        assert_eq!(with(tail).unwrap(), expected);
+    }
+    assert!(with(&half).is_err());
+    assert!(with(&[&long, whole].concat()).is_err());
+    assert!(with(&[b"\0\n", whole].concat()).is_err());
+    assert!(with(b"nonsense\n").is_err());
+}
+
+/// Guarantee: Candid
+#[test]
+fn what_a_newer_version_wrote_is_told_from_damage() {
+    let text = write([archived(0, 10), archived(10, 20), failed(20, 30)]);
+    let lines: Vec<&str> = text.lines().collect();
+    let mended = |changed: &str| {
+        // The line after it continues the chain.
+        let digest = |line: &str| Digest::of(line.as_bytes()).to_string();
+        let last = lines[2].replace(&digest(lines[1]), &digest(changed));
+        read(format!("{}\n{changed}\n{last}\n", lines[0]).as_bytes())
+    };
+    let damaged = |changed: &str| {
+        read(format!("{}\n{changed}\n{}\n", lines[0], lines[2]).as_bytes()).unwrap_err()
+    };
+    let field = lines[1].replace("\"bytes\"", "\"weather\":1,\"bytes\"");
+    let event = lines[1].replace("archived", "pruned");
+    let status = lines[1].replace("complete", "elsewhere");
+    for changed in [&field, &event, &status] {
+        let newer = mended(changed).unwrap_err();
+        assert!(matches!(newer, Damage::Newer { line: 2, .. }), "{newer:?}");
+        // Nobody went on from it: it was changed afterwards.
+        let error = damaged(changed);
+        assert!(matches!(error, Damage::Line { line: 2, .. }), "{error:?}");
+    }
+    let lacking = lines[1].replace("\"bytes\":100,", "");
+    let error = mended(&lacking).unwrap_err();
+    assert!(matches!(error, Damage::Line { line: 2, .. }), "{error:?}");
+    let unchained = event.replace("\"seq\":2", "\"seq\":7");
+    let error = mended(&unchained).unwrap_err();
+    assert!(matches!(error, Damage::Line { line: 2, .. }), "{error:?}");
+}
+
 proptest! {
     /// A crash leaves a prefix; whatever it cuts, the whole lines before count and no more.
     ///
