@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect;
 use serde::Serialize;
 use thiserror::Error;
@@ -46,9 +46,10 @@ pub struct Deadlines {
     pub connect: Duration,
     /// From the request to the answer's head: the service searches meanwhile.
     pub head: Duration,
-    /// Between two pieces of the answer.
+    /// Between two pieces of a zip, half the time in which some of it must come, and for the whole of
+    /// any other answer, after its head.
     pub idle: Duration,
-    /// The whole answer.
+    /// The whole zip, from the request on.
     pub total: Duration,
 }
 
@@ -298,6 +299,8 @@ impl Client {
         let timestamp = timestamp.0.to_string();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Without it any encoding is welcome (RFC 9110, 12.5.3), to a proxy on the way too.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, value) in [
             (TIMESTAMP_HEADER, timestamp.as_str()),
             (ACCESS_KEY_HEADER, access_key),

@@ -20,6 +20,7 @@ mod acknowledge;
 mod architecture;
 mod archive;
 mod bad_input;
+mod by_hand;
 mod check_live;
 mod clock;
 mod commands;
