@@ -18,7 +18,7 @@ use crate::domain::retry::Policy;
 use crate::durable::Disk;
 use crate::elsa::client::{Client, Deadlines};
 use crate::fetch::Shared;
-use crate::job::{JobRunner, Progress};
+use crate::job::{JobRunner, Progress, outage};
 use crate::ledger::lock::{FolderLock, LockError};
 
 /// The lock's file in an archive's root; collectors skip its name.
@@ -90,6 +90,12 @@ impl Session {
         if let (true, Some((_, why))) = (clients.ready.is_empty(), clients.broken.first_key_value())
         {
             return Err(Stop::usage(why));
+        }
+        for account in clients.ready.keys() {
+            // It was of another process, and is asked anew.
+            if let Err(error) = outage::keep(&config.state_dir, account, None, &disk) {
+                tracing::warn!(%account, "{error}");
+            }
         }
         let mut runners = Vec::new();
         let mut broken = 0;

@@ -14,6 +14,7 @@ pub mod identity;
 pub(crate) mod incomplete;
 pub mod job;
 pub mod limits;
+pub mod outage;
 pub(crate) mod plan;
 pub(crate) mod queue;
 pub mod recheck;

@@ -1,6 +1,7 @@
 //! The client of one account: signs, sends, and streams the answer, with a deadline on every
 //! phase. It never retries: it says what a failure means, and the caller decides what to do.
 
+pub mod availability;
 pub mod cuts;
 mod download;
 mod search;
@@ -30,6 +31,7 @@ use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
+use availability::Availability;
 use cuts::Cuts;
 
 use service_clock::{Heard, ServiceClock, Signed};
@@ -83,6 +85,7 @@ pub struct Client {
     /// been asked for; `u64::MAX` while none is known.
     hidden_cap: AtomicU64,
     cuts: Cuts,
+    availability: Availability,
     deadlines: Deadlines,
 }
 
@@ -139,6 +142,7 @@ impl Client {
             http,
             endpoint: account.endpoint.clone(),
             keys,
+            availability: Availability::new(account.endpoint.clone(), clock.clone()),
             limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
             max_in_flight: account.max_in_flight.max(1) as usize,
             clock,
@@ -213,6 +217,12 @@ impl Client {
     #[must_use]
     pub const fn cuts(&self) -> &Cuts {
         &self.cuts
+    }
+
+    /// Whether the service is down for the account.
+    #[must_use]
+    pub const fn availability(&self) -> &Availability {
+        &self.availability
     }
 
     /// Delays all further requests of this account for so long.

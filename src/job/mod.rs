@@ -8,11 +8,13 @@
 //! - `publish`: a staged window becomes `Published`
 //! - `revise`: a window that was requested again, beside what is archived of it
 //! - `suspects`: windows that may lack records, since answers to another job were cut
+//! - `outage`: what is kept of an account's outage for `status`
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger, and both clocks against each other
 
 mod executor;
 mod mode;
+pub(crate) mod outage;
 mod outcome;
 mod publish;
 mod reconcile;

@@ -2,6 +2,8 @@
 //! is due is fetched, published and recorded, window by window. Carries *Ordered* (nothing is
 //! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
 
+mod turn;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +46,10 @@ pub struct JobRunner {
     /// When the service was asked what time it is because our clock was ahead, by our clock.
     time_asked: Option<UtcMs>,
     suspects: Suspects,
+    /// How often an outage was over, as of the last look.
+    recoveries: u64,
+    /// At which change of what is known of the service this job had nothing to ask for.
+    declined: Option<u64>,
 }
 
 impl JobRunner {
@@ -66,7 +72,15 @@ impl JobRunner {
             ..Learnt::default()
         };
         Ok(Self {
-            recorder: Recorder::new(Arc::clone(&job), Arc::clone(&shared), ledger),
+            recorder: Recorder::new(
+                Arc::clone(&job),
+                Arc::clone(&client),
+                Arc::clone(&shared),
+                state_dir.to_owned(),
+                ledger,
+            ),
+            recoveries: client.availability().recoveries(),
+            declined: None,
             job,
             client,
             shared,
@@ -108,12 +122,11 @@ impl JobRunner {
             return outcome;
         }
         self.recorder.acknowledgement();
-        let (ours, keeps_pauses) = (self.shared.clock.now(), mode.pauses() == Pauses::Kept);
-        if let State::Open { message } = self.recorder.breaker.state(ours)
-            && keeps_pauses
-        {
-            return self.view().paused(&planned, mode, message.to_owned());
-        }
+        let ours = self.shared.clock.now();
+        let turn = match self.turn(&planned, mode, ours) {
+            Ok(turn) => turn,
+            Err(outcome) => return outcome,
+        };
 
         let replay = self.recorder.ledger.replay();
         self.suspects.note(&self.client, &self.job, replay, ours);
@@ -129,25 +142,20 @@ impl JobRunner {
         outcome.left = due.len() as u64;
         outcome.unchecked = rechecks.len() as u64;
 
-        let was_closed = self.recorder.breaker.state(ours) == State::Closed;
-        self.recorder.breaker.tried();
-        let mut queue = self.view().queue(&due, &rechecks, mode.pauses());
-        if queue.is_empty() && !was_closed {
-            // One is enough to see whether it is over.
-            queue.extend(self.view().next_in_turn(&due, &rechecks));
-        }
+        let was_closed = !turn.is_probe() && self.recorder.breaker.state(ours) == State::Closed;
+        let queue = self.first(&turn, was_closed, &due, &rechecks);
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
         let mut counted: BTreeSet<Window> = rechecks.iter().copied().collect();
         self.work_off(queue, mode, stop, &mut outcome).await;
-        if keeps_pauses && !was_closed && self.recorder.breaker.is_closed() && outcome.archived > 0
-        {
+        let is_over = !was_closed && self.may_go_on(stop) && outcome.archived > 0;
+        if is_over && (turn.is_probe() || mode.pauses() == Pauses::Kept) {
             // The other windows paused because of the job's failure.
             due.retain(|window| !tried.contains(window));
             rechecks.retain(|window| !tried.contains(window));
             let queue = self.view().queue(&due, &rechecks, Pauses::Skipped);
             self.work_off(queue, mode, stop, &mut outcome).await;
         }
-        while self.recorder.breaker.is_closed() && !stop.is_cancelled() {
+        while self.may_go_on(stop) {
             // The service may have been found to cut answers meanwhile.
             let replay = self.recorder.ledger.replay();
             self.suspects.note(&self.client, &self.job, replay, ours);
@@ -176,7 +184,7 @@ impl JobRunner {
         let mut deferred = BTreeMap::new();
         loop {
             while executor.has_room()
-                && let Some(work) = queue.pop_front()
+                && let Some(work) = self.take(&mut queue)
             {
                 if work.task == Task::Recheck
                     && mode.yields_to_new_windows()

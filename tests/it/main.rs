@@ -38,6 +38,7 @@ mod hostile;
 mod identity;
 mod leaving_out;
 mod network;
+mod outage;
 mod price;
 mod random_liars;
 mod recheck;

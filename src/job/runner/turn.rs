@@ -1,0 +1,150 @@
+//! What a cycle may ask the service for, by the job's circuit breaker and by what is known of the account's
+//! service. Carries *Bounded*, *Isolated* and *Self-healing*.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::JobRunner;
+use crate::domain::circuit_breaker::State;
+use crate::domain::coverage::Coverage;
+use crate::domain::failures::Task;
+use crate::domain::job::{Job, JobName};
+use crate::domain::outage::Gate;
+use crate::domain::queue::{Pauses, Work, take_farthest};
+use crate::domain::span::UtcMs;
+use crate::domain::window::Window;
+use crate::elsa::client::Client;
+use crate::job::{Mode, Outcome};
+
+/// What a cycle may ask for.
+pub(super) struct Turn {
+    /// Whether windows wait for their pauses.
+    pub(super) pauses: Pauses,
+    /// The window that is tried alone is the one to show whether the service answers again.
+    probe: Option<Probe>,
+}
+
+impl Turn {
+    /// Whether it is to show that the service answers again.
+    pub(super) const fn is_probe(&self) -> bool {
+        self.probe.is_some()
+    }
+}
+
+/// Asks whether an outage is over. It ends when it is dropped, whatever came of it.
+struct Probe {
+    client: Arc<Client>,
+    job: JobName,
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.client.availability().end_probe(&self.job);
+    }
+}
+
+impl JobRunner {
+    /// What a cycle may ask for; the outcome of one that may not ask for anything.
+    pub(super) fn turn(
+        &mut self,
+        planned: &impl Fn(UtcMs, &Coverage, &Job) -> Vec<Window>,
+        mode: Mode,
+        ours: UtcMs,
+    ) -> Result<Turn, Outcome> {
+        let keeps_pauses = mode.pauses() == Pauses::Kept;
+        let before = self.recoveries;
+        self.recoveries = self.client.availability().recoveries();
+        let is_recovered = self.recoveries != before;
+        let change = self.client.availability().changes();
+        let gate = self
+            .client
+            .availability()
+            .gate(&self.job.name, !keeps_pauses);
+        if is_recovered || gate == Gate::Probe {
+            self.recorder.breaker.give_time_a_try();
+        }
+        if let State::Open { message } = self.recorder.breaker.state(ours)
+            && keeps_pauses
+        {
+            self.declined = Some(change);
+            return Err(self.view().paused(planned, mode, message.to_owned()));
+        }
+        let idle = match &gate {
+            Gate::Free => None,
+            Gate::Probe => Some("the service is down for all windows".to_owned()),
+            Gate::Held(why) => Some(format!("the service is down for all windows: {why}")),
+        };
+        let Some(why) = idle else {
+            let pauses = match is_recovered {
+                true => Pauses::Skipped,
+                false => mode.pauses(),
+            };
+            let probe = None;
+            return Ok(Turn { pauses, probe });
+        };
+        let mut held = self.view().paused(planned, mode, why);
+        if held.left == 0 && held.unchecked == 0 {
+            // Nothing of it is missing, so nothing is wrong with the job.
+            held.error = None;
+            self.declined = Some(change);
+            return Err(held);
+        }
+        match self.probe(!keeps_pauses) {
+            Some(probe) => Ok(Turn {
+                pauses: mode.pauses(),
+                probe: Some(probe),
+            }),
+            None => Err(held),
+        }
+    }
+
+    fn probe(&self, asks: bool) -> Option<Probe> {
+        let (client, job) = (Arc::clone(&self.client), self.job.name.clone());
+        let may = client.availability().begin_probe(&job, asks);
+        may.then_some(Probe { client, job })
+    }
+
+    /// What is tried first of what is due, where the circuit breaker `was_closed` or not.
+    pub(super) fn first(
+        &mut self,
+        turn: &Turn,
+        was_closed: bool,
+        due: &[Window],
+        rechecks: &[Window],
+    ) -> VecDeque<Work> {
+        self.recorder.breaker.tried();
+        let queue = self.view().queue(due, rechecks, turn.pauses);
+        if !turn.is_probe() && (was_closed || !queue.is_empty()) {
+            return queue;
+        }
+        // One is enough to see whether it is over.
+        let next = self.view().next_in_turn(due, rechecks);
+        next.into_iter().collect()
+    }
+
+    /// Whether nothing that is known would fail each of the job's windows.
+    pub(super) fn may_go_on(&self, stop: &CancellationToken) -> bool {
+        self.recorder.breaker.is_closed()
+            && !self.client.availability().holds(&self.job.name)
+            && !stop.is_cancelled()
+    }
+
+    /// The next window of the queue. Where one more that fails would hold up the job's others, it is the
+    /// one farthest from those that have failed.
+    pub(super) fn take(&self, queue: &mut VecDeque<Work>) -> Option<Work> {
+        if self.client.availability().is_suspected(&self.job.name) {
+            return take_farthest(queue, self.recorder.ledger.replay().failures(Task::Archive));
+        }
+        queue.pop_front()
+    }
+
+    /// Ends when a look may be worth while, although no schedule says so: the service answers again, or
+    /// somebody may ask whether it does.
+    pub(crate) async fn service_may_be_back(&self) {
+        let availability = self.client.availability();
+        let job = &self.job.name;
+        availability.turn(job, self.recoveries, self.declined).await;
+    }
+}
