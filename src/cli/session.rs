@@ -10,6 +10,7 @@ use strsim::normalized_damerau_levenshtein;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
+use super::place::{Findings, told};
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::config::{Config, ConfiguredAccount, Environment};
@@ -48,7 +49,14 @@ impl Session {
         progress: &Arc<dyn Progress>,
     ) -> Result<Self, Stop> {
         let disk = Disk::default();
-        // Before anything is written.
+        // Before anything is written. What can't be written, or has no space, is told when it is.
+        let found = Findings::of(config, &Context::environment());
+        if let Some(wrong) = told(&context.args.config, found.refused) {
+            return Err(Stop::usage(&wrong));
+        }
+        for warned in found.warned {
+            tracing::warn!("{}:{warned}", context.args.config.display());
+        }
         if let Some(why) = identity::refusal(config) {
             return Err(Stop::failed(why));
         }

@@ -39,6 +39,7 @@ mod identity;
 mod leaving_out;
 mod network;
 mod outage;
+mod places;
 mod price;
 mod random_liars;
 mod recheck;
