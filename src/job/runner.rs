@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use turn::Looks;
 
 use super::executor::{Ended, Executor, Found, Landed, Start};
 use super::recorder::{Done, Recorder};
@@ -46,10 +47,7 @@ pub struct JobRunner {
     /// When the service was asked what time it is because our clock was ahead, by our clock.
     time_asked: Option<UtcMs>,
     suspects: Suspects,
-    /// How often an outage was over, as of the last look.
-    recoveries: u64,
-    /// At which change of what is known of the service this job had nothing to ask for.
-    declined: Option<u64>,
+    looks: Looks,
 }
 
 impl JobRunner {
@@ -79,8 +77,7 @@ impl JobRunner {
                 state_dir.to_owned(),
                 ledger,
             ),
-            recoveries: client.availability().recoveries(),
-            declined: None,
+            looks: Looks::default(),
             job,
             client,
             shared,
@@ -116,7 +113,7 @@ impl JobRunner {
         mode: Mode,
         stop: &CancellationToken,
     ) -> Outcome {
-        if let Err(message) = self.recorder.prepare().await {
+        if let Err(message) = self.prepare().await {
             let (outcome, failed) = self.view().blocked(&planned, message.clone());
             self.recorder.blocked(failed, &message);
             return outcome;

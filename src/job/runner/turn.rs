@@ -18,6 +18,17 @@ use crate::domain::window::Window;
 use crate::elsa::client::Client;
 use crate::job::{Mode, Outcome};
 
+/// What a job knew of the account's service when it looked last.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    /// How often an outage was over.
+    recoveries: u64,
+    /// Whether one was over since the service was last asked for everything.
+    is_recovered: bool,
+    /// The change since which this job has nothing to ask for, or can't.
+    declined: Option<u64>,
+}
+
 /// What a cycle may ask for.
 pub(super) struct Turn {
     /// Whether windows wait for their pauses.
@@ -46,6 +57,21 @@ impl Drop for Probe {
 }
 
 impl JobRunner {
+    /// Takes note of what is known of the service, and looks at the archive.
+    ///
+    /// # Errors
+    /// When the archive can't be used. Nobody looks again for the service's sake then, until something
+    /// changes there.
+    pub(super) async fn prepare(&mut self) -> Result<(), String> {
+        let availability = self.client.availability();
+        let looks = &mut self.looks;
+        looks.declined = Some(availability.changes());
+        let recoveries = availability.recoveries();
+        looks.is_recovered |= recoveries != looks.recoveries;
+        looks.recoveries = recoveries;
+        self.recorder.prepare().await
+    }
+
     /// What a cycle may ask for; the outcome of one that may not ask for anything.
     pub(super) fn turn(
         &mut self,
@@ -54,10 +80,7 @@ impl JobRunner {
         ours: UtcMs,
     ) -> Result<Turn, Outcome> {
         let keeps_pauses = mode.pauses() == Pauses::Kept;
-        let before = self.recoveries;
-        self.recoveries = self.client.availability().recoveries();
-        let is_recovered = self.recoveries != before;
-        let change = self.client.availability().changes();
+        let is_recovered = std::mem::take(&mut self.looks.is_recovered);
         let gate = self
             .client
             .availability()
@@ -68,7 +91,6 @@ impl JobRunner {
         if let State::Open { message } = self.recorder.breaker.state(ours)
             && keeps_pauses
         {
-            self.declined = Some(change);
             return Err(self.view().paused(planned, mode, message.to_owned()));
         }
         let idle = match &gate {
@@ -77,6 +99,7 @@ impl JobRunner {
             Gate::Held(why) => Some(format!("the service is down for all windows: {why}")),
         };
         let Some(why) = idle else {
+            self.looks.declined = None;
             let pauses = match is_recovered {
                 true => Pauses::Skipped,
                 false => mode.pauses(),
@@ -88,9 +111,9 @@ impl JobRunner {
         if held.left == 0 && held.unchecked == 0 {
             // Nothing of it is missing, so nothing is wrong with the job.
             held.error = None;
-            self.declined = Some(change);
             return Err(held);
         }
+        self.looks.declined = None;
         match self.probe(!keeps_pauses) {
             Some(probe) => Ok(Turn {
                 pauses: mode.pauses(),
@@ -145,6 +168,11 @@ impl JobRunner {
     pub(crate) async fn service_may_be_back(&self) {
         let availability = self.client.availability();
         let job = &self.job.name;
-        availability.turn(job, self.recoveries, self.declined).await;
+        let Looks {
+            recoveries,
+            declined,
+            ..
+        } = self.looks;
+        availability.turn(job, recoveries, declined).await;
     }
 }

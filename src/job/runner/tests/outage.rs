@@ -141,6 +141,37 @@ async fn a_probe_that_the_job_can_t_make_is_left_to_another_and_nobody_spins() {
 
 /// Guarantee: Self-healing
 #[tokio::test]
+async fn a_job_whose_disk_is_gone_does_not_spin_for_the_service_s_sake_and_goes_on_later() {
+    let mut rig = Rig::at(BEGUN).await;
+    let gone = Arc::new(AtomicBool::new(false));
+    rig.disk = Disk::gated({
+        let gone = Arc::clone(&gone);
+        move |step, _| match step {
+            Step::ListArchive if gone.load(Ordering::Relaxed) => Err(rustix::io::Errno::IO.into()),
+            _ => Ok(()),
+        }
+    });
+    let [mut a, mut b] = runners(&rig, ["a", "b"]);
+    rig.service.set_faults(FaultPlan::always(down()));
+    cycle(&mut a).await;
+    cycle(&mut b).await;
+    rig.set_clocks(BEGUN + MINUTE, BEGUN + MINUTE);
+    gone.store(true, Ordering::Relaxed);
+    b.recorder.look_for_folders = true;
+    assert!(may_be_back(&b).await);
+    assert!(cycle(&mut b).await.error.is_some());
+    assert!(!may_be_back(&b).await);
+    rig.service.set_faults(FaultPlan::none());
+    assert_eq!(cycle(&mut a).await.archived, 24);
+    assert!(may_be_back(&b).await);
+    assert!(cycle(&mut b).await.error.is_some());
+    assert!(!may_be_back(&b).await);
+    gone.store(false, Ordering::Relaxed);
+    assert_eq!(cycle(&mut b).await.archived, 24);
+}
+
+/// Guarantee: Self-healing
+#[tokio::test]
 async fn a_refusal_shows_that_the_service_is_not_down_and_a_start_asks_for_everything() {
     let rig = Rig::at(BEGUN).await;
     let [mut a] = runners(&rig, ["a"]);
