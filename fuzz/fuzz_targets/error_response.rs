@@ -18,7 +18,7 @@ fuzz_target!(|response: &[u8]| {
     let status = str::from_utf8(part())
         .ok()
         .and_then(|text| text.parse().ok());
-    let (retry_after, date, body) = (part(), part(), part());
+    let (retry_after, date, body, encoding) = (part(), part(), part(), part());
     let header = |bytes| str::from_utf8(bytes).ok().filter(|text| !text.is_empty());
     let keys = Keys {
         access_key: Secret::new(ACCESS_KEY.into()),
@@ -28,12 +28,13 @@ fuzz_target!(|response: &[u8]| {
         status: status.unwrap_or(200),
         retry_after: header(retry_after),
         date: header(date),
+        encoding: header(encoding),
         body,
         keys: &keys,
         now: UtcMs(1_795_000_000_000),
     });
     // 200 characters of text from outside, of four bytes at most, and our own words.
-    assert_printable(&error.message, 200 * 4 + 250);
+    assert_printable(&error.message, 200 * 4 + 400);
     assert!(!error.message.contains(ACCESS_KEY), "{}", error.message);
     assert!(!error.message.contains(SECRET_KEY), "{}", error.message);
     match error.failure {

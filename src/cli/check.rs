@@ -7,6 +7,7 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::live::{Answering, Finding, Live, Scratch};
+use super::place::{Findings, told};
 use super::print::{count, print};
 use super::session::Clients;
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::domain::job::ToBound;
 /// Checks the configuration.
 pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
     let config = context.config()?;
+    look_at_places(context, &config)?;
     print(&format!(
         "{} is valid: {}, {}; archive in {}\n",
         context.args.config.display(),
@@ -36,6 +38,22 @@ pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
         ask_live(context, &config)
     } else {
         Ok(())
+    }
+}
+
+/// Says what only the disk can tell of the configuration.
+fn look_at_places(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
+    let path = &context.args.config;
+    let found = Findings::of(config, &Context::environment());
+    if let Some(warned) = told(path, found.warned) {
+        print(&format!("{warned}\n"))?;
+    }
+    let is_wrong = !found.refused.is_empty();
+    let all = found.refused.into_iter().chain(found.unusable).collect();
+    match told(path, all) {
+        None => Ok(()),
+        Some(wrong) if is_wrong => Err(Stop::usage(&wrong)),
+        Some(unusable) => Err(Stop::failed(unusable.to_string())),
     }
 }
 
@@ -77,7 +95,7 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
                 }) => (Ok(to_bound), Some((search, oldest))),
                 Err(why) => (Err(why), None),
             };
-            let (well, text) = told(to_bound, job.to_bound);
+            let (well, text) = told_live(to_bound, job.to_bound);
             all_well &= well;
             print(&format!("{}: {text}\n", job.name))?;
             if let Some((search, oldest)) = further {
@@ -96,7 +114,7 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
 }
 
 /// Whether all is well with a job, and what to say about it.
-fn told(found: Result<Finding, String>, configured: Option<ToBound>) -> (bool, String) {
+fn told_live(found: Result<Finding, String>, configured: Option<ToBound>) -> (bool, String) {
     match found {
         Err(why) => (false, why),
         Ok(Err(why)) => {

@@ -8,6 +8,7 @@ mod exit;
 mod identity;
 mod live;
 mod logging;
+mod place;
 mod plan;
 mod print;
 mod progress;

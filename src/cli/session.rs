@@ -10,6 +10,7 @@ use strsim::normalized_damerau_levenshtein;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
+use super::place::{Findings, told};
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::config::{Config, ConfiguredAccount, Environment};
@@ -18,7 +19,7 @@ use crate::domain::retry::Policy;
 use crate::durable::Disk;
 use crate::elsa::client::{Client, Deadlines};
 use crate::fetch::Shared;
-use crate::job::{JobRunner, Progress};
+use crate::job::{JobRunner, Progress, outage};
 use crate::ledger::lock::{FolderLock, LockError};
 
 /// The lock's file in an archive's root; collectors skip its name.
@@ -48,7 +49,14 @@ impl Session {
         progress: &Arc<dyn Progress>,
     ) -> Result<Self, Stop> {
         let disk = Disk::default();
-        // Before anything is written.
+        // Before anything is written. What can't be written, or has no space, is told when it is.
+        let found = Findings::of(config, &Context::environment());
+        if let Some(wrong) = told(&context.args.config, found.refused) {
+            return Err(Stop::usage(&wrong));
+        }
+        for warned in found.warned {
+            tracing::warn!("{}:{warned}", context.args.config.display());
+        }
         if let Some(why) = identity::refusal(config) {
             return Err(Stop::failed(why));
         }
@@ -78,6 +86,12 @@ impl Session {
         if let (true, Some((_, why))) = (clients.ready.is_empty(), clients.broken.first_key_value())
         {
             return Err(Stop::usage(why));
+        }
+        for account in clients.ready.keys() {
+            // It was of another process, and is asked anew.
+            if let Err(error) = outage::keep(&config.state_dir, account, None, &disk) {
+                tracing::warn!(%account, "{error}");
+            }
         }
         let mut runners = Vec::new();
         let mut broken = 0;

@@ -1,6 +1,7 @@
 //! `status`: what is archived and what is not, job by job.
 
 mod newest;
+mod outage;
 mod report;
 mod words;
 
@@ -21,6 +22,7 @@ use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
 use newest::NotBySearch;
+use outage::Outage;
 use report::{Archive, JobStatus, Report};
 
 /// Prints the status, after it has acknowledged what is lost, truncated or unproven of the jobs named
@@ -46,12 +48,14 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     };
     let mut report = Report {
         archive,
+        accounts: Outage::all(&config, now),
         jobs: Vec::new(),
     };
     let mut text = match &report.archive.problem {
         None => String::new(),
         Some(problem) => format!("archive: needs attention\n  {problem}\n"),
     };
+    text.extend(report.accounts.iter().map(Outage::listing));
     for (job, replay) in config.jobs.iter().zip(replays(&config, &config.jobs)) {
         let status = match replay {
             Ok(mut replay) => {

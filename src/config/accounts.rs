@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
+use super::Line;
 use super::keys::{KeyForm, KeySource};
 use super::problem::{Report, printable};
 use super::table::{Table, absolute_path, integer, positive};
@@ -38,6 +39,8 @@ pub struct ConfiguredAccount {
     pub account: Account,
     /// Where its keys are read from when they are needed.
     pub keys: KeySource,
+    /// Where the file says so: the line of the access key, and of the secret key.
+    pub(crate) key_lines: [Line; 2],
 }
 
 /// The accounts that are right, and the names of all of them.
@@ -107,9 +110,11 @@ fn account(name: AccountName, table: &Table<'_>, report: &mut Report) -> Option<
         max_in_flight,
         requests_per_second,
     };
+    let key_lines = ["access_key", "secret_key"].map(|key| Line(report.line(table.at_of(key))));
     Some(ConfiguredAccount {
         account,
         keys: keys?,
+        key_lines,
     })
 }
 

@@ -256,22 +256,26 @@ impl Settings {
             zone(string(value, "Asia/Seoul")?).map(Some)
         });
         table.overlay("enabled", &mut self.enabled, report, boolean);
-        // Only where this table says one of the two, so that what [defaults] says is judged once.
+        // Only where this table says one of them, so that what [defaults] says is judged once.
         if let Some(retention) = self.retention
-            && (retains || settles)
-            && retention <= self.settle
+            && (retains || settles || cuts)
+            && retention <= self.settle.plus(self.window.length())
         {
             let message = format!(
-                "retention {} is not longer than settle {}: logs would be gone before they are \
-                 asked for; give what the service's project is set to",
+                "retention {} is not longer than the window {} and settle {}: logs would be gone before \
+                 they are asked for; give what the service's project is set to",
                 show_duration(retention),
+                show_duration(self.window.length()),
                 show_duration(self.settle),
             );
-            table.wrong(
-                if retains { "retention" } else { "settle" },
-                message,
-                report,
-            );
+            let says = [
+                (retains, "retention"),
+                (settles, "settle"),
+                (cuts, "window"),
+            ];
+            if let Some((_, key)) = says.iter().find(|(says, _)| *says) {
+                table.wrong(key, message, report);
+            }
         }
         let says = [
             (rechecks, "recheck"),

@@ -20,6 +20,9 @@ const MOST_KEY_BYTES: u64 = 4096;
 /// How many bytes of `~/.ncloud/configure` are read.
 const MOST_CONFIGURE_BYTES: u64 = 64 * 1024;
 
+/// The vendor's tools' own file, below HOME.
+const CONFIGURE: &str = ".ncloud/configure";
+
 const ACCESS_KEY_VARIABLE: &str = "NCLOUD_ACCESS_KEY";
 const SECRET_KEY_VARIABLE: &str = "NCLOUD_SECRET_KEY";
 
@@ -105,6 +108,11 @@ impl Environment {
         (!value.is_empty()).then_some(value)
     }
 
+    /// Where systemd puts credentials, if anywhere.
+    pub(crate) fn credentials_directory(&self) -> Option<&OsStr> {
+        self.get("CREDENTIALS_DIRECTORY")
+    }
+
     fn key(&self, name: &str) -> Result<Secret, KeyError> {
         let value = self
             .get(name)
@@ -153,14 +161,44 @@ impl KeySource {
     }
 }
 
+impl KeySource {
+    /// The files that hold the access key and the secret key; `None` where none does.
+    pub(crate) fn files(&self, environment: &Environment) -> [Option<PathBuf>; 2] {
+        match self {
+            Self::Named {
+                access_key,
+                secret_key,
+            } => [access_key, secret_key].map(|form| form.file(environment)),
+            Self::Ambient => {
+                let set = |name| environment.get(name).is_some();
+                let home = environment
+                    .get("HOME")
+                    .filter(|_| !set(ACCESS_KEY_VARIABLE) && !set(SECRET_KEY_VARIABLE));
+                [None, home.map(|home| Path::new(home).join(CONFIGURE))]
+            }
+        }
+    }
+}
+
 impl KeyForm {
+    fn file(&self, environment: &Environment) -> Option<PathBuf> {
+        match self {
+            Self::Env(_) => None,
+            Self::File(path) => Some(path.clone()),
+            Self::Credential(name) => {
+                let directory = environment.credentials_directory()?;
+                Some(Path::new(directory).join(name))
+            }
+        }
+    }
+
     fn read(&self, environment: &Environment) -> Result<Secret, KeyError> {
         let path = match self {
             Self::Env(name) => return environment.key(name),
             Self::File(path) => path.clone(),
             Self::Credential(name) => {
                 let directory = environment
-                    .get("CREDENTIALS_DIRECTORY")
+                    .credentials_directory()
                     .ok_or_else(|| KeyError::NoCredentials(name.clone()))?;
                 Path::new(directory).join(name)
             }
@@ -182,7 +220,7 @@ fn ambient(environment: &Environment) -> Result<Keys, KeyError> {
     let home = environment
         .get("HOME")
         .ok_or_else(|| KeyError::Nowhere("without HOME there is no ~/.ncloud/configure".into()))?;
-    let path = Path::new(home).join(".ncloud/configure");
+    let path = Path::new(home).join(CONFIGURE);
     let bytes = match read_bounded(&path, MOST_CONFIGURE_BYTES) {
         Err(KeyError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
             return Err(KeyError::Nowhere(format!("there is no {}", shown(&path))));

@@ -18,6 +18,7 @@ mod accounts;
 mod jobs;
 mod keys;
 mod ncloud;
+mod places;
 mod problem;
 mod since;
 mod table;
@@ -25,9 +26,11 @@ mod units;
 
 pub use accounts::ConfiguredAccount;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
+pub(crate) use places::{ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
 pub use since::instant;
 
+use places::{Line, Lines};
 use problem::{Report, nearest, printable, quote};
 use table::{Table, absolute_path, integer, size};
 
@@ -67,6 +70,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The jobs in the file's order, at least one; names are unique.
     pub jobs: Vec<Job>,
+    /// Where in the file it says what only the disk can judge.
+    pub(crate) lines: Lines,
 }
 
 /// The backup directory.
@@ -173,6 +178,10 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report) -> Option<Config> {
     root.refuse_unknown(&KEYS, report);
     let archive = archive(root, report);
     let state_dir = state_dir(root, report);
+    let lines = Lines::read(root, report);
+    if let (Some(archive), Some(state_dir)) = (&archive, &state_dir) {
+        places::refuse_nested(root, &archive.root, state_dir, report);
+    }
     let (accounts, names) = accounts::read(root, report);
     // With a wrong zone the jobs are looked at all the same, for what else is wrong.
     let zone = archive
@@ -189,6 +198,7 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report) -> Option<Config> {
         archive: archive?,
         state_dir: state_dir?,
         jobs,
+        lines,
     })
 }
 

@@ -41,6 +41,12 @@ impl Problems {
         }])
     }
 
+    /// These problems, in the file's order; `None` where there is none.
+    pub(crate) fn of(mut problems: Vec<Problem>) -> Option<Self> {
+        problems.sort_by_key(|problem| problem.line);
+        (!problems.is_empty()).then_some(Self(problems))
+    }
+
     /// The problems, in the file's order.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {

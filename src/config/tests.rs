@@ -52,6 +52,7 @@ fn the_example_means_what_the_contract_says() {
     let ConfiguredAccount {
         account: limits,
         keys,
+        ..
     } = &config.accounts[&account("default")];
     assert_eq!(limits.endpoint.to_string(), "https://elsa.apigw.ntruss.com");
     assert_eq!((limits.max_in_flight, limits.requests_per_second), (2, 2.0));
@@ -238,8 +239,8 @@ fn numbers_are_within_their_ranges() {
         ),
         (
             "retention",
-            &["'601s'", "'3650d'"],
-            &["'600s'", "'0s'", "'99999999999999d'"],
+            &["'4201s'", "'3650d'"],
+            &["'4200s'", "'0s'", "'99999999999999d'"],
         ),
         (
             "window",

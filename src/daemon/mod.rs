@@ -109,7 +109,16 @@ async fn look_when_woken(
     stop: CancellationToken,
     systemd: Arc<Systemd>,
 ) {
-    while stop.run_until_cancelled(wake.notified()).await.is_some() {
+    loop {
+        let woken = async {
+            select! {
+                () = wake.notified() => {}
+                () = runner.service_may_be_back() => {}
+            }
+        };
+        if stop.run_until_cancelled(woken).await.is_none() {
+            break;
+        }
         let outcome = runner.cycle(plan, Mode::Daemon, &stop).await;
         systemd.looked(runner.job(), &outcome);
     }

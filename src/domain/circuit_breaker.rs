@@ -109,6 +109,11 @@ impl CircuitBreaker {
         self.failures = None;
     }
 
+    /// Time has helped: the service is not down any more, or is asked whether it is.
+    pub fn give_time_a_try(&mut self) {
+        self.failures.take_if(|known| known.remedy == Remedy::Time);
+    }
+
     /// Whether no such failure is known since the last archived window.
     #[must_use]
     pub const fn is_closed(&self) -> bool {

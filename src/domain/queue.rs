@@ -87,6 +87,18 @@ pub(crate) fn next_in_turn(facts: &Facts<'_>) -> Option<Work> {
     next(Task::Archive, facts.due).or_else(|| next(Task::Recheck, facts.rechecks))
 }
 
+/// Takes the last window of the queue that is to be archived and has never failed, which has least in common
+/// with the first ones; where there is none, the first.
+pub(crate) fn take_farthest(
+    queue: &mut VecDeque<Work>,
+    archive_failures: &BTreeMap<Window, Failures>,
+) -> Option<Work> {
+    let is_new =
+        |work: &Work| work.task == Task::Archive && !archive_failures.contains_key(&work.window);
+    let at = queue.iter().rposition(is_new);
+    queue.remove(at.unwrap_or(0))
+}
+
 /// Whether a window is due that nothing is known to be wrong with: it does not wait for rechecks.
 #[must_use]
 pub(crate) fn has_new_window(
@@ -128,6 +140,25 @@ mod tests {
 
     fn window(number: i64) -> Window {
         Window::of(Span::new(UtcMs(number), UtcMs(number + 1)).unwrap())
+    }
+
+    #[test]
+    fn the_farthest_window_is_one_that_has_never_failed() {
+        let work = |task, number| Work {
+            task,
+            window: window(number),
+        };
+        let (archive, recheck) = (Task::Archive, Task::Recheck);
+        let works = [(archive, 2), (archive, 3), (archive, 1), (recheck, 0)];
+        let mut queue: VecDeque<Work> = works.map(|(task, number)| work(task, number)).into();
+        let mut failures = BTreeMap::new();
+        failures.insert(window(1), failed(0, None));
+        for number in [3, 2, 1] {
+            let taken = take_farthest(&mut queue, &failures);
+            assert_eq!(taken, Some(work(archive, number)));
+        }
+        assert_eq!(take_farthest(&mut queue, &failures), Some(work(recheck, 0)));
+        assert_eq!(take_farthest(&mut queue, &failures), None);
     }
 
     fn failed(last: i64, needs_bytes: Option<u64>) -> Failures {

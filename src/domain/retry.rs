@@ -56,6 +56,19 @@ impl Failure {
             Self::Passing | Self::Unreachable | Self::TooSlow | Self::Local | Self::Stopped
         )
     }
+
+    /// Whether the service has not said anything of what it was asked, so that it may be down. What is
+    /// too slow may be too big.
+    #[must_use]
+    pub const fn is_silence(self) -> bool {
+        matches!(self, Self::Passing | Self::Unreachable)
+    }
+
+    /// Whether the service has refused what it was asked, so that it is not down.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        self.is_answer() && !matches!(self, Self::BadAnswer)
+    }
 }
 
 /// What to do next.

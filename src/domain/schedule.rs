@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
@@ -19,18 +20,24 @@ impl Schedule {
     /// # Errors
     /// Says which field is wrong, in words for the operator.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fields = text.split_whitespace().count();
-        let expression = match fields {
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        let expression = match fields.len() {
             5 => format!("0 {}", text.trim()),
             6 => text.trim().to_owned(),
-            _ => {
+            fields => {
                 return Err(format!(
                     "a schedule has 5 fields (minute first) or 6 (second first), this one has \
                      {fields}"
                 ));
             }
         };
-        parse_six(&expression)?;
+        let cron = parse_six(&expression).map_err(|why| wrong_field(&fields).unwrap_or(why))?;
+        if cron.find_next_occurrence(&BEGIN, true).is_err() {
+            return Err(
+                "it never fires: no month of those has such a day; both day fields must hold"
+                    .to_owned(),
+            );
+        }
         Ok(Self { expression })
     }
 
@@ -54,6 +61,38 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.expression)
     }
+}
+
+/// Whence firings are looked for: any day will do, since the calendar repeats.
+const BEGIN: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// The fields, and what each may be.
+const FIELDS: [(&str, &str); 6] = [
+    ("second", "0 to 59"),
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31, or L for the last one"),
+    ("month", "1 to 12, or JAN to DEC"),
+    (
+        "day of the week",
+        "0 to 7 (0 and 7 are Sunday), or SUN to SAT",
+    ),
+];
+
+/// Which of 5 or 6 fields is wrong by itself, and what it may be.
+fn wrong_field(fields: &[&str]) -> Option<String> {
+    let first = FIELDS.len().checked_sub(fields.len())?;
+    let at = (0..fields.len()).find(|&at| {
+        let mut alone = ["*"; 6];
+        alone[first + at] = fields[at];
+        parse_six(&alone.join(" ")).is_err()
+    })?;
+    let (name, values) = FIELDS[first + at];
+    Some(format!(
+        "field {} ({name}) is wrong: it may be *, {values}, a range like 1-5, a list like 1,3, and a step \
+         like */5",
+        at + 1
+    ))
 }
 
 /// The same parser with the same settings as tokio-cron-scheduler 0.15 uses, so that what passes
@@ -87,6 +126,45 @@ mod tests {
     fn the_default_passes_its_own_rules() {
         let default = Schedule::default();
         assert_eq!(Schedule::parse(default.as_str()), Ok(default));
+    }
+
+    /// Guarantee: Candid
+    #[test]
+    fn a_wrong_field_is_named_with_what_it_may_be() {
+        for (text, field, values) in [
+            ("0 99 * * * *", "field 2 (minute)", "0 to 59"),
+            ("99 * * * *", "field 1 (minute)", "0 to 59"),
+            ("* 24 * * *", "field 2 (hour)", "0 to 23"),
+            ("* * 0 * *", "field 3 (day of the month)", "1 to 31"),
+            ("* * * 13 *", "field 4 (month)", "JAN to DEC"),
+            ("* * * * MOO", "field 5 (day of the week)", "SUN to SAT"),
+            ("61 * * * * *", "field 1 (second)", "0 to 59"),
+            ("* */x * * *", "field 2 (hour)", "a step like */5"),
+            ("hello * * * *", "field 1 (minute)", "0 to 59"),
+        ] {
+            let why = Schedule::parse(text).unwrap_err();
+            assert!(
+                why.starts_with(field) && why.contains(values),
+                "{text}: {why}"
+            );
+        }
+    }
+
+    /// Guarantee: Candid
+    #[test]
+    fn a_schedule_that_never_fires_is_refused() {
+        for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 0 31 2 *"] {
+            let why = Schedule::parse(never).unwrap_err();
+            assert!(why.contains("never fires"), "{never}: {why}");
+        }
+        for seldom in [
+            "0 0 29 2 *",
+            "0 0 29 2 MON",
+            "0 0 31 * *",
+            "59 59 23 31 12 SUN",
+        ] {
+            Schedule::parse(seldom).unwrap();
+        }
     }
 
     #[test]

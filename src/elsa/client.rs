@@ -1,6 +1,7 @@
 //! The client of one account: signs, sends, and streams the answer, with a deadline on every
 //! phase. It never retries: it says what a failure means, and the caller decides what to do.
 
+pub mod availability;
 pub mod cuts;
 mod download;
 mod search;
@@ -10,7 +11,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect;
 use serde::Serialize;
 use thiserror::Error;
@@ -30,6 +31,7 @@ use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
+use availability::Availability;
 use cuts::Cuts;
 
 use service_clock::{Heard, ServiceClock, Signed};
@@ -46,9 +48,10 @@ pub struct Deadlines {
     pub connect: Duration,
     /// From the request to the answer's head: the service searches meanwhile.
     pub head: Duration,
-    /// Between two pieces of the answer.
+    /// Between two pieces of a zip, half the time in which some of it must come, and for the whole of
+    /// any other answer, after its head.
     pub idle: Duration,
-    /// The whole answer.
+    /// The whole zip, from the request on.
     pub total: Duration,
 }
 
@@ -82,6 +85,7 @@ pub struct Client {
     /// been asked for; `u64::MAX` while none is known.
     hidden_cap: AtomicU64,
     cuts: Cuts,
+    availability: Availability,
     deadlines: Deadlines,
 }
 
@@ -138,6 +142,7 @@ impl Client {
             http,
             endpoint: account.endpoint.clone(),
             keys,
+            availability: Availability::new(account.endpoint.clone(), clock.clone()),
             limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
             max_in_flight: account.max_in_flight.max(1) as usize,
             clock,
@@ -212,6 +217,12 @@ impl Client {
     #[must_use]
     pub const fn cuts(&self) -> &Cuts {
         &self.cuts
+    }
+
+    /// Whether the service is down for the account.
+    #[must_use]
+    pub const fn availability(&self) -> &Availability {
+        &self.availability
     }
 
     /// Delays all further requests of this account for so long.
@@ -298,6 +309,8 @@ impl Client {
         let timestamp = timestamp.0.to_string();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Without it any encoding is welcome (RFC 9110, 12.5.3), to a proxy on the way too.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, value) in [
             (TIMESTAMP_HEADER, timestamp.as_str()),
             (ACCESS_KEY_HEADER, access_key),

@@ -59,6 +59,8 @@ pub struct ErrorResponse<'a> {
     pub retry_after: Option<&'a str>,
     /// The header `Date`.
     pub date: Option<&'a str>,
+    /// The header `Content-Encoding`, where it says that the body is not as it was asked for.
+    pub encoding: Option<&'a str>,
     /// The beginning of the body.
     pub body: &'a [u8],
     /// The clock by which the attempt was signed.
@@ -85,6 +87,15 @@ pub(super) fn classify_with_signature(response: ErrorResponse<'_>) -> (CallError
     body.text = redact(&body.text, response.keys);
     let failure = failure(response, &body);
     let status = match (response.status, body.code) {
+        // Its bytes say nothing to anybody.
+        (status, None) if let Some(encoding) = response.encoding => {
+            let encoding = quote(&redact(encoding, response.keys));
+            format!(
+                "the service answered {status} with a body that something on the way has encoded \
+                 (Content-Encoding: {encoding}), which was not asked for: let the proxy or the gateway \
+                 pass the answers of this host unchanged"
+            )
+        }
         (200, None) if response.body.is_empty() => {
             "the service answered 200 with no content".into()
         }

@@ -345,10 +345,13 @@ async fn collect<'a>(
     match resolved {
         Ok(()) => Ok(answers),
         // Not even a small span was answered: it is not the window's size.
-        Err(WindowError::TooSlow(message)) if !any_answered => Err(WindowError::Job {
-            remedy: Some(Remedy::Time),
-            message,
-        }),
+        Err(WindowError::TooSlow(message)) if !any_answered => {
+            let error = WindowError::Job {
+                remedy: Some(Remedy::Time),
+                message,
+            };
+            Err(retry::without_a_word(source, window, error))
+        }
         Err(error) => Err(error),
     }
 }

@@ -29,18 +29,60 @@ pub(super) async fn until_answered(
     loop {
         attempts += 1;
         let error = match attempt(source, asked, place).await {
-            Ok(answered) => return Ok((answered, attempts)),
+            Ok(answered) => {
+                source.client.availability().answered(&source.job.name);
+                return Ok((answered, attempts));
+            }
             Err(error) if error.failure == Failure::Stopped => return Err(WindowError::Stopped),
             Err(error) => error,
         };
         // First of all: what failed must not go on taking space.
         staging::remove(&source.shared, &place.zip).await?;
         staging::remove(&source.shared, &place.folder).await?;
+        if let Some(down) = is_down(source, &error) {
+            return Err(down);
+        }
         match pause(source, asked.span, attempts, &error).await {
             Pause::Over => {}
             Pause::Stopped => return Err(WindowError::Stopped),
-            Pause::Pointless(last) => return Err(given_up(last, &error, staged_bytes)),
+            Pause::Pointless(last) => {
+                let given_up = given_up(last, &error, staged_bytes);
+                return Err(match error.failure.is_silence() {
+                    true => without_a_word(source, asked.window, given_up),
+                    false => given_up,
+                });
+            }
         }
+    }
+}
+
+/// What follows from a failed attempt where the service is known to be down: no other is made.
+fn is_down(source: &Source, error: &CallError) -> Option<WindowError> {
+    let (availability, job) = (source.client.availability(), &source.job.name);
+    if error.failure.is_silence() {
+        let is_down = availability.failed(job, &error.message);
+        return is_down.then(|| down(&error.message));
+    }
+    if error.failure.is_refusal() {
+        availability.refused(job);
+    }
+    None
+}
+
+/// What follows from a window that has failed for good, where the service has said nothing: it may be
+/// down for all windows of the account.
+pub(super) fn without_a_word(source: &Source, window: Span, error: WindowError) -> WindowError {
+    let (availability, message) = (source.client.availability(), error.to_string());
+    match availability.given_up(&source.job.name, window.from(), &message) {
+        true => down(&message),
+        false => error,
+    }
+}
+
+fn down(message: &str) -> WindowError {
+    WindowError::Job {
+        remedy: None,
+        message: format!("the service is down for all windows: {message}"),
     }
 }
 

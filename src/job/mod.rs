@@ -9,12 +9,14 @@
 //! - `revise`: a window that was requested again, beside what is archived of it
 //! - `suspects`: windows that may lack records, since answers to another job were cut
 //! - `service_time`: our clock against the service's
+//! - `outage`: what is kept of an account's outage for `status`
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger
 //! - `repair`: the cure for what `verify` finds, outside of cycles
 
 mod executor;
 mod mode;
+pub(crate) mod outage;
 mod outcome;
 mod publish;
 mod reconcile;

@@ -1,9 +1,10 @@
 //! What a cycle writes down: lines of the ledger, and the circuit breaker. Carries *Ordered* (what
 //! is recorded is [`Published`]) and *Candid*.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Outcome, reconcile};
+use super::{Outcome, outage, reconcile};
 use crate::archive::adopt::{Adopted, UnrecordedFolder};
 use crate::archive::manifest::Confirmed;
 use crate::archive::publish::{Archived, Published};
@@ -14,6 +15,7 @@ use crate::domain::queue::Work;
 use crate::domain::second_opinion::Way;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
+use crate::elsa::client::Client;
 use crate::fetch::{Shared, staging};
 use crate::ledger::line::Agreement;
 use crate::ledger::rebuilt::{self, Group};
@@ -30,7 +32,9 @@ pub(super) enum Done {
 /// The ledger of a job, and what is known beside it.
 pub(super) struct Recorder {
     pub(super) job: Arc<Job>,
+    pub(super) client: Arc<Client>,
     pub(super) shared: Arc<Shared>,
+    pub(super) state_dir: PathBuf,
     pub(super) ledger: Ledger,
     pub(super) breaker: CircuitBreaker,
     /// Folders that the ledger lacks and that can't be adopted: their windows are blocked.
@@ -40,10 +44,18 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(job: Arc<Job>, shared: Arc<Shared>, ledger: Ledger) -> Self {
+    pub(super) fn new(
+        job: Arc<Job>,
+        client: Arc<Client>,
+        shared: Arc<Shared>,
+        state_dir: PathBuf,
+        ledger: Ledger,
+    ) -> Self {
         Self {
             job,
+            client,
             shared,
+            state_dir,
             ledger,
             breaker: CircuitBreaker::default(),
             unrecorded: Vec::new(),
@@ -153,6 +165,7 @@ impl Recorder {
             WindowError::disk(&error)
         })?;
         self.breaker.close();
+        self.note_outage();
         match (work.task, archived) {
             (Task::Archive, Some(archived)) => outcome.archived(&archived),
             (_, archived) => outcome.rechecked(archived.as_ref()),
@@ -189,6 +202,7 @@ impl Recorder {
         let follows = error.consequence()?;
         let message = follows.message;
         self.open_breaker(follows.opens_breaker, &message);
+        self.note_outage();
         outcome.error = Some(message.clone());
         let failed = Failed {
             window: work.window,
@@ -215,6 +229,19 @@ impl Recorder {
             return Some(error.to_string());
         }
         follows.ends_cycle.then_some(message)
+    }
+
+    /// Keeps for `status` whether the account's service is down, where that has changed.
+    pub(super) fn note_outage(&self) {
+        let (account, disk) = (&self.job.account, self.shared.store.disk());
+        let kept = self
+            .client
+            .availability()
+            .write_down(|down| outage::keep(&self.state_dir, account, down, disk));
+        if let Err(error) = kept {
+            // Not worth stopping for: `status` shows what the jobs lack all the same.
+            tracing::warn!(%account, "{error}");
+        }
     }
 
     /// Whether a failure is worth a line. What fails for the disk is tried at each cycle, and is

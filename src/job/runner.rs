@@ -2,11 +2,14 @@
 //! is due is fetched, published and recorded, window by window. Carries *Ordered* (nothing is
 //! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
 
+mod turn;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use turn::Looks;
 
 use super::executor::{Ended, Executor, Found, Landed, Start};
 use super::recorder::{Done, Recorder};
@@ -43,6 +46,7 @@ pub struct JobRunner {
     suspects: Suspects,
     /// What is archived of the windows that the operator wants once more.
     again: BTreeMap<Window, Archived>,
+    looks: Looks,
 }
 
 impl JobRunner {
@@ -65,7 +69,14 @@ impl JobRunner {
             ..Learnt::default()
         };
         Ok(Self {
-            recorder: Recorder::new(Arc::clone(&job), Arc::clone(&shared), ledger),
+            recorder: Recorder::new(
+                Arc::clone(&job),
+                Arc::clone(&client),
+                Arc::clone(&shared),
+                state_dir.to_owned(),
+                ledger,
+            ),
+            looks: Looks::default(),
             job,
             client,
             shared,
@@ -102,7 +113,7 @@ impl JobRunner {
         mode: Mode,
         stop: &CancellationToken,
     ) -> Outcome {
-        if let Err(message) = self.recorder.prepare().await {
+        if let Err(message) = self.prepare().await {
             let (outcome, failed) = self.view().blocked(&planned, message.clone());
             self.recorder.blocked(failed, &message);
             return outcome;
@@ -115,12 +126,11 @@ impl JobRunner {
             },
             Mode::Daemon | Mode::Once | Mode::Backfill => BTreeMap::new(),
         };
-        let (ours, keeps_pauses) = (self.shared.clock.now(), mode.pauses() == Pauses::Kept);
-        if let State::Open { message } = self.recorder.breaker.state(ours)
-            && keeps_pauses
-        {
-            return self.view().paused(&planned, mode, message.to_owned());
-        }
+        let ours = self.shared.clock.now();
+        let turn = match self.turn(&planned, mode, ours) {
+            Ok(turn) => turn,
+            Err(outcome) => return outcome,
+        };
 
         let replay = self.recorder.ledger.replay();
         self.suspects.note(&self.client, &self.job, replay, ours);
@@ -140,25 +150,20 @@ impl JobRunner {
         outcome.left = due.len() as u64;
         outcome.unchecked = rechecks.len() as u64;
 
-        let was_closed = self.recorder.breaker.state(ours) == State::Closed;
-        self.recorder.breaker.tried();
-        let mut queue = self.view().queue(&due, &rechecks, mode.pauses());
-        if queue.is_empty() && !was_closed {
-            // One is enough to see whether it is over.
-            queue.extend(self.view().next_in_turn(&due, &rechecks));
-        }
+        let was_closed = !turn.is_probe() && self.recorder.breaker.state(ours) == State::Closed;
+        let queue = self.first(&turn, was_closed, &due, &rechecks);
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
         let mut counted: BTreeSet<Window> = rechecks.iter().copied().collect();
         self.work_off(queue, mode, stop, &mut outcome).await;
-        if keeps_pauses && !was_closed && self.recorder.breaker.is_closed() && outcome.archived > 0
-        {
+        let is_over = !was_closed && self.may_go_on(stop) && outcome.archived > 0;
+        if is_over && (turn.is_probe() || mode.pauses() == Pauses::Kept) {
             // The other windows paused because of the job's failure.
             due.retain(|window| !tried.contains(window));
             rechecks.retain(|window| !tried.contains(window));
             let queue = self.view().queue(&due, &rechecks, Pauses::Skipped);
             self.work_off(queue, mode, stop, &mut outcome).await;
         }
-        while self.recorder.breaker.is_closed() && !stop.is_cancelled() {
+        while self.may_go_on(stop) {
             // The service may have been found to cut answers meanwhile.
             let replay = self.recorder.ledger.replay();
             self.suspects.note(&self.client, &self.job, replay, ours);
@@ -188,7 +193,7 @@ impl JobRunner {
         let mut deferred = BTreeMap::new();
         loop {
             while executor.has_room()
-                && let Some(work) = queue.pop_front()
+                && let Some(work) = self.take(&mut queue)
             {
                 if work.task == Task::Recheck
                     && mode.yields_to_new_windows()

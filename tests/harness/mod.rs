@@ -22,6 +22,7 @@ mod process;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -133,7 +134,9 @@ impl World {
             dir,
             printed: Arc::default(),
         };
-        fs::create_dir(world.path("keys")).unwrap();
+        let keys = world.path("keys");
+        fs::create_dir(&keys).unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(world.path("keys/access"), ACCESS_KEY).unwrap();
         world.set_secret_key(SECRET_KEY);
         world

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::newest::NotBySearch;
+use super::outage::Outage;
 use crate::archive::manifest::local_time;
 use crate::archive::verify::Bounds;
 use crate::domain::identity::ArchiveId;
@@ -20,6 +21,9 @@ use crate::ledger::replay::Replay;
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) archive: Archive,
+    /// Accounts whose service is down; left out while there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) accounts: Vec<Outage>,
     pub(super) jobs: Vec<JobStatus>,
 }
 

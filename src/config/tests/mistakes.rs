@@ -80,7 +80,7 @@ colour = "\u001b[31mred"
 36: job[3].since: missing; give the first day to archive, like "2026-11-01"
 37: job[3].name: "Shop": a job's name is made of a-z, 0-9, '.', '_' and '-'
 38: job[3].to_bound: "open" is unknown; use "auto" or "inclusive" or "exclusive"
-40: job[3].retention: retention 5m is not longer than settle 1h: logs would be gone before they are asked for; give what the service's project is set to
+40: job[3].retention: retention 5m is not longer than the window 1h and settle 1h: logs would be gone before they are asked for; give what the service's project is set to
 41: job[3].colour: unknown key; valid here: name, project_key, project_id, account, since, schedule, window, settle, recheck, format, include_fields, retention, to_bound, cross_check, count, limit, time_zone_of_records, enabled
 42: jobs: unknown key; did you mean job?
 "#;
@@ -128,6 +128,63 @@ fn a_recheck_comes_after_settling_and_before_the_service_forgets() {
     let problems = parse(text).unwrap_err();
     assert!(problems.starts_with("3: defaults.recheck:"), "{problems}");
     assert_eq!(problems.lines().count(), 1, "{problems}");
+}
+
+#[test]
+fn the_service_keeps_logs_for_longer_than_a_window_and_settling_take() {
+    let read = |keys: &str| parse(&one_job(&format!("since = 2026-11-01\n{keys}")));
+    read("retention = '71m'").unwrap();
+    let too_short = "is not longer than the window 1h and settle 10m: logs would be gone";
+    for (keys, key, why) in [
+        ("retention = '70m'", "6: job.a.retention", too_short),
+        (
+            "window = '1d'\nretention = '1d'",
+            "7: job.a.retention",
+            "is not longer than the window 1d and settle 10m",
+        ),
+    ] {
+        let problem = read(keys).unwrap_err();
+        assert!(
+            problem.starts_with(key) && problem.contains(why),
+            "{problem}"
+        );
+    }
+    // What is to blame is what the job says itself.
+    let text = "[defaults]\nretention = '1d'\nsince = 2026-11-01\n[[job]]\nname = 'a'\n\
+                project_key = 'k'\nproject_id = 1\nwindow = '1d'\n";
+    let problem = parse(text).unwrap_err();
+    assert!(
+        problem.starts_with("8: job.a.window: retention 1d"),
+        "{problem}"
+    );
+}
+
+/// Guarantee: Its own
+#[test]
+fn root_and_state_directory_that_are_not_apart_are_told_with_the_line_of_the_one_to_blame() {
+    let job = one_job("since = 2026-11-01");
+    for (head, expected) in [
+        (
+            "[archive]\nroot = '/'",
+            "2: archive.root: is the whole file system; give each",
+        ),
+        (
+            "[state]\ndir = '/var/backups/elsa/state'",
+            "2: state.dir: lies inside archive.root; give each",
+        ),
+        (
+            "[archive]\nroot = '/var/lib/elsa-archiver'",
+            "2: archive.root: is state.dir too; give each",
+        ),
+        (
+            "[state]\ndir = '/srv'\n[archive]\nroot = '/srv/elsa'",
+            "4: archive.root: lies inside state.dir; give each",
+        ),
+    ] {
+        let problem = parse(&format!("{head}\n{job}")).unwrap_err();
+        assert!(problem.starts_with(expected), "{problem}");
+        assert_eq!(problem.lines().count(), 1, "{problem}");
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! One answer on its way in: its bytes are bounded in number and time, and one that is no zip is
 //! read just far enough to be understood. Carries *Bounded*.
 
+use std::time::Duration;
+
 use reqwest::Response;
-use reqwest::header::{DATE, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, DATE, HeaderName, RETRY_AFTER};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Client, Heard, Signed, chain};
@@ -21,6 +23,9 @@ const SHORTEST_PAUSE: Millis = Millis(500);
 pub const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// How many bytes of an error response are read.
 const ERROR_BYTES: usize = 16 * 1024;
+/// How many bytes must come while twice [`Deadlines::idle`](super::Deadlines::idle) is waited for them:
+/// what drips never stalls, and would hold one of the account's few places for half an hour.
+const LEAST_BYTES: u64 = 4096;
 /// The status of an answer that may be a zip.
 pub const ZIP_STATUS: u16 = 200;
 /// How every zip begins: with an entry, or with the end of an empty archive (APPNOTE 4.3.7,
@@ -40,7 +45,28 @@ pub struct Download<'a> {
     /// What was read to see how the answer begins.
     peeked: Vec<u8>,
     received: u64,
+    pace: Pace,
+    /// Whether it took too long to read what it says, so that nobody waits for more of it.
+    is_slow: bool,
     _slot: Slot,
+}
+
+/// How fast an answer comes, by the time that was spent waiting for it.
+#[derive(Debug, Default)]
+struct Pace {
+    waited: Duration,
+    /// Bytes since then.
+    bytes: u64,
+}
+
+impl Pace {
+    const fn note(&mut self, waited: Duration, bytes: u64) {
+        self.waited = self.waited.saturating_add(waited);
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes >= LEAST_BYTES {
+            (self.waited, self.bytes) = (Duration::ZERO, 0);
+        }
+    }
 }
 
 impl<'a> Download<'a> {
@@ -65,6 +91,8 @@ impl<'a> Download<'a> {
             heard,
             peeked: Vec::new(),
             received: 0,
+            pace: Pace::default(),
+            is_slow: false,
             _slot: slot,
         }
     }
@@ -78,7 +106,7 @@ impl<'a> Download<'a> {
     /// The next piece of the zip; `None` at its end.
     ///
     /// # Errors
-    /// When the stream breaks or stalls, or grows beyond every bound.
+    /// When the stream breaks, stalls or drips, or grows beyond every bound.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         if !self.peeked.is_empty() {
             return Ok(Some(std::mem::take(&mut self.peeked)));
@@ -88,11 +116,17 @@ impl<'a> Download<'a> {
 
     async fn read(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         let deadlines = self.client.deadlines;
+        let begun = Instant::now();
+        let pace_ends = begun + (deadlines.idle * 2).saturating_sub(self.pace.waited);
         let read = timeout_at(
-            self.deadline,
+            self.deadline.min(pace_ends),
             timeout(deadlines.idle, self.response.chunk()),
         );
         let chunk = match read.await {
+            Err(_) if pace_ends < self.deadline => {
+                let what = format!("no more than {} bytes of the answer", self.pace.bytes);
+                return Err(self.client.too_slow(&what, deadlines.idle * 2));
+            }
             Err(_) => return Err(self.client.too_slow("no whole answer", deadlines.total)),
             Ok(Err(_)) => {
                 let idle = deadlines.idle.as_secs();
@@ -113,6 +147,7 @@ impl<'a> Download<'a> {
             Ok(Ok(Ok(chunk))) => chunk,
         };
         let Some(chunk) = chunk else { return Ok(None) };
+        self.pace.note(begun.elapsed(), chunk.len() as u64);
         self.received += chunk.len() as u64;
         if self.received > MOST_BYTES {
             let what = format!("the answer is longer than {} MiB", MOST_BYTES >> 20);
@@ -135,13 +170,23 @@ impl<'a> Download<'a> {
             return Ok(true);
         }
         // Other bytes may come before a zip; text that tells of an error has no such thing in it.
-        if !matches!(
-            timeout(self.client.deadlines.idle, self.peek()).await,
-            Ok(Ok(()))
-        ) {
+        if !self.peek_in_time().await {
             return Ok(false);
         }
         Ok((0..self.peeked.len()).any(|at| is_zip_beginning(&self.peeked[at..])))
+    }
+
+    /// Reads as much of an error response as is needed to understand it, once, and says whether that
+    /// came.
+    async fn peek_in_time(&mut self) -> bool {
+        if self.is_slow {
+            return false;
+        }
+        let (begun, idle) = (Instant::now(), self.client.deadlines.idle);
+        let peeked = matches!(timeout(idle, self.peek()).await, Ok(Ok(())));
+        // Where it stalls, that is noticed in the same moment.
+        self.is_slow = !peeked && begun.elapsed() >= idle;
+        peeked
     }
 
     /// Reads as much of an error response as is needed to understand it.
@@ -168,8 +213,40 @@ impl<'a> Download<'a> {
     /// Reads an error response, and what it means.
     pub(super) async fn refusal(mut self) -> CallError {
         // Its status counts even if its body breaks off or comes too slowly.
-        let _ = timeout(self.client.deadlines.idle, self.peek()).await;
-        self.refusal_of(&self.peeked)
+        self.peek_in_time().await;
+        let mut error = self.refusal_of(&self.peeked);
+        if self.is_slow && matches!(error.failure, Failure::Passing | Failure::BadAnswer) {
+            error.failure = Failure::TooSlow;
+            error.message += "; the rest of it came too slowly";
+        }
+        error
+    }
+
+    /// The whole answer, of at most so many bytes, while [`Deadlines::idle`](super::Deadlines::idle)
+    /// lasts; `None` where it is longer.
+    ///
+    /// # Errors
+    /// When it does not come whole, or not in time.
+    pub(super) async fn whole(&mut self, most: usize) -> Result<Option<Vec<u8>>, CallError> {
+        let idle = self.client.deadlines.idle;
+        let ends = Instant::now() + idle;
+        let mut body = Vec::new();
+        while body.len() <= most {
+            match timeout_at(ends, self.chunk()).await {
+                Ok(Ok(Some(piece))) => body.extend_from_slice(&piece),
+                Ok(Ok(None)) => return Ok(Some(body)),
+                // A piece that stalls ends with the whole.
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(self.client.too_slow("no whole answer", idle)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the answer says of how it is encoded, where that is not as it was asked for.
+    pub(super) fn encoding(&self) -> Option<&str> {
+        text(&self.response, CONTENT_ENCODING)
+            .filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
     }
 
     /// What an error response means that begins with these bytes.
@@ -182,6 +259,7 @@ impl<'a> Download<'a> {
             status: self.status(),
             retry_after: text(&self.response, RETRY_AFTER),
             date: text(&self.response, DATE),
+            encoding: self.encoding(),
             body: body.as_bytes(),
             now: at,
             keys: &self.client.keys,

@@ -28,18 +28,17 @@ impl Client {
         if answer.status() != OK {
             return Err(answer.refusal().await);
         }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await? {
-            body.extend_from_slice(&piece);
-            if body.len() > MOST_BYTES {
-                let what = format!(
-                    "the answer to a search for one record is longer than {} MiB",
-                    MOST_BYTES >> 20
-                );
-                return Err(CallError::new(Failure::BadAnswer, what));
-            }
-        }
+        let Some(body) = answer.whole(MOST_BYTES).await? else {
+            let what = format!(
+                "the answer to a search for one record is longer than {} MiB",
+                MOST_BYTES >> 20
+            );
+            return Err(CallError::new(Failure::BadAnswer, what));
+        };
         let Ok(value) = serde_json::from_slice::<Value>(&body) else {
+            if answer.encoding().is_some() {
+                return Err(answer.refusal_of(&body));
+            }
             let beginning = &body[..body.len().min(SHOWN_BYTES)];
             let text = self.printable(&String::from_utf8_lossy(beginning));
             let what = format!("search answered 200 with what is no JSON: {text}");

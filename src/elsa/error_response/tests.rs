@@ -14,6 +14,7 @@ fn refusal(status: u16, body: &[u8]) -> ErrorResponse<'_> {
     ErrorResponse {
         status,
         retry_after: None,
+        encoding: None,
         date: None,
         body,
         now: NOW,
@@ -90,6 +91,38 @@ fn what_the_table_does_not_list_has_a_meaning_too() {
     for (status, body, failure) in rows {
         assert_eq!(read(status, body), failure, "{status} {body:?}");
     }
+}
+
+/// Guarantee: Suspicious
+#[test]
+fn a_body_that_a_proxy_has_encoded_is_named_so_and_not_quoted() {
+    let gzip = b"\x1f\x8b\x08\x00\x00";
+    for (status, failure) in [
+        (200, Failure::BadAnswer),
+        (502, Failure::Passing),
+        (401, Failure::WrongKey),
+    ] {
+        let error = classify(ErrorResponse {
+            encoding: Some("gzip"),
+            ..refusal(status, gzip)
+        });
+        assert_eq!(error.failure, failure);
+        let message = error.message;
+        assert!(
+            message.contains("(Content-Encoding: \"gzip\")"),
+            "{message}"
+        );
+        assert!(
+            !message.contains("no zip") && message.contains("proxy"),
+            "{message}"
+        );
+    }
+    // What can be read all the same counts.
+    let error = classify(ErrorResponse {
+        encoding: Some("gzip"),
+        ..refusal(401, gateway("210").as_bytes())
+    });
+    assert_eq!(error.failure, Failure::Refused);
 }
 
 /// Guarantee: Bounded

@@ -13,6 +13,7 @@ use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
+use crate::domain::job::JobName;
 use crate::domain::limits::Limits;
 use crate::domain::plan::{plan, tests::job};
 use crate::domain::recheck::Recheck;
@@ -27,6 +28,7 @@ use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simul
 mod circuit_breaker;
 mod deferred;
 mod disk;
+mod outage;
 mod stopped;
 
 const HOUR: i64 = 3_600_000;
@@ -85,13 +87,13 @@ impl Rig {
 
     /// The job's runner as after a start of the program.
     pub(crate) fn runner(&self, progress: Arc<dyn Progress>, deadlines: Deadlines) -> JobRunner {
-        let job = Job {
-            since: UtcMs(BEGIN),
-            recheck: self.recheck.map_or(Recheck::Never, Recheck::After),
-            ..job()
-        };
+        self.runner_of(job().name, self.client(deadlines), progress)
+    }
+
+    /// A client of the account, as after a start of the program.
+    fn client(&self, deadlines: Deadlines) -> Arc<Client> {
         let account = Account {
-            name: job.account.clone(),
+            name: job().account,
             endpoint: Endpoint::parse(&self.service.endpoint()).unwrap(),
             max_in_flight: 2,
             requests_per_second: 1e6,
@@ -101,8 +103,23 @@ impl Rig {
             access_key: Secret::new(keys.access_key),
             secret_key: Secret::new(keys.secret_key),
         };
+        Arc::new(Client::new(&account, keys, self.clock(), deadlines).unwrap())
+    }
+
+    /// The runner of a job of this name, which has the project that all have.
+    fn runner_of(
+        &self,
+        name: JobName,
+        client: Arc<Client>,
+        progress: Arc<dyn Progress>,
+    ) -> JobRunner {
+        let job = Job {
+            name,
+            since: UtcMs(BEGIN),
+            recheck: self.recheck.map_or(Recheck::Never, Recheck::After),
+            ..job()
+        };
         let (clock, disk) = (self.clock(), self.disk.clone());
-        let client = Client::new(&account, keys, clock.clone(), deadlines).unwrap();
         let store = Store::new(self.dir.path().join("archive"), 0, disk.clone());
         store.prepare().unwrap();
         let shared = Shared {
@@ -116,7 +133,7 @@ impl Rig {
             },
             limits: Limits::default(),
         };
-        let (job, client, shared) = (Arc::new(job), Arc::new(client), Arc::new(shared));
+        let (job, shared) = (Arc::new(job), Arc::new(shared));
         JobRunner::open(job, client, self.dir.path(), &disk, shared, progress).unwrap()
     }
 }

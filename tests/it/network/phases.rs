@@ -8,10 +8,11 @@ use std::time::Duration;
 use elsa_archiver::domain::retry::Failure;
 use elsa_archiver::elsa::error_response::CallError;
 use elsa_archiver::elsa::network::Network;
+use elsa_archiver::elsa::request::Search;
 use reqwest::dns::{Name, Resolve, Resolving};
 use tokio::sync::Notify;
 
-use super::asking::{assert_followed, client, client_over, download, network};
+use super::asking::{assert_followed, client, client_over, download, job, network};
 use super::authority::Shown;
 use super::server::{Act, Script, Server};
 use super::stillness::Stillness;
@@ -176,18 +177,99 @@ async fn a_drip_of_a_byte_a_second_ends_by_the_deadline_of_what_drips() {
         format!("HTTP/1.1 200 OK\r\nX: {:0500}\r\n\r\n", 0).into(),
     )]);
     assert_ended(asked(head).await, Failure::TooSlow, 205, "head");
-    let body = [b"PK\x03\x04".as_slice(), &vec![7; 99_996]].concat();
-    let body = Script::of([Act::Send(HEAD.into()), Act::Drip(body)]);
-    assert_ended(asked(body).await, Failure::TooSlow, 1800, "body");
+    let zip = [b"PK\x03\x04".as_slice(), &vec![7; 99_996]].concat();
+    let body = Script::of([Act::Send(HEAD.into()), Act::Drip(zip.clone())]);
+    assert_ended(asked(body).await, Failure::TooSlow, 120, "body");
+    let rest = Act::Drip(zip[50_000..].to_vec());
+    let body = Script::of([
+        Act::Send(HEAD.into()),
+        Act::Send(zip[..50_000].into()),
+        rest,
+    ]);
+    assert_ended(
+        asked(body).await,
+        Failure::TooSlow,
+        120,
+        "the rest of a body",
+    );
+    // What only looks like a drip: as much in two minutes as must come.
+    let times = 99_996 / 40;
+    let slowly = Act::Trickle(vec![7; 40], times);
+    let body = Script::of([Act::Send(HEAD.into()), Act::Send(zip[..36].into()), slowly]);
+    assert_ended(
+        asked(body).await,
+        Failure::TooSlow,
+        1800,
+        "a body that is slow",
+    );
 }
 
 /// Guarantee: Bounded
 #[tokio::test(start_paused = true)]
-async fn an_error_whose_text_drips_or_stalls_keeps_its_meaning_and_is_not_waited_for_long() {
-    let head = "HTTP/1.1 503 Oh\r\nContent-Length: 100000\r\n\r\n";
-    for act in [Act::Drip(vec![b'x'; 100_000]), Act::Break(End::Stalled)] {
-        let what = format!("{:.9}", format!("{act:?}"));
-        let script = Script::of([Act::Send(head.into()), act]);
-        assert_ended(asked(script).await, Failure::Passing, 60, &what);
+async fn an_error_whose_text_drips_or_stalls_is_not_waited_for_long_and_counts_as_slow() {
+    for (status, failure) in [
+        ("503 Oh", Failure::TooSlow),
+        ("200 OK", Failure::TooSlow),
+        // What its status alone says stays true.
+        ("401 No", Failure::WrongKey),
+        ("404 No", Failure::Rejected),
+    ] {
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: 100000\r\n\r\n");
+        let begins = || [Act::Send(head.clone().into()), Act::Send(b"<htm".into())];
+        for act in [Act::Drip(vec![b'x'; 100_000]), Act::Break(End::Stalled)] {
+            let what = format!("{status}, {:.9}", format!("{act:?}"));
+            let (got, took) = asked(Script::of(begins().into_iter().chain([act]))).await;
+            let error = got.unwrap_err();
+            assert_eq!(error.failure, failure, "{what}: {error}");
+            let allowed = Duration::from_secs(60)..Duration::from_secs(70);
+            assert!(allowed.contains(&took), "{what}: {took:?}");
+        }
     }
+}
+
+async fn searched(script: Script) -> (Result<Vec<u8>, CallError>, Duration) {
+    let stillness = Stillness::begin();
+    let server = Server::always(Shown::Right.tls(), script).await;
+    let client = client(server.port);
+    let asking = async {
+        let job = job("shop");
+        client
+            .search(&Search::of_nothing(&job))
+            .await
+            .map(|_| Vec::new())
+    };
+    stillness.pass(asking, &server.seen.stalls).await
+}
+
+/// Guarantee: Bounded
+#[tokio::test(start_paused = true)]
+async fn answers_that_only_announce_an_answer_end_by_the_deadline_of_the_head() {
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    let one_a_second = Act::Drip(early.repeat(50).into());
+    assert_ended(
+        asked(Script::of([one_a_second])).await,
+        Failure::TooSlow,
+        205,
+        "1xx, slowly",
+    );
+
+    let stillness = Stillness::begin();
+    let at_once = Script::of([Act::Repeat(early.into(), u64::MAX)]);
+    let server = Server::always(Shown::Right.tls(), at_once).await;
+    let client = client(server.port);
+    let ended = stillness.pass(download(&client), &server.seen.stalls).await;
+    assert_ended(ended, Failure::TooSlow, 205, "1xx without end");
+    // Nobody reads on in the background.
+    let noticed = server.seen.ended.notified();
+    stillness
+        .pass_by(Duration::from_secs(1), noticed, || ())
+        .await;
+}
+
+/// Guarantee: Bounded
+#[tokio::test(start_paused = true)]
+async fn a_search_whose_answer_drips_is_too_slow_after_a_minute() {
+    let drip = Act::Drip(vec![b' '; 100_000]);
+    let ended = searched(Script::of([Act::Send(HEAD.into()), drip])).await;
+    assert_ended(ended, Failure::TooSlow, 60, "a search");
 }

@@ -21,6 +21,8 @@ pub enum Act {
     Send(Vec<u8>),
     /// These bytes, one a second.
     Drip(Vec<u8>),
+    /// These bytes once a second, so many times.
+    Trickle(Vec<u8>, usize),
     /// These bytes, so many times (`u64::MAX` is for ever).
     Repeat(Vec<u8>, u64),
     /// TLS says that this was all, and TCP is closed in good order.
@@ -67,7 +69,7 @@ pub struct Seen {
     pub was_cut: AtomicBool,
     /// Told when a connection has ended, on the client's side too.
     pub ended: Notify,
-    /// Told when a connection stalls, or before each byte that drips.
+    /// Told when a connection stalls, or before each piece that drips.
     pub stalls: Notify,
 }
 
@@ -172,7 +174,11 @@ async fn connection(stream: TcpStream, tls: Arc<ServerConfig>, script: &Script, 
         for act in &script.answer {
             let done = match act {
                 Act::Send(bytes) => send(&mut stream, bytes, seen).await,
-                Act::Drip(bytes) => drip(&mut stream, bytes, seen).await,
+                Act::Drip(bytes) => trickle(&mut stream, bytes.chunks(1), seen).await,
+                Act::Trickle(bytes, times) => {
+                    let pieces = std::iter::repeat_n(bytes.as_slice(), *times);
+                    trickle(&mut stream, pieces, seen).await
+                }
                 Act::Repeat(bytes, times) => repeat(&mut stream, bytes, *times, seen).await,
                 Act::Finish => stream.shutdown().await.is_ok(),
                 Act::Break(how) => return end(stream.into_inner().0, Some(*how), seen).await,
@@ -208,11 +214,15 @@ async fn send(stream: &mut TlsStream<Wire>, bytes: &[u8], seen: &Seen) -> bool {
     sent
 }
 
-async fn drip(stream: &mut TlsStream<Wire>, bytes: &[u8], seen: &Seen) -> bool {
-    for byte in bytes {
+async fn trickle(
+    stream: &mut TlsStream<Wire>,
+    pieces: impl Iterator<Item = &[u8]>,
+    seen: &Seen,
+) -> bool {
+    for piece in pieces {
         seen.stalls.notify_one();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if !send(stream, &[*byte], seen).await {
+        if !send(stream, piece, seen).await {
             return false;
         }
     }

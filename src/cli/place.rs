@@ -1,0 +1,210 @@
+//! What of a configuration only the disk can tell: whether root and state directory are apart, can be written
+//! and have space, and who else may read the keys. It looks, and writes nothing. Carries *Its own*,
+//! *Suspicious* and *Candid*.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+
+use super::print::bytes;
+use crate::archive::store::free_bytes;
+use crate::config::{Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart};
+use crate::durable::advice;
+
+/// Bits of a mode.
+const READ_BY_GROUP: u32 = 0o040;
+const READ_BY_OTHERS: u32 = 0o004;
+const SEARCH_BY_OTHERS: u32 = 0o001;
+const SEARCH_BY_ANY_BUT_THE_OWNER: u32 = 0o011;
+
+/// What is wrong.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// What the configuration must not say: nothing is archived with it.
+    pub(super) refused: Vec<Problem>,
+    /// What would keep this user from archiving now.
+    pub(super) unusable: Vec<Problem>,
+    /// What may be meant.
+    pub(super) warned: Vec<Problem>,
+}
+
+impl Findings {
+    /// Looks at everything that the configuration names.
+    pub(super) fn of(config: &Config, environment: &Environment) -> Self {
+        let mut found = Self::default();
+        found.look_at_keys(config, environment);
+        let lines = config.lines;
+        let [root, state] = [&config.archive.root, &config.state_dir].map(|path| real(path));
+        if let Some((key, what)) = apart(&root, &state) {
+            let line = if key == ROOT {
+                lines.root
+            } else {
+                lines.state_dir
+            };
+            let [root, state] = [root, state].map(|path| path.display().to_string());
+            let message = format!("{what} (they lead to {root} and {state})");
+            found.refused.push(problem(line.0, named(key), message));
+        }
+        let least = config.archive.min_free_space;
+        for (key, line, path) in [
+            (ROOT, lines.root, &config.archive.root),
+            (STATE, lines.state_dir, &config.state_dir),
+        ] {
+            let unusable = can_be_written(path).and_then(|()| has_space(path, least));
+            if let Err(message) = unusable {
+                found.unusable.push(problem(line.0, named(key), message));
+            }
+        }
+        found
+    }
+
+    fn look_at_keys(&mut self, config: &Config, environment: &Environment) {
+        for (name, configured) in &config.accounts {
+            let files = configured.keys.files(environment);
+            let keys = ["access_key", "secret_key"]
+                .into_iter()
+                .zip(configured.key_lines);
+            for ((key, line), file) in keys.zip(files) {
+                // What can't be looked at is told when it is read.
+                let known = file.and_then(|file| mode(&file).map(|mode| (file, mode)));
+                let Some((file, mode)) = known else { continue };
+                let shown = file.display();
+                let key = format!("account.{name}.{key}");
+                if mode & READ_BY_OTHERS != 0 && is_reached(&file, SEARCH_BY_OTHERS) {
+                    let message = format!(
+                        "everybody on this machine can read {shown} (mode {mode:03o}); take that away \
+                         with `chmod 600 {shown}`, and change the key at the portal if others were \
+                         logged in"
+                    );
+                    self.refused.push(problem(line.0, key, message));
+                } else if mode & READ_BY_GROUP != 0
+                    && is_reached(&file, SEARCH_BY_ANY_BUT_THE_OWNER)
+                    && !is_credential(&file, environment)
+                {
+                    let message = format!(
+                        "the group of {shown} can read it (mode {mode:03o}); unless that is meant, `chmod \
+                         600 {shown}`"
+                    );
+                    self.warned.push(problem(line.0, key, message));
+                }
+            }
+        }
+    }
+}
+
+/// Problems as a wrong configuration tells them; `None` where there is none.
+pub(super) fn told(path: &Path, problems: Vec<Problem>) -> Option<ConfigError> {
+    let problems = Problems::of(problems)?;
+    let path = path.to_owned();
+    Some(ConfigError::Wrong { path, problems })
+}
+
+fn problem(line: usize, key: String, message: String) -> Problem {
+    Problem {
+        line,
+        key: Some(key),
+        message,
+    }
+}
+
+fn named((table, key): (&str, &str)) -> String {
+    format!("{table}.{key}")
+}
+
+/// Where a path leads, through symbolic links and `..`, also where its end does not exist yet.
+fn real(path: &Path) -> PathBuf {
+    let mut real = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(real.pop()),
+            Component::CurDir => {}
+            part => real.push(part),
+        }
+        if let Ok(found) = fs::canonicalize(&real) {
+            real = found;
+        }
+    }
+    real
+}
+
+/// The path, or the nearest above it that exists.
+fn existing(path: &Path) -> &Path {
+    let mut above = path.ancestors();
+    above
+        .find(|path| fs::metadata(path).is_ok())
+        .unwrap_or_else(|| Path::new("/"))
+}
+
+/// Whether this process may make files there, and the directory itself where it does not exist yet.
+fn can_be_written(path: &Path) -> Result<(), String> {
+    let found = existing(path);
+    let (place, user) = (found.display(), this_user());
+    if !fs::metadata(found).is_ok_and(|found| found.is_dir()) {
+        return Err(format!("{place} is a file; name a directory"));
+    }
+    let may = accessat(
+        CWD,
+        found,
+        Access::WRITE_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    );
+    may.map_err(|errno| {
+        let error = io::Error::from(errno);
+        let what = match found == path {
+            true => format!("{place} can't be written"),
+            false => format!("it can't be made in {place}"),
+        };
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => format!(
+                "{what} by this user ({user}); run this as the user that archives, or give that user the \
+                 directory: `install -d -o USER -m 750 {}`",
+                path.display()
+            ),
+            _ => format!("{what}: {error}{}", advice(&error)),
+        }
+    })
+}
+
+fn has_space(path: &Path, least: u64) -> Result<(), String> {
+    match free_bytes(existing(path)) {
+        Ok(free) if free < least => Err(format!(
+            "{} are free there, and archive.min_free_space is {}, so nothing would be begun; free some space, \
+             or lower it",
+            bytes(free),
+            bytes(least)
+        )),
+        // Where the file system does not say, the archiver goes by what it answers to a write.
+        _ => Ok(()),
+    }
+}
+
+fn mode(file: &Path) -> Option<u32> {
+    Some(fs::metadata(file).ok()?.permissions().mode() & 0o777)
+}
+
+/// Whether somebody may come as far as the file, through folders that each have one of these bits.
+fn is_reached(file: &Path, bits: u32) -> bool {
+    let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    real.ancestors()
+        .skip(1)
+        .all(|folder| mode(folder).is_none_or(|mode| mode & bits != 0))
+}
+
+/// Whether systemd has put it there for this process: it lets the service's user in by an access list, which
+/// shows as the group's permission.
+fn is_credential(file: &Path, environment: &Environment) -> bool {
+    let directory = environment.credentials_directory();
+    directory.is_some_and(|directory: &OsStr| file.starts_with(directory))
+}
+
+/// Who runs this, by its effective id.
+fn this_user() -> String {
+    fs::metadata("/proc/self").map_or_else(
+        |_| "unknown".to_owned(),
+        |found| format!("uid {}", std::os::unix::fs::MetadataExt::uid(&found)),
+    )
+}
