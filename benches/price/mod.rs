@@ -367,6 +367,7 @@ fn job(account: AccountName, cross_check: CrossCheck) -> Job {
         count: COUNT,
         limit: LIMIT,
         records_zone: None,
+        succeeds: None,
         enabled: true,
     }
 }

@@ -60,6 +60,7 @@ fn ask(replay: &Replay, lines: &[Line]) {
                 }
             }
             Event::Missing(_)
+            | Event::Job(_)
             | Event::Acknowledged(_)
             | Event::Rechecked(_)
             | Event::Confirmed(_)

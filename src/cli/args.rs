@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(
     version,
     after_help = "Exit codes: 0 done; 1 something is not archived, not intact or not reachable; \
-                  2 usage or configuration; 3 another instance holds the state directory."
+                  2 usage or configuration; 3 another instance holds the state directory; 4 damage: bytes, names or chain are not what was \
+                  archived."
 )]
 pub(super) struct Args {
     /// The configuration

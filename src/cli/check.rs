@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
+use super::lineage::Lineage;
 use super::live::{Answering, Finding, Live, Scratch};
 use super::place::{Findings, told};
 use super::print::{count, print};
@@ -19,6 +20,7 @@ use crate::domain::job::ToBound;
 pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
     let config = context.config()?;
     look_at_places(context, &config)?;
+    look_at_lineage(&config)?;
     print(&format!(
         "{} is valid: {}, {}; archive in {}\n",
         context.args.config.display(),
@@ -38,6 +40,22 @@ pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
         ask_live(context, &config)
     } else {
         Ok(())
+    }
+}
+
+/// Says what the ledgers tell of the jobs.
+fn look_at_lineage(config: &Config) -> Result<(), Stop> {
+    let Lineage { refused, warned } = Lineage::of(config);
+    for warned in warned {
+        print(&format!("{warned}\n"))?;
+    }
+    let told: Vec<String> = refused
+        .into_iter()
+        .map(|(job, why)| format!("job.{job}: {why}"))
+        .collect();
+    match told.is_empty() {
+        true => Ok(()),
+        false => Err(Stop::usage(&told.join("\n"))),
     }
 }
 

@@ -27,6 +27,14 @@ impl Stop {
         }
     }
 
+    /// 4: bytes, names or chain are not what was archived; the output says which.
+    pub(super) const fn damaged() -> Self {
+        Self {
+            code: 4,
+            message: None,
+        }
+    }
+
     /// 2: usage or configuration.
     pub(super) fn usage(why: &dyn Display) -> Self {
         Self {

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod exit;
 mod identity;
+mod lineage;
 mod live;
 mod logging;
 mod place;
@@ -63,7 +64,10 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn config(&self) -> Result<Config, Stop> {
-        Config::load(&self.args.config, self.clock.now()).map_err(|error| Stop::usage(&error))
+        let config = Config::load(&self.args.config, self.clock.now());
+        let mut config = config.map_err(|error| Stop::usage(&error))?;
+        lineage::resolve(&mut config);
+        Ok(config)
     }
 
     fn environment() -> Environment {

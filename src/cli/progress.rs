@@ -53,6 +53,17 @@ impl Terminal {
         bar
     }
 
+    /// A bar of `length` bytes with a name in front.
+    #[must_use]
+    pub(super) fn bar_of_bytes(&self, name: &str, length: u64) -> ProgressBar {
+        let bar = self.bar(name, length);
+        let template = "{msg:20!} [{bar:30}] {binary_bytes}/{binary_total_bytes} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar
+    }
+
     /// Removes all bars.
     pub(super) fn clear(&self) {
         // Only the terminal itself can fail here, and then there is nothing left to clear.

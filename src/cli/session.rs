@@ -10,6 +10,7 @@ use strsim::normalized_damerau_levenshtein;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
+use super::lineage::Lineage;
 use super::place::{Findings, told};
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
@@ -93,10 +94,15 @@ impl Session {
                 tracing::warn!(%account, "{error}");
             }
         }
+        let lineage = Lineage::of(config);
+        for warned in &lineage.warned {
+            tracing::warn!("{warned}");
+        }
         let mut runners = Vec::new();
         let mut broken = 0;
         for job in jobs.iter().filter(|job| job.enabled) {
-            let runner = match clients.ready.get(&job.account) {
+            let client = clients.ready.get(&job.account);
+            let runner = match client.filter(|_| !lineage.refused.contains_key(&job.name)) {
                 Some(client) => JobRunner::open(
                     Arc::new(job.clone()),
                     Arc::clone(client),
@@ -106,11 +112,11 @@ impl Session {
                     Arc::clone(progress),
                 )
                 .map_err(|error| error.to_string()),
-                None => Err(clients
-                    .broken
-                    .get(&job.account)
-                    .cloned()
-                    .unwrap_or_default()),
+                None => {
+                    let why = lineage.refused.get(&job.name);
+                    let why = why.or_else(|| clients.broken.get(&job.account));
+                    Err(why.cloned().unwrap_or_default())
+                }
             };
             match runner {
                 Ok(runner) => runners.push(runner),

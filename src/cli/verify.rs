@@ -9,17 +9,18 @@ use serde::Serialize;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
-use super::print::{bytes, count, grouped, print, print_json};
+use super::print::{at_least, bytes, count, grouped, print, print_json};
 use super::session::{chosen, store};
 use super::status::retired;
 use crate::archive::recorded::Recorded;
 use crate::archive::verify::{Finding, JobReport, Known, Owner, Problem, against, copy};
 use crate::config::Config;
-use crate::domain::job::JobName;
+use crate::domain::job::{Job, JobName};
+use crate::domain::plan::{plan, reach};
 use crate::domain::span::{Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::folders::Folders;
-use crate::ledger::{Ledger, acknowledgement};
+use crate::ledger::{Ledger, LedgerError, acknowledgement};
 use crate::printable;
 
 /// Verifies the jobs named, or all, or the copy in `dir`.
@@ -44,12 +45,12 @@ pub(super) fn verify(
                 .iter()
                 .map(|job| Subject {
                     name: job.name.clone(),
-                    known: Some((job.project_id, job.since)),
+                    job: Some(job.clone()),
                 })
                 .collect();
             if names.is_empty() {
                 let gone = retired(&config).map_err(|error| Stop::failed(error.to_string()))?;
-                subjects.extend(gone.into_iter().map(|name| Subject { name, known: None }));
+                subjects.extend(gone.into_iter().map(|name| Subject { name, job: None }));
             }
             subjects
                 .iter()
@@ -58,16 +59,46 @@ pub(super) fn verify(
         }
     };
     context.terminal.clear();
-    let intact = verified.iter().all(Verified::is_intact);
+    let verdict = verified.iter().map(Verified::verdict).max();
+    let verdict = verdict.unwrap_or(Verdict::Intact);
     if json {
         print_json(&Report {
-            intact,
+            intact: verdict == Verdict::Intact,
+            verdict,
             jobs: &verified,
         })?;
     } else {
-        print(&verified.iter().map(listing).collect::<String>())?;
+        let now = context.clock.now();
+        let all = verified.iter().map(|one| listing(one, dir.is_some(), now));
+        print(&all.collect::<String>())?;
     }
-    if intact { Ok(()) } else { Err(Stop::told()) }
+    match verdict {
+        Verdict::Intact => Ok(()),
+        Verdict::Incomplete => Err(Stop::told()),
+        Verdict::Damaged => Err(Stop::damaged()),
+    }
+}
+
+/// What `verify` comes to, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// All is there as it was archived, and known to be complete.
+    Intact,
+    /// What is there is as it was archived; something is missing, not certain, or could not be read.
+    Incomplete,
+    /// Bytes, names or chain are not what was archived.
+    Damaged,
+}
+
+impl Verdict {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Intact => "INTACT",
+            Self::Incomplete => "INCOMPLETE",
+            Self::Damaged => "DAMAGED",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -75,12 +106,16 @@ struct Report<'a> {
     /// Whether nothing is missing, changed or added, there is no gap, and nothing is truncated or
     /// unproven but what is acknowledged.
     intact: bool,
+    verdict: Verdict,
     jobs: &'a [Verified],
 }
 
 /// What was found of one job, and what of it the operator knows.
 #[derive(Serialize)]
 struct Verified {
+    verdict: Verdict,
+    /// Windows that are due now; 0 of a copy, of which that is not known.
+    due: u64,
     #[serde(flatten)]
     found: JobReport,
     /// The folders among the truncated and unproven ones that are acknowledged; left out while there
@@ -91,33 +126,36 @@ struct Verified {
 
 impl From<JobReport> for Verified {
     fn from(found: JobReport) -> Self {
-        Self {
-            found,
-            acknowledged: BTreeSet::new(),
-        }
+        Self::of(found, 0, &BTreeSet::new())
     }
 }
 
 impl Verified {
-    /// What was found, of which the operator knows what lies in the folders that are `known`.
-    fn of(found: JobReport, known: &BTreeSet<&str>) -> Self {
-        let incomplete = found.truncated.iter().chain(&found.unproven);
+    /// What was found beside `due` windows, of which the operator knows what lies in the folders that are
+    /// `known`.
+    fn of(found: JobReport, due: u64, known: &BTreeSet<&str>) -> Self {
+        let incomplete = || found.truncated.iter().chain(&found.unproven);
+        let acknowledged: BTreeSet<String> = incomplete()
+            .filter(|folder| known.contains(folder.as_str()))
+            .cloned()
+            .collect();
+        let mut uncertain = incomplete().filter(|folder| !acknowledged.contains(*folder));
+        let is_whole = found.findings.is_empty() && found.gaps.is_empty() && due == 0;
+        let verdict = match is_whole && uncertain.next().is_none() {
+            _ if found.is_damaged() => Verdict::Damaged,
+            true => Verdict::Intact,
+            false => Verdict::Incomplete,
+        };
         Self {
-            acknowledged: incomplete
-                .filter(|folder| known.contains(folder.as_str()))
-                .cloned()
-                .collect(),
+            verdict,
+            due,
+            acknowledged,
             found,
         }
     }
 
-    /// Whether everything is proven, but for what is acknowledged.
-    fn is_intact(&self) -> bool {
-        let report = &self.found;
-        let mut incomplete = report.truncated.iter().chain(&report.unproven);
-        let is_known = |folder: &String| self.acknowledged.contains(folder);
-        let is_unchanged = report.findings.is_empty() && report.gaps.is_empty();
-        report.is_proven() || (is_unchanged && incomplete.all(is_known))
+    const fn verdict(&self) -> Verdict {
+        self.verdict
     }
 }
 
@@ -140,7 +178,7 @@ struct Subject {
     name: JobName,
     /// Its project and its beginning, where the config says them. One that the config has no more begins at
     /// its first folder.
-    known: Option<(i64, UtcMs)>,
+    job: Option<Job>,
 }
 
 fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Verified {
@@ -152,7 +190,10 @@ fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Veri
             .into_iter()
             .map(|(_, folder)| folder)
             .collect::<Vec<_>>(),
-        Err(error) => return unreadable(job, &store.root().display(), &error).into(),
+        Err(error) => {
+            let problem = Problem::Unreadable(error.to_string());
+            return unreadable(job, &store.root().display(), problem).into();
+        }
     };
     let mut folders = Folders::default();
     let replay = Ledger::read(&config.state_dir, job, |line| folders.take(line));
@@ -163,16 +204,22 @@ fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Veri
             replay
         }
         Err(error) => {
-            return unreadable(job, &file.display(), &error).into();
+            let problem = match error {
+                LedgerError::Newer { .. } => Problem::Newer(error.to_string()),
+                error => Problem::Unreadable(error.to_string()),
+            };
+            return unreadable(job, &file.display(), problem).into();
         }
     };
     // A lost span is a gap until it is acknowledged.
     let accounted = replay.accounted();
     let recorded = folders.recorded();
     let first = || replay.coverage.spans().next().map(Span::from);
-    let (project_id, since) = subject.known.unzip();
+    let known = subject.job.as_ref().map(|job| (job.project_id, job.since));
+    let (project_id, since) = known.unzip();
     let since = since.or_else(first).unwrap_or(UtcMs(0));
-    let bar = context.terminal.bar(job.as_str(), recorded.len() as u64);
+    let total = recorded.iter().map(|known| known.archived.bytes).sum();
+    let bar = context.terminal.bar_of_bytes(job.as_str(), total);
     let owner = Owner {
         job: job.as_str(),
         project_id,
@@ -182,8 +229,8 @@ fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Veri
         breaks: folders.breaks(),
         coverage: &accounted,
     };
-    let mut report = against::verify(&store, (owner, since), &published, known, &mut || {
-        bar.inc(1)
+    let mut report = against::verify(&store, (owner, since), &published, known, &mut |bytes| {
+        bar.inc(bytes)
     });
     // What was archived before `since`, and is gone.
     let owed = replay.missing.spans();
@@ -193,11 +240,15 @@ fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Veri
     let is_known = |known: &&Recorded| replay.incomplete.is_acknowledged(known.archived.window);
     let known = recorded.iter().filter(is_known);
     let folders = known.map(|known| known.archived.folder.as_str());
-    Verified::of(report, &folders.collect())
+    let now = context.clock.now();
+    let due = subject.job.as_ref().map_or(0, |job| {
+        let closed = replay.closed(reach(now, job));
+        plan(now, &closed, &replay.missing.spans(), job).len() as u64
+    });
+    Verified::of(report, due, &folders.collect())
 }
 
-fn unreadable(job: &JobName, file: &dyn Display, why: &dyn Display) -> JobReport {
-    let problem = Problem::Unreadable(why.to_string());
+fn unreadable(job: &JobName, file: &dyn Display, problem: Problem) -> JobReport {
     let finding = Finding {
         folder: String::new(),
         file: Some(file.to_string()),
@@ -210,20 +261,32 @@ fn unreadable(job: &JobName, file: &dyn Display, why: &dyn Display) -> JobReport
     }
 }
 
-fn listing(verified: &Verified) -> String {
-    let verdict = match verified.is_intact() {
-        true => "intact",
-        false => "NOT INTACT",
-    };
+fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
     let report = &verified.found;
     let mut text = format!(
-        "{}: {verdict}: {}, {}, {}, {} re-hashed\n",
+        "{}: {}: {}, {}, {}, {} re-hashed\n",
         report.job,
+        verified.verdict.words(),
         count(report.windows, "window"),
         count(report.records, "record"),
         count(report.files, "file"),
         bytes(report.bytes),
     );
+    if let (Some(from), Some(until)) = (report.from_ms, report.until_ms) {
+        text += &format!("  from {from} until {until}");
+        let since = now.since(until);
+        text += &match (is_copy, verified.due) {
+            (true, _) => "; what should have come after can't be known from a copy\n".to_owned(),
+            (false, 0) => format!(", {} ago\n", at_least(since)),
+            (false, due) => format!(", {} ago; {} due\n", at_least(since), count(due, "window")),
+        };
+    }
+    if let Some(newest) = &report.newest_manifest {
+        text += &format!("  newest manifest {newest}\n");
+    }
+    if let Some(folder) = &report.begins_elsewhere {
+        text += &format!("  begins with {folder}, which follows a manifest that is elsewhere\n");
+    }
     if report.superseded > 0 {
         text += &format!(
             "  {} of these folders {} superseded by a later one of the same window\n",

@@ -23,10 +23,11 @@ mod values;
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
 /// `[defaults]` too.
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 19] = [
     "name",
     "project_key",
     "project_id",
+    "succeeds",
     "account",
     "since",
     "schedule",
@@ -45,7 +46,7 @@ pub(super) const KEYS: [&str; 18] = [
 ];
 
 /// How many of [`KEYS`] can't stand in `[defaults]`.
-const OWN_KEYS: usize = 3;
+const OWN_KEYS: usize = 4;
 
 /// The service's own bounds (`ELSA-API.md`, *One call*).
 const MOST_COUNT: i64 = 200_000;
@@ -137,6 +138,10 @@ fn job(
     let hint = "give the project's number, like 16706";
     let number = |value: &DeValue<'_>| integer(value, 0..=i64::MAX);
     let project_id = table.required("project_id", hint, report, number);
+    let mut succeeds = None;
+    table.overlay("succeeds", &mut succeeds, report, |value| {
+        self::name(value).map(Some)
+    });
     settings.overlay(table, context, report);
 
     let says = |key| table.has(key) || defaults.has(key);
@@ -149,7 +154,8 @@ fn job(
     {
         table.missing("account", &message, report);
     }
-    settings.job(name?, project_key?, project_id?, context.zone)
+    let job = settings.job(name?, project_key?, project_id?, context.zone)?;
+    Some(Job { succeeds, ..job })
 }
 
 /// The job's table, called by the job's name in messages where that is right.
@@ -336,6 +342,7 @@ impl Settings {
             count: self.count,
             limit: self.limit,
             records_zone: self.records_zone,
+            succeeds: None,
             enabled: self.enabled,
         })
     }

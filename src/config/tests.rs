@@ -84,6 +84,7 @@ fn the_example_means_what_the_contract_says() {
         count: 200_000,
         limit: 1000,
         records_zone: None,
+        succeeds: None,
         enabled: true,
     };
     assert_eq!(config.jobs, [job]);

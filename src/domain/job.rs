@@ -49,13 +49,15 @@ pub struct Job {
     pub limit: u32,
     /// The zone of a `logTime` that has no offset, if the operator has set it.
     pub records_zone: Option<Zone>,
+    /// The job, no longer in the config, that this one goes on from.
+    pub succeeds: Option<JobName>,
     /// Whether the job runs at all.
     pub enabled: bool,
 }
 
 /// A job's name: 1 to 64 characters of `a-z`, `0-9`, `.`, `_` and `-`, not beginning with a dot
 /// (collectors skip such folders) or a dash (other programs would take it for an option).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobName(String);
 

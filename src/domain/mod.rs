@@ -24,6 +24,7 @@ pub mod retry;
 pub mod schedule;
 pub mod second_opinion;
 pub mod secret;
+pub mod settings;
 pub mod span;
 pub(crate) mod split;
 pub mod window;

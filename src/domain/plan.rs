@@ -112,6 +112,7 @@ pub(crate) mod tests {
             count: 200_000,
             limit: 1000,
             records_zone: None,
+            succeeds: None,
             enabled: true,
         }
     }

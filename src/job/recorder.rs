@@ -13,6 +13,7 @@ use crate::domain::failures::{Failed, Task};
 use crate::domain::job::{Job, JobName};
 use crate::domain::queue::Work;
 use crate::domain::second_opinion::Way;
+use crate::domain::settings::{Settings, Verdict};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::elsa::client::Client;
@@ -297,4 +298,23 @@ pub(super) fn take_over(
         }
     }
     Ok(())
+}
+
+/// Records the settings of a job, where the ledger does not know them yet.
+pub(super) fn note_settings(ledger: &mut Ledger, job: &Job, endpoint: String) {
+    let settings = Settings::of(job, endpoint);
+    let known = ledger.replay().settings.as_ref();
+    match settings.beside(known) {
+        // Another project is refused before a job runs.
+        Verdict::Same | Verdict::AnotherProject(_) => {}
+        Verdict::Recorded(changes) => {
+            for change in changes {
+                tracing::warn!(job = %job.name, "the job's settings have changed: {change}");
+            }
+            if let Err(error) = ledger.record_settings(settings) {
+                // The next start tries again.
+                tracing::warn!(job = %job.name, "{error}");
+            }
+        }
+    }
 }

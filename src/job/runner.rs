@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use turn::Looks;
 
 use super::executor::{Ended, Executor, Found, Landed, Start};
-use super::recorder::{Done, Recorder};
+use super::recorder::{self, Done, Recorder};
 use super::service_time::ServiceTime;
 use super::suspects::Suspects;
 use super::view::View;
@@ -62,7 +62,8 @@ impl JobRunner {
         shared: Arc<Shared>,
         progress: Arc<dyn Progress>,
     ) -> Result<Self, LedgerError> {
-        let ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
+        let mut ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
+        recorder::note_settings(&mut ledger, &job, client.endpoint().to_string());
         let learnt = Learnt {
             search: Calibration::of(ledger.replay().search_agreed),
             inclusive_at: ledger.replay().inclusive_at,

@@ -20,6 +20,7 @@ use crate::domain::failures::Failures;
 use crate::domain::incomplete::Recorded;
 use crate::domain::recheck::{Asked, Lateness};
 use crate::domain::second_opinion::{ConfirmedWindows, Way};
+use crate::domain::settings::Settings;
 use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError};
@@ -28,7 +29,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 8;
+const SCHEMA: u32 = 9;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -60,6 +61,7 @@ struct Stored {
     revisions: Vec<(UtcMs, UtcMs, u32)>,
     missing: Vec<(UtcMs, UtcMs, Supersedes)>,
     last_folder: Option<String>,
+    settings: Option<Settings>,
     lateness: (u64, u64, u64, Millis, Millis),
 }
 
@@ -184,6 +186,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
             .map(|(window, before)| (window.from(), window.to(), before.clone()))
             .collect(),
         last_folder: replay.last_folder.clone(),
+        settings: replay.settings.clone(),
         lateness: (
             replay.lateness.rechecked,
             replay.lateness.changed,
@@ -287,6 +290,7 @@ impl Stored {
                 .gone(Window::of(Span::new(from, to)?), before);
         }
         replay.last_folder = self.last_folder;
+        replay.settings = self.settings;
         let (rechecked, changed, records, over, until) = self.lateness;
         replay.lateness = Lateness {
             rechecked,

@@ -16,6 +16,7 @@ mod newer;
 pub(crate) mod rebuilt;
 pub mod replay;
 pub(crate) mod reserve;
+mod settings;
 mod torn;
 pub(crate) mod untold;
 
@@ -31,6 +32,7 @@ use crate::archive::recorded::Recorded;
 use crate::clock::Clock;
 use crate::domain::failures::Failed;
 use crate::domain::job::JobName;
+use crate::domain::settings::Settings;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
@@ -174,6 +176,14 @@ impl Ledger {
     /// When it can't be written.
     pub(crate) fn record_rebuilt(&mut self, rebuilt: Rebuilt) -> Result<(), LedgerError> {
         self.append(Event::Rebuilt(rebuilt))
+    }
+
+    /// Records the settings under which the job archives from here on.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn record_settings(&mut self, settings: Settings) -> Result<(), LedgerError> {
+        self.append(Event::Job(Box::new(settings)))
     }
 
     /// Records that a window could not be archived.

@@ -5,14 +5,14 @@ use std::io::{self, BufRead};
 
 use serde_json::{Map, Value};
 
-use super::line::EVENTS;
+use super::line::{EVENTS, Fault};
 use super::lines::LONGEST_LINE;
 use crate::digest::Digest;
 use crate::printable::printable;
 
 /// What a newer version may have meant by a line that can't be read because of `error`; `None` where
 /// nothing speaks for one.
-pub(super) fn meant(json: &[u8], error: &serde_json::Error) -> Option<String> {
+fn meant(json: &[u8], error: &serde_json::Error) -> Option<String> {
     let fields: Map<String, Value> = serde_json::from_slice(json).ok()?;
     let event = fields.get("event")?.as_str()?;
     if !EVENTS.contains(&event) {
@@ -26,6 +26,18 @@ pub(super) fn meant(json: &[u8], error: &serde_json::Error) -> Option<String> {
             printable(&error)
         )
     })
+}
+
+/// Why a line can't be read, where reading it failed with `error`.
+pub(super) fn fault(json: &[u8], error: &serde_json::Error) -> Fault {
+    match meant(json, error) {
+        Some(what) => Fault::Newer(what),
+        // The library repeats what it has read.
+        None => Fault::Wrong(format!(
+            "it can't be read: {}",
+            printable(&error.to_string())
+        )),
+    }
 }
 
 /// What is said of an event that this version does not know.

@@ -20,6 +20,7 @@ use crate::domain::incomplete::Incomplete;
 use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
 use crate::domain::second_opinion::{ConfirmedWindows, Way};
+use crate::domain::settings::Settings;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::estimate::Estimator;
 use crate::domain::window::{FolderName, Window};
@@ -55,6 +56,8 @@ pub struct Replay {
     pub revisions: BTreeMap<Window, u32>,
     /// Windows whose folder is missing and that are not archived since, and what was there.
     pub missing: Missing,
+    /// Under which settings the job archives; `None` where only an older version wrote.
+    pub settings: Option<Settings>,
     /// The folder recorded last, relative to the archive's root; `None` once it is missing.
     pub last_folder: Option<String>,
     /// The window archived last, and when; not one that was published anew.
@@ -148,6 +151,7 @@ impl Replay {
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
             Event::Missing(missing) => self.missing(&missing.archived, line.at),
             Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
+            Event::Job(settings) => self.settings = Some((**settings).clone()),
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
@@ -291,8 +295,8 @@ impl Replay {
         self.recheck_failures.remove(&archived.window);
     }
 
-    /// Takes an acknowledgement that the ledger does not say yet into account: the operator knows of
-    /// what is lost before `until`, and of what was recorded `truncated` or `unproven` up to then.
+    /// Takes an acknowledgement into account that the ledger does not say yet: of what is lost before
+    /// `until`, and of what was recorded `truncated` or `unproven` up to then.
     pub(crate) fn acknowledge_until(&mut self, until: UtcMs) {
         if let Some(span) = Span::new(UtcMs(i64::MIN), until) {
             self.losses.acknowledge(span);
@@ -330,8 +334,7 @@ impl Replay {
             .map(|(_, failures)| (failures.message.as_str(), failures.last))
     }
 
-    /// The spans that are lost: recorded so, and not archived since; with each, whether it
-    /// is acknowledged.
+    /// The spans that are lost, and not archived since; with each, whether it is acknowledged.
     #[must_use]
     pub fn lost(&self) -> Vec<(Span, bool)> {
         self.losses.without(&self.coverage)
@@ -365,14 +368,13 @@ impl Replay {
         self.losses.accounted(&self.coverage)
     }
 
-    /// Whether a span is the concern of a job: it lies after `since`, or was archived and is missing.
+    /// Whether a span is the concern of a job: after `since`, or archived and missing.
     #[must_use]
     pub fn concerns(&self, span: Span, job: &Job) -> bool {
         span.to() > job.since || self.missing.has(span)
     }
 
-    /// What need not be asked for: what is archived, and what was lost and ends before `reach`,
-    /// before which the service keeps nothing; `None` when that is not known.
+    /// What need not be asked for: what is archived, and what is lost and ends before `reach`.
     #[must_use]
     pub fn closed(&self, reach: Option<UtcMs>) -> Coverage {
         self.losses.closed(&self.coverage, reach)

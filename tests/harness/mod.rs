@@ -198,8 +198,15 @@ impl World {
         self.state.join(format!("{job}.ledger.jsonl"))
     }
 
-    /// The lines of a job's ledger.
+    /// The lines of a job's ledger, but those that say its settings.
     pub fn ledger_lines(&self, job: &str) -> Vec<Value> {
+        let mut lines = self.all_ledger_lines(job);
+        lines.retain(|line| line["event"] != "job");
+        lines
+    }
+
+    /// All lines of a job's ledger.
+    pub fn all_ledger_lines(&self, job: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.ledger(job)).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -212,7 +219,8 @@ impl World {
         let mut older = String::new();
         for line in fs::read_to_string(self.ledger(job)).unwrap().lines() {
             let fields: Value = serde_json::from_str(line).unwrap();
-            let settled = UtcMs(fields["to_ms"].as_i64().unwrap() + due.settle_s * 1000);
+            let to = fields["to_ms"].as_i64().unwrap_or(due.since().0);
+            let settled = UtcMs(to + due.settle_s * 1000);
             let at = fields["at"].as_str().unwrap();
             let mut line = line.replacen(at, &settled.to_string(), 1);
             if let (Some(old), Some(new)) = (fields["prev"].as_str(), previous) {

@@ -37,7 +37,7 @@ async fn an_unproven_window_that_is_known_is_red_no_longer_and_the_next_one_is_r
     world.once().exits(1);
     let red = world.run(&["status"]).exits(1);
     red.prints("status_before_ack").shows("status --ack shop");
-    world.run(&["verify"]).exits(1).shows("NOT INTACT");
+    world.run(&["verify"]).exits(1).shows("INCOMPLETE");
     assert_eq!(world.status("shop")["acknowledged"], Value::Null);
 
     // At once, before the ledger says so; the number is still told.

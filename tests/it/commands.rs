@@ -200,7 +200,7 @@ async fn the_demo_shows_the_whole_thing_without_an_account() {
             "{ran:#?}"
         );
     }
-    let ran = ran.prints("demo").shows("intact");
+    let ran = ran.prints("demo").shows("INTACT");
     assert!(!ran.stdout.contains("DIFFER"), "{ran:#?}");
     let archive = dir.join("archive").display().to_string();
     world.run(&["verify", &archive]).exits(0);

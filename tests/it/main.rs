@@ -39,6 +39,7 @@ mod honest;
 mod hostile;
 mod identity;
 mod leaving_out;
+mod lineage;
 mod loss;
 mod network;
 mod outage;

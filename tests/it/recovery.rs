@@ -89,14 +89,14 @@ async fn a_ledger_damaged_in_the_middle_stops_its_job_alone_and_says_how_to_rebu
     fs::write(world.ledger("shop"), &damaged).unwrap();
     world.configure(&[Job::new("shop", &due), Job::new("other", &due)]);
 
-    world.once().exits(1).says("line 2").says("rebuilt");
+    world.once().exits(1).says("line 3").says("rebuilt");
     assert_eq!(fs::read_to_string(world.ledger("shop")).unwrap(), damaged);
     assert!(world.requests("shop").is_empty());
     world.assert_archived("other", &due.windows);
     world
         .run(&["verify", "--job", "shop"])
-        .exits(1)
-        .shows("line 2");
+        .exits(4)
+        .shows("line 3");
     let status = world.status("shop");
     assert!(
         status["last_error"]["message"]
@@ -151,7 +151,7 @@ async fn a_lost_folder_is_reported_and_not_silently_archived_anew() {
     assert!(!lost.path.exists());
     world
         .run(&["verify"])
-        .exits(1)
+        .exits(4)
         .shows(&lost.name)
         .shows("is missing");
 }

@@ -72,10 +72,10 @@ fn assert_made_good(world: &World, windows: &[Span]) {
         world.assert_holds_the_truth("shop", folder);
         folder.assert_sums_pass();
     }
-    world.run(&["verify"]).exits(0).shows("intact");
+    world.run(&["verify"]).exits(0).shows("INTACT");
     world.run(&["status"]).exits(0);
     let copy = world.root().display().to_string();
-    world.run(&["verify", &copy]).exits(0).shows("intact");
+    world.run(&["verify", &copy]).exits(0).shows("INTACT");
 }
 
 /// The events of the ledger.
@@ -93,7 +93,7 @@ async fn a_missing_folder_is_due_again_once_that_is_confirmed() {
     let world = archived(&due).await;
     let gone = world.folders("shop").swap_remove(1);
     fs::remove_dir_all(&gone.path).unwrap();
-    world.run(&["verify"]).exits(1).shows("is missing");
+    world.run(&["verify"]).exits(4).shows("is missing");
     repaired(
         &world,
         &["1 folder missing", &gone.name, "would be due again"],

@@ -22,7 +22,7 @@ async fn a_retired_job_is_listed_and_verified() {
     );
     assert_eq!(status["covered_until_ms"], due.whole().to().0);
     assert_eq!(world.status("site")["retired"], false);
-    world.run(&["verify"]).exits(0).shows("shop: intact");
+    world.run(&["verify"]).exits(0).shows("shop: INTACT");
     // What is damaged in it is found all the same.
     let folder = world.folders("shop").remove(1);
     fs::write(files_below(&folder.path.join("part-0001")).remove(0), "[]").unwrap();

@@ -17,7 +17,7 @@ async fn archived() -> (World, Folder) {
     world
         .run(&["verify"])
         .exits(0)
-        .shows("shop: intact: 4 windows");
+        .shows("shop: INTACT: 4 windows");
     let second = world.folders("shop").swap_remove(1);
     (world, second)
 }
@@ -33,7 +33,7 @@ fn data_file(folder: &Folder) -> String {
 fn findings(world: &World, dir: &[&str]) -> Vec<(String, Option<String>, String)> {
     let report = world
         .run(&[&["verify", "--json"], dir].concat())
-        .exits(1)
+        .exits(4)
         .json();
     assert_eq!(report["intact"], false);
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -68,9 +68,9 @@ fn assert_found(world: &World, folder: &Folder, file: Option<&str>, problem: &st
     );
     world
         .run(&["verify"])
-        .exits(1)
+        .exits(4)
         .prints(&format!("verify_{problem}_{what}"))
-        .shows("NOT INTACT")
+        .shows("DAMAGED")
         .shows(&format!("{place}: "));
 }
 
@@ -131,7 +131,7 @@ async fn a_changed_manifest_is_found() {
     assert_eq!(found, [of("manifest.json"), of("SHA256SUMS")]);
     world
         .run(&["verify"])
-        .exits(1)
+        .exits(4)
         .shows("manifest.json: was changed");
 }
 
@@ -166,7 +166,7 @@ async fn a_copy_is_proven_from_its_manifests_alone() {
     world
         .run(&["verify", &copy])
         .exits(0)
-        .shows("shop: intact: 4 windows");
+        .shows("shop: INTACT: 4 windows");
     // Also one job of it, and a single folder.
     world.run(&["verify", &format!("{copy}/shop")]).exits(0);
     assert!(world.service.journal().len() == 4);
@@ -181,12 +181,12 @@ async fn a_copy_that_lacks_a_folder_in_the_middle_shows_the_gap() {
     fs::remove_dir_all(Path::new(&copy).join(&second.name)).unwrap();
     let expected = (third.name, None, "previous-missing".to_owned());
     assert_eq!(findings(&world, &[&copy]), [expected]);
-    let report = world.run(&["verify", "--json", &copy]).exits(1).json();
+    let report = world.run(&["verify", "--json", &copy]).exits(4).json();
     let gaps = &report["jobs"][0]["gaps"];
     assert_eq!(gaps.as_array().map(Vec::len), Some(1));
     assert_eq!(gaps[0]["from_ms"], second.window.from().0);
     assert_eq!(gaps[0]["to_ms"], second.window.to().0);
-    let ran = world.run(&["verify", &copy]).exits(1);
+    let ran = world.run(&["verify", &copy]).exits(4);
     ran.prints("verify_gap")
         .shows("follows a manifest that is not here")
         .shows("gap: nothing is archived from");

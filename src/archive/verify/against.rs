@@ -14,13 +14,13 @@ use crate::domain::window::Window;
 /// Verifies what the ledger says of `owner`'s job, which begins at `since`. Folders that are known to be
 /// missing are not looked for.
 /// `published` are the folders that were there before the ledger was read: a daemon may publish
-/// more meanwhile. `seen` is called after each folder.
+/// more meanwhile. `seen` is called after each folder, with its bytes.
 pub(crate) fn verify(
     store: &Store,
     (owner, since): (Owner<'_>, UtcMs),
     published: &[String],
     known: Known<'_>,
-    seen: &mut dyn FnMut(),
+    seen: &mut dyn FnMut(u64),
 ) -> JobReport {
     let Known {
         recorded,
@@ -48,7 +48,7 @@ pub(crate) fn verify(
         let line = &known.archived;
         if known.is_missing {
             previous = Some(line.manifest_sha256);
-            seen();
+            seen(line.bytes);
             continue;
         }
         let found = folder::verify(
@@ -65,6 +65,8 @@ pub(crate) fn verify(
             report.note_content(&line.folder, line.status, line.records);
         }
         if let Some((manifest, digest)) = found {
+            report.note_span(line.window.span());
+            report.newest_manifest = Some(digest);
             // A ledger that was made anew may begin later than the archive did.
             let breaks_here = previous.is_some() && manifest.previous != previous;
             let is_known = breaks.contains(&(digest, manifest.previous));
@@ -93,7 +95,7 @@ pub(crate) fn verify(
             }
         }
         previous = Some(line.manifest_sha256);
-        seen();
+        seen(line.bytes);
     }
     let known: HashSet<&str> = recorded
         .iter()

@@ -79,6 +79,8 @@ struct Link {
 /// Verifies the folders that [`folders`] has found in `dir`; one report a job. `seen` is called
 /// after each folder.
 pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<JobReport> {
+    // A job's folder, a date's or a window's. What has the archive's own folder is all of it.
+    let is_part = fs::symlink_metadata(dir.join(identity::FOLDER)).is_err();
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
     for folder in folders {
         let mut report = JobReport::default();
@@ -117,7 +119,7 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
     jobs.into_values()
         .map(|(mut report, links)| {
             check_project(&links, &mut report);
-            check_chain(&links, &mut report);
+            check_chain(&links, is_part, &mut report);
             let newest = without_superseded(links, &mut report);
             check_time(newest, &mut report);
             report
@@ -141,7 +143,8 @@ fn check_project(links: &[Link], report: &mut JobReport) {
     }
 }
 
-fn check_chain(links: &[Link], report: &mut JobReport) {
+fn check_chain(links: &[Link], is_part: bool, report: &mut JobReport) {
+    note_extent(links, report);
     let here = links.iter().map(|link| link.digest);
     // What the owner knows to be gone, and has archived again.
     let gone = links.iter().filter(|link| link.supersedes_missing);
@@ -174,9 +177,31 @@ fn check_chain(links: &[Link], report: &mut JobReport) {
             continue;
         }
         for (_, problem) in problems {
+            let begins = problem == Problem::PreviousMissing && is_part;
+            if begins && report.begins_elsewhere.as_ref() == Some(&link.folder) {
+                continue;
+            }
             report.find(&link.folder, None, problem);
         }
     }
+}
+
+/// From when until when the folders reach, which manifest is the last, and where a part begins.
+fn note_extent(links: &[Link], report: &mut JobReport) {
+    links.iter().for_each(|link| report.note_span(link.span));
+    let followed: HashSet<Digest> = links.iter().filter_map(|link| link.previous).collect();
+    let mut last = links.iter().filter(|link| !followed.contains(&link.digest));
+    report.newest_manifest = match (last.next(), last.next()) {
+        (Some(last), None) => Some(last.digest),
+        _ => None,
+    };
+    let here: HashSet<Digest> = links.iter().map(|link| link.digest).collect();
+    let first = links.iter().min_by_key(|link| (link.span, link.revision));
+    let begins = first.filter(|first| {
+        let is_gone = |previous| !here.contains(&previous);
+        first.previous.is_some_and(is_gone)
+    });
+    report.begins_elsewhere = begins.map(|first| first.folder.clone());
 }
 
 /// Those that no later one of the same window supersedes.

@@ -21,6 +21,16 @@ use crate::printable;
 pub(crate) struct JobReport {
     /// The job's name.
     pub job: String,
+    /// First instant of the first window, UTC milliseconds; null where there is none.
+    pub from_ms: Option<UtcMs>,
+    /// First instant after the last window, UTC milliseconds.
+    pub until_ms: Option<UtcMs>,
+    /// Digest of the manifest that was published last, which a later look at the archive can be held against.
+    pub newest_manifest: Option<Digest>,
+    /// The folder with which a part of an archive begins: the manifest that it follows is elsewhere. Left out
+    /// where the chain begins here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begins_elsewhere: Option<String>,
     /// Folders of windows that were looked at.
     pub windows: u64,
     /// Those of them that a later one supersedes; their records are not counted below.
@@ -83,12 +93,32 @@ impl JobReport {
     }
 
     /// Whether everything is there, unchanged, and known to be complete.
+    #[cfg(test)]
     #[must_use]
     pub(crate) const fn is_proven(&self) -> bool {
         self.findings.is_empty()
             && self.gaps.is_empty()
             && self.truncated.is_empty()
             && self.unproven.is_empty()
+    }
+
+    /// Whether bytes, names or chain are not what was archived.
+    #[must_use]
+    pub(crate) fn is_damaged(&self) -> bool {
+        let is_damage = |finding: &Finding| {
+            !matches!(
+                finding.problem,
+                Problem::NotInLedger | Problem::Unreachable(_) | Problem::Newer(_)
+            )
+        };
+        self.findings.iter().any(is_damage)
+    }
+
+    /// Adds a window's span.
+    fn note_span(&mut self, span: Span) {
+        let (from, to) = (span.from(), span.to());
+        self.from_ms = Some(self.from_ms.map_or(from, |known| known.min(from)));
+        self.until_ms = Some(self.until_ms.map_or(to, |known| known.max(to)));
     }
 
     /// Adds what a folder holds, unless a later one supersedes it.
@@ -152,6 +182,8 @@ pub(crate) enum Problem {
     Added,
     /// It could not be read this time, so nothing is known of it.
     Unreachable(String),
+    /// A newer version wrote it.
+    Newer(String),
     /// It can't be read, or what it says makes no sense.
     Unreadable(String),
     /// Its name says another window, or another job, than its manifest.
@@ -188,6 +220,7 @@ impl std::fmt::Display for Finding {
             Problem::Changed => f.write_str(": was changed after it was published"),
             Problem::Added => f.write_str(": was added after the folder was published"),
             Problem::Unreadable(why) => write!(f, ": can't be read: {}", printable::whole(why)),
+            Problem::Newer(why) => write!(f, ": {}", printable::whole(why)),
             Problem::Unreachable(why) => write!(
                 f,
                 ": could not be read: {}; try again as the user that it belongs to",

@@ -72,7 +72,7 @@ impl World {
                 breaks: &[],
                 coverage: &coverage,
             },
-            &mut || {},
+            &mut |_| {},
         )
     }
 

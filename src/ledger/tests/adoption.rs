@@ -243,7 +243,7 @@ fn a_revision_behind_a_hole_takes_the_place_of_the_newest_that_is_there() {
         job: job.name.as_str(),
         project_id: Some(job.project_id),
     };
-    let report = against::verify(&world.store(), (owner, job.since), &[], told, &mut || {});
+    let report = against::verify(&world.store(), (owner, job.since), &[], told, &mut |_| {});
     assert!(report.is_proven(), "{report:?}");
     assert_eq!((report.superseded, report.records), (1, shown.records));
     let folders = copy::folders(&root).unwrap();

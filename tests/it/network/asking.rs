@@ -107,6 +107,7 @@ pub fn job(name: &str) -> Job {
         count: 2000,
         limit: 1000,
         records_zone: None,
+        succeeds: None,
         enabled: true,
     }
 }

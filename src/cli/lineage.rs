@@ -1,0 +1,170 @@
+//! Which job's archive is whose: a job is one project, and a new job of a project that was archived before
+//! says which one it goes on from. Carries *Its own*: what would mix or double archives is refused before
+//! anything is written.
+
+use std::collections::BTreeMap;
+
+use super::status::retired;
+use crate::archive::manifest::{MANIFEST, Manifest};
+use crate::archive::plain_file;
+use crate::config::Config;
+use crate::domain::job::{Job, JobName};
+use crate::ledger::Ledger;
+use crate::ledger::replay::Replay;
+
+/// What the ledgers say of the jobs of a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Lineage {
+    /// The jobs that must not archive, each with the reason.
+    pub(super) refused: BTreeMap<JobName, String>,
+    /// What may be meant.
+    pub(super) warned: Vec<String>,
+}
+
+/// What was archived under a name.
+struct Past {
+    replay: Replay,
+    /// The project's number, where that is known.
+    project_id: Option<i64>,
+}
+
+impl Past {
+    /// `None` where the ledger can't be read: its job says so.
+    fn of(config: &Config, name: &JobName) -> Option<Self> {
+        let replay = Ledger::glance(&config.state_dir, name).ok()?;
+        let project_id = match &replay.settings {
+            Some(settings) => Some(settings.project_id),
+            // An older version wrote the ledger.
+            None => replay.last_folder.as_ref().and_then(|folder| {
+                let place = config.archive.root.join(folder).join(MANIFEST);
+                let manifest = Manifest::parse(&plain_file::read(&place).ok()?).ok()?;
+                Some(manifest.project_id)
+            }),
+        };
+        Some(Self { replay, project_id })
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.replay.coverage.end().is_none() && self.replay.lost().is_empty()
+    }
+}
+
+impl Lineage {
+    /// Looks at the ledgers.
+    pub(super) fn of(config: &Config) -> Self {
+        let names = retired(config).unwrap_or_default();
+        let gone: BTreeMap<JobName, Past> = names
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), Past::of(config, &name)?)))
+            .filter(|(_, past)| !past.is_nothing())
+            .collect();
+        let mut lineage = Self::default();
+        for job in &config.jobs {
+            let past = Past::of(config, &job.name);
+            if let Some(why) = past.and_then(|past| refusal(config, job, &past, &gone)) {
+                lineage.refused.insert(job.name.clone(), why);
+            }
+        }
+        lineage.warned.extend(twice(config));
+        lineage
+    }
+}
+
+/// Why a job must not archive.
+fn refusal(
+    config: &Config,
+    job: &Job,
+    past: &Past,
+    gone: &BTreeMap<JobName, Past>,
+) -> Option<String> {
+    let (name, project) = (&job.name, job.project_id);
+    if let Some(known) = past.project_id.filter(|known| *known != project) {
+        return Some(format!(
+            "project_id is {project}, and what is archived as {name} is project {known}: a job is one project, \
+             or its archive is mixed. Put project_id back, or give the other project a job of another name"
+        ));
+    }
+    if let Some(before) = &job.succeeds {
+        if config.jobs.iter().any(|other| other.name == *before) {
+            return Some(format!(
+                "succeeds = \"{before}\" names a job that is in the configuration: a job can only go on from \
+                 one that is not. Remove one of the two"
+            ));
+        }
+        let known = gone.get(before);
+        if known.is_none() && past.is_nothing() {
+            return Some(format!(
+                "succeeds = \"{before}\", and {} has no ledger of that job, so where to go on is not known. \
+                 Correct the name, or leave succeeds out",
+                config.state_dir.display()
+            ));
+        }
+        if let Some(theirs) = known.and_then(|known| known.project_id)
+            && theirs != project
+        {
+            return Some(format!(
+                "succeeds = \"{before}\" is project {theirs}, and project_id is {project}: a job goes on from \
+                 one of the same project"
+            ));
+        }
+        return None;
+    }
+    if !past.is_nothing() {
+        return None;
+    }
+    let same = gone
+        .iter()
+        .find(|(_, known)| known.project_id == Some(project));
+    same.map(|(before, _)| {
+        format!(
+            "project {project} was archived by the job {before}, which the configuration has no more: all of \
+             it would be archived twice. Give the job its name back, or say succeeds = \"{before}\", and it \
+             goes on where that one ended"
+        )
+    })
+}
+
+/// Jobs that archive the same.
+fn twice(config: &Config) -> Vec<String> {
+    let mut warned = Vec::new();
+    for (at, job) in config.jobs.iter().enumerate() {
+        let is_same = |other: &&Job| {
+            other.project_id == job.project_id
+                && other.account == job.account
+                && other.format == job.format
+                && other.include_fields == job.include_fields
+        };
+        if let Some(first) = config.jobs[..at].iter().find(is_same) {
+            warned.push(format!(
+                "the jobs {} and {} archive the same project {} in the same form: all of it is asked for and \
+                 kept twice",
+                first.name, job.name, job.project_id
+            ));
+        }
+    }
+    warned
+}
+
+/// Lets each job that goes on from another one begin where that one ended.
+pub(super) fn resolve(config: &mut Config) {
+    let begins: Vec<_> = config
+        .jobs
+        .iter()
+        .map(|job| {
+            let before = job.succeeds.as_ref()?;
+            let ended = Ledger::glance(&config.state_dir, before)
+                .ok()?
+                .coverage
+                .end();
+            // Its ledger may be gone by now; ours knows where it ended.
+            ended.or_else(|| {
+                let ours = Ledger::glance(&config.state_dir, &job.name).ok()?;
+                let known = ours.settings.filter(|known| known.succeeds == job.succeeds);
+                known.map(|known| known.since_ms)
+            })
+        })
+        .collect();
+    for (job, begins) in config.jobs.iter_mut().zip(begins) {
+        job.since = begins.map_or(job.since, |begins| job.since.max(begins));
+    }
+}
