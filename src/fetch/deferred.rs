@@ -177,7 +177,8 @@ impl Round {
     /// has not ended.
     pub(super) fn is_cut(&self, opinion: &Opinion) -> bool {
         let Manner { cap, longest, .. } = self.manner;
-        cap.is_some() || longest.is_some() || opinion.verdict == Some(Verdict::More)
+        let shown = matches!(opinion.verdict, Some(Verdict::More | Verdict::Cut));
+        cap.is_some() || longest.is_some() || shown
     }
 
     /// Why a window is unproven that the last opinion has not cleared.

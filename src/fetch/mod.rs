@@ -6,6 +6,7 @@
 //! - `confirm`: the window's count is asked for a second time
 //! - `deferred`: a window that is asked for again, and what its answers said so far
 //! - `search`: what search shows of its pieces
+//! - `second_download`: what a second download of them shows, and records beside the window
 //! - `answers`: splitting's hands; each answer is counted and put aside
 //! - `learnt`: what the windows so far have shown of the service
 //! - `refused`: a window that the service answers with an error, perhaps because it is empty
@@ -23,6 +24,7 @@ mod learnt;
 mod refused;
 mod retry;
 mod search;
+mod second_download;
 pub(crate) mod staging;
 
 use std::path::{Path, PathBuf};
@@ -54,7 +56,6 @@ use crate::elsa::client::Client;
 use answers::Answers;
 pub use deferred::Deferred;
 use deferred::Round;
-use learnt::Manner;
 pub use learnt::{Learnt, ToBoundKnown};
 
 /// What all jobs of a process share.
@@ -93,6 +94,15 @@ impl Source {
     }
 }
 
+/// An archived window with records.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour {
+    /// The window.
+    pub window: Window,
+    /// The number of its newest revision, 1 for the first.
+    pub revision: u32,
+}
+
 /// What is to be fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
@@ -110,6 +120,8 @@ pub struct Wanted {
     pub zip_bytes_before: Option<u64>,
     /// Whether nothing is archived of the time before it, and it is not known to be complete.
     pub is_first: bool,
+    /// The nearest archived windows with records, before it and after it, where they are near.
+    pub neighbours: [Option<Neighbour>; 2],
     /// Whether it is archived as empty, and seen again.
     pub was_empty: bool,
     /// Whether it is archived, and an answer since then contradicts that.
@@ -192,7 +204,7 @@ pub async fn fetch(
         };
         staging::remove(shared, &staged).await?;
         staging::remove(shared, &answers_folder).await?;
-        let collected = collect(source, wanted, &answers_folder, round.manner, learnt).await;
+        let collected = collect(source, wanted, &answers_folder, &round, learnt).await;
         let mut answers = match collected {
             Err(WindowError::Rejected(message)) if !round.is_doubtful() => {
                 let opinion = refused::opinion(source, wanted, message, learnt).await?;
@@ -211,15 +223,8 @@ pub async fn fetch(
             learnt.inclusive_at = Some(shared.clock.now());
         }
         let round = round.after(counted.records);
-        let opinion = confirm::confirm(
-            source,
-            wanted,
-            &counted,
-            told.bound,
-            &round,
-            &mut learnt.search,
-        )
-        .await?;
+        let opinion =
+            confirm::confirm(source, wanted, &counted, told.bound, &round, learnt).await?;
         let next = match opinion.is_deferred {
             true => Next::Again(Again::AsBefore),
             false => next(
@@ -314,28 +319,29 @@ async fn collect<'a>(
     source: &'a Source,
     wanted: Wanted,
     folder: &Path,
-    manner: Manner,
+    round: &Round,
     learnt: &mut Learnt,
 ) -> Result<Answers<'a>, WindowError> {
     let now = source.shared.clock.now();
     let to_bound = ToBoundKnown::of(learnt.to_bound(&source.job, now));
-    let mut answers = Answers::new(source, folder.to_owned(), wanted, manner.cap, to_bound);
-    let mut span_limit = match manner.longest {
+    let cap = round.manner.cap;
+    let mut answers = Answers::new(source, folder.to_owned(), wanted, cap, to_bound);
+    let window = wanted.window.span();
+    let longest = round.manner.longest;
+    let mut span_limit = match longest {
         Some(longest) => learnt.span_limit.at_most(longest),
         None => learnt.span_limit,
     };
-    let window = wanted.window.span();
-    let limit = source.job.limit;
     let resolved = resolve(
         &mut answers,
         window,
-        limit,
+        source.job.limit,
         wanted.estimate,
         &mut span_limit,
     )
     .await;
     let any_answered = answers.any_answered();
-    if any_answered && manner.longest.is_none() {
+    if any_answered && longest.is_none() {
         // Otherwise it may be down, whatever the length.
         learnt.span_limit = span_limit;
     }

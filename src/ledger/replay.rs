@@ -200,7 +200,7 @@ impl Replay {
             line: self.end,
             again: archived.supersedes.is_some(),
             confirmed,
-            is_empty: archived.records == Some(0),
+            records: archived.records,
             retry: opinion.retry,
             suspected: None,
         };

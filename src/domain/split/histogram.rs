@@ -72,6 +72,11 @@ impl Histogram {
         self.bins.len()
     }
 
+    /// How many whole bins are no longer than `length`, at least 1.
+    pub(crate) fn bins_in(&self, length: Millis) -> usize {
+        usize::try_from(length.0.div_euclid(self.width.0)).map_or(1, |bins| bins.max(1))
+    }
+
     /// Records in a bin.
     pub(crate) fn count(&self, bin: usize) -> u64 {
         self.bins.get(bin).copied().unwrap_or(0)
