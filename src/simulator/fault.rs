@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::call::Call;
+use super::flaw::Flaw;
 use super::noise::Noise;
 
 /// One thing that goes wrong with one answer. "The answer" is the honest one to the request.
@@ -59,6 +60,8 @@ pub enum Fault {
     Redirect(String),
     /// These bytes in place of the zip.
     Body(Vec<u8>),
+    /// The zip contradicts itself.
+    Flawed(Flaw),
     /// As many records as were asked for, made up for the occasion: however short the span, their
     /// times lie in it.
     AlwaysFull,
