@@ -148,7 +148,7 @@ pub(super) async fn confirm(
             expected: 0,
             found: Some(0),
         }];
-        let twice = with_neighbours(source, wanted, counted, to_bound, longest, spans).await?;
+        let twice = with_neighbours(source, wanted, counted, to_bound, cap, longest, spans).await?;
         return Ok(twice.with(Some(why.clone()), false));
     }
     if let Some((by, span)) = round.contradicted(counted) {
@@ -196,7 +196,7 @@ pub(super) async fn confirm(
     let pieces = by_download(&counted.histogram, manner);
     let opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
         Downloaded::Told(Verdict::Same, spans) if records <= FEW => {
-            with_neighbours(source, wanted, counted, to_bound, longest, spans).await?
+            with_neighbours(source, wanted, counted, to_bound, cap, longest, spans).await?
         }
         Downloaded::Told(verdict, spans) => opinion(source, Way::Download, verdict, spans),
         Downloaded::Failed(reason) => Opinion::none(reason).for_now(),
@@ -212,12 +212,13 @@ async fn with_neighbours(
     wanted: Wanted,
     counted: &Counted,
     to_bound: ToBound,
+    cap: u64,
     longest: Option<Millis>,
     mut spans: Vec<ConfirmedSpan>,
 ) -> Result<Opinion, WindowError> {
     let agreed = |verdict, spans| opinion(source, Way::Download, verdict, spans);
     Ok(
-        match witnessed(source, wanted, counted, to_bound, longest).await? {
+        match witnessed(source, wanted, counted, to_bound, cap, longest).await? {
             Witnessed::Same(beside) => {
                 spans.extend(beside);
                 agreed(Verdict::Same, spans)

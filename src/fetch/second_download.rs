@@ -93,7 +93,8 @@ pub(super) enum Witnessed {
 }
 
 /// Asks for spans that begin with a record before the window, or end with one after it, and are no longer
-/// than `longest`. Where the answer lacks that record, it is asked for alone: it may be gone.
+/// than `longest`. Where the answer lacks that record, it is asked for alone: it may be gone. One with as
+/// many records as the `cap` tells nothing.
 ///
 /// # Errors
 /// When the program is being stopped, or the disk fails.
@@ -102,6 +103,7 @@ pub(super) async fn witnessed(
     wanted: Wanted,
     counted: &Counted,
     to_bound: ToBound,
+    cap: u64,
     longest: Option<Millis>,
 ) -> Result<Witnessed, WindowError> {
     let window = wanted.window.span();
@@ -125,6 +127,9 @@ pub(super) async fn witnessed(
             Err(WindowError::Rejected(_)) => (0, Histogram::of(window)),
             Err(_) => continue,
         };
+        if found >= cap {
+            continue;
+        }
         if found <= seen.total() {
             let alone = again(source, wanted, asked(record)).await?;
             if alone.is_ok_and(|alone| records(&alone, to_bound) > Some(0)) {
