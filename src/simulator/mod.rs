@@ -49,8 +49,7 @@ pub use call::Call;
 pub use dialect::{
     CsvLayout, Dialect, EmptyAnswer, Framing, JsonLayout, Newline, Order, TimeStyle,
 };
-pub use fault::{Fault, FaultPlan};
-pub use flaw::Flaw;
+pub use fault::{Fault, FaultPlan, Flaw};
 pub use journal::Entry;
 pub use lie::{Lie, LieKind, LyingCalls};
 pub use record::{FIELDS, Record};
