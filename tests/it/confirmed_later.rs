@@ -140,7 +140,10 @@ async fn once_the_service_is_found_to_cut_answers_what_was_archived_before_is_as
 }
 
 async fn found_to_cut(recheck: Option<&str>) {
-    let due = Due::hours(30);
+    // One window in 24 is asked for again in any case: not the first, which is to be archived unseen.
+    let is_sampled = |due: &Due| due.since().0 / 3_600_000 % 24 == 12;
+    let due = [30, 31].map(Due::hours);
+    let due = due.into_iter().find(|due| !is_sampled(due)).unwrap();
     let world = World::start(Settings {
         projects: vec![Project::uniform(
             &project_key("shop"),
