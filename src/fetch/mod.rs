@@ -332,11 +332,13 @@ async fn collect<'a>(
         Some(longest) => learnt.span_limit.at_most(longest),
         None => learnt.span_limit,
     };
+    // An empty window is asked for again as a whole: just its pieces may come back empty.
+    let estimate = wanted.estimate.filter(|_| round.was_empty.is_none());
     let resolved = resolve(
         &mut answers,
         window,
         source.job.limit,
-        wanted.estimate,
+        estimate,
         &mut span_limit,
     )
     .await;
