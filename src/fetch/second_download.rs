@@ -94,7 +94,7 @@ pub(super) enum Witnessed {
 
 /// Asks for spans that begin with a record before the window, or end with one after it, and are no longer
 /// than `longest`. Where the answer lacks that record, it is asked for alone: it may be gone. One with as
-/// many records as the `cap` tells nothing.
+/// many records as the `cap` lacks any for that reason.
 ///
 /// # Errors
 /// When the program is being stopped, or the disk fails.
@@ -127,10 +127,7 @@ pub(super) async fn witnessed(
             Err(WindowError::Rejected(_)) => (0, Histogram::of(window)),
             Err(_) => continue,
         };
-        if found >= cap {
-            continue;
-        }
-        if found <= seen.total() {
+        if found < cap && found <= seen.total() {
             let alone = again(source, wanted, asked(record)).await?;
             if alone.is_ok_and(|alone| records(&alone, to_bound) > Some(0)) {
                 return Ok(Witnessed::Cut(span));
@@ -140,9 +137,12 @@ pub(super) async fn witnessed(
         let Some(inside) = span.intersection(window) else {
             continue;
         };
-        let beside = found - seen.total();
+        let (is_full, beside) = (found >= cap, found.saturating_sub(seen.total()));
         let (expected, found) = (counted.histogram.within(inside), seen.within(inside));
         let verdict = Verdict::of(expected, found);
+        if is_full && verdict != Verdict::More {
+            continue;
+        }
         if verdict != Verdict::Same {
             let span = ConfirmedSpan {
                 from_ms: inside.from(),

@@ -245,6 +245,9 @@ enum Why {
     /// Search does not tell, and none of the pieces that were downloaded again holds a missing log:
     /// a matter of chance.
     OutsideThePieces,
+    /// Search does not tell, and each piece that was downloaded again and reaches over all of a page
+    /// lacks just that page too. Only a piece that ends within it would tell: a matter of chance.
+    SamePageAgain,
     /// Search does not tell, and each answer holds only a short end of its span. Nothing that is
     /// archived within a window's length lies at the other end of any span, so no two answers
     /// contradict each other, unless a span happens to end at a log.
@@ -292,6 +295,7 @@ fn beyond_proof(liar: &Liar, lost: &Lost, now: UtcMs) -> Option<Why> {
         let [before, after] = lost.beside;
         return match kind {
             _ if is_of_any_span => Some(Why::LastsThroughBoth),
+            LieKind::LostPage => Some(Why::SamePageAgain),
             LieKind::Newest(_) if lost.kept <= FEW && !before => Some(Why::NothingBeside),
             LieKind::Oldest(_) if lost.kept <= FEW && !after => Some(Why::NothingBeside),
             _ => None,
