@@ -45,7 +45,7 @@ use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
 use crate::domain::second_opinion::{Again, CrossCheck, Next, next};
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::resolve;
@@ -142,6 +142,8 @@ pub(crate) struct Counted {
     pub(crate) largest: u64,
     /// Bytes of the largest zip.
     pub(crate) zip_bytes: u64,
+    /// Which spans hold how many of them.
+    pub(crate) parts: Vec<(Span, u64)>,
     /// The worst of the parts.
     pub(crate) status: Status,
 }

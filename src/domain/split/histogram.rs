@@ -91,6 +91,18 @@ impl Histogram {
             .sum()
     }
 
+    /// Records in the bins that are not wholly outside `span`: it holds no more.
+    pub(crate) fn at_most_within(&self, span: Span) -> u64 {
+        let touches = |bin: &usize| {
+            let bin = self.span(*bin, bin + 1);
+            bin.is_some_and(|bin| bin.intersection(span).is_some())
+        };
+        (0..self.bins())
+            .filter(touches)
+            .map(|bin| self.count(bin))
+            .sum()
+    }
+
     /// The span of the bins from `first` up to and without `end`; `None` when there are none.
     pub(crate) fn span(&self, first: usize, end: usize) -> Option<Span> {
         let edge = |bin: usize| {
