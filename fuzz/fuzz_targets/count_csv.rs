@@ -5,7 +5,7 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 use elsa_archiver::archive::count::log_time::{self, LogTime};
-use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem};
+use elsa_archiver::archive::count::{Kind, LOG_TIME, Problem, Uncountable};
 use elsa_archiver_fuzz::counting::{count, count_expecting};
 use libfuzzer_sys::fuzz_target;
 
@@ -64,6 +64,11 @@ fuzz_target!(|file: &[u8]| {
     let named = header.is_empty() || header.iter().any(|name| name == LOG_TIME.as_bytes());
     match &expecting.1 {
         Err(fault) if matches!(fault.problem, Problem::NoColumn(_)) => assert!(!named),
+        // Where a column is expected, each record must show something.
+        Err(Uncountable {
+            problem: Problem::NoCell | Problem::ObjectInCsv | Problem::OtherTime,
+            ..
+        }) => assert!(named),
         _ => {
             let open = counted
                 .as_ref()

@@ -4,11 +4,12 @@
 //! seen to come. Carries *Complete*.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::job::Job;
 use super::plan::reach;
 use super::records_digest::RecordsDigest;
-use super::second_opinion::Way;
+use super::second_opinion::{FEW, Way};
 use super::span::{Millis, UtcMs};
 use super::split::Status;
 use super::window::Window;
@@ -53,7 +54,7 @@ impl Recheck {
             Self::WhereSearchConfirms if asked.retry => Some(RETRY),
             Self::WhereSearchConfirms => match asked.confirmed {
                 Way::Search => Some(NEXT_DAY),
-                Way::Download if asked.is_empty => Some(NEXT_DAY),
+                Way::Download if asked.records == Some(0) => Some(NEXT_DAY),
                 Way::Download | Way::None => None,
             },
         }
@@ -71,8 +72,8 @@ pub struct Asked {
     pub again: bool,
     /// Which way has confirmed it.
     pub confirmed: Way,
-    /// Whether it holds no records.
-    pub is_empty: bool,
+    /// Its records; `None` when they can't be counted.
+    pub records: Option<u64>,
     /// Whether its second opinion is asked for again.
     pub retry: bool,
     /// When the service was found to cut answers, if that was after it was archived, and before
@@ -81,13 +82,13 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Whether nothing speaks against the window once the service is found to cut answers. Two empty
-    /// answers to the same span may have been cut alike.
+    /// Whether nothing speaks against the window once the service is found to cut answers. Answers
+    /// with few records, or none, may have been cut alike: the pieces are long beside what they show.
     #[must_use]
     pub fn is_sure(&self) -> bool {
         match self.confirmed {
             Way::Search => true,
-            Way::Download => !self.is_empty,
+            Way::Download => self.records.is_some_and(|records| records > FEW),
             Way::None => false,
         }
     }
@@ -146,6 +147,20 @@ impl Recheckable {
     /// Forgets `window`: its folder is gone, and it is archived anew.
     pub fn forget(&mut self, window: Window) {
         self.windows.remove(&window);
+    }
+
+    /// The nearest windows with records, before `window` and after it, no farther away than it is long.
+    #[must_use]
+    pub fn neighbours(&self, window: Window) -> [Option<Window>; 2] {
+        let length = window.span().length();
+        let has_records = |(_, asked): &(&Window, &Asked)| asked.records.is_some_and(|all| all > 0);
+        let after = (Bound::Excluded(window), Bound::Unbounded);
+        let before = self.windows.range(..window).rev();
+        let mut before = before.take_while(|(near, _)| near.to().plus(length) > window.from());
+        let after = self.windows.range(after);
+        let mut after = after.take_while(|(near, _)| near.from().minus(length) < window.to());
+        let found = [before.find(has_records), after.find(has_records)];
+        found.map(|found| found.map(|(&near, _)| near))
     }
 
     /// When `window` was requested last; `None` if it is not remembered.

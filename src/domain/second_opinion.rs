@@ -10,6 +10,7 @@
 mod calibration;
 mod cap;
 mod pieces;
+mod witness;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,8 @@ use super::split::histogram::Histogram;
 pub use calibration::{Calibration, Found};
 pub use cap::{Cap, Cut};
 pub(crate) use cap::{disproves, reaches};
-pub(crate) use pieces::{MOST_BY_SEARCH, Piece, by_download, by_search};
+pub(crate) use pieces::{FEW, MOST_BY_SEARCH, Manner, Piece, by_download, by_search};
+pub(crate) use witness::{Witness, witnesses};
 
 /// Of the windows that are not new, one in so many is asked for again: a cap or a shard that is gone
 /// for good is found within a day.
@@ -206,6 +208,8 @@ pub(crate) enum Verdict {
     More,
     /// Fewer: the second answer was cut, or records were deleted meanwhile.
     Fewer,
+    /// The second answer lacks a record that is there, and both may be cut alike.
+    Cut,
 }
 
 impl Verdict {
@@ -274,6 +278,7 @@ fn after(verdict: Verdict, round: u32, largest: u64, histogram: &Histogram) -> O
     let steps = match verdict {
         Verdict::Same => vec![],
         Verdict::Fewer => vec![Again::AsBefore],
+        Verdict::Cut => vec![Again::AsBefore, part(8), part(64)],
         Verdict::More if largest == 0 => vec![Again::AsBefore, part(8), part(64)],
         Verdict::More => vec![Again::AsBefore, Again::CappedAt(largest), part(8), part(64)],
     };

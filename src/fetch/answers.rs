@@ -78,6 +78,11 @@ impl<'a> Answers<'a> {
                 .map(|part| part.zip.bytes)
                 .max()
                 .unwrap_or(0),
+            parts: self
+                .parts
+                .values()
+                .filter_map(|part| Span::new(part.from_ms, part.to_ms).zip(part.records))
+                .collect(),
             status: self.assembly.status(),
         }
     }

@@ -1,19 +1,18 @@
 //! The second opinion: the count of a window is asked for again, by search or by a second download.
 //! `domain/second_opinion.rs` says in which pieces, and what the answers mean. Carries *Confirmed*.
 
-use super::attempt::Asked;
-use super::retry::until_answered;
+use super::learnt::Learnt;
 use super::search::{Searched, searched};
-use super::staging::Place;
-use super::{Counted, Round, Source, Wanted, staging};
+use super::second_download::{Downloaded, Witnessed, downloaded, witnessed};
+use super::{Counted, Round, Source, Wanted};
 use crate::archive::manifest::{Confirmed, ConfirmedSpan, Manifest, local_time};
 use crate::domain::job::ToBound;
 use crate::domain::plan::reach;
 use crate::domain::second_opinion::{
-    Calibration, CrossCheck, Facts, MOST_BY_SEARCH, Piece, Verdict, Way, begins_late, by_download,
-    by_search, is_asked,
+    Calibration, CrossCheck, FEW, Facts, MOST_BY_SEARCH, Manner, Piece, Verdict, Way, begins_late,
+    by_download, by_search, is_asked,
 };
-use crate::domain::span::Span;
+use crate::domain::span::{Millis, Span};
 use crate::domain::split::Status;
 use crate::domain::window_error::WindowError;
 
@@ -69,7 +68,7 @@ impl Opinion {
     pub(super) fn confirmed(self) -> Confirmed {
         match self.verdict {
             Some(Verdict::Same) | None => self.confirmed,
-            Some(Verdict::More | Verdict::Fewer) => Confirmed {
+            Some(Verdict::More | Verdict::Fewer | Verdict::Cut) => Confirmed {
                 reason: Some(self.words()),
                 by: Way::None,
                 // The fault may have passed by then.
@@ -81,7 +80,7 @@ impl Opinion {
 
     /// What it says, for people.
     pub(super) fn words(&self) -> String {
-        if let (None, Some(reason)) = (self.verdict, &self.confirmed.reason) {
+        if let (None | Some(Verdict::Cut), Some(reason)) = (self.verdict, &self.confirmed.reason) {
             return reason.clone();
         }
         let differs = |span: &&ConfirmedSpan| span.found != Some(span.expected);
@@ -114,8 +113,11 @@ pub(super) async fn confirm(
     counted: &Counted,
     to_bound: ToBound,
     round: &Round,
-    search: &mut Calibration,
+    learnt: &mut Learnt,
 ) -> Result<Opinion, WindowError> {
+    let longest = [round.manner.longest, learnt.span_limit.longest()];
+    let longest = longest.into_iter().flatten().min();
+    let search = &mut learnt.search;
     let is_doubtful = round.is_doubtful();
     let Some(records) = counted.records else {
         return Ok(Opinion::none("its records can't be counted"));
@@ -146,7 +148,7 @@ pub(super) async fn confirm(
             expected: 0,
             found: Some(0),
         }];
-        let twice = opinion(source, Way::Download, Verdict::Same, spans);
+        let twice = with_neighbours(source, wanted, counted, to_bound, cap, longest, spans).await?;
         return Ok(twice.with(Some(why.clone()), false));
     }
     if let Some((by, span)) = round.contradicted(counted) {
@@ -183,20 +185,56 @@ pub(super) async fn confirm(
             ..Opinion::none(why.unwrap_or_default())
         });
     }
-    let pieces = by_download(
-        &counted.histogram,
+    let manner = Manner {
         records,
         cap,
-        counted.largest,
+        largest: counted.largest,
+        longest,
         draw,
         is_doubtful,
-    );
+    };
+    let pieces = by_download(&counted.histogram, manner);
     let opinion = match downloaded(source, wanted, &pieces, to_bound).await? {
+        Downloaded::Told(Verdict::Same, spans) if records <= FEW => {
+            with_neighbours(source, wanted, counted, to_bound, cap, longest, spans).await?
+        }
         Downloaded::Told(verdict, spans) => opinion(source, Way::Download, verdict, spans),
         Downloaded::Failed(reason) => Opinion::none(reason).for_now(),
         Downloaded::Untold(reason) => Opinion::none(reason),
     };
     Ok(opinion.with(why, search_agrees))
+}
+
+/// What a window with few records is, of which a second download of these `spans` agrees: a record
+/// beside it is to show in a span as long as the window.
+async fn with_neighbours(
+    source: &Source,
+    wanted: Wanted,
+    counted: &Counted,
+    to_bound: ToBound,
+    cap: u64,
+    longest: Option<Millis>,
+    mut spans: Vec<ConfirmedSpan>,
+) -> Result<Opinion, WindowError> {
+    let agreed = |verdict, spans| opinion(source, Way::Download, verdict, spans);
+    Ok(
+        match witnessed(source, wanted, counted, to_bound, cap, longest).await? {
+            Witnessed::Same(beside) => {
+                spans.extend(beside);
+                agreed(Verdict::Same, spans)
+            }
+            Witnessed::Differs(verdict, span) => agreed(verdict, vec![span]),
+            Witnessed::Cut(span) => {
+                let why = format!(
+                    "the answer to {span} lacks a record at its end that is there when a second alone is asked \
+                 for, so the service hands out only a part of a long span"
+                );
+                let mut cut = agreed(Verdict::Cut, Vec::new());
+                cut.confirmed.reason = Some(why);
+                cut
+            }
+        },
+    )
 }
 
 /// Why the first window of a job may be half forgotten, where nothing but a download tells what it
@@ -293,78 +331,4 @@ fn opinion(source: &Source, by: Way, verdict: Verdict, spans: Vec<ConfirmedSpan>
         is_deferred: false,
         confirmed: Confirmed::agreed(by, at, spans),
     }
-}
-
-/// What a second download of some pieces shows.
-enum Downloaded {
-    /// Of the last piece, and which were asked for.
-    Told(Verdict, Vec<ConfirmedSpan>),
-    /// Why it failed.
-    Failed(String),
-    /// Why none tells anything of this window.
-    Untold(&'static str),
-}
-
-/// Downloads the pieces again, up to the first that differs, and keeps none of it.
-async fn downloaded(
-    source: &Source,
-    wanted: Wanted,
-    pieces: &[Piece],
-    to_bound: ToBound,
-) -> Result<Downloaded, WindowError> {
-    if pieces.is_empty() {
-        return Ok(Downloaded::Untold("no piece of it can be asked for alone"));
-    }
-    let shared = &source.shared;
-    let staged = shared.store.staging(&source.job.name, wanted.window);
-    let place = Place::new(staged.with_extension("again"));
-    let mut spans = Vec::new();
-    let mut verdict = Verdict::Same;
-    for &Piece { span, expected } in pieces {
-        let asked = Asked {
-            window: span,
-            span,
-            to_bound,
-        };
-        source.count_opinion_requests(1);
-        let answered = until_answered(source, asked, &place, 0).await;
-        staging::remove(shared, &place.zip).await?;
-        staging::remove(shared, &place.folder).await?;
-        let found = match answered {
-            // Records at exactly `to` are the next piece's.
-            Ok((answered, _)) => {
-                let at_end = match to_bound {
-                    ToBound::Exclusive => answered.unpacked.seen.at_end,
-                    ToBound::Inclusive => 0,
-                };
-                let records = answered.unpacked.records;
-                records.map(|records| records.saturating_sub(at_end))
-            }
-            Err(
-                error @ (WindowError::Stopped
-                | WindowError::Disk {
-                    whole_job: true, ..
-                }),
-            ) => return Err(error),
-            // That is how some services say that there is nothing (`ELSA-API.md`, *Unknown*).
-            Err(WindowError::Rejected(_)) => Some(0),
-            Err(error) => return Ok(Downloaded::Failed(format!("a second download: {error}"))),
-        };
-        let Some(found) = found else {
-            return Ok(Downloaded::Untold(
-                "the records of a second download can't be counted",
-            ));
-        };
-        verdict = Verdict::of(expected, found);
-        spans.push(ConfirmedSpan {
-            from_ms: span.from(),
-            to_ms: span.to(),
-            expected,
-            found: Some(found),
-        });
-        if verdict != Verdict::Same {
-            break;
-        }
-    }
-    Ok(Downloaded::Told(verdict, spans))
 }

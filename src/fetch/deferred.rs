@@ -107,7 +107,7 @@ impl Round {
             let is_whole = heard.span == histogram.window();
             let held = match counted.records {
                 Some(records) if is_whole => records,
-                _ => histogram.within(heard.span),
+                _ => histogram.at_most_within(heard.span),
             };
             (held < heard.records).then(|| {
                 let span = ConfirmedSpan {
@@ -156,7 +156,11 @@ impl Round {
                 let mut heard = self.heard;
                 let window = counted.histogram.window();
                 let whole = counted.records.map(|all| (Way::Download, window, all));
-                let shown = opinion.shown().chain(whole);
+                // Without its time nobody knows whether a record is among the later ones.
+                let has_times = counted.records == Some(counted.histogram.total());
+                let parts = counted.parts.iter().filter(|_| has_times);
+                let parts = parts.map(|&(span, records)| (Way::Download, span, records));
+                let shown = opinion.shown().chain(whole).chain(parts);
                 heard.extend(shown.map(|(by, span, records)| Heard { by, span, records }));
                 Self {
                     number: self.number + 1,
@@ -177,7 +181,8 @@ impl Round {
     /// has not ended.
     pub(super) fn is_cut(&self, opinion: &Opinion) -> bool {
         let Manner { cap, longest, .. } = self.manner;
-        cap.is_some() || longest.is_some() || opinion.verdict == Some(Verdict::More)
+        let shown = matches!(opinion.verdict, Some(Verdict::More | Verdict::Cut));
+        cap.is_some() || longest.is_some() || shown
     }
 
     /// Why a window is unproven that the last opinion has not cleared.

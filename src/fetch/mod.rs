@@ -6,9 +6,10 @@
 //! - `confirm`: the window's count is asked for a second time
 //! - `deferred`: a window that is asked for again, and what its answers said so far
 //! - `search`: what search shows of its pieces
+//! - `second_download`: what a second download of them shows, and records beside the window
 //! - `answers`: splitting's hands; each answer is counted and put aside
 //! - `learnt`: what the windows so far have shown of the service
-//! - `refused`: a window that the service answers with an error, perhaps because it is empty
+//! - `refused`: a window that is answered with an error, perhaps because it is empty
 //! - `retry`: one span, asked for until it is answered
 //! - `attempt`: one request, downloaded and unpacked
 //! - `download`: the answer's bytes into a file
@@ -23,6 +24,7 @@ mod learnt;
 mod refused;
 mod retry;
 mod search;
+mod second_download;
 pub(crate) mod staging;
 
 use std::path::{Path, PathBuf};
@@ -43,7 +45,7 @@ use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
 use crate::domain::second_opinion::{Again, CrossCheck, Next, next};
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::resolve;
@@ -54,7 +56,6 @@ use crate::elsa::client::Client;
 use answers::Answers;
 pub use deferred::Deferred;
 use deferred::Round;
-use learnt::Manner;
 pub use learnt::{Learnt, ToBoundKnown};
 
 /// What all jobs of a process share.
@@ -93,6 +94,15 @@ impl Source {
     }
 }
 
+/// An archived window with records.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour {
+    /// The window.
+    pub window: Window,
+    /// The number of its newest revision, 1 for the first.
+    pub revision: u32,
+}
+
 /// What is to be fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
@@ -110,14 +120,15 @@ pub struct Wanted {
     pub zip_bytes_before: Option<u64>,
     /// Whether nothing is archived of the time before it, and it is not known to be complete.
     pub is_first: bool,
+    /// The nearest archived windows with records, before it and after it, where they are near.
+    pub neighbours: [Option<Neighbour>; 2],
     /// Whether it is archived as empty, and seen again.
     pub was_empty: bool,
     /// Whether it is archived, and an answer since then contradicts that.
     pub is_contradicted: bool,
-    /// Whether it is archived, and the operator wants all of it once more.
+    /// Whether all of it is downloaded once more, as the operator wants.
     pub is_wanted_whole: bool,
-    /// Whether it has failed for a day, while others before and after it are archived, or was archived
-    /// for that reason.
+    /// Whether it has failed for a day beside others that are archived, or was archived for that reason.
     pub is_left_alone: bool,
 }
 
@@ -132,6 +143,8 @@ pub(crate) struct Counted {
     pub(crate) largest: u64,
     /// Bytes of the largest zip.
     pub(crate) zip_bytes: u64,
+    /// Which spans hold how many of them.
+    pub(crate) parts: Vec<(Span, u64)>,
     /// The worst of the parts.
     pub(crate) status: Status,
 }
@@ -194,7 +207,7 @@ pub async fn fetch(
         };
         staging::remove(shared, &staged).await?;
         staging::remove(shared, &answers_folder).await?;
-        let collected = collect(source, wanted, &answers_folder, round.manner, learnt).await;
+        let collected = collect(source, wanted, &answers_folder, &round, learnt).await;
         let mut answers = match collected {
             Err(WindowError::Rejected(message)) if !round.is_doubtful() => {
                 let opinion = refused::opinion(source, wanted, message, learnt).await?;
@@ -213,15 +226,8 @@ pub async fn fetch(
             learnt.inclusive_at = Some(shared.clock.now());
         }
         let round = round.after(counted.records);
-        let opinion = confirm::confirm(
-            source,
-            wanted,
-            &counted,
-            told.bound,
-            &round,
-            &mut learnt.search,
-        )
-        .await?;
+        let opinion =
+            confirm::confirm(source, wanted, &counted, told.bound, &round, learnt).await?;
         let next = match opinion.is_deferred {
             true => Next::Again(Again::AsBefore),
             false => next(
@@ -307,8 +313,7 @@ async fn still_agrees(
     if !is_asked || must_download || !learnt.search.is_believed() {
         return Ok(None);
     }
-    let now = source.shared.clock.now();
-    let to_bound = learnt.to_bound(&source.job, now);
+    let to_bound = learnt.to_bound(&source.job, source.shared.clock.now());
     confirm::still_agrees(source, manifest, to_bound, &mut learnt.search).await
 }
 
@@ -317,28 +322,30 @@ async fn collect<'a>(
     source: &'a Source,
     wanted: Wanted,
     folder: &Path,
-    manner: Manner,
+    round: &Round,
     learnt: &mut Learnt,
 ) -> Result<Answers<'a>, WindowError> {
-    let now = source.shared.clock.now();
-    let to_bound = ToBoundKnown::of(learnt.to_bound(&source.job, now));
-    let mut answers = Answers::new(source, folder.to_owned(), wanted, manner.cap, to_bound);
-    let mut span_limit = match manner.longest {
+    let to_bound = ToBoundKnown::of(learnt.to_bound(&source.job, source.shared.clock.now()));
+    let cap = round.manner.cap;
+    let mut answers = Answers::new(source, folder.to_owned(), wanted, cap, to_bound);
+    let window = wanted.window.span();
+    let longest = round.manner.longest;
+    let mut span_limit = match longest {
         Some(longest) => learnt.span_limit.at_most(longest),
         None => learnt.span_limit,
     };
-    let window = wanted.window.span();
-    let limit = source.job.limit;
+    // An empty window is asked for again as a whole: just its pieces may come back empty.
+    let estimate = wanted.estimate.filter(|_| round.was_empty.is_none());
     let resolved = resolve(
         &mut answers,
         window,
-        limit,
-        wanted.estimate,
+        source.job.limit,
+        estimate,
         &mut span_limit,
     )
     .await;
     let any_answered = answers.any_answered();
-    if any_answered && manner.longest.is_none() {
+    if any_answered && longest.is_none() {
         // Otherwise it may be down, whatever the length.
         learnt.span_limit = span_limit;
     }

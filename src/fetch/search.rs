@@ -95,7 +95,7 @@ async fn pieces_searched(
             verdict = judged(source, piece, to_bound, search).await?;
         }
         let counts = match verdict {
-            Verdict::Same => None,
+            Verdict::Same | Verdict::Cut => None,
             Verdict::More => Some(expected + 1..MOST_BY_SEARCH),
             Verdict::Fewer => Some(0..expected - 1),
         };

@@ -79,7 +79,7 @@ mod tests {
             line: 0,
             again: false,
             confirmed: Way::None,
-            is_empty: false,
+            records: Some(3000),
             retry: false,
             suspected: None,
         };

@@ -15,7 +15,7 @@ use crate::domain::queue::{self, Pauses, Work};
 use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::window::Window;
-use crate::fetch::Wanted;
+use crate::fetch::{Neighbour, Wanted};
 use crate::ledger::replay::Replay;
 
 /// How long a window must have failed before a refusal is taken for the service's answer to it.
@@ -123,6 +123,13 @@ impl View<'_> {
             before: self.replay.estimator.last(),
             zip_bytes_before: None,
             is_first: self.is_first(window, before),
+            neighbours: self.replay.recheckable.neighbours(window).map(|found| {
+                let revision = |window| self.replay.revisions.get(&window).copied();
+                found.map(|window| Neighbour {
+                    window,
+                    revision: revision(window).unwrap_or(1),
+                })
+            }),
             was_empty: before.is_some_and(|before| before.records == Some(0)),
             is_contradicted: self.replay.incomplete.is_contradicted(window),
             is_wanted_whole: self.again.contains_key(&window),

@@ -29,7 +29,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 9;
+const SCHEMA: u32 = 10;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -67,7 +67,16 @@ struct Stored {
 
 /// A window, and what is known of the last request for it.
 #[derive(Serialize, Deserialize)]
-struct StoredAsked(UtcMs, UtcMs, UtcMs, u64, Way, [bool; 3], Option<UtcMs>);
+struct StoredAsked(
+    UtcMs,
+    UtcMs,
+    UtcMs,
+    u64,
+    Way,
+    [bool; 2],
+    Option<u64>,
+    Option<UtcMs>,
+);
 
 /// A window, how often it failed, when first, when last, why, and what it needs.
 type StoredFailures = (UtcMs, UtcMs, u32, UtcMs, UtcMs, String, Option<u64>);
@@ -159,11 +168,11 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
                     line,
                     again,
                     confirmed,
-                    is_empty,
+                    records,
                     retry,
                     suspected,
                 } = asked;
-                let flags = [again, is_empty, retry];
+                let flags = [again, retry];
                 StoredAsked(
                     span.from(),
                     span.to(),
@@ -171,6 +180,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
                     line,
                     confirmed,
                     flags,
+                    records,
                     suspected,
                 )
             })
@@ -261,14 +271,15 @@ impl Stored {
         for (from, to, records) in self.recent {
             replay.estimator.note(Span::new(from, to)?, records);
         }
-        for StoredAsked(from, to, at, line, confirmed, flags, suspected) in self.recheckable {
-            let [again, is_empty, retry] = flags;
+        for stored in self.recheckable {
+            let StoredAsked(from, to, at, line, confirmed, flags, records, suspected) = stored;
+            let [again, retry] = flags;
             let asked = Asked {
                 at,
                 line,
                 again,
                 confirmed,
-                is_empty,
+                records,
                 retry,
                 suspected,
             };

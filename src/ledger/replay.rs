@@ -211,7 +211,7 @@ impl Replay {
             line: self.end,
             again: archived.supersedes.is_some(),
             confirmed,
-            is_empty: archived.records == Some(0),
+            records: archived.records,
             retry: opinion.retry,
             suspected: None,
         };
@@ -318,8 +318,7 @@ impl Replay {
         }
     }
 
-    /// The last failure of a window of `job` after `since`, or of a recheck that is due at `now`,
-    /// which nothing has made good, and when it happened.
+    /// The last failure of a window of `job`, or of a recheck due at `now`, that nothing has made good.
     #[must_use]
     pub fn last_error(&self, now: UtcMs, job: &Job) -> Option<(&str, UtcMs)> {
         let missing = self.failures.iter().filter(|(window, _)| {

@@ -4,9 +4,13 @@ use std::io;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::span::Millis;
+
 use super::call::Call;
 use super::dialect::{Dialect, EmptyAnswer};
 use super::download;
+use super::fault::Flaw;
+use super::flaw;
 use super::gateway_error::GatewayError;
 use super::lie::{self, Standing};
 use super::reply::Reply;
@@ -14,6 +18,8 @@ use super::request::{Download, Lookup, Request};
 use super::results;
 use super::search::Search;
 use super::world::{Project, Visible};
+
+const DAY: Millis = Millis::from_days(1);
 
 /// What an answer depends on besides the request.
 #[derive(Debug)]
@@ -52,6 +58,28 @@ impl Service<'_> {
         inventing.answer(request)
     }
 
+    /// Answers a download with the project's own records and a flaw. Blocks.
+    pub(super) fn answer_with(&self, flaw: Flaw, request: &Request) -> io::Result<Reply> {
+        let Request::Download(download) = request else {
+            return self.answer(request);
+        };
+        let Self {
+            project,
+            dialect,
+            visible,
+            stop,
+            ..
+        } = *self;
+        let mut asked = download.clone();
+        if flaw == Flaw::OtherDay {
+            asked.from = asked.from.minus(DAY);
+            asked.to = asked.to.minus(DAY);
+        }
+        let seqs = download::select(project, &asked, dialect, visible, &[], stop)?;
+        let body = flaw::body(project, &seqs, download, dialect, flaw)?;
+        Ok(Reply::zip_bytes(body, seqs.len() as u64))
+    }
+
     fn download(&self, download: &Download) -> io::Result<Reply> {
         let Self {
             project,
@@ -63,8 +91,14 @@ impl Service<'_> {
         let (seqs, lied) = lie::tell(self.lies, Call::Download, |kinds| {
             download::select(project, download, dialect, visible, kinds, stop)
         })?;
-        let reply = if seqs.is_empty() && dialect.empty == EmptyAnswer::NotFound {
-            Reply::refusal(&GatewayError::not_found())
+        let refusal = match dialect.empty {
+            EmptyAnswer::NotFound => Some(Reply::refusal(&GatewayError::not_found())),
+            EmptyAnswer::NoContent => Some(Reply::no_content()),
+            EmptyAnswer::NotFoundIn200 => Some(Reply::not_found_in_200()),
+            EmptyAnswer::NoEntry | EmptyAnswer::EmptyFile | EmptyAnswer::EmptyList => None,
+        };
+        let reply = if let Some(refusal) = refusal.filter(|_| seqs.is_empty()) {
+            refusal
         } else {
             let zip = download::write(project, &seqs, download, dialect, stop)?;
             Reply::zip(zip, seqs.len() as u64, dialect.framing)

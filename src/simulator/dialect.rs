@@ -133,6 +133,10 @@ pub enum EmptyAnswer {
     EmptyList,
     /// HTTP 404 with error code 300.
     NotFound,
+    /// HTTP 204, and nothing else.
+    NoContent,
+    /// HTTP 200 with the error of code 300.
+    NotFoundIn200,
 }
 
 /// How an instant is written.
@@ -147,6 +151,24 @@ pub enum TimeStyle {
         /// Seconds east of UTC, a whole number of minutes within a day; UTC when it is not.
         offset_seconds: i32,
     },
+    /// UTC microseconds, in JSON a number.
+    Micros,
+    /// UTC milliseconds, in JSON a number with an exponent.
+    Exponent,
+    /// As RFC 3339 in UTC, without the offset.
+    Civil,
+    /// Not at all: `null`, or an empty cell.
+    Null,
+}
+
+impl TimeStyle {
+    /// Whether JSON has it without quotes.
+    pub(super) const fn is_bare(self) -> bool {
+        matches!(
+            self,
+            Self::Number | Self::Micros | Self::Exponent | Self::Null
+        )
+    }
 }
 
 /// How the end of an answer's body is known.

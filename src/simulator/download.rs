@@ -93,7 +93,10 @@ pub(super) fn write(
         match dialect.empty {
             EmptyAnswer::EmptyFile => pages.begin(1)?,
             EmptyAnswer::EmptyList => pages.page(1, &[])?,
-            EmptyAnswer::NoEntry | EmptyAnswer::NotFound => {}
+            EmptyAnswer::NoEntry
+            | EmptyAnswer::NotFound
+            | EmptyAnswer::NoContent
+            | EmptyAnswer::NotFoundIn200 => {}
         }
     } else if in_pages {
         for (number, page) in (1..).zip(seqs.chunks(download.limit.max(1) as usize)) {

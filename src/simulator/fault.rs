@@ -59,9 +59,40 @@ pub enum Fault {
     Redirect(String),
     /// These bytes in place of the zip.
     Body(Vec<u8>),
+    /// The zip contradicts itself.
+    Flawed(Flaw),
     /// As many records as were asked for, made up for the occasion: however short the span, their
     /// times lie in it.
     AlwaysFull,
+}
+
+/// What is wrong with an answer that is a zip, or nearly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// An error in the gateway's form, followed by the 22 bytes that are an empty zip.
+    ErrorBeforeEnd,
+    /// The second half is left out. An error in the gateway's form stands in its place.
+    ErrorAtEnd,
+    /// The second half is left out. A last line says so.
+    MarkAtEnd,
+    /// The records are a list inside of an object that has a `logTime` too. CSV has no such thing.
+    Wrapped,
+    /// One record in ten is an object without a field, or a row of empty cells.
+    Hollow,
+    /// The CSV header comes again in the middle.
+    HeaderAgain,
+    /// The CSV has a first column `logTime` beside its own, with other times.
+    TwoTimes,
+    /// Of the files with `limit` records each the second is left out.
+    PageMissing,
+    /// The last one is left out, where there are several.
+    LastPageMissing,
+    /// The second one holds half of its records.
+    PageShort,
+    /// The second one comes again as the third, and nothing is left out.
+    PageTwice,
+    /// The records are those of the day before.
+    OtherDay,
 }
 
 /// Decides for each request that the gateway has accepted whether its answer is spoilt. Refused

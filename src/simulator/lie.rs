@@ -54,6 +54,8 @@ pub enum LieKind {
     Newest(Millis),
     /// Only the records of the oldest so much of the span.
     Oldest(Millis),
+    /// It holds nothing where the span is shorter than this.
+    EmptyBelow(Millis),
     /// Of the whole pages of `limit` records the middle one is left out; nothing is where there is
     /// no whole page.
     LostPage,
@@ -74,6 +76,11 @@ impl LieKind {
         };
         match self {
             Self::Empty => found.clear(),
+            Self::EmptyBelow(length) => {
+                if span.is_none_or(|span| span.length() < length) {
+                    found.clear();
+                }
+            }
             Self::OneIn(shards) => found.retain(|&seq| {
                 noise::at(project.seed ^ SHARD_STREAM, seq).checked_rem(shards) != Some(0)
             }),

@@ -17,6 +17,7 @@ mod call;
 mod dialect;
 mod download;
 mod fault;
+mod flaw;
 mod gateway;
 mod gateway_error;
 mod http;
@@ -48,7 +49,7 @@ pub use call::Call;
 pub use dialect::{
     CsvLayout, Dialect, EmptyAnswer, Framing, JsonLayout, Newline, Order, TimeStyle,
 };
-pub use fault::{Fault, FaultPlan};
+pub use fault::{Fault, FaultPlan, Flaw};
 pub use journal::Entry;
 pub use lie::{Lie, LieKind, LyingCalls};
 pub use record::{FIELDS, Record};

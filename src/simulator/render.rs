@@ -52,7 +52,7 @@ impl Rendering {
                 Value::Text(text) => serde_json::to_writer(&mut *out, text)?,
                 // A custom field is always a string to the service.
                 Value::Number(number) => write!(out, "\"{number}\"")?,
-                Value::Time(at) if self.time == TimeStyle::Number => write!(out, "{}", at.0)?,
+                Value::Time(at) if self.time.is_bare() => write!(out, "{}", self.instant(at))?,
                 Value::Time(at) => write!(out, "\"{}\"", self.instant(at))?,
             }
         }
@@ -71,6 +71,7 @@ impl Rendering {
             None => String::new(),
             Some(Value::Text(text)) => text.to_owned(),
             Some(Value::Number(number)) => number.to_string(),
+            Some(Value::Time(_)) if self.time == TimeStyle::Null => String::new(),
             Some(Value::Time(at)) => self.instant(at),
         });
     }
@@ -97,6 +98,13 @@ impl Rendering {
     fn instant(&self, at: UtcMs) -> String {
         match self.time {
             TimeStyle::Number | TimeStyle::Decimal => at.0.to_string(),
+            TimeStyle::Micros => format!("{}000", at.0),
+            TimeStyle::Exponent => format!("{}0e-1", at.0),
+            TimeStyle::Civil => {
+                let text = at.timestamp().to_string();
+                text.trim_end_matches('Z').to_owned()
+            }
+            TimeStyle::Null => "null".to_owned(),
             TimeStyle::Rfc3339 { offset_seconds } => {
                 // RFC 3339 has no seconds in an offset.
                 let whole = (offset_seconds % 60 == 0).then_some(offset_seconds);

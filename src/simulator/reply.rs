@@ -59,6 +59,27 @@ impl Reply {
         }
     }
 
+    /// The same, from memory.
+    pub(super) fn zip_bytes(zip: Vec<u8>, records: u64) -> Self {
+        Self {
+            records,
+            ..Self::whole(200, "application/zip", Body::Bytes(zip))
+        }
+    }
+
+    /// Nothing at all, and that it is so on purpose.
+    pub(super) fn no_content() -> Self {
+        Self::whole(204, "application/zip", Body::Bytes(Vec::new()))
+    }
+
+    /// An error in the gateway's form that is no error by its status.
+    pub(super) fn not_found_in_200() -> Self {
+        Self {
+            status: 200,
+            ..Self::refusal(&GatewayError::not_found())
+        }
+    }
+
     /// The page of JSON that was asked for.
     pub(super) fn json(json: Vec<u8>, records: u64, framing: Framing) -> Self {
         Self {
@@ -130,6 +151,7 @@ impl Reply {
             | Fault::ChunkedWithoutEnd
             | Fault::HugeHeaders
             | Fault::AlwaysFull
+            | Fault::Flawed(_)
             | Fault::CorruptZip(_) => return None,
         })
     }

@@ -111,10 +111,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let reply = match fault.as_ref().and_then(Reply::instead) {
         Some(reply) => reply,
-        None => {
-            let made_up = fault == Some(Fault::AlwaysFull);
-            state.answer(place, request, made_up, now).await
-        }
+        None => state.answer(place, request, fault.clone(), now).await,
     };
     Delivery::new(reply, fault.as_ref())
         .send(stream, state.date(), keep_alive, ticket)

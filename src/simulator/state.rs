@@ -96,13 +96,13 @@ impl State {
         self.live().faults.next(call, project.key())
     }
 
-    /// The answer to an accepted request that arrived at `now`, of records that are `made_up` or,
-    /// without a fault, of the project's own.
+    /// The answer to an accepted request that arrived at `now`. Of the faults those count that decide
+    /// which records it holds and how they are written.
     pub(super) async fn answer(
         self: &Arc<Self>,
         place: usize,
         request: Request,
-        made_up: bool,
+        fault: Option<Fault>,
         now: UtcMs,
     ) -> Reply {
         let (visible, search, lies) = {
@@ -126,10 +126,10 @@ impl State {
                 visible,
                 stop: &state.stop,
             };
-            if made_up {
-                service.answer_with_inventions(&request)
-            } else {
-                service.answer(&request)
+            match fault {
+                Some(Fault::AlwaysFull) => service.answer_with_inventions(&request),
+                Some(Fault::Flawed(flaw)) => service.answer_with(flaw, &request),
+                _ => service.answer(&request),
             }
         });
         let made = making.await.map_err(io::Error::other).flatten();

@@ -139,6 +139,33 @@ impl Folder {
         records
     }
 
+    /// The numbers of the logs in its data files, whatever else they tell. One that has none counts as
+    /// a log that was never there.
+    pub fn seqs(&self) -> Vec<u64> {
+        let number = |text: &str| text.parse().unwrap_or(u64::MAX);
+        let mut seqs = Vec::new();
+        let files = files_below(&self.path).into_iter();
+        for path in files.filter(|path| path.parent() != Some(&self.path)) {
+            if path.extension().is_some_and(|extension| extension == "csv") {
+                let mut reader = csv::Reader::from_path(&path).unwrap();
+                let headers = reader.headers().unwrap().clone();
+                let column = headers.iter().position(|header| header == "seq").unwrap();
+                let rows = reader.records().map(Result::unwrap);
+                seqs.extend(rows.map(|row| number(&row[column])));
+                continue;
+            }
+            let json = fs::read(&path).unwrap();
+            for value in serde_json::Deserializer::from_slice(&json).into_iter::<Value>() {
+                let seq = |object: &Value| object["seq"].as_str().map_or(u64::MAX, number);
+                match value.unwrap() {
+                    Value::Array(list) => seqs.extend(list.iter().map(seq)),
+                    object => seqs.push(seq(&object)),
+                }
+            }
+        }
+        seqs
+    }
+
     /// Every byte in it.
     pub fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         files_below(&self.path)

@@ -22,14 +22,18 @@ async fn half_forgotten(due: &Due, access: SearchAccess) -> World {
 /// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_window_that_begins_late_is_unproven_unless_search_or_retention_vouches_for_it() {
-    for (access, retention, is_well) in [
+    let cases = [
         (SearchAccess::Denied, None, false),
         (SearchAccess::Denied, Some("\"30d\""), true),
         (SearchAccess::Permitted, None, true),
-    ] {
+    ];
+    let both = ["\"json\"", "\"csv\""].into_iter();
+    for (format, (access, retention, is_well)) in
+        both.flat_map(|format| cases.map(|case| (format, case)))
+    {
         let due = Due::hours(2);
         let world = half_forgotten(&due, access).await;
-        let mut job = job(&due);
+        let mut job = job(&due).with("format", format);
         if let Some(retention) = retention {
             job = job.with("retention", retention);
         }

@@ -33,6 +33,7 @@ mod date;
 mod disk;
 mod earlier;
 mod faults;
+mod flawed;
 mod guarantees;
 mod half_forgotten;
 mod honest;

@@ -21,6 +21,7 @@ use elsa_archiver::simulator::{
 use fastrand::Rng;
 use serde_json::Value;
 
+use crate::confirmed_later::newest;
 use crate::harness::{Due, Folder, Job, PROJECT_ID, World, project_key, tell};
 
 /// The liars of a run that is not told which: those of every run, so that what it finds is not left to chance.
@@ -222,8 +223,8 @@ struct Lost {
     asked: Vec<Entry>,
     /// The spans by which it is confirmed.
     again: Vec<Span>,
-    /// Whether a second opinion has contradicted it once.
-    was_contradicted: bool,
+    /// Whether a log within a window's length before it is archived, and one after it.
+    beside: [bool; 2],
     /// What its manifest says of it.
     confirmed: String,
 }
@@ -244,33 +245,14 @@ enum Why {
     /// Search does not tell, and none of the pieces that were downloaded again holds a missing log:
     /// a matter of chance.
     OutsideThePieces,
-    /// Search does not tell, and a window of few is downloaded again as a whole. A lie that depends
-    /// on the span comes to the same, and would show by shorter ones.
-    WholeAgain,
-    /// An earlier answer held a missing log, or a piece asked for again did. The window was
-    /// contradicted and asked for again; the new answer lacks the log too, or again, and is believed
-    /// after a look elsewhere.
-    MoreWasHeard,
-    /// The first or last page is missing, so the piece at that edge reaches over all of it, and just
-    /// that page is left out of it again.
+    /// Search does not tell, and each piece that was downloaded again and reaches over all of a page
+    /// lacks just that page too. Only a piece that ends within it would tell: a matter of chance.
     SamePageAgain,
-    /// A piece that the first answer says holds logs is refused the second time, as a piece without
-    /// any may be (404). That is taken for no opinion, where it contradicts.
-    PieceRefused,
-    /// The window was contradicted, so the service is known to lie, and is believed after a sample
-    /// none of whose pieces holds a missing log.
-    SampleOfALiar,
+    /// Search does not tell, and each answer holds only a short end of its span. Nothing that is
+    /// archived within a window's length lies at the other end of any span, so no two answers
+    /// contradict each other, unless a span happens to end at a log.
+    NothingBeside,
 }
-
-/// What another request would have told, or one has told: weaknesses of the program, counted apart
-/// until they are mended. Any other reason is beyond proof.
-const KNOWN: [Why; 5] = [
-    Why::WholeAgain,
-    Why::MoreWasHeard,
-    Why::SamePageAgain,
-    Why::PieceRefused,
-    Why::SampleOfALiar,
-];
 
 /// Why no request tells that a window lacks something, or none that was sent. `None` where one must
 /// have told.
@@ -305,27 +287,19 @@ fn beyond_proof(liar: &Liar, lost: &Lost, now: UtcMs) -> Option<Why> {
         let (from, to) = (entry.from.unwrap(), entry.to.unwrap());
         is(entry, Call::Download) && !entry.lied && is_missing(from, to)
     };
-    if lost.asked.iter().any(has_told) {
-        return lost.was_contradicted.then_some(Why::MoreWasHeard);
-    }
-    if lost.again.is_empty() {
-        return lost
-            .confirmed
-            .contains("a second download: the service answered 404")
-            .then_some(Why::PieceRefused);
+    if lost.asked.iter().any(has_told) || lost.again.is_empty() {
+        return None;
     }
     let holds_missing = |span: &&Span| is_missing(span.from(), UtcMs(span.to().0 - 1));
-    if let Some(span) = lost.again.iter().find(holds_missing) {
-        let is_edge = span.from() == lost.window.from() || span.to() == lost.window.to();
+    if lost.again.iter().any(|span| holds_missing(&span)) {
+        let [before, after] = lost.beside;
         return match kind {
             _ if is_of_any_span => Some(Why::LastsThroughBoth),
-            _ if lost.kept <= FEW => Some(Why::WholeAgain),
-            LieKind::LostPage if is_edge => Some(Why::SamePageAgain),
+            LieKind::LostPage => Some(Why::SamePageAgain),
+            LieKind::Newest(_) if lost.kept <= FEW && !before => Some(Why::NothingBeside),
+            LieKind::Oldest(_) if lost.kept <= FEW && !after => Some(Why::NothingBeside),
             _ => None,
         };
-    }
-    if lost.was_contradicted {
-        return Some(Why::SampleOfALiar);
     }
     (chance(lost) >= CHANCE).then_some(Why::OutsideThePieces)
 }
@@ -367,8 +341,6 @@ enum End {
     Red,
     /// Nothing is red, and a window is inexact for a reason of [`Why`].
     BeyondProof,
-    /// The same, for a reason of [`KNOWN`].
-    Known,
     /// A window is `complete` and inexact, and a request should have told.
     Fault,
 }
@@ -380,12 +352,6 @@ impl Came {
             End::Fault
         } else if self.exit != Some(0) || !self.is_complete {
             End::Red
-        } else if self
-            .lost
-            .iter()
-            .any(|(_, why)| why.is_some_and(|why| KNOWN.contains(&why)))
-        {
-            End::Known
         } else if !self.lost.is_empty() {
             End::BeyondProof
         } else if was_noticed {
@@ -460,12 +426,21 @@ async fn tried(liar: Liar) -> Came {
         said += &ran.stderr;
     }
     let journal = world.requests("shop");
-    let folders = world.folders("shop");
-    let is_complete = |folder: &&Folder| folder.manifest["status"] == "complete";
+    let folders = newest(&world);
+    let ledger = world.ledger_lines("shop");
+    let is_contradicted = |window: Span| {
+        let is_about = |line: &&Value| line["from_ms"] == window.from().0;
+        let last = ledger.iter().rfind(is_about);
+        last.is_some_and(|line| line["event"] == "recheck_failed")
+    };
+    // What a later answer contradicts stays as it is, and is red.
+    let is_complete = |folder: &&Folder| {
+        folder.manifest["status"] == "complete" && !is_contradicted(folder.window)
+    };
     let complete: Vec<_> = folders.iter().filter(is_complete).collect();
     let lost = complete
         .iter()
-        .filter_map(|folder| lost(&world, folder, &journal, &said))
+        .filter_map(|folder| lost(&world, folder, &journal, &ledger, &folders))
         .map(|lost| {
             let why = beyond_proof(&liar, &lost, now);
             (lost, why)
@@ -486,7 +461,13 @@ async fn tried(liar: Liar) -> Came {
 }
 
 /// What a window lacks, if anything.
-fn lost(world: &World, folder: &Folder, journal: &[Entry], said: &str) -> Option<Lost> {
+fn lost(
+    world: &World,
+    folder: &Folder,
+    journal: &[Entry],
+    ledger: &[Value],
+    all: &[Folder],
+) -> Option<Lost> {
     let project = world.service.project(&project_key("shop")).unwrap();
     let found = folder.records();
     let kept = found.len() as u64;
@@ -503,9 +484,24 @@ fn lost(world: &World, folder: &Folder, journal: &[Entry], said: &str) -> Option
     let confirmed = &folder.manifest["confirmed"];
     let bound = |span: &Value, name: &str| UtcMs(span[name].as_i64().unwrap());
     let again = |span: &Value| Span::new(bound(span, "from_ms"), bound(span, "to_ms")).unwrap();
-    let contradicts = |line: &str| {
-        line.contains("it is asked for again") && line.contains(&format!("window={window}"))
+    let is_look = |entry: &&Entry| is_about(entry) && entry.from == Some(window.from());
+    let looked = journal.iter().rfind(is_look).map(|entry| entry.arrived);
+    // What is archived while it is being looked at comes too late.
+    let is_before = |line: &Value| {
+        let at: jiff::Timestamp = line["at"].as_str().unwrap().parse().unwrap();
+        looked.is_some_and(|looked| UtcMs::from(at).plus(Millis::from_secs(1)) < looked)
     };
+    let is_archived = |other: &Folder| {
+        let lines = ledger.iter().filter(|line| line["folder"] == other.name);
+        lines.clone().any(is_before)
+    };
+    let known: Vec<UtcMs> = all
+        .iter()
+        .filter(|other| other.window != window && is_archived(other))
+        .flat_map(|other| other.records())
+        .map(|record| record.log_time)
+        .collect();
+    let is_known = |from: UtcMs, to: UtcMs| known.iter().any(|&at| from <= at && at < to);
     let time = |&seq: &u64| project.record(seq).unwrap().log_time;
     Some(Lost {
         window,
@@ -523,7 +519,10 @@ fn lost(world: &World, folder: &Folder, journal: &[Entry], said: &str) -> Option
             .flatten()
             .map(again)
             .collect(),
-        was_contradicted: said.lines().any(contradicts),
+        beside: [
+            is_known(window.from().minus(window.length()), window.from()),
+            is_known(window.to(), window.to().plus(window.length())),
+        ],
         confirmed: confirmed.to_string(),
     })
 }

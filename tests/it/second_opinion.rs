@@ -47,7 +47,8 @@ fn downloaded_again(world: &World) -> usize {
     for manifest in by_download {
         let spans = manifest["confirmed"]["spans"].as_array().unwrap().len();
         match manifest["records"].as_u64() {
-            Some(0) => assert_eq!(spans, 1),
+            // With a record before it, and one after it.
+            Some(0) => assert!((1..=3).contains(&spans), "{spans}"),
             _ => assert!(spans >= 2, "{spans}"),
         }
         all += spans;

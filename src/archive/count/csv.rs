@@ -6,6 +6,9 @@
 //! goes wrong, and a record with another number than the header ends the count. Blank lines are
 //! no records; in a file of one column they could be, and end the count too. So do a header that
 //! comes again, since two files may have been joined, and a header with two times.
+//!
+//! Where a column is expected, so do lines that show no record: all cells are empty, the first begins like
+//! a JSON object that no CSV writer leaves unquoted, or the time begins with no digit where others do.
 
 use csv_core::{ReadFieldResult, Reader};
 
@@ -33,6 +36,10 @@ pub(super) struct Scanner {
     /// Index of the column with the time.
     time_column: Option<u64>,
     has_two_times: bool,
+    /// Whether a column was expected, so that each record must show something.
+    is_strict: bool,
+    /// Whether the times of the records so far begin with a digit; `None` before the first.
+    times_are_digits: Option<bool>,
     /// The header's fields, unquoted.
     header: Vec<u8>,
     records: u64,
@@ -54,6 +61,14 @@ struct Line {
     start: u64,
     /// Fields that have come whole.
     fields: u64,
+    /// Whether no field has shown anything.
+    is_bare: bool,
+    /// Whether it begins like a JSON object, without a quote before it.
+    begins_object: bool,
+    /// Whether it goes on with a quote as one does.
+    is_object: bool,
+    /// The first byte of its time.
+    time_begins: Option<u8>,
     /// How many bytes of the header this record has repeated; `None` once it differs.
     repeated: Option<usize>,
 }
@@ -68,6 +83,8 @@ impl Scanner {
             reader,
             output: [0; OUTPUT],
             columns: None,
+            is_strict: expected.is_some(),
+            times_are_digits: None,
             expected,
             time_column: None,
             has_two_times: false,
@@ -136,6 +153,10 @@ impl Scanner {
             Line {
                 start: self.offset,
                 fields: 0,
+                is_bare: true,
+                begins_object: bytes.first() == Some(&b'{'),
+                is_object: false,
+                time_begins: None,
                 repeated: (self.header.len() <= KEPT_HEADER).then_some(0),
             }
         });
@@ -144,7 +165,10 @@ impl Scanner {
         let text = &self.output[..unquoted];
         if in_header || self.time_column == Some(line.fields) {
             self.text.push(text);
+            line.time_begins = line.time_begins.or(text.first().copied());
         }
+        line.is_bare &= text.is_empty();
+        line.is_object |= line.begins_object && line.fields == 0 && text.contains(&b'"');
         let field_end: &[u8] = match result {
             ReadFieldResult::Field { .. } => &[FIELD_END],
             _ => &[],
@@ -182,14 +206,15 @@ impl Scanner {
 
     /// Ends the line that is coming. Returns a record's time; `None` for the header.
     fn end_line(&mut self) -> Result<Option<Option<LogTime>>, Uncountable> {
-        let Some(Line {
+        let Some(line) = self.line.take() else {
+            return Ok(None);
+        };
+        let Line {
             start,
             fields,
             repeated,
-        }) = self.line.take()
-        else {
-            return Ok(None);
-        };
+            ..
+        } = line;
         let fault = |problem| Uncountable {
             offset: start,
             problem,
@@ -209,6 +234,9 @@ impl Scanner {
                 return Err(fault(Problem::HeaderAgain));
             }
             Some(columns) if columns == fields => {
+                if let Some(problem) = self.is_none(&line) {
+                    return Err(fault(problem));
+                }
                 self.records += 1;
                 Some(self.text.time(self.zone.as_ref()))
             }
@@ -219,6 +247,24 @@ impl Scanner {
         };
         self.text.clear();
         Ok(time)
+    }
+
+    /// Why a line with as many fields as the header shows no record, if it does not.
+    fn is_none(&mut self, line: &Line) -> Option<Problem> {
+        if !self.is_strict {
+            return None;
+        }
+        // One empty cell alone may be all that there is to a record.
+        if line.is_bare && line.fields > 1 {
+            return Some(Problem::NoCell);
+        }
+        if line.is_object {
+            return Some(Problem::ObjectInCsv);
+        }
+        self.time_column?;
+        let is_digit = line.time_begins.is_some_and(|byte| byte.is_ascii_digit());
+        let others = *self.times_are_digits.get_or_insert(is_digit);
+        (others != is_digit).then_some(Problem::OtherTime)
     }
 }
 

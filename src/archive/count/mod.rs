@@ -138,6 +138,18 @@ pub enum Problem {
     /// A CSV file whose first line lacks the field that was asked for.
     #[error("the first line has no column {0:?}, so it may be no header; look at the file")]
     NoColumn(String),
+    /// A CSV record in which nothing stands.
+    #[error("a CSV record has nothing in any column, so it may be none; look at the file")]
+    NoCell,
+    /// A CSV line that begins like a JSON object.
+    #[error("a line of CSV begins like a JSON object, so it may be an error; look at the file")]
+    ObjectInCsv,
+    /// A CSV record whose time begins with a digit where others' does not, or the other way round.
+    #[error(
+        "what stands in the column {LOG_TIME:?} is a time in some records and none in others; look at \
+         the file"
+    )]
+    OtherTime,
     /// A CSV header with two columns for the time: it is not clear which one counts.
     #[error("the header has two columns {LOG_TIME:?}")]
     TwoColumns,

@@ -245,6 +245,52 @@ fn csv_whose_header_lacks_the_expected_field_is_not_counted() {
 
 /// Guarantee: Complete
 #[test]
+fn a_line_of_csv_that_shows_no_record_is_not_counted() {
+    for (expected, text, at, problem) in [
+        ("logTime", "logTime,a\n1,2\n,\n", 14, Problem::NoCell),
+        ("a", "a,b\n1,2\n,\"\"\n", 8, Problem::NoCell),
+        ("a", "a\n1\n{\"truncated\":true}\n", 4, Problem::ObjectInCsv),
+        ("a", "a,b\n{\"a\":1,\"b\":2}\n", 4, Problem::ObjectInCsv),
+        (
+            "logTime",
+            "a,logTime\nx,1\nerror,none\n",
+            14,
+            Problem::OtherTime,
+        ),
+        (
+            "logTime",
+            "a,logTime\nerror,none\nx,1\n",
+            21,
+            Problem::OtherTime,
+        ),
+    ] {
+        for size in [1, 2, 7, text.len()] {
+            let mut counter = Counter::new(Kind::Csv, &[expected], None);
+            for chunk in text.as_bytes().chunks(size) {
+                counter.feed(chunk, &mut |_| {});
+            }
+            let fault = counter.finish(&mut |_| {}).unwrap_err();
+            assert_eq!(
+                (fault.offset, &fault.problem),
+                (at, &problem),
+                "{text} by {size}"
+            );
+        }
+    }
+    for text in [
+        // A writer of CSV quotes what begins like an object, and leaves what it does not know empty.
+        "logTime,a\n,x\n,y\n",
+        "logTime,a\n1,\n2,x\n",
+        "a,logTime\n\"{\"\"a\"\":1}\",1\n{a},1\n",
+    ] {
+        let mut counter = Counter::new(Kind::Csv, &["a"], None);
+        counter.feed(text.as_bytes(), &mut |_| {});
+        assert_eq!(counter.finish(&mut |_| {}), Ok(2), "{text}");
+    }
+}
+
+/// Guarantee: Complete
+#[test]
 fn csv_with_its_header_again_or_with_two_times_is_not_counted() {
     let long = "x".repeat(10_000);
     for (text, at, problem) in [

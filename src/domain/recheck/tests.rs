@@ -24,7 +24,7 @@ fn first_asked(at: UtcMs) -> Asked {
         line: 0,
         again: false,
         confirmed: Way::None,
-        is_empty: false,
+        records: Some(3000),
         retry: false,
         suspected: None,
     }
@@ -317,7 +317,7 @@ fn by_default_an_opinion_that_failed_is_due_after_an_hour_and_an_empty_window_af
         ..first()
     };
     let empty = Asked {
-        is_empty: true,
+        records: Some(0),
         ..by_download
     };
     for (asked, due_at) in [

@@ -1,7 +1,7 @@
 //! In which pieces the count of a window is asked for again. Carries *Confirmed* and *Bounded*.
 
 use super::LONGEST_GAP;
-use crate::domain::span::Span;
+use crate::domain::span::{Millis, Span};
 use crate::domain::split::histogram::Histogram;
 
 /// `offset + limit` of a search is at most so many (`ELSA-API.md`, *Search*), so with a limit of 1
@@ -14,7 +14,7 @@ const SHARE: u64 = 17;
 const PIECES: u64 = 3;
 /// A window with at most so many records is downloaded again as a whole: a share of it would be three
 /// records at most.
-const FEW: u64 = 50;
+pub(crate) const FEW: u64 = 50;
 
 /// A span whose count is asked for again, and how many records the first answer had there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,23 @@ pub(crate) struct Piece {
     pub span: Span,
     /// Records counted in it.
     pub expected: u64,
+}
+
+/// How a window is downloaded again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Its records.
+    pub records: u64,
+    /// An answer with so many may be cut.
+    pub cap: u64,
+    /// The records of its largest answer.
+    pub largest: u64,
+    /// A longer span is not answered whole, as far as the service has shown.
+    pub longest: Option<Millis>,
+    /// In [0, 1): where a piece between the edges begins.
+    pub draw: f64,
+    /// Whether it was contradicted.
+    pub is_doubtful: bool,
 }
 
 /// The pieces that search can confirm: the window, or where it holds too many the earliest, the latest,
@@ -35,10 +52,10 @@ pub(crate) fn by_search(histogram: &Histogram, records: u64, draw: f64) -> Vec<P
     if histogram.total() < records {
         return Vec::new();
     }
-    let pieces = edges_and_one(histogram, MOST_BY_SEARCH, draw);
+    let pieces = edges_and_one(histogram, MOST_BY_SEARCH, usize::MAX, draw);
     pieces
         .into_iter()
-        .chain(hole(histogram))
+        .chain(hole(histogram, usize::MAX))
         .filter(|piece| piece.expected <= MOST_BY_SEARCH)
         .collect()
 }
@@ -47,41 +64,52 @@ pub(crate) fn by_search(histogram: &Histogram, records: u64, draw: f64) -> Vec<P
 /// its latest and one other place, and a gap that is too long. Of a window with few records, or one
 /// that was contradicted (`is_doubtful`), all of it, in other spans than before: a service that leaves
 /// out part of a span would leave out the same of the same span. Of one without readable times, all of
-/// it at once. A piece holds fewer records than `cap`.
+/// it at once. A piece holds fewer records than the cap.
 #[must_use]
-pub(crate) fn by_download(
-    histogram: &Histogram,
-    records: u64,
-    cap: u64,
-    largest: u64,
-    draw: f64,
-    is_doubtful: bool,
-) -> Vec<Piece> {
+pub(crate) fn by_download(histogram: &Histogram, manner: Manner) -> Vec<Piece> {
+    let Manner {
+        records,
+        cap,
+        largest,
+        longest,
+        draw,
+        is_doubtful,
+    } = manner;
     let has_times = histogram.total() >= records;
+    let longest = longest.map_or(usize::MAX, |longest| histogram.bins_in(longest));
     let pieces = if !has_times {
         whole(histogram, records)
     } else if records <= FEW || is_doubtful {
         // As many as the largest answer held may be a cap that nothing tells.
-        all_of(histogram, (records / 2).min(cap / 2).min(largest / 2))
+        all_of(
+            histogram,
+            (records / 2).min(cap / 2).min(largest / 2),
+            longest,
+        )
     } else {
-        edges_and_one(histogram, records / SHARE / PIECES, draw)
+        edges_and_one(histogram, records / SHARE / PIECES, longest, draw)
     };
     let is_small = |piece: &Piece| piece.expected < cap;
     pieces
         .into_iter()
-        .chain(hole(histogram).filter(|_| has_times))
+        .chain(hole(histogram, longest).filter(|_| has_times))
         .filter(is_small)
         .collect()
 }
 
-/// All of the window, in at least two pieces with about `most` records each, and of a bin at least.
-fn all_of(histogram: &Histogram, most: u64) -> Vec<Piece> {
+/// All of the window, in at least two pieces with about `most` records each, of a bin at least and
+/// `longest` at most. The first is half as long as others may be, so that none ends where an answer
+/// did.
+fn all_of(histogram: &Histogram, most: u64, longest: usize) -> Vec<Piece> {
     let bins = histogram.bins();
     let mut pieces = Vec::new();
     let mut first = 0;
     while first < bins {
-        let last = if first == 0 { bins.div_ceil(2) } else { bins };
-        let (_, end) = grow(histogram, (first..last).collect(), most);
+        let end = match first {
+            0 => bins.min(longest).div_ceil(2),
+            _ => bins.min(first.saturating_add(longest)),
+        };
+        let (_, end) = grow(histogram, (first..end).collect(), most);
         pieces.extend(piece(histogram, first, end));
         first = end;
     }
@@ -96,9 +124,9 @@ fn piece(histogram: &Histogram, first: usize, end: usize) -> Option<Piece> {
     })
 }
 
-/// Half of the longest gap before, between or after records, where it is implausible: a page may be
-/// missing. Half, since the whole may be just the page that is left out again.
-fn hole(histogram: &Histogram) -> Option<Piece> {
+/// Half of the longest gap before, between or after records, where it is implausible, and `most` bins
+/// of it: a page may be missing. Half, since the whole may be just the page that is left out again.
+fn hole(histogram: &Histogram, most: usize) -> Option<Piece> {
     let (first, last) = histogram.extent()?;
     let (mut longest, mut since) = ((0, 0), 0);
     for bin in 0..=histogram.bins() {
@@ -115,7 +143,7 @@ fn hole(histogram: &Histogram) -> Option<Piece> {
         return None;
     }
     Some(Piece {
-        span: histogram.span(from, from + (to - from) / 2)?,
+        span: histogram.span(from, from + ((to - from) / 2).min(most))?,
         expected: 0,
     })
 }
@@ -128,14 +156,15 @@ pub(super) fn whole(histogram: &Histogram, records: u64) -> Vec<Piece> {
 }
 
 /// The earliest, the latest, and one piece between that begins where `draw` says, each with about
-/// `most` records, and of a bin at least. None overlaps another.
-fn edges_and_one(histogram: &Histogram, most: u64, draw: f64) -> Vec<Piece> {
+/// `most` records, of a bin at least and `longest` at most. None overlaps another.
+fn edges_and_one(histogram: &Histogram, most: u64, longest: usize, draw: f64) -> Vec<Piece> {
     let bins = histogram.bins();
-    let earliest = grow(histogram, (0..bins).collect(), most);
-    let latest = grow(histogram, (earliest.1..bins).rev().collect(), most);
+    let earliest = grow(histogram, (0..bins).take(longest).collect(), most);
+    let of_the_rest = (earliest.1..bins).rev().take(longest);
+    let latest = grow(histogram, of_the_rest.collect(), most);
     let (from, to) = (earliest.1, latest.0.max(earliest.1));
     let start = from + ((to - from) as f64 * draw) as usize;
-    let between = grow(histogram, (start..to).collect(), most);
+    let between = grow(histogram, (start..to).take(longest).collect(), most);
     [earliest, between, latest]
         .into_iter()
         .filter_map(|(first, end)| piece(histogram, first, end))

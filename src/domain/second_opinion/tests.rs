@@ -150,12 +150,32 @@ fn search_confirms_a_window_whole_or_its_edges_and_one_piece_between() {
     assert_eq!(pieces[2].expected, 0);
 }
 
+fn again(
+    histogram: &Histogram,
+    records: u64,
+    cap: u64,
+    largest: u64,
+    draw: f64,
+    is_doubtful: bool,
+) -> Vec<Piece> {
+    let longest = None;
+    let manner = Manner {
+        records,
+        cap,
+        largest,
+        longest,
+        draw,
+        is_doubtful,
+    };
+    by_download(histogram, manner)
+}
+
 /// Guarantee: Confirmed
 #[test]
 fn a_sixteenth_is_downloaded_again() {
     for records in [480, 3_000, 50_000] {
         let histogram = even(records);
-        let pieces = by_download(&histogram, records, 200_000, records, 0.3, false);
+        let pieces = again(&histogram, records, 200_000, records, 0.3, false);
         let again: u64 = pieces.iter().map(|piece| piece.expected).sum();
         assert!(
             again * 16 <= records && again * 20 >= records,
@@ -165,7 +185,7 @@ fn a_sixteenth_is_downloaded_again() {
     }
     // Only the newest 20 minutes came: the earliest piece reaches back to the window's begin.
     let newest = histogram((0..3000).map(|at| 2_400_000 + at * 400));
-    let earliest = by_download(&newest, 3000, 200_000, 3000, 0.3, false)[0];
+    let earliest = again(&newest, 3000, 200_000, 3000, 0.3, false)[0];
     assert_eq!(earliest.span.from(), window().from());
     assert!(earliest.span.to() > UtcMs(12 * HOUR + 2_400_000));
 }
@@ -180,7 +200,7 @@ fn few_records_and_a_doubtful_window_are_downloaded_again_as_a_whole_in_other_sp
         (&even(3000), 3000, 200_000, true, 2),
         (&even(3000), 3000, 1000, true, 6),
     ] {
-        let pieces = by_download(histogram, records, cap, records, 0.3, is_doubtful);
+        let pieces = again(histogram, records, cap, records, 0.3, is_doubtful);
         assert!(pieces.len() >= least, "{}", pieces.len());
         let again: u64 = pieces.iter().map(|piece| piece.expected).sum();
         assert_eq!(again, records);
@@ -191,14 +211,36 @@ fn few_records_and_a_doubtful_window_are_downloaded_again_as_a_whole_in_other_sp
         assert!(pieces.iter().all(|piece| piece.expected < cap));
     }
     // Two answers of 81 records, which may be a cap: no piece expects as many.
-    let pieces = by_download(&even(162), 162, 200_000, 81, 0.3, true);
+    let pieces = again(&even(162), 162, 200_000, 81, 0.3, true);
     assert!(pieces.iter().all(|piece| piece.expected <= 40));
     // Without readable times nothing is known of a part.
-    assert_eq!(
-        by_download(&none, 700, 1000, 700, 0.3, false),
-        whole(&none, 700)
-    );
-    assert_eq!(by_download(&none, 1000, 1000, 1000, 0.3, false), []);
+    assert_eq!(again(&none, 700, 1000, 700, 0.3, false), whole(&none, 700));
+    assert_eq!(again(&none, 1000, 1000, 1000, 0.3, false), []);
+}
+
+/// Guarantee: Confirmed
+#[test]
+fn no_piece_is_longer_than_what_the_service_answers_whole() {
+    let longest = Millis::from_secs(60);
+    for (records, is_doubtful) in [(50, false), (3000, false), (3000, true), (0, true)] {
+        let manner = Manner {
+            records,
+            cap: 200_000,
+            largest: records,
+            longest: Some(longest),
+            draw: 0.3,
+            is_doubtful,
+        };
+        let pieces = by_download(&even(records), manner);
+        assert!(pieces.iter().all(|piece| piece.span.length() <= longest));
+        if is_doubtful || records == 50 {
+            assert_eq!(pieces[0].span.from(), window().from());
+            assert_eq!(pieces[pieces.len() - 1].span.to(), window().to());
+            // The window was asked for in spans of a minute, so these end elsewhere.
+            let ends_between = |piece: &&Piece| piece.span.to().0 % 60_000 != 0;
+            assert!(pieces.iter().filter(ends_between).count() >= 59);
+        }
+    }
 }
 
 fn found(objects: u64) -> Found {
@@ -294,7 +336,7 @@ fn half_of_a_gap_that_is_too_long_is_downloaded_again() {
     // A page of 100 records is missing.
     let times = (0..3000).filter(|at| !(1000..1100).contains(at));
     let gap = histogram(times.map(|at| at * 1200));
-    let pieces = by_download(&gap, 2900, 200_000, 2900, 0.9, false);
+    let pieces = again(&gap, 2900, 200_000, 2900, 0.9, false);
     assert_eq!(pieces.len(), 4);
     let Piece { span, expected } = pieces[3];
     assert_eq!(expected, 0);

@@ -72,6 +72,11 @@ impl Histogram {
         self.bins.len()
     }
 
+    /// How many whole bins are no longer than `length`, at least 1.
+    pub(crate) fn bins_in(&self, length: Millis) -> usize {
+        usize::try_from(length.0.div_euclid(self.width.0)).map_or(1, |bins| bins.max(1))
+    }
+
     /// Records in a bin.
     pub(crate) fn count(&self, bin: usize) -> u64 {
         self.bins.get(bin).copied().unwrap_or(0)
@@ -82,6 +87,18 @@ impl Histogram {
         let inside = |bin: &usize| self.span(*bin, bin + 1).is_some_and(|bin| span.covers(bin));
         (0..self.bins())
             .filter(inside)
+            .map(|bin| self.count(bin))
+            .sum()
+    }
+
+    /// Records in the bins that are not wholly outside `span`: it holds no more.
+    pub(crate) fn at_most_within(&self, span: Span) -> u64 {
+        let touches = |bin: &usize| {
+            let bin = self.span(*bin, bin + 1);
+            bin.is_some_and(|bin| bin.intersection(span).is_some())
+        };
+        (0..self.bins())
+            .filter(touches)
             .map(|bin| self.count(bin))
             .sum()
     }

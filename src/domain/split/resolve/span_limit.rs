@@ -29,6 +29,11 @@ impl SpanLimit {
         self.longest_ms.unwrap_or(i64::MAX)
     }
 
+    /// The longest span that is answered whole, as far as is known.
+    pub(crate) fn longest(&self) -> Option<Millis> {
+        self.longest_ms.map(Millis)
+    }
+
     /// The same, and no span longer than `longest`, at least a millisecond, from now on.
     #[must_use]
     pub(crate) fn at_most(self, longest: Millis) -> Self {
