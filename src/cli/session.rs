@@ -11,6 +11,7 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::place::{Findings, told};
+use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::config::{Config, ConfiguredAccount, Environment};
@@ -57,6 +58,7 @@ impl Session {
         for warned in found.warned {
             tracing::warn!("{}:{warned}", context.args.config.display());
         }
+        refuse_another(context, config)?;
         if let Some(why) = identity::refusal(config) {
             return Err(Stop::failed(why));
         }
@@ -137,7 +139,7 @@ pub(super) fn lock(config: &Config, disk: &Disk) -> Result<(), Stop> {
     for (what, folder, name) in locks {
         let lock = FolderLock::acquire(what, folder, name, disk).map_err(|error| match error {
             LockError::Held(_) => Stop::held(&error),
-            LockError::Unusable { .. } => Stop::failed(error.to_string()),
+            _ => Stop::failed(error.to_string()),
         })?;
         lock.hold_for_life();
     }

@@ -26,5 +26,6 @@ pub mod second_opinion;
 pub mod secret;
 pub mod span;
 pub(crate) mod split;
+pub(crate) mod user;
 pub mod window;
 pub(crate) mod window_error;
