@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is where they are allowed")]
 
+pub(crate) mod denied;
 mod error;
 mod outside;
 mod step;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
-pub use error::{DiskError, advice};
+pub use error::{DiskError, advice, advice_on, advice_on_folder};
 pub use outside::{make_plain_folder, write_private};
 pub use step::Step;
 

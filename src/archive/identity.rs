@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::plain_file;
 use crate::domain::identity::ArchiveId;
-use crate::durable::{Disk, DiskError, Step};
+use crate::durable::{Disk, DiskError, Step, advice_on};
 use crate::printable::printable;
 
 /// The folder of the archive's own files in its root. No job has such a name.
@@ -68,7 +68,7 @@ pub fn read(path: &Path) -> Result<Option<ArchiveId>, UnreadableId> {
         {
             return Ok(None);
         }
-        Err(error) => return Err(unreadable(error.to_string())),
+        Err(error) => return Err(unreadable(format!("{error}{}", advice_on(path, &error)))),
     };
     let stored: Stored = serde_json::from_slice(&json).map_err(|error| {
         unreadable(format!(

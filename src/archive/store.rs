@@ -10,7 +10,7 @@ use super::identity::{self, UnreadableId};
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::domain::window::{FolderName, Named, Window, Zone};
-use crate::durable::{Disk, DiskError, Step, advice, off_the_runtime};
+use crate::durable::{Disk, DiskError, Step, advice_on, off_the_runtime};
 
 /// The folder below the root in which windows are put together; collectors skip its name.
 pub const STAGING: &str = ".staging";
@@ -72,9 +72,13 @@ pub enum NoSpace {
 
 /// The root can't be used.
 #[derive(Debug, Error)]
-#[error("can't write to the archive's root {root}: {source}{}", advice(source))]
+#[error(
+    "can't write to the archive's root {root}: {source}{}",
+    advice_on(path, source)
+)]
 pub struct UnusableRoot {
     root: PathBuf,
+    path: PathBuf,
     source: io::Error,
 }
 
@@ -164,6 +168,7 @@ impl Store {
         })();
         prepared.map_err(|error: DiskError| UnusableRoot {
             root: self.root.clone(),
+            path: error.path,
             source: error.source,
         })
     }

@@ -17,6 +17,7 @@ mod repair;
 mod run;
 mod session;
 mod status;
+mod user;
 mod verify;
 
 use std::process::ExitCode;

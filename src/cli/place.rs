@@ -13,7 +13,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use super::print::bytes;
 use crate::archive::store::free_bytes;
 use crate::config::{Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart};
-use crate::durable::advice;
+use crate::durable::{advice, denied};
 
 /// Bits of a mode.
 const READ_BY_GROUP: u32 = 0o040;
@@ -203,8 +203,5 @@ fn is_credential(file: &Path, environment: &Environment) -> bool {
 
 /// Who runs this, by its effective id.
 fn this_user() -> String {
-    fs::metadata("/proc/self").map_or_else(
-        |_| "unknown".to_owned(),
-        |found| format!("uid {}", std::os::unix::fs::MetadataExt::uid(&found)),
-    )
+    denied::this_user().map_or_else(|| "unknown".to_owned(), |(uid, _)| format!("uid {uid}"))
 }

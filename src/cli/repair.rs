@@ -8,6 +8,7 @@ use super::exit::Stop;
 use super::identity;
 use super::print::{count, print};
 use super::session::{chosen, lock, store};
+use super::user::refuse_another;
 use crate::archive::adopt::{Found, Known, adopt};
 use crate::archive::publish::Archived;
 use crate::archive::repair::{DAMAGED, Remedy};
@@ -29,6 +30,9 @@ pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> 
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
     let (disk, now) = (Disk::default(), context.clock.now());
+    if confirm {
+        refuse_another(context, &config)?;
+    }
     let bound = binding(&config)?;
     let mut store = store(&config, &disk);
     if confirm {

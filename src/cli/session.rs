@@ -12,6 +12,7 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::place::{Findings, told};
+use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::Store;
 use crate::config::{Config, ConfiguredAccount, Environment};
@@ -58,6 +59,7 @@ impl Session {
         for warned in found.warned {
             tracing::warn!("{}:{warned}", context.args.config.display());
         }
+        refuse_another(context, config)?;
         if let Some(why) = identity::refusal(config) {
             return Err(Stop::failed(why));
         }
@@ -143,7 +145,7 @@ pub(super) fn lock(config: &Config, disk: &Disk) -> Result<(), Stop> {
     for (what, folder, name) in locks {
         let lock = FolderLock::acquire(what, folder, name, disk).map_err(|error| match error {
             LockError::Held(_) => Stop::held(&error),
-            LockError::Unusable { .. } => Stop::failed(error.to_string()),
+            _ => Stop::failed(error.to_string()),
         })?;
         lock.hold_for_life();
     }

@@ -18,7 +18,7 @@ use crate::archive::identity::{of_state, read};
 use crate::archive::store::free_bytes;
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
-use crate::durable::Disk;
+use crate::durable::{Disk, advice_on};
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
 use newest::NotBySearch;
@@ -69,7 +69,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         text += &status.listing(job.enabled, &job.zone);
         report.jobs.push(status);
     }
-    for name in retired(&config).map_err(|error| Stop::failed(error.to_string()))? {
+    for name in retired(&config).map_err(Stop::failed)? {
         // What is wrong with such a ledger, `verify` says.
         if let Ok(replay) = Ledger::glance(&config.state_dir, &name) {
             let zone = &config.archive.zone;
@@ -101,8 +101,12 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
 ///
 /// # Errors
 /// When the state directory is there and can't be listed.
-pub(super) fn retired(config: &Config) -> std::io::Result<Vec<JobName>> {
-    let mut names = crate::ledger::jobs(&config.state_dir)?;
+pub(super) fn retired(config: &Config) -> Result<Vec<JobName>, String> {
+    let state_dir = &config.state_dir;
+    let mut names = crate::ledger::jobs(state_dir).map_err(|error| {
+        let (place, advice) = (state_dir.display(), advice_on(state_dir, &error));
+        format!("can't list the state directory {place}: {error}{advice}")
+    })?;
     names.retain(|name| config.jobs.iter().all(|job| job.name != *name));
     Ok(names)
 }

@@ -162,6 +162,24 @@ impl KeySource {
 }
 
 impl KeySource {
+    /// The places that the config names.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = &KeyForm> {
+        let named = match self {
+            Self::Ambient => None,
+            Self::Named {
+                access_key,
+                secret_key,
+            } => Some([access_key, secret_key]),
+        };
+        named.into_iter().flatten()
+    }
+
+    /// Whether they are looked for in the home of whoever runs the program.
+    pub(crate) fn is_below_home(&self, environment: &Environment) -> bool {
+        let set = |name| environment.get(name).is_some();
+        *self == Self::Ambient && !set(ACCESS_KEY_VARIABLE) && !set(SECRET_KEY_VARIABLE)
+    }
+
     /// The files that hold the access key and the secret key; `None` where none does.
     pub(crate) fn files(&self, environment: &Environment) -> [Option<PathBuf>; 2] {
         match self {
@@ -170,10 +188,9 @@ impl KeySource {
                 secret_key,
             } => [access_key, secret_key].map(|form| form.file(environment)),
             Self::Ambient => {
-                let set = |name| environment.get(name).is_some();
                 let home = environment
                     .get("HOME")
-                    .filter(|_| !set(ACCESS_KEY_VARIABLE) && !set(SECRET_KEY_VARIABLE));
+                    .filter(|_| self.is_below_home(environment));
                 [None, home.map(|home| Path::new(home).join(CONFIGURE))]
             }
         }

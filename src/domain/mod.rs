@@ -27,5 +27,6 @@ pub mod secret;
 pub mod settings;
 pub mod span;
 pub(crate) mod split;
+pub(crate) mod user;
 pub mod window;
 pub(crate) mod window_error;

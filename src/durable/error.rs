@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Step;
+use super::denied::{denied, denied_folder};
 
 /// A step that failed: what, on what, why, and what to do.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl fmt::Display for DiskError {
             "can't {} {}: {source}{}",
             step.words(),
             path.display(),
-            advice(source)
+            advice_on(path, source)
         )
     }
 }
@@ -66,5 +67,23 @@ pub fn advice(error: &io::Error) -> &'static str {
         Kind::ReadOnlyFilesystem => "; the file system is mounted read-only",
         Kind::NotADirectory => "; a part of that path is a file",
         _ => "",
+    }
+}
+
+/// As [`advice`], for an error at a file or folder: says whose it is where this user is not let in.
+#[must_use]
+pub fn advice_on(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => denied(path),
+        _ => advice(error).to_owned(),
+    }
+}
+
+/// As [`advice_on`], for a folder that is made where it is lacking.
+#[must_use]
+pub fn advice_on_folder(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => denied_folder(path),
+        _ => advice(error).to_owned(),
     }
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::domain::job::JobName;
-use crate::durable::DiskError;
+use crate::durable::{DiskError, advice_on};
 
 /// Why a ledger can't be used.
 #[derive(Debug, Error)]
 pub enum LedgerError {
     /// Its file can't be read.
-    #[error("can't read the ledger {path}: {source}")]
+    #[error("can't read the ledger {path}: {source}{}", advice_on(path, source))]
     Unreadable {
         /// The ledger.
         path: PathBuf,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::durable::{Disk, advice, open_lock};
+use crate::durable::{Disk, advice_on, advice_on_folder, open_lock};
 
 /// A lock on a folder. It is advisory and is never stolen: a file left behind by a dead process
 /// is no lock.
@@ -25,12 +25,23 @@ pub(crate) enum LockError {
     )]
     Held(PathBuf),
     /// The folder can't be used.
-    #[error("can't use {what} {folder}: {source}{}", advice(source))]
+    #[error(
+        "can't use {what} {folder}: {source}{}",
+        advice_on_folder(folder, source)
+    )]
     Unusable {
         /// What it is: the state directory, or the archive's root.
         what: &'static str,
         /// The folder.
         folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The lock's file can't be opened.
+    #[error("can't open the lock {path}: {source}{}", advice_on(path, source))]
+    Unopened {
+        /// The file.
+        path: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -55,7 +66,11 @@ impl FolderLock {
         };
         disk.make_durable_folder(folder)
             .map_err(|error| unusable(error.source))?;
-        let file = open_lock(&folder.join(name)).map_err(unusable)?;
+        let path = folder.join(name);
+        let file = match open_lock(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(LockError::Unopened { path, source }),
+        };
         match file.try_lock() {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(folder.to_owned())),

@@ -19,6 +19,7 @@ mod harness;
 mod acknowledge;
 mod adoption;
 mod again;
+mod another_user;
 mod architecture;
 mod archive;
 mod bad_input;
