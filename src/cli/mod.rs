@@ -16,6 +16,7 @@ mod repair;
 mod run;
 mod session;
 mod status;
+mod unset_clock;
 mod verify;
 
 use std::process::ExitCode;
