@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::durable::{Disk, advice, open_lock};
+use crate::durable::{Disk, advice, open_lock, try_lock};
 
 /// A lock on a folder. It is advisory and is never stolen: a file left behind by a dead process
 /// is no lock.
@@ -36,6 +36,16 @@ pub(crate) enum LockError {
     },
 }
 
+impl LockError {
+    /// Whether the file system has no locks.
+    pub(crate) fn is_lack(&self) -> bool {
+        match self {
+            Self::Held(_) => false,
+            Self::Unusable { source, .. } => source.kind() == io::ErrorKind::Unsupported,
+        }
+    }
+}
+
 impl FolderLock {
     /// Takes the lock `name` of a folder, which is called `what` in messages, making the folder
     /// where there is none.
@@ -56,7 +66,7 @@ impl FolderLock {
         disk.make_durable_folder(folder)
             .map_err(|error| unusable(error.source))?;
         let file = open_lock(&folder.join(name)).map_err(unusable)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(folder.to_owned())),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
