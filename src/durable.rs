@@ -7,11 +7,12 @@
 
 pub(crate) mod denied;
 mod error;
+mod lack;
 mod outside;
 mod step;
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
 pub use error::{DiskError, advice, advice_on, advice_on_folder};
+pub use lack::Lack;
+use lack::is_lack;
 pub use outside::{make_plain_folder, write_private};
 pub use step::Step;
 
@@ -31,6 +34,8 @@ type Gate = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
 pub struct Disk {
     /// Called before each step; its error becomes the step's.
     gate: Arc<Gate>,
+    /// Whether it goes on without what a file system lacks.
+    accepts_lacks: bool,
 }
 
 impl fmt::Debug for Disk {
@@ -51,6 +56,7 @@ impl Disk {
     pub fn gated(gate: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self {
             gate: Arc::new(gate),
+            accepts_lacks: false,
         }
     }
 
@@ -113,12 +119,20 @@ impl Disk {
         self.make_folders(Step::MakeParent, path)
     }
 
-    /// Makes the names in a folder durable.
+    /// Makes the names in a folder durable, where the file system can or must.
     ///
     /// # Errors
     /// When the folder can't be opened or flushed.
     pub fn sync_folder(&self, step: Step, path: &Path) -> Result<(), DiskError> {
-        self.step(step, path, || File::open(path)?.sync_all())
+        let synced = self.step(step, path, || File::open(path)?.sync_all());
+        synced.or_else(|error| match is_lack(&error.source) {
+            true if self.accepts_lacks => Ok(()),
+            true => Err(DiskError {
+                source: Lack::SyncFolder.refused(&error.source),
+                ..error
+            }),
+            false => Err(error),
+        })
     }
 
     /// Moves a part's folder to its place in the window's.
@@ -142,7 +156,10 @@ impl Disk {
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] when the name is taken; nothing is replaced, ever.
     pub fn publish(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        self.step(Step::Publish, to, || rename_without_replacing(from, to))
+        let accepts = self.accepts_lacks;
+        self.step(Step::Publish, to, || {
+            rename_without_replacing(from, to, accepts)
+        })
     }
 
     /// Renames what is damaged to a name that must not exist.
@@ -150,7 +167,10 @@ impl Disk {
     /// # Errors
     /// When the name is taken, see [`DiskError::name_is_taken`], or it can't be renamed.
     pub fn set_folder_aside(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        self.step(Step::SetAside, to, || rename_without_replacing(from, to))
+        let accepts = self.accepts_lacks;
+        self.step(Step::SetAside, to, || {
+            rename_without_replacing(from, to, accepts)
+        })
     }
 
     /// Replaces a file that can be made anew at any time. Readers see the old or the new one;
@@ -176,6 +196,26 @@ impl Disk {
     pub fn open_ledger(&self, path: &Path) -> Result<File, DiskError> {
         self.step(Step::CreateLedger, path, || {
             OpenOptions::new().append(true).create(true).open(path)
+        })
+    }
+
+    /// Opens a file that must be there, to add to its end. What is added to it is a step, not this.
+    ///
+    /// # Errors
+    /// When it is not there, or can't be opened.
+    pub fn append(&self, path: &Path) -> Result<Output, DiskError> {
+        let step = Step::Append;
+        let open = || OpenOptions::new().append(true).open(path);
+        let file = off_the_runtime(open).map_err(|source| DiskError {
+            step,
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Output {
+            disk: self.clone(),
+            step,
+            path: path.to_owned(),
+            file,
         })
     }
 
@@ -275,12 +315,28 @@ pub fn off_the_runtime<T>(act: impl FnOnce() -> T) -> T {
     }
 }
 
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+/// Takes a lock that ends with the file.
+///
+/// # Errors
+/// When another process has it; [`io::ErrorKind::Unsupported`] when the file system has no locks.
+pub fn try_lock(file: &File) -> Result<(), TryLockError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::Error(source) if is_lack(&source) => {
+            TryLockError::Error(Lack::Lock.refused(&source))
+        }
+        other => other,
+    })
+}
+
+fn rename_without_replacing(from: &Path, to: &Path, accepts_lacks: bool) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // Some file systems (NFS, older FUSE) don't know the flag. rename(2) itself refuses to
         // replace a folder that is not empty, and a published one never is.
+        Err(errno) if is_lack(&errno.into()) && !accepts_lacks => {
+            Err(Lack::RenameNew.refused(&errno.into()))
+        }
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match fs::symlink_metadata(to) {
             Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
@@ -300,17 +356,6 @@ pub struct Output {
 }
 
 impl Output {
-    /// Wraps a file that is open for appending.
-    #[must_use]
-    pub const fn appending(disk: Disk, path: PathBuf, file: File) -> Self {
-        Self {
-            disk,
-            step: Step::Append,
-            path,
-            file,
-        }
-    }
-
     /// Writes all of `bytes`.
     ///
     /// # Errors
@@ -331,6 +376,26 @@ impl Output {
     /// When the disk refuses; after that nothing written can be relied on.
     pub fn sync(&self, step: Step) -> Result<(), DiskError> {
         self.disk.step(step, &self.path, || self.file.sync_all())
+    }
+
+    /// Checks that the file still has the `bytes` with which it was left: a line behind others would break
+    /// the chain.
+    ///
+    /// # Errors
+    /// When something else has changed it.
+    pub fn is_as_left(&self, bytes: u64) -> Result<(), DiskError> {
+        let length = off_the_runtime(|| self.file.metadata()).map(|found| found.len());
+        let changed = || {
+            io::Error::other(
+                "something else has changed it meanwhile; restart elsa-archiver, which reads it anew",
+            )
+        };
+        let same = length.and_then(|length| (length == bytes).then_some(()).ok_or_else(changed));
+        same.map_err(|source| DiskError {
+            step: self.step,
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Cuts the file to `bytes`.

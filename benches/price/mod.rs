@@ -32,7 +32,7 @@ use elsa_archiver::domain::span::{Millis, Span, UtcMs};
 use elsa_archiver::domain::window::{Window, WindowSize, Zone};
 use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::{Client, Deadlines};
-use elsa_archiver::fetch::Shared;
+use elsa_archiver::fetch::{Shared, Turns};
 use elsa_archiver::job::{JobRunner, Mode, NoProgress};
 use elsa_archiver::simulator::{
     Call, Dialect, KeyPair, Order, Project, Search, SearchAccess, ServiceClock, Settings, Simulator,
@@ -333,6 +333,7 @@ fn runner(service: &Simulator, dir: &Path, clock: Clock, cross_check: CrossCheck
         clock,
         policy: Policy::default(),
         limits: Limits::default(),
+        turns: Turns::default(),
     };
     let state = dir.join("state");
     fs::create_dir(&state).unwrap();

@@ -10,7 +10,7 @@ use super::identity::{self, UnreadableId};
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::domain::window::{FolderName, Named, Window, Zone};
-use crate::durable::{Disk, DiskError, Step, advice_on, off_the_runtime};
+use crate::durable::{Disk, DiskError, Lack, Step, advice_on, off_the_runtime};
 
 /// The folder below the root in which windows are put together; collectors skip its name.
 pub const STAGING: &str = ".staging";
@@ -164,8 +164,13 @@ impl Store {
         let staging = self.root.join(STAGING);
         let prepared = (|| {
             self.disk.remove(&staging)?;
-            self.disk.make_folders(Step::StageFolder, &staging)
+            self.disk.make_folders(Step::StageFolder, &staging)?;
+            self.disk.ask_rename(&staging)
         })();
+        if let Ok(Some(lack)) = prepared {
+            tell_of(lack, &self.root);
+        }
+        let prepared = prepared.map(drop);
         prepared.map_err(|error: DiskError| UnusableRoot {
             root: self.root.clone(),
             path: error.path,
@@ -241,6 +246,15 @@ impl Store {
         found.sort();
         Ok(found)
     }
+}
+
+/// Says what a file system lacks, and that this is accepted.
+pub(crate) fn tell_of(lack: Lack, folder: &Path) {
+    tracing::warn!(
+        folder = %folder.display(),
+        "this file system {}; going on, since archive.durable_folders is false",
+        lack.words()
+    );
 }
 
 /// Bytes that are free where `path` is, for this process's user.

@@ -12,22 +12,26 @@ mod logging;
 mod place;
 mod plan;
 mod print;
+mod process;
 mod progress;
 mod repair;
 mod run;
 mod session;
 mod status;
+mod unset_clock;
 mod user;
 mod verify;
 
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::Parser;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
+use crate::domain::open_files::THREADS;
 use args::{Args, Command};
 use exit::Stop;
 use progress::Terminal;
@@ -35,6 +39,9 @@ use progress::Terminal;
 /// How long blocking work may still take after a command has ended; what it leaves behind, the
 /// next start cleans up.
 const LAST_BREATH: Duration = Duration::from_millis(500);
+
+/// Threads that wait for no disk, at most: what is archived waits for the service, and does not compute.
+const MOST_WORKERS: usize = 8;
 
 /// Runs the program with the process's own arguments.
 #[must_use]
@@ -48,6 +55,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if wrong { 2 } else { 0 });
         }
     };
+    process::set_up();
     let terminal = Terminal::new();
     logging::start(args.log_format, &args.command, &terminal);
     match dispatch(&args, &terminal) {
@@ -76,7 +84,13 @@ impl Context<'_> {
     }
 
     fn block_on<T>(future: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
-        let runtime = Runtime::new()
+        let workers = available_parallelism().map_or(1, usize::from);
+        let workers = workers.min(MOST_WORKERS);
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .worker_threads(workers)
+            .max_blocking_threads(THREADS - workers)
+            .build()
             .map_err(|error| Stop::failed(format!("can't start the runtime: {error}")))?;
         let done = runtime.block_on(future);
         runtime.shutdown_timeout(LAST_BREATH);

@@ -11,9 +11,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::print::bytes;
+use super::session::disk;
 use crate::archive::store::free_bytes;
 use crate::config::{Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart};
-use crate::durable::{advice, denied};
+use crate::durable::{Step, advice, denied};
 
 /// Bits of a mode.
 const READ_BY_GROUP: u32 = 0o040;
@@ -54,7 +55,9 @@ impl Findings {
             (ROOT, lines.root, &config.archive.root),
             (STATE, lines.state_dir, &config.state_dir),
         ] {
-            let unusable = can_be_written(path).and_then(|()| has_space(path, least));
+            let unusable = can_be_written(path)
+                .and_then(|()| has_space(path, least))
+                .and_then(|()| can_be_flushed(config, path));
             if let Err(message) = unusable {
                 found.unusable.push(problem(line.0, named(key), message));
             }
@@ -178,6 +181,16 @@ fn has_space(path: &Path, least: u64) -> Result<(), String> {
             bytes(least)
         )),
         // Where the file system does not say, the archiver goes by what it answers to a write.
+        _ => Ok(()),
+    }
+}
+
+/// Whether the names in it can be made durable, or that is accepted. What fails otherwise is told when it is
+/// written.
+fn can_be_flushed(config: &Config, path: &Path) -> Result<(), String> {
+    let asked = disk(config).ask_sync(Step::SyncGrandparent, existing(path));
+    match asked {
+        Err(error) if error.is_lack() => Err(error.source.to_string()),
         _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::print::{count, print};
-use super::session::{chosen, lock, store};
+use super::session::{chosen, disk, lock, store};
 use super::user::refuse_another;
 use crate::archive::adopt::{Found, Known, adopt};
 use crate::archive::publish::Archived;
@@ -18,7 +18,6 @@ use crate::domain::identity::Verdict;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
 use crate::domain::span::UtcMs;
-use crate::durable::Disk;
 use crate::job::repair::{Cure, cure, cures, take_over};
 use crate::ledger::Ledger;
 use crate::ledger::folders::Folders;
@@ -29,7 +28,7 @@ use crate::printable;
 pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
-    let (disk, now) = (Disk::default(), context.clock.now());
+    let (disk, now) = (disk(&config), context.clock.now());
     if confirm {
         refuse_another(context, &config)?;
     }
@@ -141,7 +140,7 @@ fn show(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> End
 
 /// Does what is to be done.
 fn act(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ended {
-    let (mut ended, disk) = (Ended::default(), Disk::default());
+    let (mut ended, disk) = (Ended::default(), disk(config));
     let opened = Ledger::open(&config.state_dir, &job.name, &disk, &context.clock);
     let mut ledger = match opened {
         Ok(ledger) => ledger,

@@ -10,6 +10,7 @@ use super::exit::Stop;
 use super::print::{count, grouped, print};
 use super::progress::Bars;
 use super::session::{Session, chosen};
+use super::unset_clock;
 use crate::config::{Config, instant};
 use crate::daemon;
 use crate::domain::coverage::Coverage;
@@ -21,7 +22,9 @@ use crate::job::{JobRunner, Mode, NoProgress, Outcome, Progress};
 
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
-    let config = context.config()?;
+    let Some(config) = unset_clock::config(context)? else {
+        return Ok(());
+    };
     let progress: Arc<dyn Progress> = Arc::new(NoProgress);
     Context::block_on(async {
         let session = Session::open(context, &config, &config.jobs, &progress)?;

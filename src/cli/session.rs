@@ -12,13 +12,14 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::place::{Findings, told};
+use super::process;
 use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
-use crate::archive::store::Store;
+use crate::archive::store::{Store, tell_of};
 use crate::config::{Config, ConfiguredAccount, Environment};
 use crate::domain::job::{AccountName, Job};
 use crate::domain::retry::Policy;
-use crate::durable::Disk;
+use crate::durable::{Disk, Lack, Step};
 use crate::elsa::client::{Client, Deadlines};
 use crate::fetch::Shared;
 use crate::job::{JobRunner, Progress, outage};
@@ -50,7 +51,7 @@ impl Session {
         jobs: &[Job],
         progress: &Arc<dyn Progress>,
     ) -> Result<Self, Stop> {
-        let disk = Disk::default();
+        let disk = disk(config);
         // Before anything is written. What can't be written, or has no space, is told when it is.
         let found = Findings::of(config, &Context::environment());
         if let Some(wrong) = told(&context.args.config, found.refused) {
@@ -78,14 +79,15 @@ impl Session {
             // Not worth stopping for: it holds nothing that is needed.
             tracing::warn!("the quarantine can't be tidied up: {error}");
         }
+        let clients = Clients::of(config, jobs, context, &Context::environment());
         let shared = Arc::new(Shared {
             store,
             quarantine,
             clock: context.clock.clone(),
             policy: Policy::default(),
             limits: config.archive.limits,
+            turns: process::turns(config, &clients.ready),
         });
-        let clients = Clients::of(config, jobs, context, &Context::environment());
         if let (true, Some((_, why))) = (clients.ready.is_empty(), clients.broken.first_key_value())
         {
             return Err(Stop::usage(why));
@@ -132,22 +134,35 @@ impl Session {
     }
 }
 
+/// The disk as a configuration takes it.
+pub(super) fn disk(config: &Config) -> Disk {
+    Disk::default().accepting_lacks(!config.archive.durable_folders)
+}
+
 /// Takes the locks of state directory and root for the process's life. Both: another config may share only
-/// one of them.
+/// one of them. Asks their file systems whether names in them can be made durable.
 ///
 /// # Errors
-/// When another instance has one, or one can't be taken.
+/// When another instance has one, or one can't be taken, or a file system lacks what is not accepted.
 pub(super) fn lock(config: &Config, disk: &Disk) -> Result<(), Stop> {
     let locks = [
         ("the state directory", &config.state_dir, "lock"),
         ("the archive's root", &config.archive.root, ROOT_LOCK),
     ];
     for (what, folder, name) in locks {
-        let lock = FolderLock::acquire(what, folder, name, disk).map_err(|error| match error {
-            LockError::Held(_) => Stop::held(&error),
-            _ => Stop::failed(error.to_string()),
-        })?;
-        lock.hold_for_life();
+        match FolderLock::acquire(what, folder, name, disk) {
+            Ok(lock) => lock.hold_for_life(),
+            Err(error @ LockError::Held(_)) => return Err(Stop::held(&error)),
+            // The state directory's lock keeps others out still. That one is never done without.
+            Err(error) if error.is_lack() && disk.accepts_lacks() && name == ROOT_LOCK => {
+                tell_of(Lack::Lock, folder);
+            }
+            Err(error) => return Err(Stop::failed(error.to_string())),
+        }
+        let asked = disk.ask_sync(Step::SyncGrandparent, folder);
+        if let Some(lack) = asked.map_err(|error| Stop::failed(error.to_string()))? {
+            tell_of(lack, folder);
+        }
     }
     Ok(())
 }

@@ -45,6 +45,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         root: config.archive.root.display().to_string(),
         free_bytes: free_bytes(&config.archive.root).ok(),
         problem: identity::refusal(&config),
+        durable_folders: config.archive.durable_folders,
     };
     let mut report = Report {
         archive,
@@ -55,6 +56,10 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         None => String::new(),
         Some(problem) => format!("archive: needs attention\n  {problem}\n"),
     };
+    if !report.archive.durable_folders {
+        text += "archive: durable_folders = false: what is archived is not safe from a power cut where its file \
+                 system can't flush folders\n";
+    }
     text.extend(report.accounts.iter().map(Outage::listing));
     for (job, replay) in config.jobs.iter().zip(replays(&config, &config.jobs)) {
         let status = match replay {

@@ -32,14 +32,15 @@ pub use since::instant;
 
 use places::{Line, Lines};
 use problem::{Report, nearest, printable, quote};
-use table::{Table, absolute_path, integer, size};
+use table::{Table, absolute_path, boolean, integer, size};
 
 const KEYS: [&str; 5] = ["account", "archive", "state", "defaults", "job"];
-const ARCHIVE_KEYS: [&str; 7] = [
+const ARCHIVE_KEYS: [&str; 8] = [
     "root",
     "timezone",
     "store",
     "min_free_space",
+    "durable_folders",
     "max_unpacked",
     "max_entries",
     "max_ratio",
@@ -83,6 +84,8 @@ pub struct Archive {
     pub zone: Zone,
     /// Free space below which nothing is begun, in bytes.
     pub min_free_space: u64,
+    /// Whether a file system is refused that can't make folders durable, lock, or rename without replacing.
+    pub durable_folders: bool,
     /// Bounds on what one answer may become.
     pub limits: Limits,
 }
@@ -215,7 +218,10 @@ fn archive(root: &Table<'_>, report: &mut Report) -> Option<Archive> {
     table.overlay("min_free_space", &mut min_free_space, report, |value| {
         size(value, "1GiB")
     });
+    let mut durable_folders = true;
+    table.overlay("durable_folders", &mut durable_folders, report, boolean);
     Some(Archive {
+        durable_folders,
         limits: limits(&table, report),
         root: path?,
         zone: zone?,

@@ -33,7 +33,7 @@ pub(super) fn since(value: &DeValue<'_>, zone: &Zone, now: UtcMs) -> Result<UtcM
     }
     if instant >= now {
         return Err(format!(
-            "{} is not in the past (it is {now} now)",
+            "{} is not in the past (it is {now} now); correct it, or set this machine's clock",
             quote(&text)
         ));
     }

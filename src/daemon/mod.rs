@@ -2,7 +2,7 @@
 //! side by side with the others. Carries *Isolated*.
 
 pub(crate) mod signals;
-mod systemd;
+pub(crate) mod systemd;
 mod trigger;
 
 use std::sync::Arc;

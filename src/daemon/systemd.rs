@@ -65,6 +65,11 @@ impl Systemd {
     }
 }
 
+/// The start waits for something that may take long. It is ready for systemd, which would end it otherwise.
+pub(crate) fn waiting(what: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(what)]);
+}
+
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!("can't notify systemd: {error}");

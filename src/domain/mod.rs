@@ -15,6 +15,7 @@ pub(crate) mod incomplete;
 pub mod job;
 pub mod limits;
 pub(crate) mod loss;
+pub(crate) mod open_files;
 pub mod outage;
 pub(crate) mod plan;
 pub(crate) mod queue;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::{JoinError, spawn, spawn_blocking};
 
 use super::Shared;
 use super::staging::Place;
@@ -12,7 +12,7 @@ use crate::archive::manifest::Zip;
 use crate::archive::store::Store;
 use crate::digest::Hasher;
 use crate::domain::retry::Failure;
-use crate::durable::{DiskError, Output, Step};
+use crate::durable::{DiskError, Output, Step, off_the_runtime};
 use crate::elsa::client::{Client, Download, MOST_BYTES};
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
@@ -51,8 +51,8 @@ pub(super) async fn download(
         space.map_err(|error| no_room(&error, bytes))?;
     }
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
-    let store = shared.store.clone();
-    let writing = spawn_blocking(move || write(&store, out, waiting));
+    // No thread waits for the network: there are only so many, and an answer may be slow.
+    let writing = spawn(write(shared.store.clone(), out, waiting));
     let sent = send(&mut answer, pieces).await;
     // The connection is free for others while this zip is unpacked.
     drop(answer);
@@ -78,14 +78,14 @@ fn open(store: &Store, path: &Path) -> Result<Output, DiskError> {
     store.disk().create(Step::StageZip, path)
 }
 
-fn write(
-    store: &Store,
+async fn write(
+    store: Store,
     mut out: Output,
     mut waiting: mpsc::Receiver<Vec<u8>>,
 ) -> Result<Zip, CallError> {
     let mut hasher = Hasher::default();
     let (mut bytes, mut looked_at) = (0u64, 0u64);
-    while let Some(piece) = waiting.blocking_recv() {
+    while let Some(piece) = waiting.recv().await {
         bytes += piece.len() as u64;
         if bytes - looked_at >= LOOK_BYTES {
             looked_at = bytes;
@@ -93,8 +93,11 @@ fn write(
             let space = store.check_space(0);
             space.map_err(|error| no_room(&error, bytes + LOOK_BYTES))?;
         }
-        out.write(&piece).map_err(|error| local(&error))?;
-        hasher.update(&piece);
+        off_the_runtime(|| {
+            hasher.update(&piece);
+            out.write(&piece)
+        })
+        .map_err(|error| local(&error))?;
     }
     Ok(Zip {
         bytes,

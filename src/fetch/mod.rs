@@ -14,6 +14,7 @@
 //! - `attempt`: one request, downloaded and unpacked
 //! - `download`: the answer's bytes into a file
 //! - `staging`: folders below `.staging`
+//! - `turns`: how many windows are put together at once
 
 mod answers;
 mod attempt;
@@ -26,6 +27,7 @@ mod retry;
 mod search;
 mod second_download;
 pub(crate) mod staging;
+mod turns;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,6 +59,7 @@ use answers::Answers;
 pub use deferred::Deferred;
 use deferred::Round;
 pub use learnt::{Learnt, ToBoundKnown};
+pub use turns::Turns;
 
 /// What all jobs of a process share.
 #[derive(Clone, Debug)]
@@ -71,6 +74,8 @@ pub struct Shared {
     pub policy: Policy,
     /// Bounds on what a zip may become.
     pub limits: Limits,
+    /// How many windows are put together at once.
+    pub turns: Turns,
 }
 
 /// Whose logs are fetched, with what.
@@ -205,6 +210,8 @@ pub async fn fetch(
             Some(deferred) => deferred.wait(&source.stop).await?,
             None => Round::first(wanted),
         };
+        // From here on there are files.
+        let _turn = shared.turns.turn(&job.account, &source.stop).await?;
         staging::remove(shared, &staged).await?;
         staging::remove(shared, &answers_folder).await?;
         let collected = collect(source, wanted, &answers_folder, &round, learnt).await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::durable::{Disk, advice_on, advice_on_folder, open_lock};
+use crate::durable::{Disk, advice_on, advice_on_folder, open_lock, try_lock};
 
 /// A lock on a folder. It is advisory and is never stolen: a file left behind by a dead process
 /// is no lock.
@@ -47,6 +47,16 @@ pub(crate) enum LockError {
     },
 }
 
+impl LockError {
+    /// Whether the file system has no locks.
+    pub(crate) fn is_lack(&self) -> bool {
+        match self {
+            Self::Held(_) | Self::Unopened { .. } => false,
+            Self::Unusable { source, .. } => source.kind() == io::ErrorKind::Unsupported,
+        }
+    }
+}
+
 impl FolderLock {
     /// Takes the lock `name` of a folder, which is called `what` in messages, making the folder
     /// where there is none.
@@ -71,7 +81,7 @@ impl FolderLock {
             Ok(file) => file,
             Err(source) => return Err(LockError::Unopened { path, source }),
         };
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(folder.to_owned())),
             Err(TryLockError::Error(source)) => Err(unusable(source)),

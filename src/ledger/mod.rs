@@ -49,13 +49,13 @@ use replay::Replay;
 /// (a slow download, a folder that is adopted) it says when the answer came.
 const ASKED_JUST_NOW_MS: u64 = 60_000;
 
-/// A job's ledger, open for appending. The state directory's lock must be held.
+/// A job's ledger, for appending. The state directory's lock must be held. The file is opened for each line:
+/// held open, those of a thousand jobs would be more than a process may open.
 #[derive(Debug)]
 pub struct Ledger {
     job: JobName,
     path: PathBuf,
     disk: Disk,
-    file: Output,
     replay: Replay,
     clock: Clock,
     /// Whether the file may hold bytes after the last line that counts.
@@ -93,14 +93,13 @@ impl Ledger {
             .metadata()
             .map_err(|source| unreadable(&path, source))?
             .len();
-        let output = Output::appending(disk.clone(), path.clone(), file);
+        drop(file);
         let torn = length > replay.end;
         let (disk, clock) = (disk.clone(), clock.clone());
         let mut ledger = Self {
             job: job.clone(),
             path,
             disk,
-            file: output,
             torn,
             replay,
             clock,
@@ -112,7 +111,8 @@ impl Ledger {
                 bytes = length - ledger.replay.end,
                 "cutting a torn last line off the ledger; what it recorded is looked at again"
             );
-            ledger.mend()?;
+            let file = ledger.disk.append(&ledger.path)?;
+            ledger.mend(&file)?;
         }
         ledger.checkpoint();
         ledger.keep_reserve();
@@ -354,12 +354,15 @@ impl Ledger {
 
     /// Writes a line and makes it durable; on an error the file is torn.
     fn write_line(&mut self, json: &str) -> Result<(), DiskError> {
+        let mut file = self.disk.append(&self.path)?;
         if self.torn {
-            self.mend()?;
+            self.mend(&file)?;
+        } else {
+            file.is_as_left(self.replay.end)?;
         }
         self.torn = true;
-        self.file.write(format!("{json}\n").as_bytes())?;
-        self.file.sync(Step::SyncLedger)
+        file.write(format!("{json}\n").as_bytes())?;
+        file.sync(Step::SyncLedger)
     }
 
     /// Reserves space for a full disk. Without it, a failure on a full disk is not recorded.
@@ -387,9 +390,9 @@ impl Ledger {
     }
 
     /// Cuts off what a crash or an error has left after the last line that counts.
-    fn mend(&mut self) -> Result<(), DiskError> {
-        self.file.cut(self.replay.end)?;
-        self.file.sync(Step::SyncLedger)?;
+    fn mend(&mut self, file: &Output) -> Result<(), DiskError> {
+        file.cut(self.replay.end)?;
+        file.sync(Step::SyncLedger)?;
         self.torn = false;
         Ok(())
     }

@@ -358,3 +358,40 @@ fn a_recheck_that_fails_is_the_last_error_until_it_succeeds() {
     assert_eq!(ledger.replay().failures(Task::Recheck).get(&window), None);
     assert_eq!(ledger.replay().lateness.rechecked, 1);
 }
+
+/// Guarantee: Evident
+/// Guarantee: Self-healing
+#[test]
+fn a_ledger_that_something_else_has_changed_or_taken_away_is_not_added_to() {
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..1);
+    let before = fs::read(world.path()).unwrap();
+    let lost = span(HOUR, 2 * HOUR);
+
+    fs::write(world.path(), &before[..before.len() / 2]).unwrap();
+    let error = ledger.record_lost(lost).unwrap_err().to_string();
+    assert!(error.contains("something else has changed it"), "{error}");
+    fs::remove_file(world.path()).unwrap();
+    ledger.record_lost(lost).unwrap_err();
+    assert!(!world.path().exists());
+
+    fs::write(world.path(), &before).unwrap();
+    ledger.record_lost(lost).unwrap();
+    drop(ledger);
+    assert_eq!(world.open().replay().lines, 2);
+}
+
+/// Guarantee: Bounded
+#[test]
+fn a_ledger_holds_no_file_open() {
+    let open = |path: &std::path::Path| {
+        let files = fs::read_dir("/proc/self/fd").unwrap();
+        let targets = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        targets.filter(|target| target == path).count()
+    };
+    let world = World::new();
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..1);
+    assert_eq!(open(&world.path()), 0);
+}

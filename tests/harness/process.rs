@@ -156,6 +156,11 @@ impl Running {
         assert!(says(), "`{}` ended without a word of {what:?}", self.args);
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         let id = self.child.id().to_string();

@@ -35,6 +35,9 @@ pub(super) struct Archive {
     pub(super) root: String,
     /// Null when the file system does not say.
     pub(super) free_bytes: Option<u64>,
+    /// Left out while the file systems must be able to do all that is promised.
+    #[serde(skip_serializing_if = "is_true")]
+    pub(super) durable_folders: bool,
     /// Why nothing is archived; left out while there is no such reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) problem: Option<String>,
@@ -313,4 +316,12 @@ fn whole_seconds(at: UtcMs) -> UtcMs {
 )]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+const fn is_true(is: &bool) -> bool {
+    *is
 }

@@ -132,6 +132,7 @@ impl Rig {
                 ..Policy::default()
             },
             limits: Limits::default(),
+            turns: Default::default(),
         };
         let (job, shared) = (Arc::new(job), Arc::new(shared));
         JobRunner::open(job, client, self.dir.path(), &disk, shared, progress).unwrap()

@@ -13,7 +13,7 @@ use elsa_archiver::domain::retry::Policy;
 use elsa_archiver::domain::window::Window;
 use elsa_archiver::durable::Disk;
 use elsa_archiver::elsa::client::Client;
-use elsa_archiver::fetch::Shared;
+use elsa_archiver::fetch::{Shared, Turns};
 use elsa_archiver::job::{JobRunner, Mode, NoProgress, Outcome};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,7 @@ impl Archiving {
             clock: Clock::system(),
             policy,
             limits: Limits::default(),
+            turns: Turns::default(),
             quarantine: Quarantine::new(&state, 0, disk.clone()),
         });
         fs::create_dir(&state).unwrap();
