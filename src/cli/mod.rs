@@ -27,7 +27,8 @@ use tokio::runtime::Runtime;
 
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use args::{Args, Command};
+use crate::domain::span::show_instants_in;
+use args::{Args, Command, LogFormat};
 use exit::Stop;
 use progress::Terminal;
 
@@ -42,6 +43,9 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Help and version are asked for and go to stdout; anything else is a usage error.
+            if error.use_stderr() && args::asks_for_json(std::env::args_os()) {
+                return Stop::usage(&error).tell(LogFormat::Json);
+            }
             let wrong = error.use_stderr();
             let _ = error.print();
             return ExitCode::from(if wrong { 2 } else { 0 });
@@ -51,7 +55,7 @@ pub fn main() -> ExitCode {
     logging::start(args.log_format, &args.command, &terminal);
     match dispatch(&args, &terminal) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => stop.tell(),
+        Err(stop) => stop.tell(args.log_format),
     }
 }
 
@@ -64,7 +68,11 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn config(&self) -> Result<Config, Stop> {
-        Config::load(&self.args.config, self.clock.now()).map_err(|error| Stop::usage(&error))
+        let config = Config::load(&self.args.config, self.clock.now())
+            .map_err(|error| Stop::usage(&error))?;
+        // Until here the log is in UTC: what is wrong with a config is told before its zone is known.
+        show_instants_in(config.archive.zone.tz().clone());
+        Ok(config)
     }
 
     fn environment() -> Environment {

@@ -52,4 +52,5 @@ mod recovery;
 mod repair;
 mod retired;
 mod second_opinion;
+mod told;
 mod verify;
