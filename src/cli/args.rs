@@ -1,5 +1,6 @@
 //! The command line, as the contract names it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -40,6 +41,18 @@ pub(super) enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// Whether arguments that can't be understood ask for a log in JSON all the same.
+pub(super) fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
+    let mut before = OsString::new();
+    for arg in args {
+        if arg == "--log-format=json" || (before == "--log-format" && arg == "json") {
+            return true;
+        }
+        before = arg;
+    }
+    false
 }
 
 /// The commands.

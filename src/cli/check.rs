@@ -2,6 +2,7 @@
 //! search is good for.
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::Context;
 use super::exit::Stop;
@@ -94,7 +95,8 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
                         client,
                         scratch: &scratch,
                     };
-                    stop.run_until_cancelled(live.find_out(now))
+                    let told = tracing::debug_span!("check", job = %job.name);
+                    stop.run_until_cancelled(live.find_out(now).instrument(told))
                         .await
                         .ok_or_else(|| Stop::failed("stopped by a signal"))?
                         .map_err(|error| error.to_string())

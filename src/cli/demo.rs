@@ -23,6 +23,7 @@ use crate::domain::span::{Millis, Span, UtcMs};
 use crate::durable::{make_plain_folder, write_private};
 use crate::job::{Mode, Progress};
 use crate::ledger::Ledger;
+use crate::printable::shell_word;
 use crate::simulator::{KeyPair, Project, Settings, Simulator};
 
 const HOUR: Millis = Millis::from_hours(1);
@@ -250,14 +251,23 @@ fn compare(simulator: &Simulator, config: &Config) -> Result<bool, Stop> {
 }
 
 fn next_steps(dir: &Path) -> String {
-    let dir = dir.display();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("elsa-archiver"));
+    let program = shell_word(program);
+    let [archive, config] = ["archive", "config.toml"].map(|name| shell_word(dir.join(name)));
+    let credentials = ["access-key", "secret-key"]
+        .map(|key| format!("-p LoadCredential={key}:/etc/elsa-archiver/{key}"))
+        .join(" ");
     format!(
-        "\nThe demo's archive stays in {dir}. Try:\n\
-         \x20 elsa-archiver verify {dir}/archive               # a copy, from its manifests alone\n\
-         \x20 (cd {dir}/archive/shop-api/*/*T120000*--*T13* && sha256sum -c SHA256SUMS)\n\
-         \x20 elsa-archiver --config {dir}/config.toml status --json\n\
-         For your own projects: copy config.example.toml to /etc/elsa-archiver/config.toml, edit \
-         it, then\n\
-         \x20 elsa-archiver check --live && elsa-archiver plan && elsa-archiver once\n"
+        "\nThe demo's archive stays in {}. Try:\n\
+         \x20 {program} verify {archive}   # a copy, from its manifests alone\n\
+         \x20 (cd {archive} && for sums in */*/*--*/SHA256SUMS; do (cd \"${{sums%/*}}\" && sha256sum -c \
+         --quiet SHA256SUMS) || echo \"NOT INTACT: $sums\"; done)\n\
+         \x20 {program} --config {config} status --json\n\
+         For your own projects: copy config.example.toml to /etc/elsa-archiver/config.toml and edit it. These need \
+         no keys:\n\
+         \x20 {program} check && {program} plan\n\
+         With the keys in /etc/elsa-archiver/access-key and secret-key, of mode 600, this asks the service:\n\
+         \x20 systemd-run --wait --pipe --collect {credentials} {program} check --live\n",
+        dir.display()
     )
 }

@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use super::args::LogFormat;
+use crate::clock::machine_time;
+
 /// Why a command does not end with 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stop {
@@ -51,14 +54,25 @@ impl Stop {
         }
     }
 
-    /// Prints the message, if there is one, and returns the exit code.
+    /// Prints the message, if there is one, in the form of the log's lines, and returns the exit code.
     #[expect(
         clippy::print_stderr,
         reason = "the one place that speaks without the log"
     )]
-    pub(super) fn tell(self) -> ExitCode {
-        if let Some(message) = self.message {
-            eprintln!("elsa-archiver: {}", message.trim_end());
+    pub(super) fn tell(self, format: LogFormat) -> ExitCode {
+        match (self.message, format) {
+            (None, _) => {}
+            (Some(message), LogFormat::Text) => eprintln!("elsa-archiver: {}", message.trim_end()),
+            // No filter of the log can leave it out.
+            (Some(message), LogFormat::Json) => {
+                let line = serde_json::json!({
+                    "timestamp": format!("{:.3}", machine_time()),
+                    "level": "ERROR",
+                    "message": message.trim_end(),
+                    "exit_code": self.code,
+                });
+                eprintln!("{line}");
+            }
         }
         ExitCode::from(self.code)
     }

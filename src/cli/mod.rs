@@ -32,7 +32,8 @@ use tokio::runtime::Builder;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::domain::open_files::THREADS;
-use args::{Args, Command};
+use crate::domain::span::show_instants_in;
+use args::{Args, Command, LogFormat};
 use exit::Stop;
 use progress::Terminal;
 
@@ -50,6 +51,9 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Help and version are asked for and go to stdout; anything else is a usage error.
+            if error.use_stderr() && args::asks_for_json(std::env::args_os()) {
+                return Stop::usage(&error).tell(LogFormat::Json);
+            }
             let wrong = error.use_stderr();
             let _ = error.print();
             return ExitCode::from(if wrong { 2 } else { 0 });
@@ -60,8 +64,17 @@ pub fn main() -> ExitCode {
     logging::start(args.log_format, &args.command, &terminal);
     match dispatch(&args, &terminal) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => stop.tell(),
+        Err(stop) => stop.tell(args.log_format),
     }
+}
+
+/// A config that was read: jobs that go on from others begin where those ended, and instants are shown in its
+/// zone from here on. Until here the log is in UTC: what is wrong with a config is told before its zone is
+/// known.
+fn made_ready(mut config: Config) -> Config {
+    lineage::resolve(&mut config);
+    show_instants_in(config.archive.zone.tz().clone());
+    config
 }
 
 /// What every command works with.
@@ -74,9 +87,7 @@ struct Context<'a> {
 impl Context<'_> {
     fn config(&self) -> Result<Config, Stop> {
         let config = Config::load(&self.args.config, self.clock.now());
-        let mut config = config.map_err(|error| Stop::usage(&error))?;
-        lineage::resolve(&mut config);
-        Ok(config)
+        config.map(made_ready).map_err(|error| Stop::usage(&error))
     }
 
     fn environment() -> Environment {

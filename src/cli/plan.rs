@@ -8,7 +8,7 @@ use super::Context;
 use super::exit::Stop;
 use super::print::{count, grouped, print, print_json};
 use super::session::chosen;
-use super::status::replays;
+use super::status::{REBUILT, is_lost, replays};
 use crate::archive::manifest::local_time;
 use crate::domain::job::{Job, ToBound};
 use crate::domain::plan::{self, reach};
@@ -27,7 +27,12 @@ struct Planned<'a> {
 
 #[derive(Serialize)]
 struct PlannedJob<'a> {
+    job: &'a str,
+    /// The same, as older scripts read it.
     name: &'a str,
+    /// Whether the ledger is rebuilt at the next start, so that less is due; left out where it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rebuilt_at_next_start: bool,
     due: Vec<Due<'a>>,
     /// Archived windows that are due for a recheck; left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -58,7 +63,8 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
         );
         let rechecks = replay.recheckable.due(now, job);
         let second_opinion = SecondOpinion::of(job, &replay, &due, &rechecks, now);
-        planned.push((job, due, rechecks, second_opinion));
+        let is_lost = is_lost(&config, job, &replay);
+        planned.push((job, due, rechecks, second_opinion, is_lost));
     }
     if json {
         let asked = |job, windows: &[Window]| {
@@ -67,7 +73,9 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
         };
         let jobs = planned
             .iter()
-            .map(|(job, due, rechecks, asked_again)| PlannedJob {
+            .map(|(job, due, rechecks, asked_again, is_lost)| PlannedJob {
+                job: job.name.as_str(),
+                rebuilt_at_next_start: *is_lost,
                 name: job.name.as_str(),
                 due: asked(job, due),
                 rechecks: asked(job, rechecks),
@@ -78,11 +86,14 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
         });
     }
     let mut text = String::new();
-    for (job, due, rechecks, second_opinion) in &planned {
+    for (job, due, rechecks, second_opinion, is_lost) in &planned {
         text += &match job.enabled {
             true => format!("{}: {} due\n", job.name, count(due.len() as u64, "window")),
             false => format!("{}: not enabled\n", job.name),
         };
+        if *is_lost {
+            text += &format!("{}: the ledger is {REBUILT}\n", job.name);
+        }
         text += &listing(job, due);
         if !rechecks.is_empty() {
             let windows = count(rechecks.len() as u64, "window");

@@ -25,6 +25,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
     let Some(config) = unset_clock::config(context)? else {
         return Ok(());
     };
+    warn_where_none_is_enabled(context, &config.jobs);
     let progress: Arc<dyn Progress> = Arc::new(NoProgress);
     Context::block_on(async {
         let session = Session::open(context, &config, &config.jobs, &progress)?;
@@ -41,7 +42,26 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
 pub(super) fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
+    if let Some(job) = jobs.iter().find(|job| !job.enabled && !names.is_empty()) {
+        return Err(Stop::usage(&format!(
+            "the job {} is not enabled in {}; remove `enabled = false` there, or archive a span of it with \
+             `elsa-archiver backfill --job {} --from T --to T`",
+            job.name,
+            context.args.config.display(),
+            job.name
+        )));
+    }
+    warn_where_none_is_enabled(context, &jobs);
     archive(context, &config, &jobs, plan, Mode::Once)
+}
+
+fn warn_where_none_is_enabled(context: &Context<'_>, jobs: &[Job]) {
+    if jobs.iter().all(|job| !job.enabled) {
+        tracing::warn!(
+            "no job is enabled in {}, so nothing is archived; remove `enabled = false` where a job is to run",
+            context.args.config.display()
+        );
+    }
 }
 
 /// How a span is archived.

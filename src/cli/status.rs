@@ -15,7 +15,7 @@ use super::identity;
 use super::print::{print, print_json};
 use super::session::chosen;
 use crate::archive::identity::{of_state, read};
-use crate::archive::store::free_bytes;
+use crate::archive::store::{entries, free_bytes};
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
 use crate::durable::{Disk, advice_on};
@@ -67,7 +67,10 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                 let ledger = Ledger::path(&config.state_dir, &job.name);
                 acknowledgement::count_at_once(&ledger, &mut replay);
                 let newest = NotBySearch::read(&config.archive.root, job, &replay);
-                JobStatus::of(job, &replay, newest, now)
+                JobStatus {
+                    rebuilt_at_next_start: is_lost(&config, job, &replay),
+                    ..JobStatus::of(job, &replay, newest, now)
+                }
             }
             Err(error) => JobStatus::unreadable(job, &error, now),
         };
@@ -114,6 +117,16 @@ pub(super) fn retired(config: &Config) -> Result<Vec<JobName>, String> {
     })?;
     names.retain(|name| config.jobs.iter().all(|job| job.name != *name));
     Ok(names)
+}
+
+/// What is said of a ledger that is lost.
+pub(super) const REBUILT: &str =
+    "not there, and is rebuilt at the next start from the job's folders; less is due then";
+
+/// Whether the ledger of a job is not there, but folders of it are.
+pub(super) fn is_lost(config: &Config, job: &Job, replay: &Replay) -> bool {
+    let folder = config.archive.root.join(job.name.as_str());
+    replay.lines == 0 && entries(&folder).is_ok_and(|found| !found.is_empty())
 }
 
 /// The ledgers of `jobs`, replayed side by side, in the same order.

@@ -32,6 +32,8 @@ pub(super) fn since(value: &DeValue<'_>, zone: &Zone, now: UtcMs) -> Result<UtcM
         ));
     }
     if instant >= now {
+        let now = now.timestamp();
+        let now = now.display_with_offset(zone.tz().to_offset(now));
         return Err(format!(
             "{} is not in the past (it is {now} now); correct it, or set this machine's clock",
             quote(&text)

@@ -1,8 +1,10 @@
 //! Instants, lengths of time and half-open spans: the one algebra of time that everything uses.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// An instant, in UTC milliseconds since the Unix epoch.
@@ -49,10 +51,27 @@ impl From<jiff::Timestamp> for UtcMs {
     }
 }
 
-/// RFC 3339 in UTC, with as many fractional digits as needed.
+/// The zone in which instants are shown to people; UTC until it is known.
+static SHOWN_IN: RwLock<Option<TimeZone>> = RwLock::new(None);
+
+/// Shows instants in this zone from now on, in the whole process: a message is made in many places, and whoever
+/// reads it has one clock. Nothing that a program reads goes by it.
+pub(crate) fn show_instants_in(zone: TimeZone) {
+    *SHOWN_IN.write().unwrap_or_else(PoisonError::into_inner) = Some(zone);
+}
+
+/// RFC 3339 with the offset of the zone that instants are shown in, and with as many fractional digits as
+/// needed, or as are asked for. For people alone: what is kept is written in UTC, whatever is shown.
 impl fmt::Display for UtcMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.timestamp())
+        let timestamp = self.timestamp();
+        match &*SHOWN_IN.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(zone) => {
+                let offset = zone.to_offset(timestamp);
+                fmt::Display::fmt(&timestamp.display_with_offset(offset), f)
+            }
+            None => fmt::Display::fmt(&timestamp, f),
+        }
     }
 }
 

@@ -289,12 +289,13 @@ impl Client {
                 })?)
                 .send(),
         );
-        let response = match sent.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.no_answer(&error)),
-            Err(_) => return Err(self.too_slow("no answer", until_head)),
+        let failed = match sent.await {
+            Ok(Ok(response)) => return Ok(Download::new(self, response, begun, signed, slot)),
+            Ok(Err(error)) => self.no_answer(&error),
+            Err(_) => self.too_slow("no answer", until_head),
         };
-        Ok(Download::new(self, response, begun, signed, slot))
+        tracing::debug!(ms = begun.elapsed().as_millis() as u64, "{failed}");
+        Err(failed)
     }
 
     fn signed_headers(&self, path: &str, timestamp: UtcMs) -> Result<HeaderMap, CallError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::select;
 use tokio::task::spawn_blocking;
+use tracing::Instrument as _;
 
 use super::download::{download, no_room, panicked};
 use super::staging::Place;
@@ -59,7 +60,8 @@ pub(super) async fn attempt(
     let request = Request::new(&source.job, to_bound, span);
     let zip = select! {
         () = source.stop.cancelled() => return Err(stopped()),
-        received = download(&source.client, &request, &source.shared, place) => received?,
+        received = download(&source.client, &request, &source.shared, place)
+            .instrument(tracing::debug_span!("download", job = %source.job.name, %span)) => received?,
     };
     let received_at = source.shared.clock.now();
     let mut unpacked = match unpack(source, window, span, place).await? {

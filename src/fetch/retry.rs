@@ -3,6 +3,7 @@
 
 use tokio::select;
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 use super::attempt::{Answered, Asked, attempt};
 use super::staging::Place;
@@ -99,7 +100,8 @@ pub(super) async fn until_found(
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let searched = source.client.search(request);
+        let told = tracing::debug_span!("search", job = %source.job.name, %span);
+        let searched = source.client.search(request).instrument(told);
         let error = match source.stop.run_until_cancelled(searched).await {
             None => return Err(stopped()),
             Some(Ok(found)) => return Ok(found),

@@ -239,7 +239,7 @@ impl Line {
         };
         let mut fields = Fields {
             seq: self.seq,
-            at: self.at.to_string().into(),
+            at: self.at.timestamp().to_string().into(),
             event: ARCHIVED.into(),
             prev: self.prev,
             from_ms: span.from(),

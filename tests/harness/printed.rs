@@ -6,7 +6,7 @@ use std::path::Path;
 use super::process::Ran;
 
 /// What differs from run to run: a regular expression, and what stands in its place.
-const VARYING: [(&str, &str); 14] = [
+const VARYING: [(&str, &str); 17] = [
     (r"\d{8}T\d{6}[+-]\d{4}", "[TIME]"),
     (
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?",
@@ -18,12 +18,15 @@ const VARYING: [(&str, &str); 14] = [
         "    [DATE]/  [MANY] windows\n",
     ),
     (r"/[^\s:\x22']*?/\.tmp\w{6}", "[HOME]"),
+    (r"/\S*/debug/elsa-archiver\b", "[PROGRAM]"),
     (r"127\.0\.0\.1:\d+", "[SERVICE]"),
     (r"\bwait_ms=\d+|\b\d+(\.\d+)? ?(ms|s)\b", "[DURATION]"),
     (r"\b\d+(\.\d+)? ([KMG]i)?B\b", "[SIZE]"),
     (r"\b\d+ MiB free", "[SIZE] free"),
     (r"bytes=\d+", "bytes=[SIZE]"),
     (r"archive=[0-9a-f]{32}", "archive=[ID]"),
+    (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
+    (r"(, |TIME\], )[^,\n]*\bago\b", "$1[DURATION] ago"),
     // Which windows are alike, and so suspicious, differs with the hour.
     (
         r"\d{2,} windows by search, \d windows by a second download, \d{2,} windows not \(\d+ requests\)",

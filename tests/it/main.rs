@@ -56,4 +56,5 @@ mod recovery;
 mod repair;
 mod retired;
 mod second_opinion;
+mod told;
 mod verify;

@@ -50,6 +50,9 @@ pub(super) struct JobStatus {
     pub(super) name: String,
     /// Whether the config has it no more.
     pub(super) retired: bool,
+    /// Whether the ledger is lost, so that less is due; left out while it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) rebuilt_at_next_start: bool,
     pub(super) since_ms: UtcMs,
     pub(super) covered_until_ms: UtcMs,
     pub(super) gaps: Vec<Bounds>,
@@ -185,6 +188,7 @@ impl JobStatus {
             job: job.name.to_string(),
             name: job.name.to_string(),
             retired: false,
+            rebuilt_at_next_start: false,
             since_ms: job.since,
             covered_until_ms: covered_until,
             gaps: gaps.into_iter().map(Bounds::from).collect(),
@@ -233,6 +237,7 @@ impl JobStatus {
             job: name.to_string(),
             name: name.to_string(),
             retired: true,
+            rebuilt_at_next_start: false,
             since_ms: since,
             covered_until_ms: replay.accounted().covered_until(since),
             gaps: replay

@@ -1,5 +1,6 @@
 //! What `status` says of a job to people.
 
+use super::REBUILT;
 use super::report::{JobStatus, Late};
 use crate::archive::manifest::local_time;
 use crate::cli::print::{at_least, at_most, bytes, count, grouped};
@@ -43,6 +44,9 @@ impl JobStatus {
         };
         let mut text = format!("{}: {verdict}\n", self.name);
         let mut line = |name: &str, value: String| text += &format!("  {name:14} {value}\n");
+        if self.rebuilt_at_next_start {
+            line("ledger", REBUILT.to_owned());
+        }
         line("since", local(self.since_ms));
         line("covered until", local(self.covered_until_ms));
         line(

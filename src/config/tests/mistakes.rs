@@ -70,7 +70,7 @@ colour = "\u001b[31mred"
 26: job.shop-api.count: out of range; use a whole number from 1 to 200000
 28: job.shop-api.name: the [[job]] on line 19 has this name too; names are unique
 29: job.shop-api.project_key: has 0 characters; a project's key has 1 to 53
-31: job.shop-api.since: "2027-01-01" is not in the past (it is 2026-11-22T00:00:00Z now); correct it, or set this machine's clock
+31: job.shop-api.since: "2027-01-01" is not in the past (it is 2026-11-22T00:00:00+00:00 now); correct it, or set this machine's clock
 32: job.shop-api.account: there is no account "defualt"; did you mean "default"?
 33: job.shop-api.schedule: "* *": a schedule has 5 fields (minute first) or 6 (second first), this one has 2
 34: job.shop-api.include_fields: must be a list of field names like ["logTime", "body"], and holds an integer

@@ -39,6 +39,7 @@ pub struct Download<'a> {
     response: Response,
     /// What `Content-Length` says, in bytes; it is not believed.
     announced: Option<u64>,
+    begun: Instant,
     deadline: Instant,
     /// What its head tells of the time.
     heard: Heard,
@@ -69,6 +70,18 @@ impl Pace {
     }
 }
 
+/// What came of a request, at its end.
+impl Drop for Download<'_> {
+    fn drop(&mut self) {
+        tracing::debug!(
+            status = self.status(),
+            bytes = self.received,
+            ms = self.begun.elapsed().as_millis() as u64,
+            "answered"
+        );
+    }
+}
+
 impl<'a> Download<'a> {
     pub(super) fn new(
         client: &'a Client,
@@ -86,6 +99,7 @@ impl<'a> Download<'a> {
         Self {
             client,
             announced: response.content_length(),
+            begun,
             deadline: begun + client.deadlines.total,
             response,
             heard,
