@@ -12,7 +12,7 @@ mod outside;
 mod step;
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
 pub use error::{DiskError, advice, advice_on, advice_on_folder};
-pub use lack::Lack;
-use lack::is_lack;
+pub use lack::{Lack, try_lock};
+use lack::{is_lack, rename_without_replacing};
 pub use outside::{make_plain_folder, write_private};
 pub use step::Step;
 
@@ -312,37 +312,6 @@ pub fn off_the_runtime<T>(act: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => block_in_place(act),
         _ => act(),
-    }
-}
-
-/// Takes a lock that ends with the file.
-///
-/// # Errors
-/// When another process has it; [`io::ErrorKind::Unsupported`] when the file system has no locks.
-pub fn try_lock(file: &File) -> Result<(), TryLockError> {
-    file.try_lock().map_err(|error| match error {
-        TryLockError::Error(source) if is_lack(&source) => {
-            TryLockError::Error(Lack::Lock.refused(&source))
-        }
-        other => other,
-    })
-}
-
-fn rename_without_replacing(from: &Path, to: &Path, accepts_lacks: bool) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems (NFS, older FUSE) don't know the flag. rename(2) itself refuses to
-        // replace a folder that is not empty, and a published one never is.
-        Err(errno) if is_lack(&errno.into()) && !accepts_lacks => {
-            Err(Lack::RenameNew.refused(&errno.into()))
-        }
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match fs::symlink_metadata(to) {
-            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
-            Err(error) => Err(error),
-        },
-        other => Ok(other?),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a file system may lack: that folders are flushed, a rename that replaces nothing, locks. Older CIFS,
 //! NFS and FUSE do. What lacks something is refused, unless the configuration accepts it.
 
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -85,7 +86,7 @@ impl Disk {
         self.make_folders(Step::StageFolder, &from)?;
         let renamed = self
             .step(Step::PlacePart, &to, || {
-                super::rename_without_replacing(&from, &to, false)
+                rename_without_replacing(&from, &to, false)
             })
             .map_err(|error| match is_lack(&error.source) {
                 true => DiskError {
@@ -114,5 +115,43 @@ impl DiskError {
     #[must_use]
     pub fn is_lack(&self) -> bool {
         self.source.kind() == io::ErrorKind::Unsupported || is_lack(&self.source)
+    }
+}
+
+/// Takes a lock that ends with the file.
+///
+/// # Errors
+/// When another process has it; [`io::ErrorKind::Unsupported`] when the file system has no locks.
+pub fn try_lock(file: &File) -> Result<(), TryLockError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::Error(source) if is_lack(&source) => {
+            TryLockError::Error(Lack::Lock.refused(&source))
+        }
+        other => other,
+    })
+}
+
+/// Renames where the new name must not be taken.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when it is; [`io::ErrorKind::Unsupported`] when the file system has no such
+/// rename and that is not accepted.
+pub(super) fn rename_without_replacing(
+    from: &Path,
+    to: &Path,
+    accepts_lacks: bool,
+) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    match renamed.map_err(io::Error::from) {
+        // Some file systems (NFS, older FUSE) don't know the flag. rename(2) itself refuses to
+        // replace a folder that is not empty, and a published one never is.
+        Err(error) if is_lack(&error) && accepts_lacks => match fs::symlink_metadata(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+            Err(error) => Err(error),
+        },
+        Err(error) if is_lack(&error) => Err(Lack::RenameNew.refused(&error)),
+        other => other,
     }
 }

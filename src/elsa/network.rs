@@ -9,6 +9,8 @@ use std::time::Duration;
 use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::tls::Certificate;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 /// The network that a client uses. The default is the system's, which is what the program uses.
@@ -48,6 +50,10 @@ impl Network {
     }
 }
 
+/// Look-ups of the whole process at once. Each takes a thread, also one that nobody waits for any more, and
+/// there are only so many: the disk needs them too.
+static LOOK_UPS: Semaphore = Semaphore::const_new(8);
+
 /// The system's resolver, on a separate thread. An abandoned look-up goes on
 /// there, and does not keep the process from ending.
 struct System;
@@ -55,10 +61,29 @@ struct System;
 impl Resolve for System {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            Ok(Box::new(found.collect::<Vec<SocketAddr>>().into_iter()) as Addrs)
+            let look_up = async move {
+                let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+                found.map(Iterator::collect::<Vec<SocketAddr>>)
+            };
+            let found = in_turn(&LOOK_UPS, look_up).await??;
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
+}
+
+/// Waits for a turn, then for the work. Abandoned, the work goes on, and keeps its turn until it ends.
+async fn in_turn<T: Send + 'static>(
+    turns: &'static Semaphore,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    // It is never closed.
+    let turn = turns.acquire().await.ok();
+    let working = async move {
+        let done = work.await;
+        drop(turn);
+        done
+    };
+    tokio::spawn(working).await
 }
 
 /// Looks names up with a deadline: the system's resolver may hang far longer than a connection may
@@ -80,5 +105,25 @@ impl Resolve for Bounded {
                 Err(_) => Err(format!("looking up {host} took longer than {seconds} s").into()),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Guarantee: Bounded
+    #[tokio::test(start_paused = true)]
+    async fn a_look_up_that_nobody_waits_for_any_more_keeps_its_turn_until_it_ends() {
+        static TURNS: Semaphore = Semaphore::const_new(1);
+        let second = Duration::from_secs(1);
+        let hangs = in_turn(&TURNS, sleep(60 * second));
+        assert!(timeout(second, hangs).await.is_err());
+        let waits = in_turn(&TURNS, std::future::ready(()));
+        assert!(timeout(50 * second, waits).await.is_err());
+        let waits = in_turn(&TURNS, std::future::ready(()));
+        timeout(20 * second, waits).await.unwrap().unwrap();
     }
 }

@@ -14,6 +14,7 @@
 //! - `attempt`: one request, downloaded and unpacked
 //! - `download`: the answer's bytes into a file
 //! - `staging`: folders below `.staging`
+//! - `wanted`: what is to be fetched
 //! - `turns`: how many windows are put together at once
 
 mod answers;
@@ -28,6 +29,7 @@ mod search;
 mod second_download;
 pub(crate) mod staging;
 mod turns;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,11 +49,10 @@ use crate::domain::plan::reach;
 use crate::domain::recheck::Content;
 use crate::domain::retry::Policy;
 use crate::domain::second_opinion::{Again, CrossCheck, Next, next};
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::span::Span;
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::resolve;
-use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::durable::DiskError;
 use crate::elsa::client::Client;
@@ -60,6 +61,7 @@ pub use deferred::Deferred;
 use deferred::Round;
 pub use learnt::{Learnt, ToBoundKnown};
 pub use turns::Turns;
+pub use wanted::{Neighbour, Wanted};
 
 /// What all jobs of a process share.
 #[derive(Clone, Debug)]
@@ -97,44 +99,6 @@ impl Source {
     fn count_opinion_requests(&self, requests: u64) {
         self.opinion_requests.fetch_add(requests, Ordering::Relaxed);
     }
-}
-
-/// An archived window with records.
-#[derive(Clone, Copy, Debug)]
-pub struct Neighbour {
-    /// The window.
-    pub window: Window,
-    /// The number of its newest revision, 1 for the first.
-    pub revision: u32,
-}
-
-/// What is to be fetched.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted {
-    /// The window.
-    pub window: Window,
-    /// How many records are expected in it; `None` if nothing is known.
-    pub estimate: Option<u64>,
-    /// Before this instant, by either clock, it is not requested.
-    pub settled_at: UtcMs,
-    /// Whether its count is asked for a second time.
-    pub cross_check: CrossCheck,
-    /// Records of the window before it, if known.
-    pub before: Option<u64>,
-    /// Bytes of the largest zip of the window with records before it, if known.
-    pub zip_bytes_before: Option<u64>,
-    /// Whether nothing is archived of the time before it, and it is not known to be complete.
-    pub is_first: bool,
-    /// The nearest archived windows with records, before it and after it, where they are near.
-    pub neighbours: [Option<Neighbour>; 2],
-    /// Whether it is archived as empty, and seen again.
-    pub was_empty: bool,
-    /// Whether it is archived, and an answer since then contradicts that.
-    pub is_contradicted: bool,
-    /// Whether all of it is downloaded once more, as the operator wants.
-    pub is_wanted_whole: bool,
-    /// Whether it has failed for a day beside others that are archived, or was archived for that reason.
-    pub is_left_alone: bool,
 }
 
 /// What the answers that are a window's parts hold.

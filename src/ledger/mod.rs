@@ -45,8 +45,7 @@ use line::{Agreement, Event, Line, MissingFolder};
 use rebuilt::Rebuilt;
 use replay::Replay;
 
-/// A line is taken to be as old as its answer when they are no more than a minute apart; otherwise
-/// (a slow download, a folder that is adopted) it says when the answer came.
+/// A line is as old as its answer when they are no more than a minute apart; otherwise it says when.
 const ASKED_JUST_NOW_MS: u64 = 60_000;
 
 /// A job's ledger, for appending. The state directory's lock must be held. The file is opened for each line:
@@ -202,8 +201,7 @@ impl Ledger {
         self.append(Event::Rechecked(window))
     }
 
-    /// Records that a second, independent ask agrees with an archived window whose count was not
-    /// confirmed before.
+    /// Records that a second, independent ask agrees with a window that was not confirmed before.
     ///
     /// # Errors
     /// When it can't be written.
