@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
 use super::exit::Stop;
 use super::print::{count, grouped, print};
 use super::progress::Bars;
 use super::session::{Session, chosen};
 use super::unset_clock;
+use super::{Context, made_ready};
 use crate::config::{Config, instant};
 use crate::daemon;
 use crate::domain::coverage::Coverage;
@@ -22,7 +22,7 @@ use crate::job::{JobRunner, Mode, NoProgress, Outcome, Progress};
 
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
-    let Some(config) = unset_clock::config(context)? else {
+    let Some(config) = unset_clock::config(context)?.map(made_ready) else {
         return Ok(());
     };
     warn_where_none_is_enabled(context, &config.jobs);

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::exit::Stop;
-use super::made_ready;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::daemon::{signals::stop_on_signal, systemd};
@@ -77,7 +76,7 @@ enum Loaded {
 
 fn load(path: &Path, now: UtcMs) -> Result<Loaded, Stop> {
     let error = match Config::load(path, now) {
-        Ok(config) => return Ok(Loaded::Ready(Box::new(made_ready(config)))),
+        Ok(config) => return Ok(Loaded::Ready(Box::new(config))),
         Err(error) => error,
     };
     match &error {

@@ -51,7 +51,7 @@ struct Fields<'a> {
 pub(super) fn to_json(line: &Line, settings: &Settings) -> serde_json::Result<String> {
     serde_json::to_string(&Fields {
         seq: line.seq,
-        at: line.at.to_string().into(),
+        at: line.at.timestamp().to_string().into(),
         event: JOB.into(),
         prev: line.prev,
         project_id: settings.project_id,
