@@ -93,7 +93,7 @@ async fn a_service_that_echoes_the_keys_gets_them_nowhere() {
         assert!(reason.contains("[key]"), "{reason}");
     }
     world.run(&["status"]).exits(1).shows("[key]");
-    world.run(&["verify"]).exits(0);
+    world.run(&["verify"]).exits(1).shows("INCOMPLETE");
 
     // Also where an answer is only looked at.
     let fault = Fault::Body(zip_of(&format!("{SECRET_KEY}.json"), "no log"));
