@@ -130,6 +130,7 @@ fn twice(config: &Config) -> Vec<String> {
     for (at, job) in config.jobs.iter().enumerate() {
         let is_same = |other: &&Job| {
             other.project_id == job.project_id
+                && other.project_key == job.project_key
                 && other.account == job.account
                 && other.format == job.format
                 && other.include_fields == job.include_fields

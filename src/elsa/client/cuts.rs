@@ -1,9 +1,13 @@
 //! How the service was found to cut answers of an account. Carries *Confirmed*.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::second_opinion::{Cap, Cut, disproves};
+
+/// How many cuts are remembered.
+const MOST_SEEN: usize = 16;
 
 /// What is known of it.
 #[derive(Debug)]
@@ -11,7 +15,8 @@ pub struct Cuts {
     found: AtomicU64,
     /// About how many bytes of zip the service hands out; `u64::MAX` while no such cap is known.
     bytes: AtomicU64,
-    last: Mutex<Option<Cut>>,
+    /// The last ones, the newest last.
+    seen: Mutex<VecDeque<Cut>>,
 }
 
 impl Default for Cuts {
@@ -19,7 +24,7 @@ impl Default for Cuts {
         Self {
             found: AtomicU64::new(0),
             bytes: AtomicU64::new(u64::MAX),
-            last: Mutex::new(None),
+            seen: Mutex::default(),
         }
     }
 }
@@ -42,10 +47,16 @@ impl Cuts {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Which cap explains this cut and the one before.
+    /// Which cap explains this cut beside those before, in whichever order the jobs found them.
     pub(crate) fn cap(&self, cut: Cut) -> Cap {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let cap = cut.cap(last.replace(cut));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut caps = seen.iter().rev().map(|before| cut.cap(Some(*before)));
+        let in_bytes = caps.find(|cap| matches!(cap, Cap::Bytes(_)));
+        let cap = in_bytes.unwrap_or_else(|| cut.cap(None));
+        if seen.len() == MOST_SEEN {
+            seen.pop_front();
+        }
+        seen.push_back(cut);
         if let Cap::Bytes(bytes) = cap {
             self.bytes.fetch_min(bytes, Ordering::Relaxed);
         }
