@@ -85,7 +85,8 @@ fn refusal(
         ));
     }
     if let Some(before) = &job.succeeds {
-        if config.jobs.iter().any(|other| other.name == *before) {
+        let is_here = config.jobs.iter().any(|other| other.name == *before);
+        if is_here && past.is_nothing() {
             return Some(format!(
                 "succeeds = \"{before}\" names a job that is in the configuration: a job can only go on from \
                  one that is not. Remove one of the two"
@@ -146,26 +147,24 @@ fn twice(config: &Config) -> Vec<String> {
     warned
 }
 
-/// Lets each job that goes on from another one begin where that one ended.
+/// Lets each job that goes on from another one begin where that one ended. What its own ledger says of that
+/// holds, whatever becomes of the other's ledger, or of the line in the config: nothing is fetched twice.
 pub(super) fn resolve(config: &mut Config) {
-    let begins: Vec<_> = config
-        .jobs
-        .iter()
-        .map(|job| {
-            let before = job.succeeds.as_ref()?;
-            let ended = Ledger::glance(&config.state_dir, before)
-                .ok()?
-                .coverage
-                .end();
-            // Its ledger may be gone by now; ours knows where it ended.
-            ended.or_else(|| {
-                let ours = Ledger::glance(&config.state_dir, &job.name).ok()?;
-                let known = ours.settings.filter(|known| known.succeeds == job.succeeds);
-                known.map(|known| known.since_ms)
-            })
-        })
-        .collect();
-    for (job, begins) in config.jobs.iter_mut().zip(begins) {
+    let state_dir = config.state_dir.clone();
+    for job in &mut config.jobs {
+        let ours = Ledger::glance(&state_dir, &job.name).ok();
+        let known = ours.and_then(|ours| ours.settings);
+        let known = known.filter(|known| known.succeeds.is_some());
+        if job.succeeds.is_none() {
+            job.succeeds = known.as_ref().and_then(|known| known.succeeds.clone());
+        }
+        let Some(before) = &job.succeeds else {
+            continue;
+        };
+        let known = known.filter(|known| known.succeeds.as_ref() == Some(before));
+        let theirs = Ledger::glance(&state_dir, before).ok();
+        let ended = theirs.and_then(|theirs| theirs.coverage.end());
+        let begins = ended.or_else(|| known.map(|known| known.since_ms));
         job.since = begins.map_or(job.since, |begins| job.since.max(begins));
     }
 }

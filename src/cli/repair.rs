@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
+use super::lineage::Lineage;
 use super::print::{count, print};
 use super::session::{chosen, disk, lock, store};
+use super::status::retired;
 use super::user::refuse_another;
 use crate::archive::adopt::{Found, Known, adopt};
 use crate::archive::publish::Archived;
@@ -15,7 +17,7 @@ use crate::archive::repair::{DAMAGED, Remedy};
 use crate::archive::store::Store;
 use crate::config::Config;
 use crate::domain::identity::Verdict;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobName};
 use crate::domain::plan::reach;
 use crate::domain::span::UtcMs;
 use crate::job::repair::{Cure, cure, cures, take_over};
@@ -27,7 +29,7 @@ use crate::printable;
 /// Shows what would cure the jobs named, or all; with `confirm`, does it.
 pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> Result<(), Stop> {
     let config = context.config()?;
-    let jobs = chosen(&config, names, &context.args.config)?;
+    let (jobs, gone) = subjects(context, &config, names)?;
     let (disk, now) = (disk(&config), context.clock.now());
     if confirm {
         refuse_another(context, &config)?;
@@ -44,14 +46,19 @@ pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> 
     }
     let (mut to_do, mut failed) = (bound.is_some(), false);
     let mut text = bound.map(|bound| format!("{bound}\n")).unwrap_or_default();
-    for job in &jobs {
+    let refused = Lineage::of(&config).refused;
+    let here = jobs.iter().map(|job| (&job.name, Some(job)));
+    for (name, job) in here.chain(gone.iter().map(|name| (name, None))) {
+        let subject = Subject { name, job };
         let Ended {
             found,
             is_ill,
             told,
-        } = match confirm {
-            true => act(context, &config, &store, job),
-            false => show(context, &config, &store, job),
+        } = match (refused.get(name), confirm) {
+            // Its folders would be taken for another project's.
+            (Some(why), _) => Ended::ill(name, why),
+            (None, true) => act(context, &config, &store, subject),
+            (None, false) => show(context, &config, &store, subject),
         };
         (to_do, failed) = (to_do || found, failed || is_ill);
         text += &told;
@@ -74,6 +81,34 @@ pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> 
         return Err(Stop::told());
     }
     Ok(())
+}
+
+/// The jobs that were named, or all: those of the config, and those that it has no more.
+fn subjects(
+    context: &Context<'_>,
+    config: &Config,
+    names: &[String],
+) -> Result<(Vec<Job>, Vec<JobName>), Stop> {
+    let mut gone = retired(config).map_err(Stop::failed)?;
+    if names.is_empty() {
+        return Ok((config.jobs.clone(), gone));
+    }
+    gone.retain(|gone| names.iter().any(|name| name == gone.as_str()));
+    let is_here = |name: &&String| gone.iter().all(|gone| gone.as_str() != *name);
+    let here: Vec<String> = names.iter().filter(is_here).cloned().collect();
+    let jobs = match here.is_empty() {
+        true => Vec::new(),
+        false => chosen(config, &here, &context.args.config)?,
+    };
+    Ok((jobs, gone))
+}
+
+/// A job that is repaired.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    name: &'a JobName,
+    /// `None` of one that the config has no more: nothing is asked for it.
+    job: Option<&'a Job>,
 }
 
 /// What root and state directory lack to belong together, in words; `None` when they do.
@@ -101,24 +136,25 @@ struct Ended {
 }
 
 impl Ended {
-    fn ill(job: &Job, why: &dyn std::fmt::Display) -> Self {
+    fn ill(job: &JobName, why: &dyn std::fmt::Display) -> Self {
         Self {
             is_ill: true,
-            told: format!("{}: {why}\n", job.name),
+            told: format!("{job}: {why}\n"),
             ..Self::default()
         }
     }
 }
 
 /// Shows what would be done; nothing is written.
-fn show(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ended {
+fn show(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'_>) -> Ended {
+    let job = subject.name;
     let mut folders = Folders::default();
-    let replay = Ledger::read(&config.state_dir, &job.name, |line| folders.take(line));
+    let replay = Ledger::read(&config.state_dir, job, |line| folders.take(line));
     let replay = match replay {
         Ok(replay) => replay,
         Err(error) => return Ended::ill(job, &error),
     };
-    let found = match unrecorded(store, job, &replay) {
+    let found = match unrecorded(store, subject, &replay) {
         Ok(found) => found,
         Err(error) => return Ended::ill(job, &error),
     };
@@ -129,28 +165,29 @@ fn show(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> End
         ..Ended::default()
     };
     if ended.found {
-        let _ = writeln!(ended.told, "{}: {}", job.name, number_of(&cures));
+        let _ = writeln!(ended.told, "{job}: {}", number_of(&cures));
     }
     for cure in &cures {
         ended.is_ill |= matches!(cure, Cure::Folder(_, Remedy::Leave(_)));
-        let _ = writeln!(ended.told, "  {}", words(cure, job, &replay, now));
+        let _ = writeln!(ended.told, "  {}", words(cure, subject, &replay, now));
     }
     ended
 }
 
 /// Does what is to be done.
-fn act(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ended {
+fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'_>) -> Ended {
+    let job = subject.name;
     let (mut ended, disk) = (Ended::default(), disk(config));
-    let opened = Ledger::open(&config.state_dir, &job.name, &disk, &context.clock);
+    let opened = Ledger::open(&config.state_dir, job, &disk, &context.clock);
     let mut ledger = match opened {
         Ok(ledger) => ledger,
         Err(error) => return Ended::ill(job, &error),
     };
-    let mut found = match unrecorded(store, job, ledger.replay()) {
+    let mut found = match unrecorded(store, subject, ledger.replay()) {
         Ok(found) => found,
         Err(error) => return Ended::ill(job, &error),
     };
-    match take_over(&mut ledger, &job.name, std::mem::take(&mut found.adopted)) {
+    match take_over(&mut ledger, job, std::mem::take(&mut found.adopted)) {
         Ok(done) => {
             ended.found = !done.is_empty();
             for done in done {
@@ -160,14 +197,14 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ende
         Err(why) => return Ended::ill(job, &why),
     }
     let mut folders = Folders::default();
-    if let Err(error) = Ledger::read(&config.state_dir, &job.name, |line| folders.take(line)) {
+    if let Err(error) = Ledger::read(&config.state_dir, job, |line| folders.take(line)) {
         return Ended::ill(job, &error);
     }
     for one in all_cures(context, store, job, &folders, ledger.replay(), &found) {
         ended.found = true;
         match cure(store, &mut ledger, one) {
             Ok(done) => {
-                tracing::warn!(job = %job.name, "repaired: {}", printable::whole(&done));
+                tracing::warn!(job = %job, "repaired: {}", printable::whole(&done));
                 let _ = writeln!(ended.told, "{}", printable::whole(&done));
             }
             Err(why) => {
@@ -179,7 +216,10 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, job: &Job) -> Ende
     ended
 }
 
-fn unrecorded(store: &Store, job: &Job, replay: &Replay) -> Result<Found, String> {
+fn unrecorded(store: &Store, subject: Subject<'_>, replay: &Replay) -> Result<Found, String> {
+    let Some(job) = subject.job else {
+        return Ok(Found::default());
+    };
     let known = Known {
         coverage: &replay.coverage,
         revisions: &replay.revisions,
@@ -191,15 +231,13 @@ fn unrecorded(store: &Store, job: &Job, replay: &Replay) -> Result<Found, String
 fn all_cures(
     context: &Context<'_>,
     store: &Store,
-    job: &Job,
+    job: &JobName,
     folders: &Folders,
     replay: &Replay,
     found: &Found,
 ) -> Vec<Cure> {
     let recorded = folders.recorded();
-    let bar = context
-        .terminal
-        .bar(job.name.as_str(), recorded.len() as u64);
+    let bar = context.terminal.bar(job.as_str(), recorded.len() as u64);
     let mut all = cures(store, recorded, replay, &mut || bar.inc(1));
     let in_the_way = found.unrecorded.iter();
     all.extend(in_the_way.map(|left| Cure::Unrecorded(left.folder.clone(), left.why.clone())));
@@ -240,16 +278,16 @@ fn number_of(cures: &[Cure]) -> String {
 }
 
 /// What would be done for a folder.
-fn words(cure: &Cure, job: &Job, replay: &Replay, now: UtcMs) -> String {
+fn words(cure: &Cure, subject: Subject<'_>, replay: &Replay, now: UtcMs) -> String {
     let text = match cure {
         Cure::Folder(known, Remedy::RecordMissing) => format!(
             "{}: is missing; {}",
             known.archived.folder,
-            due_again(&known.archived, job, replay, now)
+            due_again(&known.archived, subject, replay, now)
         ),
         Cure::Folder(known, Remedy::SetAside(why)) => format!(
             "{why}; the folder would be moved to {DAMAGED}; {}",
-            due_again(&known.archived, job, replay, now)
+            due_again(&known.archived, subject, replay, now)
         ),
         Cure::Folder(known, Remedy::Tidy { added, sums }) => {
             let mut what = Vec::new();
@@ -275,10 +313,15 @@ fn words(cure: &Cure, job: &Job, replay: &Replay, now: UtcMs) -> String {
 }
 
 /// What becomes of a window whose folder is gone.
-fn due_again(gone: &Archived, job: &Job, replay: &Replay, now: UtcMs) -> String {
+fn due_again(gone: &Archived, subject: Subject<'_>, replay: &Replay, now: UtcMs) -> String {
     if !replay.is_newest(gone) {
         return "a later folder of its window supersedes it".to_owned();
     }
+    let Some(job) = subject.job else {
+        return "nothing is asked for a job that the configuration has no more: a copy's folder is the \
+                only cure"
+            .to_owned();
+    };
     let is_past = reach(now, job).is_some_and(|edge| gone.window.to() <= edge);
     match is_past {
         true => {

@@ -12,6 +12,7 @@ use std::thread;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
+use super::lineage::Lineage;
 use super::print::{print, print_json};
 use super::session::chosen;
 use crate::archive::identity::{of_state, read};
@@ -61,8 +62,9 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                  system can't flush folders\n";
     }
     text.extend(report.accounts.iter().map(Outage::listing));
+    let refused = Lineage::of(&config).refused;
     for (job, replay) in config.jobs.iter().zip(replays(&config, &config.jobs)) {
-        let status = match replay {
+        let mut status = match replay {
             Ok(mut replay) => {
                 let ledger = Ledger::path(&config.state_dir, &job.name);
                 acknowledgement::count_at_once(&ledger, &mut replay);
@@ -74,6 +76,9 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
             }
             Err(error) => JobStatus::unreadable(job, &error, now),
         };
+        if let Some(why) = refused.get(&job.name) {
+            status.refuse(why, job, now);
+        }
         text += &status.listing(job.enabled, &job.zone);
         report.jobs.push(status);
     }

@@ -54,12 +54,15 @@ pub(super) fn verify(
             }
             subjects
                 .iter()
-                .map(|subject| verify_job(context, &config, subject))
+                .map(|subject| Verified {
+                    retired: subject.job.is_none(),
+                    ..verify_job(context, &config, subject)
+                })
                 .collect()
         }
     };
     context.terminal.clear();
-    let verdict = verified.iter().map(Verified::verdict).max();
+    let verdict = verified.iter().map(Verified::counts_as).max();
     let verdict = verdict.unwrap_or(Verdict::Intact);
     if json {
         print_json(&Report {
@@ -114,6 +117,8 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct Verified {
     verdict: Verdict,
+    /// Whether the config has the job no more.
+    retired: bool,
     /// Windows that are due now; 0 of a copy, of which that is not known.
     due: u64,
     #[serde(flatten)]
@@ -148,14 +153,20 @@ impl Verified {
         };
         Self {
             verdict,
+            retired: false,
             due,
             acknowledged,
             found,
         }
     }
 
-    const fn verdict(&self) -> Verdict {
-        self.verdict
+    /// What the job adds to the verdict on all. What a retired one lacks, nothing can bring: it is told, and
+    /// is not red by itself.
+    const fn counts_as(&self) -> Verdict {
+        match (self.verdict, self.retired) {
+            (Verdict::Incomplete, true) => Verdict::Intact,
+            (verdict, _) => verdict,
+        }
     }
 }
 

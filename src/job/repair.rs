@@ -116,3 +116,6 @@ fn record_missing(ledger: &mut Ledger, known: Recorded, why: String) -> Result<(
         .record_missing(known.archived, why)
         .map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,16 @@ async fn another_project_under_a_known_name_is_refused_and_a_rotated_key_is_reco
             .exits(1)
             .says("is project 16706")
             .says("another name");
+        world
+            .run(&["status"])
+            .exits(1)
+            .shows("a job is one project");
+        world
+            .run(&["repair", "--confirm"])
+            .exits(1)
+            .shows("a job is one project");
         assert_eq!(fs::read(world.ledger("shop")).unwrap(), before);
+        assert!(!world.root().join(".damaged").exists());
         assert!(world.requests("shop").is_empty());
 
         world.configure(&[Job::new("shop", &due).with("project_key", "\"Pb_rotated\"")]);
@@ -135,10 +144,22 @@ async fn a_project_that_goes_on_under_another_name_begins_where_the_old_one_ende
         .map(|record| record.seq);
     let difference = Difference::between(seqs_in(project, due.whole()), found);
     assert!(difference.is_none(), "{difference}");
-    // It stays so when the old ledger is gone.
+    // It stays so when the old ledger is damaged or gone, and when the line is taken out of the config.
+    world.service.clear_journal();
+    let old = fs::read_to_string(world.ledger("shop")).unwrap();
+    fs::write(
+        world.ledger("shop"),
+        old.replacen("\"records\"", "\"recorts\"", 1),
+    )
+    .unwrap();
+    world.once().exits(0);
     fs::remove_file(world.ledger("shop")).unwrap();
     world.once().exits(0);
+    world.configure(&[renamed("store", &due)]);
+    world.once().exits(0);
+    assert_eq!(world.status("store")["since_ms"], due.windows[3].from().0);
     assert_eq!(world.folders("store").len(), 2);
+    assert!(world.requests("shop").is_empty());
 }
 
 /// Guarantee: Its own

@@ -5,6 +5,7 @@ use std::fs;
 use crate::harness::{Due, Job, World, files_below};
 
 /// Guarantee: Candid
+/// Guarantee: Curable
 /// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retired_job_is_listed_and_verified() {
@@ -26,7 +27,14 @@ async fn a_retired_job_is_listed_and_verified() {
     // What is damaged in it is found all the same.
     let folder = world.folders("shop").remove(1);
     fs::write(files_below(&folder.path.join("part-0001")).remove(0), "[]").unwrap();
-    let damaged = world.run(&["verify"]);
-    assert_ne!(damaged.code, Some(0));
-    damaged.shows(&folder.name);
+    world.run(&["verify"]).exits(4).shows(&folder.name);
+    // It has a cure, and what it lacks from then on is told and is not red.
+    world.run(&["repair"]).exits(1).shows("only cure");
+    world
+        .run(&["repair", "--job", "shop", "--confirm"])
+        .exits(0);
+    assert!(world.root().join(".damaged").join(&folder.name).is_dir());
+    world.run(&["verify"]).exits(0).shows("shop: INCOMPLETE");
+    world.run(&["status"]).exits(0);
+    world.run(&["repair"]).exits(0);
 }

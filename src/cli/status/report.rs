@@ -174,8 +174,6 @@ impl JobStatus {
         let closed = replay.closed(reach(now, job));
         let due = plan(now, &closed, &replay.missing.spans(), job);
         let gaps = closed.gaps(job.since);
-        let incomplete = replay.incomplete.all();
-        let covered_until = replay.accounted().covered_until(job.since);
         // What the service forgets first is the oldest that is not archived.
         let oldest = due
             .first()
@@ -184,13 +182,8 @@ impl JobStatus {
         let deadline = oldest
             .zip(job.retention)
             .map(|(oldest, keeps)| oldest.plus(keeps));
+        let base = Self::archived(&job.name, job.since, replay, &job.zone);
         Self {
-            job: job.name.to_string(),
-            name: job.name.to_string(),
-            retired: false,
-            rebuilt_at_next_start: false,
-            since_ms: job.since,
-            covered_until_ms: covered_until,
             gaps: gaps.into_iter().map(Bounds::from).collect(),
             due: due.len() as u64,
             lost: replay
@@ -207,24 +200,17 @@ impl JobStatus {
                     Some(Lost::of((after_since, acknowledged)))
                 })
                 .collect(),
-            truncated: incomplete.truncated,
-            unproven: incomplete.unproven,
-            acknowledged: replay.incomplete.acknowledged(),
-            incomplete: replay.incomplete.windows().map(Incomplete::of).collect(),
             confirmed: Confirmed {
-                windows: replay.confirmed,
                 newest,
+                ..base.confirmed
             },
-            opinion_requests: replay.opinion_requests,
-            records: replay.records,
-            bytes: replay.bytes,
-            last_success: Success::of(replay, &job.zone),
             last_error: replay.last_error(now, job).map(|(message, at)| Failure {
                 at: local_time(whole_seconds(at), &job.zone),
                 message: message.to_owned(),
             }),
             loss_deadline: deadline.map(|at| local_time(at, &job.zone)),
             lateness: Late::of(job, replay, now),
+            ..base
         }
     }
 
@@ -232,20 +218,24 @@ impl JobStatus {
     pub(super) fn retired(name: &JobName, replay: &Replay, zone: &Zone) -> Self {
         let first = replay.coverage.spans().next();
         let since = first.map_or(UtcMs(0), Span::from);
+        Self {
+            retired: true,
+            ..Self::archived(name, since, replay, zone)
+        }
+    }
+
+    /// What is archived of a job since `since`, and nothing to be done.
+    fn archived(name: &JobName, since: UtcMs, replay: &Replay, zone: &Zone) -> Self {
         let incomplete = replay.incomplete.all();
+        let gaps = replay.coverage.gaps(since);
         Self {
             job: name.to_string(),
             name: name.to_string(),
-            retired: true,
+            retired: false,
             rebuilt_at_next_start: false,
             since_ms: since,
             covered_until_ms: replay.accounted().covered_until(since),
-            gaps: replay
-                .coverage
-                .gaps(since)
-                .into_iter()
-                .map(Bounds::from)
-                .collect(),
+            gaps: gaps.into_iter().map(Bounds::from).collect(),
             due: 0,
             lost: replay.lost().into_iter().map(Lost::of).collect(),
             truncated: incomplete.truncated,
@@ -276,6 +266,14 @@ impl JobStatus {
             last_error: Some(error),
             ..Self::of(job, &Replay::default(), None, now)
         }
+    }
+
+    /// The job does not archive, for this reason.
+    pub(super) fn refuse(&mut self, why: &str, job: &Job, now: UtcMs) {
+        self.last_error = Some(Failure {
+            at: local_time(whole_seconds(now), &job.zone),
+            message: why.to_owned(),
+        });
     }
 
     /// Whether there is nothing to do, and nothing that the operator does not know of.
