@@ -219,7 +219,7 @@ fn read(store: &Store, folder: &str, name: &str) -> Result<Result<Vec<u8>, Strin
         Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
             Ok(Err(format!("it has no {name}")))
         }
-        Err(error) => Ok(Err(format!("its {name} can't be read: {}", error.source))),
+        Err(error) => Ok(Err(error.to_string())),
     }
 }
 
@@ -270,7 +270,7 @@ fn changed(store: &Store, folder: &str) -> Result<Option<String>, DiskError> {
             Err(error) if may_pass(&error.source) && !is_bad_sector(&error.source) => {
                 return Err(error);
             }
-            Err(error) => return Ok(Some(format!("{}: {}", file.path, error.source))),
+            Err(error) => return Ok(Some(error.to_string())),
         }
     }
     Ok(None)
