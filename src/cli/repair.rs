@@ -44,7 +44,8 @@ pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> 
             .prepare()
             .map_err(|error| Stop::failed(error.to_string()))?;
     }
-    let (mut to_do, mut failed) = (bound.is_some(), false);
+    let is_unbound = bound.is_some();
+    let (mut to_do, mut failed) = (is_unbound, false);
     let mut text = bound.map(|bound| format!("{bound}\n")).unwrap_or_default();
     let refused = Lineage::of(&config).refused;
     let here = jobs.iter().map(|job| (&job.name, Some(job)));
@@ -64,6 +65,9 @@ pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> 
         text += &told;
     }
     context.terminal.clear();
+    if is_unbound && !confirm {
+        text += "If the root's disk is only not mounted: mount it, and repair nothing.\n";
+    }
     text += match (to_do, confirm) {
         (false, _) if failed => "",
         (false, _) => "Nothing is to be repaired.\n",

@@ -15,7 +15,8 @@ const LIBRARIES: [&str; 3] = [
     "/usr/lib64/faketime/libfaketimeMT.so.1",
 ];
 
-fn library() -> Option<&'static Path> {
+/// `None`, and a line that says so, where it is not installed.
+pub(crate) fn library() -> Option<&'static Path> {
     let library = LIBRARIES.iter().map(Path::new).find(|path| path.exists());
     if library.is_none() {
         left_out("a clock that is set", "libfaketime is not installed");
@@ -24,14 +25,14 @@ fn library() -> Option<&'static Path> {
 }
 
 /// A clock that a file moves.
-struct MovedClock<'a> {
+pub(crate) struct MovedClock<'a> {
     world: &'a World,
     library: &'a Path,
     file: PathBuf,
 }
 
 impl<'a> MovedClock<'a> {
-    fn new(world: &'a World, library: &'a Path) -> Self {
+    pub(crate) fn new(world: &'a World, library: &'a Path) -> Self {
         let file = world.path("clock");
         Self {
             world,
@@ -40,13 +41,15 @@ impl<'a> MovedClock<'a> {
         }
     }
 
-    fn set(&self, to: &str) {
+    /// Moves it so far from the machine's: `-9000d`, `+3600s`.
+    pub(crate) fn set(&self, to: &str) {
         let new = self.world.path("clock.new");
         fs::write(&new, format!("{to}\n")).unwrap();
         fs::rename(new, &self.file).unwrap();
     }
 
-    fn variables(&self) -> [(&'static str, &Path); 4] {
+    /// What a program that goes by it has in its environment.
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 4] {
         [
             ("LD_PRELOAD", self.library),
             ("FAKETIME_TIMESTAMP_FILE", &self.file),

@@ -1,12 +1,16 @@
 //! What an earlier version archived stays readable: small archives with their ledgers lie in
 //! `tests/data/`, in a folder named by the commit that wrote them. Each is verified, read and continued.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::process::Command;
 
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
-use serde_json::Value;
+use elsa_archiver::simulator::{ServiceClock, Settings};
+use serde_json::{Value, json};
 
-use crate::harness::{Due, Job, World};
+use crate::clock::{MovedClock, library};
+use crate::harness::{Due, Folder, Job, World};
 
 /// The first instant of each archive in `tests/data/`: 2026-11-20T00:00:00Z.
 const START: UtcMs = UtcMs(1_795_132_800_000);
@@ -49,6 +53,18 @@ const BEFORE_RECORDS_DIGEST: Earlier = Earlier {
     listed: (1, "unproven"),
 };
 
+/// Copies what that commit wrote to where `world` looks for it.
+fn lay(commit: &str, world: &World) {
+    let data = format!("{}/tests/data/{commit}", env!("CARGO_MANIFEST_DIR"));
+    for (name, to) in [("archive", world.root()), ("state", world.path("state"))] {
+        let copied = Command::new("cp")
+            .args(["-r", &format!("{data}/{name}")])
+            .arg(to)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+}
+
 impl Earlier {
     /// The two hours that come next.
     fn next(self) -> Due {
@@ -59,14 +75,7 @@ impl Earlier {
     async fn world(self) -> World {
         let next = self.next();
         let world = World::of(self.jobs.iter().map(|job| next.project(job))).await;
-        let data = format!("{}/tests/data/{}", env!("CARGO_MANIFEST_DIR"), self.commit);
-        for (name, to) in [("archive", world.root()), ("state", world.path("state"))] {
-            let copied = Command::new("cp")
-                .args(["-r", &format!("{data}/{name}")])
-                .arg(to)
-                .status();
-            assert!(copied.unwrap().success());
-        }
+        lay(self.commit, &world);
         let jobs = self.jobs.iter().map(|&name| {
             let job = Job::new(name, &hours(0, self.hours));
             match name {
@@ -189,5 +198,135 @@ async fn an_archive_of_an_earlier_version_without_its_ledger_is_adopted_and_cont
             assert_eq!(after["confirmed"][way], windows + more, "{way}");
         }
         earlier.is_continued(&world);
+    }
+}
+
+/// The last commit that knew neither ids nor a job's settings. It has archived three jobs until
+/// [`LEFT_AT`]: six hours with late logs, six of which most are empty, and thirteen days of which the first
+/// three were lost, the fourth is unproven, and both acknowledged.
+const BEFORE_IDS: &str = "41a5389";
+
+/// When it was last run: 2026-11-20T07:33:00Z.
+const LEFT_AT: UtcMs = UtcMs(1_795_159_980_000);
+
+/// Guarantee: Evident
+/// Guarantee: Its own
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_a_version_before_ids_is_taken_over_whole_and_goes_on() {
+    let Some(library) = library() else { return };
+    let (short, long) = (hours(0, 8), days_before(13));
+    let mail = [1, 4, 6].map(|at: usize| short.windows[at]);
+    let world = World::start(Settings {
+        projects: vec![
+            short.project("shop").with_late(16, Millis(1 << 40)),
+            Due::project_of("mail", mail),
+            Due::project_of("old", long.windows[..12].iter().copied()),
+        ],
+        ..Settings::default()
+    })
+    .await;
+    world.service.set_visible_at(Some(UtcMs(1 << 45)));
+    lay(BEFORE_IDS, &world);
+    world.configure(&[
+        Job::new("shop", &short)
+            .with("cross_check", "\"all\"")
+            .with("recheck", "\"3h\""),
+        Job::new("mail", &short)
+            .with("cross_check", "\"all\"")
+            .with("format", "\"csv\""),
+        Job::new("old", &long).with("retention", "\"10d\""),
+    ]);
+    let clock = MovedClock::new(&world, library);
+    let run_after = |minutes: i64, args: &[&str]| {
+        let now = UtcMs(jiff::Timestamp::now().as_millisecond());
+        let moved = LEFT_AT.plus(Millis(minutes * 60_000)).0 - now.0;
+        let skewed = ServiceClock::Skewed(Millis(moved));
+        world.service.set_clock(skewed);
+        clock.set(&format!("{}s", moved / 1000));
+        world.spawn_with(args, &clock.variables()).wait()
+    };
+    let jobs = ["shop", "mail", "old"];
+    let files = || -> BTreeMap<_, _> {
+        let folders = jobs.iter().flat_map(|job| world.folders(job));
+        folders
+            .flat_map(|folder| Folder::content(&folder))
+            .collect()
+    };
+    let ledgers = || jobs.map(|job| fs::read_to_string(world.ledger(job)).unwrap());
+    let (files_before, ledgers_before) = (files(), ledgers());
+
+    // As it is, and after its first start, which asks for nothing.
+    for what in ["before", "after"] {
+        let verdict = run_after(2, &["verify"]).exits(0);
+        verdict.shows("shop: INTACT").shows("old: INTACT");
+        let status = run_after(2, &["status", "--json"]).exits(0).json();
+        let told: Vec<_> = status["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| {
+                let fields = ["job", "covered_until_ms", "records", "due", "state"];
+                fields.map(|field| job[field].clone())
+            })
+            .collect();
+        insta::assert_json_snapshot!("taken_over_41a5389", told);
+        let old = &status["jobs"][2];
+        assert_eq!(old["acknowledged"], json!({"truncated": 0, "unproven": 1}));
+        if what == "before" {
+            run_after(2, &["once"]).exits(0);
+        }
+    }
+    assert!(world.service.journal().is_empty(), "it asks anew");
+    assert_eq!(files(), files_before);
+    for (before, after) in ledgers_before.iter().zip(ledgers()) {
+        let added = after.strip_prefix(before.as_str()).unwrap();
+        let added: Vec<Value> = added
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let events: Vec<_> = added.iter().map(|line| &line["event"]).collect();
+        assert_eq!(events, ["job"]);
+    }
+
+    // Two hours later two hours more are due.
+    run_after(130, &["once"]).exits(0);
+    let mut all = files();
+    assert!(
+        files_before
+            .iter()
+            .all(|(path, bytes)| all.remove(path).as_ref() == Some(bytes))
+    );
+    for (job, windows) in [
+        ("shop", &short.windows),
+        ("mail", &short.windows),
+        ("old", &long.windows),
+    ] {
+        let mut folders = world.folders(job);
+        folders.sort_by(|a, b| a.name.cmp(&b.name));
+        // A revision's name comes after that of the folder before it.
+        let newest = folders
+            .into_iter()
+            .map(|folder| (folder.window.from(), folder));
+        let newest: BTreeMap<_, _> = newest.collect();
+        let lost = if job == "old" { 3 } else { 0 };
+        assert_eq!(newest.len(), windows.len() - lost, "{job}");
+        for folder in newest.values() {
+            folder.assert_sums_pass();
+            world.assert_holds_the_truth(job, folder);
+        }
+    }
+    run_after(131, &["verify"]).exits(0).shows("shop: INTACT");
+}
+
+/// So many days, in Seoul, that end where [`START`]'s begins.
+fn days_before(count: i64) -> Due {
+    let at = |day| START.plus(Millis::from_hours(24 * (day - count) - 9));
+    Due {
+        windows: (0..count)
+            .map(|day| Span::new(at(day), at(day + 1)).unwrap())
+            .collect(),
+        window: "1d",
+        settle_s: 3600,
     }
 }

@@ -57,4 +57,5 @@ mod repair;
 mod retired;
 mod second_opinion;
 mod told;
+mod unmounted;
 mod verify;
