@@ -10,7 +10,7 @@ use super::identity;
 use super::lineage::Lineage;
 use super::live::{Answering, Finding, Live, Scratch};
 use super::place::{Findings, told};
-use super::print::{count, print};
+use super::print::{count, print_fitted};
 use super::session::Clients;
 use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
@@ -22,19 +22,22 @@ pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
     let config = context.config()?;
     look_at_places(context, &config)?;
     look_at_lineage(&config)?;
-    print(&format!(
-        "{} is valid: {}, {}; archive in {}\n",
-        context.args.config.display(),
-        count(config.jobs.len() as u64, "job"),
-        count(config.accounts.len() as u64, "account"),
-        config.archive.root.display(),
-    ))?;
+    print_fitted(
+        &format!(
+            "{} is valid: {}, {}; archive in {}\n",
+            context.args.config.display(),
+            count(config.jobs.len() as u64, "job"),
+            count(config.accounts.len() as u64, "account"),
+            config.archive.root.display(),
+        ),
+        2,
+    )?;
     match identity::look(&config) {
         Ok(Verdict::Refused(why)) => {
             return Err(Stop::failed(identity::words(&config, &why)));
         }
         // Whoever checks may not be allowed to read the state.
-        Err(error) => print(&format!("{error}\n"))?,
+        Err(error) => print_fitted(&format!("{error}\n"), 2)?,
         Ok(Verdict::Same(_) | Verdict::New | Verdict::TakenOver(_)) => {}
     }
     if live {
@@ -48,7 +51,7 @@ pub(super) fn check(context: &Context<'_>, live: bool) -> Result<(), Stop> {
 fn look_at_lineage(config: &Config) -> Result<(), Stop> {
     let Lineage { refused, warned } = Lineage::of(config);
     for warned in warned {
-        print(&format!("{warned}\n"))?;
+        print_fitted(&format!("{warned}\n"), 2)?;
     }
     let told: Vec<String> = refused
         .into_iter()
@@ -65,7 +68,7 @@ fn look_at_places(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
     let path = &context.args.config;
     let found = Findings::of(config, &Context::environment());
     if let Some(warned) = told(path, found.warned) {
-        print(&format!("{warned}\n"))?;
+        print_fitted(&format!("{warned}\n"), 2)?;
     }
     let is_wrong = !found.refused.is_empty();
     let all = found.refused.into_iter().chain(found.unusable).collect();
@@ -117,14 +120,14 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
             };
             let (well, text) = told_live(to_bound, job.to_bound);
             all_well &= well;
-            print(&format!("{}: {text}\n", job.name))?;
+            print_fitted(&format!("{}: {text}\n", job.name), 2)?;
             if let Some((search, oldest)) = further {
                 let oldest = oldest.map(|oldest| oldest.words(job.retention, now));
                 for told in [Some(search.words(job.cross_check)), oldest]
                     .into_iter()
                     .flatten()
                 {
-                    print(&format!("{}: {told}\n", job.name))?;
+                    print_fitted(&format!("{}: {told}\n", job.name), 2)?;
                 }
             }
         }

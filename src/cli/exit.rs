@@ -1,9 +1,11 @@
 //! How a command ends when not all is well: the exit codes of the contract.
 
 use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
 
 use super::args::LogFormat;
+use super::wrap::fitted;
 use crate::clock::machine_time;
 
 /// Why a command does not end with 0.
@@ -62,7 +64,10 @@ impl Stop {
     pub(super) fn tell(self, format: LogFormat) -> ExitCode {
         match (self.message, format) {
             (None, _) => {}
-            (Some(message), LogFormat::Text) => eprintln!("elsa-archiver: {}", message.trim_end()),
+            (Some(message), LogFormat::Text) => {
+                let message = format!("elsa-archiver: {}", message.trim_end());
+                eprintln!("{}", fitted(&message, None, io::stderr()));
+            }
             // No filter of the log can leave it out.
             (Some(message), LogFormat::Json) => {
                 let line = serde_json::json!({

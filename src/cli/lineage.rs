@@ -119,7 +119,7 @@ fn refusal(
     same.map(|(before, _)| {
         format!(
             "project {project} was archived by the job {before}, which the configuration has no more: all of \
-             it would be archived twice. Give the job its name back, or say succeeds = \"{before}\", and it \
+             it would be archived twice. Give the job its name back, or say `succeeds = \"{before}\"`, and it \
              goes on where that one ended"
         )
     })

@@ -21,6 +21,7 @@ mod status;
 mod unset_clock;
 mod user;
 mod verify;
+mod wrap;
 
 use std::process::ExitCode;
 use std::thread::available_parallelism;

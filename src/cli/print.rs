@@ -7,6 +7,7 @@ use jiff::{RoundMode, SpanRound, Unit};
 use serde::Serialize;
 
 use super::exit::Stop;
+use super::wrap::fitted;
 use crate::domain::span::Millis;
 
 /// Writes `text` to stdout. A reader that has gone (`| head`) is no error.
@@ -21,6 +22,15 @@ pub(super) fn print(text: &str) -> Result<(), Stop> {
         }
         _ => Ok(()),
     }
+}
+
+/// The same, for text of sentences: on a terminal its lines are broken between words, and what is left of
+/// an indented line hangs so many columns from the left.
+///
+/// # Errors
+/// Likewise.
+pub(super) fn print_fitted(text: &str, hanging: usize) -> Result<(), Stop> {
+    print(&fitted(text, Some(hanging), io::stdout()))
 }
 
 /// Writes `value` to stdout as one line of JSON.

@@ -7,7 +7,7 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
-use super::print::{count, print};
+use super::print::{count, print_fitted};
 use super::session::{chosen, disk, lock, store};
 use super::status::retired;
 use super::user::refuse_another;
@@ -73,14 +73,14 @@ pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> 
         (false, _) => "Nothing is to be repaired.\n",
         (true, false) => {
             "Nothing was changed. A good folder of a copy may be put in its place first. To do all of \
-             this: elsa-archiver repair --confirm\n"
+             this: `elsa-archiver repair --confirm`\n"
         }
         (true, true) => {
             "What is due now is archived by the next cycle, or by `elsa-archiver once`; what lies before \
              `since`, too.\n"
         }
     };
-    print(&text)?;
+    print_fitted(&text, 2)?;
     if failed || (to_do && !confirm) {
         return Err(Stop::told());
     }

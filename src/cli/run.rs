@@ -6,7 +6,7 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Stop;
-use super::print::{count, grouped, print};
+use super::print::{count, grouped, print_fitted};
 use super::progress::Bars;
 use super::session::{Session, chosen};
 use super::unset_clock;
@@ -132,7 +132,7 @@ fn archive(
         Ok((outcomes, session.broken, stop.is_cancelled()))
     })?;
     context.terminal.clear();
-    print(&summary(&outcomes))?;
+    print_fitted(&summary(&outcomes), 0)?;
     if stopped {
         return Err(Stop::failed(
             "stopped by a signal; run it again to go on where it was",

@@ -13,7 +13,7 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
-use super::print::{print, print_json};
+use super::print::{print_fitted, print_json};
 use super::session::chosen;
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::{entries, free_bytes};
@@ -84,7 +84,9 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     }
     for name in retired(&config).map_err(Stop::failed)? {
         // What is wrong with such a ledger, `verify` says.
-        if let Ok(replay) = Ledger::glance(&config.state_dir, &name) {
+        if let Ok(mut replay) = Ledger::glance(&config.state_dir, &name) {
+            let ledger = Ledger::path(&config.state_dir, &name);
+            acknowledgement::count_at_once(&ledger, &mut replay);
             let zone = &config.archive.zone;
             let status = JobStatus::retired(&name, &replay, zone);
             text += &status.listing(false, zone);
@@ -94,7 +96,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     if json {
         print_json(&report)?;
     } else {
-        print(&text)?;
+        print_fitted(&text, words::HANGING)?;
     }
     // A job that is not enabled is listed, but does not change the exit code.
     let enabled = config

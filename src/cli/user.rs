@@ -68,7 +68,7 @@ fn words(config: &Config, other: Other, account: &Account, is_daemon: bool) -> S
     );
     for (what, path, _) in lacking {
         text += &format!(
-            ". Give {name} {what}, too: chown -R {}:{} {}",
+            ". Give {name} {what}, too: `chown -R {}:{} {}`",
             account.user.uid,
             account.user.gid,
             shell_word(path)

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
-use super::print::{at_least, bytes, count, grouped, print, print_json};
+use super::print::{at_least, bytes, count, grouped, print_fitted, print_json};
 use super::session::{chosen, store};
 use super::status::retired;
 use crate::archive::recorded::Recorded;
@@ -73,7 +73,7 @@ pub(super) fn verify(
     } else {
         let now = context.clock.now();
         let all = verified.iter().map(|one| listing(one, dir.is_some(), now));
-        print(&all.collect::<String>())?;
+        print_fitted(&all.collect::<String>(), 4)?;
     }
     match verdict {
         Verdict::Intact => Ok(()),
@@ -160,6 +160,23 @@ impl Verified {
         }
     }
 
+    /// Which command says what helps; `None` where nothing is to be done but to wait for the next cycle.
+    fn cure(&self) -> Option<&'static str> {
+        let is_listed = !(self.found.gaps.is_empty()
+            && self.found.truncated.is_empty()
+            && self.found.unproven.is_empty());
+        // What is wrong with a ledger says itself what to do.
+        let mut findings = self.found.findings.iter();
+        let is_curable = findings.any(|finding| !finding.folder.is_empty());
+        match self.counts_as() {
+            Verdict::Damaged if is_curable => Some("`elsa-archiver repair` says what it would do"),
+            Verdict::Incomplete if is_listed => {
+                Some("`elsa-archiver status` says it for each window")
+            }
+            Verdict::Damaged | Verdict::Incomplete | Verdict::Intact => None,
+        }
+    }
+
     /// What the job adds to the verdict on all. What a retired one lacks, nothing can bring: it is told, and
     /// is not red by itself.
     const fn counts_as(&self) -> Verdict {
@@ -227,7 +244,10 @@ fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Veri
     let recorded = folders.recorded();
     let first = || replay.coverage.spans().next().map(Span::from);
     let known = subject.job.as_ref().map(|job| (job.project_id, job.since));
-    let (project_id, since) = known.unzip();
+    let (configured, since) = known.unzip();
+    // A config that names another project is refused elsewhere; what is archived is as it was.
+    let archived = replay.settings.as_ref().map(|known| known.project_id);
+    let project_id = archived.or(configured);
     let since = since.or_else(first).unwrap_or(UtcMs(0));
     let total = recorded.iter().map(|known| known.archived.bytes).sum();
     let bar = context.terminal.bar_of_bytes(job.as_str(), total);
@@ -291,6 +311,8 @@ fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
             (false, 0) => format!(", {} ago\n", at_least(since)),
             (false, due) => format!(", {} ago; {} due\n", at_least(since), count(due, "window")),
         };
+    } else if verified.due > 0 {
+        text += &format!("  {} due\n", count(verified.due, "window"));
     }
     if let Some(newest) = &report.newest_manifest {
         text += &format!("  newest manifest {newest}\n");
@@ -334,6 +356,9 @@ fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
             };
             text += &format!("  {}: {what}{known}\n", printable::whole(folder));
         }
+    }
+    if let (Some(cure), false) = (verified.cure(), is_copy) {
+        text += &format!("  what to do: {cure}\n");
     }
     text
 }

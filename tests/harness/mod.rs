@@ -255,6 +255,18 @@ impl World {
         self.spawn(args).wait()
     }
 
+    /// Runs a command to its end on a terminal so many columns wide.
+    pub fn run_on_terminal(&self, args: &[&str], columns: u16) -> Ran {
+        let command = process::command(args, self.dir.path());
+        let running = Running::start_on_terminals(command, columns, Arc::clone(&self.printed));
+        let mut ran = running.wait();
+        for text in [&mut ran.stdout, &mut ran.stderr] {
+            // A terminal's driver ends lines so.
+            *text = text.replace("\r\n", "\n");
+        }
+        ran
+    }
+
     /// Archives what is due.
     pub fn once(&self) -> Ran {
         self.run(&["once"])

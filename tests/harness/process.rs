@@ -2,6 +2,7 @@
 //! takes longer than any of these tests should, so that a hang is a failure.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -131,6 +132,38 @@ impl Running {
             args,
             stdout: Pipe::of(child.stdout.take().unwrap()),
             stderr: Pipe::of(child.stderr.take().unwrap()),
+            child,
+            printed,
+        }
+    }
+
+    /// The same, its results on one terminal and its log on another, each so many columns wide.
+    pub(super) fn start_on_terminals(
+        mut command: Command,
+        columns: u16,
+        printed: Arc<Mutex<Vec<u8>>>,
+    ) -> Self {
+        let args: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+        let args = args.join(" ");
+        let size = nix::pty::Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let [out, err] = [(); 2].map(|()| nix::pty::openpty(&size, None).unwrap());
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(out.slave)
+            .stderr(err.slave)
+            .spawn()
+            .unwrap();
+        // A terminal that somebody can still write to does not end.
+        drop(command);
+        Self {
+            args,
+            stdout: Pipe::of(File::from(out.master)),
+            stderr: Pipe::of(File::from(err.master)),
             child,
             printed,
         }

@@ -67,8 +67,9 @@ async fn an_unproven_window_becomes_complete_and_the_status_green() {
     let advice = shown
         .stdout
         .lines()
-        .find_map(|line| line.trim().strip_prefix("ask again: elsa-archiver "));
-    let advice: Vec<&str> = advice.unwrap().split(' ').collect();
+        .find_map(|line| line.trim().strip_prefix("ask again: `elsa-archiver "));
+    let advice = advice.unwrap().trim_end_matches('`');
+    let advice: Vec<&str> = advice.split(' ').collect();
     // As the status says.
     world.run(&advice).exits(0);
     world.run(&["status"]).exits(0);

@@ -117,11 +117,11 @@ async fn one_directory_of_another_user_is_enough_and_the_other_is_to_be_given() 
     for (mine, words) in [
         (
             "archive",
-            "Give nobody the archive's root, too: chown -R 65534:65534 ",
+            "Give nobody the archive's root, too: `chown -R 65534:65534 ",
         ),
         (
             "state",
-            "Give nobody the state directory, too: chown -R 65534:65534 ",
+            "Give nobody the state directory, too: `chown -R 65534:65534 ",
         ),
     ] {
         chown(world.path(mine), Some(0), Some(0)).unwrap();

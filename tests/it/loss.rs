@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Due, Job, World};
 
 /// A job whose first two windows of `due` are past its `retention`, and none is in part.
-fn job(due: &Due) -> Job {
+pub(crate) fn job(due: &Due) -> Job {
     let edge = due.windows[1].to().plus(Millis(60_000));
     let now = jiff::Timestamp::now().as_millisecond();
     let keeps = (now - edge.0) / 1000;

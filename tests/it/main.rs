@@ -26,6 +26,7 @@ mod bad_input;
 mod by_hand;
 mod check_live;
 mod clock;
+mod colours;
 mod commands;
 mod complete;
 mod confirmed_later;

@@ -63,6 +63,7 @@ async fn a_service_that_is_down_is_asked_little_and_status_shows_it_until_it_ans
     );
     world.assert_archived("well", &due.windows);
 
+    crate::colours::shown("the service is down", [1, 1, 0], &["next"], &world);
     let ran = world.run(&["status"]).exits(1);
     let shown = ran.shows("account default: the service is down\n");
     assert_eq!(shown.stdout.matches("account ").count(), 1, "{shown:#?}");

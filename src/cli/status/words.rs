@@ -9,6 +9,9 @@ use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
 use crate::domain::window::Zone;
 
+/// Where a line's value begins.
+pub(super) const HANGING: usize = 17;
+
 impl JobStatus {
     /// How many windows a second ask has confirmed; `None` while nothing is archived.
     fn confirmed_in_words(&self) -> Option<String> {
@@ -142,9 +145,9 @@ impl JobStatus {
         let (job, from, to) = (&self.job, local(first.from_ms), local(last.to_ms));
         if !self.retired {
             lines.push(format!(
-                "ask again: elsa-archiver backfill --again --job {job} --from {from} --to {to}"
+                "ask again: `elsa-archiver backfill --again --job {job} --from {from} --to {to}`"
             ));
-            lines.push(format!("known: elsa-archiver status --ack {job}"));
+            lines.push(format!("known: `elsa-archiver status --ack {job}`"));
         }
         let lines = lines.into_iter().enumerate();
         lines
