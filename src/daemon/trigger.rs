@@ -1,6 +1,8 @@
-//! When to look. A firing of the scheduler wakes a job and means nothing more; what is due, the
+//! When to look. A firing of the scheduler wakes jobs and means nothing more; what is due, the
 //! ledger says.
 //!
+//! tokio-cron-scheduler looks at each of its entries twice a second, so jobs of one schedule share an
+//! entry.
 //! tokio-cron-scheduler reads a schedule with the UTC offset that was in force when it was added.
 //! So the offset is polled. When the zone's clock changes, a new scheduler replaces the old one. It
 //! also waits for a time of day, once it has computed one: so when the machine's clock is set, a
@@ -8,6 +10,7 @@
 //! are woken once at such a moment: a local time that was skipped, or that fell between the change
 //! and its being noticed, is made up for, and a look too many does no harm.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,15 +124,24 @@ async fn schedule(wakes: &[Wakes], offset_seconds: i32) -> Result<JobScheduler, 
     let scheduler = JobScheduler::new().await?;
     // Offsets of less than a day always fit.
     let offset = FixedOffset::east_opt(offset_seconds).ok_or(JobSchedulerError::ParseSchedule)?;
-    for Wakes { job, wake } in wakes {
-        let wake = Arc::clone(wake);
-        let firing = move |_, _| wake.notify_one();
+    for (schedule, wakes) in by_schedule(wakes) {
+        let firing = move |_, _| wakes.iter().for_each(|wake| wake.notify_one());
         scheduler
-            .add(ScheduledJob::new_tz(job.schedule.as_str(), offset, firing)?)
+            .add(ScheduledJob::new_tz(schedule, offset, firing)?)
             .await?;
     }
     scheduler.start().await?;
     Ok(scheduler)
+}
+
+/// What each schedule wakes.
+fn by_schedule(wakes: &[Wakes]) -> BTreeMap<&str, Vec<Arc<Notify>>> {
+    let mut by_schedule: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for Wakes { job, wake } in wakes {
+        let same = by_schedule.entry(job.schedule.as_str()).or_default();
+        same.push(Arc::clone(wake));
+    }
+    by_schedule
 }
 
 #[cfg(test)]
@@ -238,6 +250,28 @@ mod tests {
             }
             timeout(POLL, self.wake.notified()).await.is_ok()
         }
+    }
+
+    #[tokio::test]
+    async fn jobs_of_one_schedule_share_an_entry_that_wakes_each_of_them() {
+        let schedules = ["* * * * * *", "0 3 * * *", "* * * * * *"];
+        let wakes = schedules.map(|schedule| Wakes {
+            job: Job {
+                schedule: Schedule::parse(schedule).unwrap(),
+                ..job()
+            },
+            wake: Arc::default(),
+        });
+        let sizes = by_schedule(&wakes).into_iter();
+        let sizes: Vec<_> = sizes
+            .map(|(schedule, wakes)| (schedule, wakes.len()))
+            .collect();
+        assert_eq!(sizes, [("* * * * * *", 2), ("0 0 3 * * *", 1)]);
+        let [first, _, third] = [0, 1, 2].map(|at| Arc::clone(&wakes[at].wake));
+        let mut scheduler = schedule(&wakes, 0).await.unwrap();
+        first.notified().await;
+        third.notified().await;
+        scheduler.shutdown().await.unwrap();
     }
 
     /// Guarantee: Exactly once
