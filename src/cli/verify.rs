@@ -296,6 +296,11 @@ fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
         text += &format!("  newest manifest {newest}\n");
     }
     if let Some(folder) = &report.begins_elsewhere {
+        // A window's own folder has no name below itself.
+        let folder = match folder.as_str() {
+            "" => "this window".to_owned(),
+            folder => printable::whole(folder),
+        };
         text += &format!("  begins with {folder}, which follows a manifest that is elsewhere\n");
     }
     if report.superseded > 0 {
@@ -332,7 +337,11 @@ fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
                 true => " (acknowledged)",
                 false => "",
             };
-            text += &format!("  {}: {what}{known}\n", printable::whole(folder));
+            let folder = match folder.as_str() {
+                "" => "the folder".to_owned(),
+                folder => printable::whole(folder),
+            };
+            text += &format!("  {folder}: {what}{known}\n");
         }
     }
     text
