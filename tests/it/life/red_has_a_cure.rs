@@ -13,7 +13,7 @@ use crate::harness::{Due, PROJECT_ID, project_key, zip_of};
 pub const SCENES: &[Scene] = &[unproven, names_like_ours, truncated, late, fewer_by_now];
 
 /// Asks again for all of it.
-fn again<'a>(span: &'a [String; 2]) -> [&'a str; 8] {
+fn again(span: &[String; 2]) -> [&str; 8] {
     [
         "backfill", "--again", "--job", "shop", "--from", &span[0], "--to", &span[1],
     ]
