@@ -3,12 +3,14 @@
 //! anything is written.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::status::retired;
+use super::retired::{behind, folders_of, retired};
 use crate::archive::manifest::{MANIFEST, Manifest};
 use crate::archive::plain_file;
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
+use crate::domain::span::{Span, UtcMs};
 use crate::ledger::Ledger;
 use crate::ledger::replay::Replay;
 
@@ -26,6 +28,8 @@ struct Past {
     replay: Replay,
     /// The project's number, where that is known.
     project_id: Option<i64>,
+    /// From its first folder to its newest, where its ledger was lost and they alone tell of it.
+    lost_ledger: Option<Span>,
 }
 
 impl Past {
@@ -41,11 +45,23 @@ impl Past {
                 Some(manifest.project_id)
             }),
         };
-        Some(Self { replay, project_id })
+        let is_lost = replay.lines == 0;
+        Some(Self {
+            project_id,
+            lost_ledger: is_lost.then(|| folders_of(config, name)).flatten(),
+            replay,
+        })
+    }
+
+    /// Until when it archived.
+    fn ended(&self) -> Option<UtcMs> {
+        let folders = self.lost_ledger.map(Span::to);
+        folders.or_else(|| self.replay.coverage.end())
     }
 
     fn is_nothing(&self) -> bool {
-        self.replay.coverage.end().is_none() && self.replay.lost().is_empty()
+        let knows_nothing = self.replay.coverage.end().is_none() && self.replay.lost().is_empty();
+        knows_nothing && self.lost_ledger.is_none()
     }
 }
 
@@ -53,11 +69,18 @@ impl Lineage {
     /// Looks at the ledgers.
     pub(super) fn of(config: &Config) -> Self {
         let names = retired(config).unwrap_or_default();
-        let gone: BTreeMap<JobName, Past> = names
+        let mut gone: BTreeMap<JobName, Past> = names
             .into_iter()
             .filter_map(|name| Some((name.clone(), Past::of(config, &name)?)))
             .filter(|(_, past)| !past.is_nothing())
             .collect();
+        for lost in behind(config) {
+            gone.entry(lost.name).or_insert_with(|| Past {
+                replay: Replay::default(),
+                project_id: Some(lost.project_id),
+                lost_ledger: Some(lost.folders),
+            });
+        }
         let mut lineage = Self::default();
         for job in &config.jobs {
             let past = Past::of(config, &job.name);
@@ -108,14 +131,29 @@ fn refusal(
                  one of the same project"
             ));
         }
-        return None;
+        // With a past of its own it goes on from itself, unless it has taken another name in between.
+        let from = match past.is_nothing() {
+            true => known.map(|known| (before, known)),
+            false => Some((name, past)),
+        };
+        return from
+            .and_then(|from| went_on_from(from, gone).map(|next| (from.0, next)))
+            .filter(|(_, next)| *next != before)
+            .map(|(from, next)| went_on(project, from, next));
     }
-    if !past.is_nothing() {
-        return None;
+    // With a lost ledger nobody knows whether it went on from another job.
+    let may_go_on_from = |known: &Past| match past.lost_ledger {
+        Some(folders) => known
+            .ended()
+            .is_some_and(|end| end <= folders.from() && job.since < end),
+        None => true,
+    };
+    if !past.is_nothing() && past.lost_ledger.is_none() {
+        return went_on_from((name, past), gone).map(|next| went_on(project, name, next));
     }
     let same = gone
         .iter()
-        .find(|(_, known)| known.project_id == Some(project));
+        .find(|(_, known)| known.project_id == Some(project) && may_go_on_from(known));
     same.map(|(before, _)| {
         format!(
             "project {project} was archived by the job {before}, which the configuration has no more: all of \
@@ -123,6 +161,33 @@ fn refusal(
              goes on where that one ended"
         )
     })
+}
+
+/// The job that is no more, went on from one, and has archived what comes after it; the last of several.
+fn went_on_from<'a>(
+    (from, past): (&JobName, &Past),
+    gone: &'a BTreeMap<JobName, Past>,
+) -> Option<&'a JobName> {
+    let (mut before, mut end) = (from, past.replay.coverage.end());
+    let mut last = None;
+    // Each ends later than the one before it, so none comes twice.
+    while let Some((next, its)) = gone.iter().find(|(_, its)| {
+        let settings = its.replay.settings.as_ref();
+        let goes_on = settings.is_some_and(|known| known.succeeds.as_ref() == Some(before));
+        goes_on && its.replay.coverage.end() > end
+    }) {
+        (before, end) = (next, its.replay.coverage.end());
+        last = Some(next);
+    }
+    last
+}
+
+fn went_on(project: i64, from: &JobName, next: &JobName) -> String {
+    format!(
+        "project {project} was archived by the job {from}, and the job {next} went on from it, which the \
+         configuration has no more: what that one has would be archived twice. Give the job the name {next} \
+         back, or say succeeds = \"{next}\", and it goes on where that one ended"
+    )
 }
 
 /// Jobs that archive the same.
@@ -149,10 +214,9 @@ fn twice(config: &Config) -> Vec<String> {
 
 /// Lets each job that goes on from another one begin where that one ended. What its own ledger says of that
 /// holds, whatever becomes of the other's ledger, or of the line in the config: nothing is fetched twice.
-pub(super) fn resolve(config: &mut Config) {
-    let state_dir = config.state_dir.clone();
-    for job in &mut config.jobs {
-        let ours = Ledger::glance(&state_dir, &job.name).ok();
+pub(super) fn resolve(state_dir: &Path, jobs: &mut [Job]) {
+    for job in jobs {
+        let ours = Ledger::glance(state_dir, &job.name).ok();
         let known = ours.and_then(|ours| ours.settings);
         let known = known.filter(|known| known.succeeds.is_some());
         if job.succeeds.is_none() {
@@ -162,7 +226,7 @@ pub(super) fn resolve(config: &mut Config) {
             continue;
         };
         let known = known.filter(|known| known.succeeds.as_ref() == Some(before));
-        let theirs = Ledger::glance(&state_dir, before).ok();
+        let theirs = Ledger::glance(state_dir, before).ok();
         let ended = theirs.and_then(|theirs| theirs.coverage.end());
         let begins = ended.or_else(|| known.map(|known| known.since_ms));
         job.since = begins.map_or(job.since, |begins| job.since.max(begins));

@@ -15,6 +15,7 @@ mod print;
 mod process;
 mod progress;
 mod repair;
+mod retired;
 mod run;
 mod session;
 mod status;
@@ -73,7 +74,7 @@ pub fn main() -> ExitCode {
 /// zone from here on. Until here the log is in UTC: what is wrong with a config is told before its zone is
 /// known.
 fn made_ready(mut config: Config) -> Config {
-    lineage::resolve(&mut config);
+    lineage::resolve(&config.state_dir, &mut config.jobs);
     show_instants_in(config.archive.zone.tz().clone());
     config
 }

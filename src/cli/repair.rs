@@ -8,8 +8,8 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::{count, print_fitted};
+use super::retired::retired;
 use super::session::{chosen, disk, lock, store};
-use super::status::retired;
 use super::user::refuse_another;
 use crate::archive::adopt::{Found, Known, adopt};
 use crate::archive::publish::Archived;
@@ -229,7 +229,7 @@ fn unrecorded(store: &Store, subject: Subject<'_>, replay: &Replay) -> Result<Fo
         revisions: &replay.revisions,
         last_manifest: replay.last_manifest,
     };
-    adopt(store, job, known).map_err(|error| error.to_string())
+    adopt(store, (&job.name, job.project_id), known).map_err(|error| error.to_string())
 }
 
 fn all_cures(

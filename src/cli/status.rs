@@ -14,12 +14,13 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::{print_fitted, print_json};
+use super::retired::retired;
 use super::session::chosen;
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::{entries, free_bytes};
 use crate::config::Config;
-use crate::domain::job::{Job, JobName};
-use crate::durable::{Disk, advice_on};
+use crate::domain::job::Job;
+use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
 use newest::NotBySearch;
@@ -110,20 +111,6 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     } else {
         Err(Stop::told())
     }
-}
-
-/// The jobs that have a ledger and that the config has no more, by name.
-///
-/// # Errors
-/// When the state directory is there and can't be listed.
-pub(super) fn retired(config: &Config) -> Result<Vec<JobName>, String> {
-    let state_dir = &config.state_dir;
-    let mut names = crate::ledger::jobs(state_dir).map_err(|error| {
-        let (place, advice) = (state_dir.display(), advice_on(state_dir, &error));
-        format!("can't list the state directory {place}: {error}{advice}")
-    })?;
-    names.retain(|name| config.jobs.iter().all(|job| job.name != *name));
-    Ok(names)
 }
 
 /// What is said of a ledger that is lost.

@@ -10,8 +10,8 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::print::{at_least, bytes, count, grouped, print_fitted, print_json};
+use super::retired::retired;
 use super::session::{chosen, store};
-use super::status::retired;
 use crate::archive::recorded::Recorded;
 use crate::archive::verify::{Finding, JobReport, Known, Owner, Problem, against, copy};
 use crate::config::Config;
@@ -318,6 +318,11 @@ fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
         text += &format!("  newest manifest {newest}\n");
     }
     if let Some(folder) = &report.begins_elsewhere {
+        // A window's own folder has no name below itself.
+        let folder = match folder.as_str() {
+            "" => "this window".to_owned(),
+            folder => printable::whole(folder),
+        };
         text += &format!("  begins with {folder}, which follows a manifest that is elsewhere\n");
     }
     if report.superseded > 0 {
@@ -354,7 +359,11 @@ fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
                 true => " (acknowledged)",
                 false => "",
             };
-            text += &format!("  {}: {what}{known}\n", printable::whole(folder));
+            let folder = match folder.as_str() {
+                "" => "the folder".to_owned(),
+                folder => printable::whole(folder),
+            };
+            text += &format!("  {folder}: {what}{known}\n");
         }
     }
     if let (Some(cure), false) = (verified.cure(), is_copy) {

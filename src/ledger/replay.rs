@@ -318,12 +318,14 @@ impl Replay {
         }
     }
 
-    /// The last failure of a window of `job`, or of a recheck due at `now`, that nothing has made good.
+    /// The last failure of a window of `job` that has settled at `now`, or of a recheck due then, that nothing
+    /// has made good. One that has not settled was asked for by a clock that was ahead.
     #[must_use]
     pub fn last_error(&self, now: UtcMs, job: &Job) -> Option<(&str, UtcMs)> {
         let missing = self.failures.iter().filter(|(window, _)| {
             let span = window.span();
-            self.concerns(span, job) && !self.coverage.covers(span) && !self.is_known_lost(span)
+            let is_due = span.to().plus(job.settle) <= now && self.concerns(span, job);
+            is_due && !self.coverage.covers(span) && !self.is_known_lost(span)
         });
         let is_due =
             |&(&window, _): &(&Window, &Failures)| self.recheckable.is_due(window, now, job);

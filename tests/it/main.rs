@@ -43,6 +43,7 @@ mod honest;
 mod hostile;
 mod identity;
 mod leaving_out;
+mod life;
 mod lineage;
 mod loss;
 mod many_jobs;

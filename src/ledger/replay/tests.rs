@@ -21,6 +21,9 @@ fn archived(from: i64, to: i64) -> Event {
     })
 }
 
+/// Long after each window here has settled.
+const LATER: UtcMs = UtcMs(1_795_000_000_000);
+
 fn failed(from: i64, to: i64) -> Event {
     Event::Failed(Failed {
         window: Window::of(Span::new(UtcMs(from), UtcMs(to)).unwrap()),
@@ -59,21 +62,32 @@ fn since(from: i64) -> Job {
 fn a_failure_is_the_last_error_until_its_window_is_archived() {
     let replay = read(write([failed(0, 10), archived(10, 20)]).as_bytes()).unwrap();
     assert_eq!(
-        replay.last_error(UtcMs(0), &since(0)).unwrap().0,
+        replay.last_error(LATER, &since(0)).unwrap().0,
         "the gateway said no"
     );
     // Moving `since` past it is a way out.
-    assert_eq!(replay.last_error(UtcMs(0), &since(10)), None);
+    assert_eq!(replay.last_error(LATER, &since(10)), None);
     assert_eq!(replay.coverage.gaps(UtcMs(0)).len(), 1);
     let replay = read(write([failed(0, 10), archived(0, 10)]).as_bytes()).unwrap();
-    assert_eq!(replay.last_error(UtcMs(0), &since(0)), None);
+    assert_eq!(replay.last_error(LATER, &since(0)), None);
     let both = [failed(0, 10), failed(10, 20), archived(10, 20)];
     assert!(
         read(write(both).as_bytes())
             .unwrap()
-            .last_error(UtcMs(0), &since(0))
+            .last_error(LATER, &since(0))
             .is_some()
     );
+}
+
+/// A clock that was ahead, and was set right, leaves nothing red.
+/// Guarantee: Curable
+#[test]
+fn a_failure_of_a_window_that_has_not_settled_is_no_error_until_it_has() {
+    let replay = read(write([failed(0, 10)]).as_bytes()).unwrap();
+    let settled = UtcMs(10).plus(since(0).settle);
+    let before = settled.minus(crate::domain::span::Millis(1));
+    assert_eq!(replay.last_error(before, &since(0)), None);
+    assert!(replay.last_error(settled, &since(0)).is_some());
 }
 
 /// Guarantee: Evident
