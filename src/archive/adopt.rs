@@ -15,7 +15,7 @@ use super::publish::{Archived, Published, SUMS, sums};
 use super::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
-use crate::domain::job::Job;
+use crate::domain::job::JobName;
 use crate::domain::span::UtcMs;
 use crate::domain::window::{Named, Window};
 use crate::durable::{DiskError, Step};
@@ -77,16 +77,21 @@ impl Known<'_> {
     }
 }
 
-/// Looks for folders of `job` that the ledger lacks.
+/// Looks for folders of `job` that the ledger lacks. `project_id` is `None` where nobody knows it.
 ///
 /// # Errors
 /// When the archive can't be listed, a folder can't be read just now, or an adopted folder's name can't be
 /// made durable.
-pub(crate) fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found, DiskError> {
-    let listing = store.root().join(job.name.as_str());
+pub(crate) fn adopt(
+    store: &Store,
+    job: &JobName,
+    project_id: Option<i64>,
+    known: Known<'_>,
+) -> Result<Found, DiskError> {
+    let listing = store.root().join(job.as_str());
     let published = store
         .disk()
-        .step(Step::ListArchive, &listing, || store.published(&job.name))?;
+        .step(Step::ListArchive, &listing, || store.published(job))?;
     let mut found = Found::default();
     let (mut candidates, mut recorded) = (Vec::new(), HashSet::new());
     for (named, folder) in published {
@@ -94,7 +99,7 @@ pub(crate) fn adopt(store: &Store, job: &Job, known: Known<'_>) -> Result<Found,
             recorded.insert(named.window);
             continue;
         }
-        match candidate(store, &folder, job, named)? {
+        match candidate(store, &folder, (job, project_id), named)? {
             Ok(candidate) => candidates.push(candidate),
             Err(why) => found.leave(named.window, folder, why),
         }
@@ -158,7 +163,7 @@ impl Found {
 fn candidate(
     store: &Store,
     folder: &str,
-    job: &Job,
+    (job, project_id): (&JobName, Option<i64>),
     named: Named,
 ) -> Result<Result<Candidate, String>, DiskError> {
     let json = match read(store, folder, MANIFEST)? {
@@ -170,8 +175,8 @@ fn candidate(
         Err(why) => return Ok(Err(format!("its {MANIFEST}: {why}"))),
     };
     let claim = Claim {
-        job: job.name.as_str(),
-        project_id: Some(job.project_id),
+        job: job.as_str(),
+        project_id,
         folder,
     };
     if let Err(unfit) = fits::check(&manifest, claim) {

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::status::retired;
-use crate::archive::manifest::{MANIFEST, Manifest};
-use crate::archive::plain_file;
+use super::retired::retired;
+use super::session::store;
+use crate::archive::newest::{Newest, newest};
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
+use crate::durable::Disk;
 use crate::ledger::Ledger;
 use crate::ledger::replay::Replay;
 
@@ -24,6 +25,8 @@ pub(super) struct Lineage {
 /// What was archived under a name.
 struct Past {
     replay: Replay,
+    /// The newest folder; `None` where there is none, or the ledger says all that is asked.
+    newest: Option<Newest>,
     /// The project's number, where that is known.
     project_id: Option<i64>,
 }
@@ -32,18 +35,31 @@ impl Past {
     /// `None` where the ledger can't be read: its job says so.
     fn of(config: &Config, name: &JobName) -> Option<Self> {
         let replay = Ledger::glance(&config.state_dir, name).ok()?;
-        let project_id = match &replay.settings {
-            Some(settings) => Some(settings.project_id),
-            // An older version wrote the ledger.
-            None => replay.last_folder.as_ref().and_then(|folder| {
-                let place = config.archive.root.join(folder).join(MANIFEST);
-                let manifest = Manifest::parse(&plain_file::read(&place).ok()?).ok()?;
-                Some(manifest.project_id)
-            }),
-        };
-        Some(Self { replay, project_id })
+        Some(Self::beside(config, name, replay))
     }
 
+    /// Of a job that the config has no more. Where its ledger can't be read, its folders tell.
+    fn of_retired(config: &Config, name: &JobName) -> Self {
+        let replay = Ledger::glance(&config.state_dir, name).unwrap_or_default();
+        Self::beside(config, name, replay)
+    }
+
+    fn beside(config: &Config, name: &JobName, replay: Replay) -> Self {
+        let settings = replay.settings.as_ref();
+        let known = settings.map(|settings| settings.project_id);
+        // The ledger is lost, or an older copy or version of it.
+        let newest = match known {
+            Some(_) if replay.coverage.end().is_some() => None,
+            _ => newest(&store(config, &Disk::default()), name, None),
+        };
+        Self {
+            project_id: known.or(newest.map(|newest| newest.project_id)),
+            replay,
+            newest,
+        }
+    }
+
+    /// Whether the ledger tells of nothing.
     fn is_nothing(&self) -> bool {
         self.replay.coverage.end().is_none() && self.replay.lost().is_empty()
     }
@@ -55,8 +71,8 @@ impl Lineage {
         let names = retired(config).unwrap_or_default();
         let gone: BTreeMap<JobName, Past> = names
             .into_iter()
-            .filter_map(|name| Some((name.clone(), Past::of(config, &name)?)))
-            .filter(|(_, past)| !past.is_nothing())
+            .map(|name| (name.clone(), Past::of_retired(config, &name)))
+            .filter(|(_, past)| !past.is_nothing() || past.newest.is_some())
             .collect();
         let mut lineage = Self::default();
         for job in &config.jobs {
@@ -95,9 +111,10 @@ fn refusal(
         let known = gone.get(before);
         if known.is_none() && past.is_nothing() {
             return Some(format!(
-                "succeeds = \"{before}\", and {} has no ledger of that job, so where to go on is not known. \
-                 Correct the name, or leave succeeds out",
-                config.state_dir.display()
+                "succeeds = \"{before}\", and {} has no ledger of that job, and {} no folder of it, so where to go \
+                 on is not known. Correct the name, or leave succeeds out",
+                config.state_dir.display(),
+                config.archive.root.display()
             ));
         }
         if let Some(theirs) = known.and_then(|known| known.project_id)
@@ -148,11 +165,12 @@ fn twice(config: &Config) -> Vec<String> {
 }
 
 /// Lets each job that goes on from another one begin where that one ended. What its own ledger says of that
-/// holds, whatever becomes of the other's ledger, or of the line in the config: nothing is fetched twice.
+/// holds, whatever becomes of the other's ledger, or of the line in the config: nothing is fetched twice. Where the
+/// ledgers are lost, or older than the archive, the other's folders tell where it ended.
 pub(super) fn resolve(config: &mut Config) {
-    let state_dir = config.state_dir.clone();
+    let store = store(config, &Disk::default());
     for job in &mut config.jobs {
-        let ours = Ledger::glance(&state_dir, &job.name).ok();
+        let ours = Ledger::glance(&config.state_dir, &job.name).ok();
         let known = ours.and_then(|ours| ours.settings);
         let known = known.filter(|known| known.succeeds.is_some());
         if job.succeeds.is_none() {
@@ -162,9 +180,13 @@ pub(super) fn resolve(config: &mut Config) {
             continue;
         };
         let known = known.filter(|known| known.succeeds.as_ref() == Some(before));
-        let theirs = Ledger::glance(&state_dir, before).ok();
-        let ended = theirs.and_then(|theirs| theirs.coverage.end());
-        let begins = ended.or_else(|| known.map(|known| known.since_ms));
+        let theirs = Ledger::glance(&config.state_dir, before).ok();
+        let recorded = theirs.and_then(|theirs| theirs.coverage.end());
+        // An older copy of the state directory may be back, or none.
+        let there = newest(&store, before, Some(job.project_id)).map(|newest| newest.until);
+        let begins = recorded
+            .max(there)
+            .or_else(|| known.map(|known| known.since_ms));
         job.since = begins.map_or(job.since, |begins| job.since.max(begins));
     }
 }

@@ -15,6 +15,7 @@ mod print;
 mod process;
 mod progress;
 mod repair;
+mod retired;
 mod run;
 mod session;
 mod status;

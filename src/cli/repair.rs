@@ -8,8 +8,8 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::{count, print};
+use super::retired::retired;
 use super::session::{chosen, disk, lock, store};
-use super::status::retired;
 use super::user::refuse_another;
 use crate::archive::adopt::{Found, Known, adopt};
 use crate::archive::publish::Archived;
@@ -217,15 +217,14 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'
 }
 
 fn unrecorded(store: &Store, subject: Subject<'_>, replay: &Replay) -> Result<Found, String> {
-    let Some(job) = subject.job else {
-        return Ok(Found::default());
-    };
     let known = Known {
         coverage: &replay.coverage,
         revisions: &replay.revisions,
         last_manifest: replay.last_manifest,
     };
-    adopt(store, job, known).map_err(|error| error.to_string())
+    let recorded = replay.settings.as_ref().map(|settings| settings.project_id);
+    let project = subject.job.map(|job| job.project_id).or(recorded);
+    adopt(store, subject.name, project, known).map_err(|error| error.to_string())
 }
 
 fn all_cures(

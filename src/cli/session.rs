@@ -13,6 +13,7 @@ use super::identity;
 use super::lineage::Lineage;
 use super::place::{Findings, told};
 use super::process;
+use super::retired::rebuild;
 use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::{Store, tell_of};
@@ -98,6 +99,7 @@ impl Session {
                 tracing::warn!(%account, "{error}");
             }
         }
+        rebuild(config, &shared.store, &disk, &context.clock);
         let lineage = Lineage::of(config);
         for warned in &lineage.warned {
             tracing::warn!("{warned}");

@@ -14,12 +14,13 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::{print, print_json};
+use super::retired::retired;
 use super::session::chosen;
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::{entries, free_bytes};
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
-use crate::durable::{Disk, advice_on};
+use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
 use newest::NotBySearch;
@@ -70,7 +71,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                 acknowledgement::count_at_once(&ledger, &mut replay);
                 let newest = NotBySearch::read(&config.archive.root, job, &replay);
                 JobStatus {
-                    rebuilt_at_next_start: is_lost(&config, job, &replay),
+                    rebuilt_at_next_start: is_lost(&config, &job.name, &replay),
                     ..JobStatus::of(job, &replay, newest, now)
                 }
             }
@@ -86,7 +87,10 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         // What is wrong with such a ledger, `verify` says.
         if let Ok(replay) = Ledger::glance(&config.state_dir, &name) {
             let zone = &config.archive.zone;
-            let status = JobStatus::retired(&name, &replay, zone);
+            let status = JobStatus {
+                rebuilt_at_next_start: is_lost(&config, &name, &replay),
+                ..JobStatus::retired(&name, &replay, zone)
+            };
             text += &status.listing(false, zone);
             report.jobs.push(status);
         }
@@ -110,27 +114,13 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     }
 }
 
-/// The jobs that have a ledger and that the config has no more, by name.
-///
-/// # Errors
-/// When the state directory is there and can't be listed.
-pub(super) fn retired(config: &Config) -> Result<Vec<JobName>, String> {
-    let state_dir = &config.state_dir;
-    let mut names = crate::ledger::jobs(state_dir).map_err(|error| {
-        let (place, advice) = (state_dir.display(), advice_on(state_dir, &error));
-        format!("can't list the state directory {place}: {error}{advice}")
-    })?;
-    names.retain(|name| config.jobs.iter().all(|job| job.name != *name));
-    Ok(names)
-}
-
 /// What is said of a ledger that is lost.
 pub(super) const REBUILT: &str =
     "not there, and is rebuilt at the next start from the job's folders; less is due then";
 
 /// Whether the ledger of a job is not there, but folders of it are.
-pub(super) fn is_lost(config: &Config, job: &Job, replay: &Replay) -> bool {
-    let folder = config.archive.root.join(job.name.as_str());
+pub(super) fn is_lost(config: &Config, job: &JobName, replay: &Replay) -> bool {
+    let folder = config.archive.root.join(job.as_str());
     replay.lines == 0 && entries(&folder).is_ok_and(|found| !found.is_empty())
 }
 

@@ -1,0 +1,72 @@
+//! Jobs that the config has no more: which ones there are, and their ledgers, where those were lost. Carries
+//! *Self-healing* and *Candid*: an archive that nobody adds to is not forgotten with the state directory.
+
+use super::session::store;
+use crate::archive::adopt::{Known, adopt};
+use crate::archive::store::{Store, entries};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::job::JobName;
+use crate::durable::{Disk, advice_on};
+use crate::job::repair::take_over;
+use crate::ledger::{Ledger, jobs};
+
+/// The jobs that have a ledger, or a folder of a window, and that the config has no more, by name.
+///
+/// # Errors
+/// When the state directory is there and can't be listed.
+pub(super) fn retired(config: &Config) -> Result<Vec<JobName>, String> {
+    let state_dir = &config.state_dir;
+    let is_gone = |name: &JobName| config.jobs.iter().all(|job| job.name != *name);
+    let mut names = jobs(state_dir).map_err(|error| {
+        let (place, advice) = (state_dir.display(), advice_on(state_dir, &error));
+        format!("can't list the state directory {place}: {error}{advice}")
+    })?;
+    names.retain(is_gone);
+    // An archive that can't be listed is told by whoever needs it.
+    let found = entries(&config.archive.root).unwrap_or_default();
+    let found = found.iter().filter_map(|name| JobName::parse(name).ok());
+    let store = store(config, &Disk::default());
+    let holds = |name: &JobName| store.published(name).is_ok_and(|found| !found.is_empty());
+    let lost: Vec<JobName> = found
+        .filter(|name| is_gone(name) && !names.contains(name) && holds(name))
+        .collect();
+    names.extend(lost);
+    names.sort();
+    Ok(names)
+}
+
+/// Takes over the folders of retired jobs that their ledgers lack, after the state directory was lost or an
+/// older copy of it was brought back. The locks must be held. What can't be done holds up no other job: it is
+/// logged, and `verify` tells it.
+pub(super) fn rebuild(config: &Config, store: &Store, disk: &Disk, clock: &Clock) {
+    for name in retired(config).unwrap_or_default() {
+        if let Err(why) = rebuild_one(config, store, &name, disk, clock) {
+            tracing::warn!(job = %name, "the ledger of a job that the configuration has no more: {why}");
+        }
+    }
+}
+
+fn rebuild_one(
+    config: &Config,
+    store: &Store,
+    name: &JobName,
+    disk: &Disk,
+    clock: &Clock,
+) -> Result<(), String> {
+    let told = |error: &dyn std::fmt::Display| error.to_string();
+    let replay = Ledger::glance(&config.state_dir, name).map_err(|error| told(&error))?;
+    let known = Known {
+        coverage: &replay.coverage,
+        revisions: &replay.revisions,
+        last_manifest: replay.last_manifest,
+    };
+    let project = replay.settings.as_ref().map(|settings| settings.project_id);
+    let found = adopt(store, name, project, known).map_err(|error| told(&error))?;
+    if found.adopted.is_empty() {
+        return Ok(());
+    }
+    let mut ledger =
+        Ledger::open(&config.state_dir, name, disk, clock).map_err(|error| told(&error))?;
+    take_over(&mut ledger, name, found.adopted).map(drop)
+}
