@@ -9,6 +9,8 @@ use super::session::store;
 use crate::archive::newest::{Newest, newest};
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
+use crate::domain::settings::Settings;
+use crate::domain::span::UtcMs;
 use crate::durable::Disk;
 use crate::ledger::Ledger;
 use crate::ledger::replay::Replay;
@@ -47,16 +49,33 @@ impl Past {
     fn beside(config: &Config, name: &JobName, replay: Replay) -> Self {
         let settings = replay.settings.as_ref();
         let known = settings.map(|settings| settings.project_id);
-        // The ledger is lost, or an older copy or version of it.
+        let is_in_use = |project| config.jobs.iter().any(|job| job.project_id == project);
+        let is_retired = config.jobs.iter().all(|job| job.name != *name);
+        // The ledger may be lost, or be an older copy, or one of an older version.
         let newest = match known {
-            Some(_) if replay.coverage.end().is_some() => None,
-            _ => newest(&store(config, &Disk::default()), name, None),
+            Some(known) if !(is_retired && is_in_use(known)) => None,
+            known => newest(&store(config, &Disk::default()), name, known),
         };
         Self {
             project_id: known.or(newest.map(|newest| newest.project_id)),
             replay,
             newest,
         }
+    }
+
+    /// Until when the job has archived.
+    fn ended(&self) -> Option<UtcMs> {
+        let folders = self.newest.map(|newest| newest.until);
+        self.replay.coverage.end().max(folders)
+    }
+
+    /// Whether `job` would archive the same as this one did, as far as is known.
+    fn is_same(&self, job: &Job) -> bool {
+        let differs = |theirs: &Settings| {
+            theirs.format != job.format || theirs.include_fields != job.include_fields
+        };
+        self.project_id == Some(job.project_id)
+            && !self.replay.settings.as_ref().is_some_and(differs)
     }
 
     /// Whether the ledger tells of nothing.
@@ -125,21 +144,19 @@ fn refusal(
                  one of the same project"
             ));
         }
-        return None;
     }
-    if !past.is_nothing() {
-        return None;
-    }
-    let same = gone
+    let reached = past.replay.coverage.end().max(Some(job.since));
+    let is_new = past.is_nothing() && job.succeeds.is_none();
+    let is_later = |other: &Past| other.ended() > reached && other.is_same(job);
+    let (before, _) = gone
         .iter()
-        .find(|(_, known)| known.project_id == Some(project));
-    same.map(|(before, _)| {
-        format!(
-            "project {project} was archived by the job {before}, which the configuration has no more: all of \
-             it would be archived twice. Give the job its name back, or say succeeds = \"{before}\", and it \
-             goes on where that one ended"
-        )
-    })
+        .filter(|(_, other)| is_later(other) || (is_new && other.project_id == Some(project)))
+        .max_by_key(|(_, other)| other.ended())?;
+    Some(format!(
+        "project {project} was archived by the job {before}, which the configuration has no more: what that one \
+         has would be archived twice. Give the job its name back, or say succeeds = \"{before}\", and it goes \
+         on where that one ended"
+    ))
 }
 
 /// Jobs that archive the same.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::harness::{Due, Folder, Job, PROJECT_ID, World, project_key};
 
+mod back;
 mod lost_state;
 
 /// A job of the project of `shop`, under another name.
