@@ -15,7 +15,7 @@ const LIBRARIES: [&str; 3] = [
     "/usr/lib64/faketime/libfaketimeMT.so.1",
 ];
 
-fn library() -> Option<&'static Path> {
+pub fn library() -> Option<&'static Path> {
     let library = LIBRARIES.iter().map(Path::new).find(|path| path.exists());
     if library.is_none() {
         left_out("a clock that is set", "libfaketime is not installed");
