@@ -77,14 +77,15 @@ impl Known<'_> {
     }
 }
 
-/// Looks for folders of a job that its ledger lacks. The job is known by its name and its project.
+/// Looks for folders of `job` that the ledger lacks. `project_id` is `None` where nobody knows it.
 ///
 /// # Errors
 /// When the archive can't be listed, a folder can't be read just now, or an adopted folder's name can't be
 /// made durable.
 pub(crate) fn adopt(
     store: &Store,
-    (job, project_id): (&JobName, i64),
+    job: &JobName,
+    project_id: Option<i64>,
     known: Known<'_>,
 ) -> Result<Found, DiskError> {
     let listing = store.root().join(job.as_str());
@@ -162,7 +163,7 @@ impl Found {
 fn candidate(
     store: &Store,
     folder: &str,
-    (job, project_id): (&JobName, i64),
+    (job, project_id): (&JobName, Option<i64>),
     named: Named,
 ) -> Result<Result<Candidate, String>, DiskError> {
     let json = match read(store, folder, MANIFEST)? {
@@ -175,7 +176,7 @@ fn candidate(
     };
     let claim = Claim {
         job: job.as_str(),
-        project_id: Some(project_id),
+        project_id,
         folder,
     };
     if let Err(unfit) = fits::check(&manifest, claim) {

@@ -9,6 +9,7 @@ pub(crate) mod entry_name;
 pub(crate) mod fits;
 pub mod identity;
 pub mod manifest;
+pub(crate) mod newest;
 pub(crate) mod plain_file;
 pub(crate) mod publish;
 pub mod quarantine;

@@ -3,14 +3,15 @@
 //! anything is written.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::retired::{behind, folders_of, retired};
-use crate::archive::manifest::{MANIFEST, Manifest};
-use crate::archive::plain_file;
+use super::retired::retired;
+use super::session::store;
+use crate::archive::newest::{Newest, newest};
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
-use crate::domain::span::{Span, UtcMs};
+use crate::domain::settings::Settings;
+use crate::domain::span::UtcMs;
+use crate::durable::Disk;
 use crate::ledger::Ledger;
 use crate::ledger::replay::Replay;
 
@@ -26,42 +27,60 @@ pub(super) struct Lineage {
 /// What was archived under a name.
 struct Past {
     replay: Replay,
+    /// The newest folder; `None` where there is none, or the ledger says all that is asked.
+    newest: Option<Newest>,
     /// The project's number, where that is known.
     project_id: Option<i64>,
-    /// From its first folder to its newest, where its ledger was lost and they alone tell of it.
-    lost_ledger: Option<Span>,
 }
 
 impl Past {
     /// `None` where the ledger can't be read: its job says so.
     fn of(config: &Config, name: &JobName) -> Option<Self> {
         let replay = Ledger::glance(&config.state_dir, name).ok()?;
-        let project_id = match &replay.settings {
-            Some(settings) => Some(settings.project_id),
-            // An older version wrote the ledger.
-            None => replay.last_folder.as_ref().and_then(|folder| {
-                let place = config.archive.root.join(folder).join(MANIFEST);
-                let manifest = Manifest::parse(&plain_file::read(&place).ok()?).ok()?;
-                Some(manifest.project_id)
-            }),
+        Some(Self::beside(config, name, replay))
+    }
+
+    /// Of a job that the config has no more. Where its ledger can't be read, its folders tell.
+    fn of_retired(config: &Config, name: &JobName) -> Self {
+        let replay = Ledger::glance(&config.state_dir, name).unwrap_or_default();
+        Self::beside(config, name, replay)
+    }
+
+    fn beside(config: &Config, name: &JobName, replay: Replay) -> Self {
+        let settings = replay.settings.as_ref();
+        let known = settings.map(|settings| settings.project_id);
+        let is_in_use = |project| config.jobs.iter().any(|job| job.project_id == project);
+        let is_retired = config.jobs.iter().all(|job| job.name != *name);
+        // The ledger may be lost, or be an older copy, or one of an older version.
+        let newest = match known {
+            Some(known) if !(is_retired && is_in_use(known)) => None,
+            known => newest(&store(config, &Disk::default()), name, known),
         };
-        let is_lost = replay.lines == 0;
-        Some(Self {
-            project_id,
-            lost_ledger: is_lost.then(|| folders_of(config, name)).flatten(),
+        Self {
+            project_id: known.or(newest.map(|newest| newest.project_id)),
             replay,
-        })
+            newest,
+        }
     }
 
-    /// Until when it archived.
+    /// Until when the job has archived.
     fn ended(&self) -> Option<UtcMs> {
-        let folders = self.lost_ledger.map(Span::to);
-        folders.or_else(|| self.replay.coverage.end())
+        let folders = self.newest.map(|newest| newest.until);
+        self.replay.coverage.end().max(folders)
     }
 
+    /// Whether `job` would archive the same as this one did, as far as is known.
+    fn is_same(&self, job: &Job) -> bool {
+        let differs = |theirs: &Settings| {
+            theirs.format != job.format || theirs.include_fields != job.include_fields
+        };
+        self.project_id == Some(job.project_id)
+            && !self.replay.settings.as_ref().is_some_and(differs)
+    }
+
+    /// Whether the ledger tells of nothing.
     fn is_nothing(&self) -> bool {
-        let knows_nothing = self.replay.coverage.end().is_none() && self.replay.lost().is_empty();
-        knows_nothing && self.lost_ledger.is_none()
+        self.replay.coverage.end().is_none() && self.replay.lost().is_empty()
     }
 }
 
@@ -69,18 +88,11 @@ impl Lineage {
     /// Looks at the ledgers.
     pub(super) fn of(config: &Config) -> Self {
         let names = retired(config).unwrap_or_default();
-        let mut gone: BTreeMap<JobName, Past> = names
+        let gone: BTreeMap<JobName, Past> = names
             .into_iter()
-            .filter_map(|name| Some((name.clone(), Past::of(config, &name)?)))
-            .filter(|(_, past)| !past.is_nothing())
+            .map(|name| (name.clone(), Past::of_retired(config, &name)))
+            .filter(|(_, past)| !past.is_nothing() || past.newest.is_some())
             .collect();
-        for lost in behind(config) {
-            gone.entry(lost.name).or_insert_with(|| Past {
-                replay: Replay::default(),
-                project_id: Some(lost.project_id),
-                lost_ledger: Some(lost.folders),
-            });
-        }
         let mut lineage = Self::default();
         for job in &config.jobs {
             let past = Past::of(config, &job.name);
@@ -118,9 +130,10 @@ fn refusal(
         let known = gone.get(before);
         if known.is_none() && past.is_nothing() {
             return Some(format!(
-                "succeeds = \"{before}\", and {} has no ledger of that job, so where to go on is not known. \
-                 Correct the name, or leave succeeds out",
-                config.state_dir.display()
+                "succeeds = \"{before}\", and {} has no ledger of that job, and {} no folder of it, so where to go \
+                 on is not known. Correct the name, or leave succeeds out",
+                config.state_dir.display(),
+                config.archive.root.display()
             ));
         }
         if let Some(theirs) = known.and_then(|known| known.project_id)
@@ -131,63 +144,19 @@ fn refusal(
                  one of the same project"
             ));
         }
-        // With a past of its own it goes on from itself, unless it has taken another name in between.
-        let from = match past.is_nothing() {
-            true => known.map(|known| (before, known)),
-            false => Some((name, past)),
-        };
-        return from
-            .and_then(|from| went_on_from(from, gone).map(|next| (from.0, next)))
-            .filter(|(_, next)| *next != before)
-            .map(|(from, next)| went_on(project, from, next));
     }
-    // With a lost ledger nobody knows whether it went on from another job.
-    let may_go_on_from = |known: &Past| match past.lost_ledger {
-        Some(folders) => known
-            .ended()
-            .is_some_and(|end| end <= folders.from() && job.since < end),
-        None => true,
-    };
-    if !past.is_nothing() && past.lost_ledger.is_none() {
-        return went_on_from((name, past), gone).map(|next| went_on(project, name, next));
-    }
-    let same = gone
+    let reached = past.replay.coverage.end().max(Some(job.since));
+    let is_new = past.is_nothing() && job.succeeds.is_none();
+    let is_later = |other: &Past| other.ended() > reached && other.is_same(job);
+    let (before, _) = gone
         .iter()
-        .find(|(_, known)| known.project_id == Some(project) && may_go_on_from(known));
-    same.map(|(before, _)| {
-        format!(
-            "project {project} was archived by the job {before}, which the configuration has no more: all of \
-             it would be archived twice. Give the job its name back, or say `succeeds = \"{before}\"`, and it \
-             goes on where that one ended"
-        )
-    })
-}
-
-/// The job that is no more, went on from one, and has archived what comes after it; the last of several.
-fn went_on_from<'a>(
-    (from, past): (&JobName, &Past),
-    gone: &'a BTreeMap<JobName, Past>,
-) -> Option<&'a JobName> {
-    let (mut before, mut end) = (from, past.replay.coverage.end());
-    let mut last = None;
-    // Each ends later than the one before it, so none comes twice.
-    while let Some((next, its)) = gone.iter().find(|(_, its)| {
-        let settings = its.replay.settings.as_ref();
-        let goes_on = settings.is_some_and(|known| known.succeeds.as_ref() == Some(before));
-        goes_on && its.replay.coverage.end() > end
-    }) {
-        (before, end) = (next, its.replay.coverage.end());
-        last = Some(next);
-    }
-    last
-}
-
-fn went_on(project: i64, from: &JobName, next: &JobName) -> String {
-    format!(
-        "project {project} was archived by the job {from}, and the job {next} went on from it, which the \
-         configuration has no more: what that one has would be archived twice. Give the job the name {next} \
-         back, or say succeeds = \"{next}\", and it goes on where that one ended"
-    )
+        .filter(|(_, other)| is_later(other) || (is_new && other.project_id == Some(project)))
+        .max_by_key(|(_, other)| other.ended())?;
+    Some(format!(
+        "project {project} was archived by the job {before}, which the configuration has no more: what that one \
+         has would be archived twice. Give the job its name back, or say succeeds = \"{before}\", and it goes \
+         on where that one ended"
+    ))
 }
 
 /// Jobs that archive the same.
@@ -213,10 +182,12 @@ fn twice(config: &Config) -> Vec<String> {
 }
 
 /// Lets each job that goes on from another one begin where that one ended. What its own ledger says of that
-/// holds, whatever becomes of the other's ledger, or of the line in the config: nothing is fetched twice.
-pub(super) fn resolve(state_dir: &Path, jobs: &mut [Job]) {
-    for job in jobs {
-        let ours = Ledger::glance(state_dir, &job.name).ok();
+/// holds, whatever becomes of the other's ledger, or of the line in the config: nothing is fetched twice. Where the
+/// ledgers are lost, or older than the archive, the other's folders tell where it ended.
+pub(super) fn resolve(config: &mut Config) {
+    let store = store(config, &Disk::default());
+    for job in &mut config.jobs {
+        let ours = Ledger::glance(&config.state_dir, &job.name).ok();
         let known = ours.and_then(|ours| ours.settings);
         let known = known.filter(|known| known.succeeds.is_some());
         if job.succeeds.is_none() {
@@ -226,9 +197,13 @@ pub(super) fn resolve(state_dir: &Path, jobs: &mut [Job]) {
             continue;
         };
         let known = known.filter(|known| known.succeeds.as_ref() == Some(before));
-        let theirs = Ledger::glance(state_dir, before).ok();
-        let ended = theirs.and_then(|theirs| theirs.coverage.end());
-        let begins = ended.or_else(|| known.map(|known| known.since_ms));
+        let theirs = Ledger::glance(&config.state_dir, before).ok();
+        let recorded = theirs.and_then(|theirs| theirs.coverage.end());
+        // An older copy of the state directory may be back, or none.
+        let there = newest(&store, before, Some(job.project_id)).map(|newest| newest.until);
+        let begins = recorded
+            .max(there)
+            .or_else(|| known.map(|known| known.since_ms));
         job.since = begins.map_or(job.since, |begins| job.since.max(begins));
     }
 }

@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
 /// zone from here on. Until here the log is in UTC: what is wrong with a config is told before its zone is
 /// known.
 fn made_ready(mut config: Config) -> Config {
-    lineage::resolve(&config.state_dir, &mut config.jobs);
+    lineage::resolve(&mut config);
     show_instants_in(config.archive.zone.tz().clone());
     config
 }

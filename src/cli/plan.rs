@@ -63,7 +63,7 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
         );
         let rechecks = replay.recheckable.due(now, job);
         let second_opinion = SecondOpinion::of(job, &replay, &due, &rechecks, now);
-        let is_lost = is_lost(&config, job, &replay);
+        let is_lost = is_lost(&config, &job.name, &replay);
         planned.push((job, due, rechecks, second_opinion, is_lost));
     }
     if json {

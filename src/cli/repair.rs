@@ -221,15 +221,14 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'
 }
 
 fn unrecorded(store: &Store, subject: Subject<'_>, replay: &Replay) -> Result<Found, String> {
-    let Some(job) = subject.job else {
-        return Ok(Found::default());
-    };
     let known = Known {
         coverage: &replay.coverage,
         revisions: &replay.revisions,
         last_manifest: replay.last_manifest,
     };
-    adopt(store, (&job.name, job.project_id), known).map_err(|error| error.to_string())
+    let recorded = replay.settings.as_ref().map(|settings| settings.project_id);
+    let project = subject.job.map(|job| job.project_id).or(recorded);
+    adopt(store, subject.name, project, known).map_err(|error| error.to_string())
 }
 
 fn all_cures(

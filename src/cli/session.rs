@@ -10,7 +10,7 @@ use strsim::normalized_damerau_levenshtein;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
-use super::lineage::{Lineage, resolve};
+use super::lineage::Lineage;
 use super::place::{Findings, told};
 use super::process;
 use super::retired::rebuild;
@@ -71,11 +71,6 @@ impl Session {
         store
             .prepare()
             .map_err(|error| Stop::failed(error.to_string()))?;
-        let mut jobs = jobs.to_vec();
-        if rebuild(context, config, &store) {
-            // Where one of them ended is known only now.
-            resolve(&config.state_dir, &mut jobs);
-        }
         let quarantine = Quarantine::new(
             &config.state_dir,
             config.archive.min_free_space,
@@ -85,7 +80,7 @@ impl Session {
             // Not worth stopping for: it holds nothing that is needed.
             tracing::warn!("the quarantine can't be tidied up: {error}");
         }
-        let clients = Clients::of(config, &jobs, context, &Context::environment());
+        let clients = Clients::of(config, jobs, context, &Context::environment());
         let shared = Arc::new(Shared {
             store,
             quarantine,
@@ -104,6 +99,7 @@ impl Session {
                 tracing::warn!(%account, "{error}");
             }
         }
+        rebuild(config, &shared.store, &disk, &context.clock);
         let lineage = Lineage::of(config);
         for warned in &lineage.warned {
             tracing::warn!("{warned}");

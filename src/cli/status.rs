@@ -19,7 +19,7 @@ use super::session::chosen;
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::{entries, free_bytes};
 use crate::config::Config;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobName};
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
@@ -71,7 +71,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                 acknowledgement::count_at_once(&ledger, &mut replay);
                 let newest = NotBySearch::read(&config.archive.root, job, &replay);
                 JobStatus {
-                    rebuilt_at_next_start: is_lost(&config, job, &replay),
+                    rebuilt_at_next_start: is_lost(&config, &job.name, &replay),
                     ..JobStatus::of(job, &replay, newest, now)
                 }
             }
@@ -89,7 +89,10 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
             let ledger = Ledger::path(&config.state_dir, &name);
             acknowledgement::count_at_once(&ledger, &mut replay);
             let zone = &config.archive.zone;
-            let status = JobStatus::retired(&name, &replay, zone);
+            let status = JobStatus {
+                rebuilt_at_next_start: is_lost(&config, &name, &replay),
+                ..JobStatus::retired(&name, &replay, zone)
+            };
             text += &status.listing(false, zone);
             report.jobs.push(status);
         }
@@ -118,8 +121,8 @@ pub(super) const REBUILT: &str =
     "not there, and is rebuilt at the next start from the job's folders; less is due then";
 
 /// Whether the ledger of a job is not there, but folders of it are.
-pub(super) fn is_lost(config: &Config, job: &Job, replay: &Replay) -> bool {
-    let folder = config.archive.root.join(job.name.as_str());
+pub(super) fn is_lost(config: &Config, job: &JobName, replay: &Replay) -> bool {
+    let folder = config.archive.root.join(job.as_str());
     replay.lines == 0 && entries(&folder).is_ok_and(|found| !found.is_empty())
 }
 

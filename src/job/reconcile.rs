@@ -37,7 +37,7 @@ pub(super) async fn unrecorded(
             revisions: &revisions,
             last_manifest,
         };
-        adopt(&shared.store, (&job.name, job.project_id), known)
+        adopt(&shared.store, &job.name, Some(job.project_id), known)
     });
     looked
         .await

@@ -85,7 +85,7 @@ impl World {
             revisions: &ledger.replay().revisions,
             last_manifest: ledger.replay().last_manifest,
         };
-        let found = adopt(&self.store(), (&job.name, job.project_id), known).unwrap();
+        let found = adopt(&self.store(), &job.name, Some(job.project_id), known).unwrap();
         for Group { rebuilt, folders } in rebuilt::groups(found.adopted) {
             if let Some(rebuilt) = rebuilt {
                 ledger.record_rebuilt(rebuilt).unwrap();

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::harness::{Due, Folder, Job, PROJECT_ID, World, project_key};
 
+mod back;
+mod lost_state;
+
 /// A job of the project of `shop`, under another name.
 fn renamed(name: &str, due: &Due) -> Job {
     Job::new(name, due).with("project_key", &format!("{:?}", project_key("shop")))

@@ -110,7 +110,7 @@ fn a_folder_that_can_t_be_read_just_now_stops_the_job_and_is_adopted_later() {
         revisions: &ledger.replay().revisions,
         last_manifest: None,
     };
-    let error = adopt(&store, (&job.name, job.project_id), known).unwrap_err();
+    let error = adopt(&store, &job.name, Some(job.project_id), known).unwrap_err();
     let error = error.to_string();
     assert!(
         error.starts_with("can't read ") && error.contains("manifest.json"),
