@@ -105,6 +105,7 @@ impl Supersedes {
             self.manifest_sha256 = before.manifest_sha256;
             (self.status, self.records) = (before.status, before.records);
             (self.bytes, self.confirmed) = (before.bytes, before.opinion.by);
+            self.missing = false;
         }
     }
 }

@@ -149,7 +149,7 @@ impl Replay {
                 self.incomplete.agreed(*window);
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
-            Event::Missing(missing) => self.missing(&missing.archived, line.at),
+            Event::Missing(missing) => self.take_away(&missing.archived, line.at),
             Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
             Event::Job(settings) => self.settings = Some((**settings).clone()),
             Event::RecheckFailed(failed) => {
@@ -230,7 +230,7 @@ impl Replay {
 
     /// The folder of an archived window is gone: nothing of it counts any more. Where a newer one has
     /// superseded it, nothing has counted since.
-    fn missing(&mut self, gone: &Archived, at: UtcMs) {
+    pub(crate) fn take_away(&mut self, gone: &Archived, at: UtcMs) {
         if self.last_folder.as_ref() == Some(&gone.folder) {
             self.last_folder = None;
         }
