@@ -369,6 +369,7 @@ fn job(account: AccountName, cross_check: CrossCheck) -> Job {
         limit: LIMIT,
         records_zone: None,
         succeeds: None,
+        owed: Vec::new(),
         enabled: true,
     }
 }

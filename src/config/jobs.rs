@@ -343,6 +343,7 @@ impl Settings {
             limit: self.limit,
             records_zone: self.records_zone,
             succeeds: None,
+            owed: Vec::new(),
             enabled: self.enabled,
         })
     }

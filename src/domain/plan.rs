@@ -15,7 +15,7 @@ const CLOSE: Millis = Millis::from_days(3);
 /// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
 /// once `settle` has passed since its end. What is `owed` was archived, and its folder is missing: it is
 /// due before `since` too, and as it was cut then, so that what is archived says what it takes the place of.
-/// A job that is not enabled has nothing due.
+/// So is what the job lacks that this one goes on from. A job that is not enabled has nothing due.
 #[must_use]
 pub(crate) fn plan(now: UtcMs, coverage: &Coverage, owed: &[Span], job: &Job) -> Vec<Window> {
     if !job.enabled {
@@ -23,7 +23,8 @@ pub(crate) fn plan(now: UtcMs, coverage: &Coverage, owed: &[Span], job: &Job) ->
     }
     let since = Span::new(job.since, UtcMs(i64::MAX));
     let before = Span::new(UtcMs(i64::MIN), job.since);
-    let parts = owed.iter().filter_map(|owed| before?.intersection(*owed));
+    let all = owed.iter().chain(&job.owed);
+    let parts = all.filter_map(|owed| before?.intersection(*owed));
     let spans: Vec<Span> = parts.chain(since).collect();
     due_in(now, coverage, owed, job, &spans)
 }
@@ -54,9 +55,11 @@ fn due_in(
     let is_whole = |owed: &&Span| coverage.missing_in(**owed) == [**owed] && owed.to() <= settled;
     let whole: Vec<Span> = owed.iter().filter(is_whole).copied().collect();
     let cut = |coverage: &Coverage| -> Vec<Window> {
-        let spans = spans.iter();
-        spans
-            .flat_map(|&span| windows_in(now, coverage, job, span))
+        let mut wanted = Coverage::new();
+        spans.iter().for_each(|&span| wanted.add(span));
+        wanted
+            .spans()
+            .flat_map(|span| windows_in(now, coverage, job, span))
             .collect()
     };
     if whole.is_empty() {
@@ -155,6 +158,7 @@ pub(crate) mod tests {
             limit: 1000,
             records_zone: None,
             succeeds: None,
+            owed: Vec::new(),
             enabled: true,
         }
     }

@@ -367,10 +367,10 @@ impl Replay {
         self.losses.accounted(&self.coverage)
     }
 
-    /// Whether a span is the concern of a job: after `since`, or archived and missing.
+    /// Whether a span is the concern of a job: after `since`, archived and missing, or owed.
     #[must_use]
     pub fn concerns(&self, span: Span, job: &Job) -> bool {
-        span.to() > job.since || self.missing.has(span)
+        span.to() > job.since || self.missing.has(span) || job.is_owed(span)
     }
 
     /// What need not be asked for: what is archived, and what is lost and ends before `reach`.

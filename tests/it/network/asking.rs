@@ -108,6 +108,7 @@ pub fn job(name: &str) -> Job {
         limit: 1000,
         records_zone: None,
         succeeds: None,
+        owed: Vec::new(),
         enabled: true,
     }
 }
