@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST, Manifest};
 use super::plain_file;
-use super::publish::{SUMS, sums};
+use super::publish::{SUMS, make_parents, sums};
 use super::recorded::Recorded;
 use super::store::Store;
 use super::verify::{Finding, JobReport, Problem, folder};
@@ -83,7 +83,7 @@ pub(crate) fn set_aside(store: &Store, place: &Path) -> Result<PathBuf, DiskErro
         let aside = PathBuf::from(aside);
         let to = store.root().join(&aside);
         let above = to.parent().unwrap_or(store.root());
-        disk.make_durable_folder(above)?;
+        make_parents(store, &aside)?;
         match disk.set_folder_aside(&from, &to) {
             Err(error) if error.name_is_taken() => number += 1,
             moved => {

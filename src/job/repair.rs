@@ -96,8 +96,15 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
             record_missing(ledger, known, "it is not there".to_owned())?;
             Ok(told)
         }
-        Cure::Folder(known, Remedy::SetAside(why)) => {
+        Cure::Folder(known, Remedy::SetAside(first)) => {
             let folder = known.archived.folder.clone();
+            // A disk that fails once, or whoever has mended it meanwhile, is no reason to move good data.
+            let Remedy::SetAside(why) = examine(store, &known) else {
+                return Err(format!(
+                    "{first}; read once more, it was not so, and the folder stays where it is: look at the \
+                     disk, then repair again"
+                ));
+            };
             let aside = moved_aside(store, Path::new(&folder))?;
             record_missing(ledger, known, format!("{why}; it was moved to {aside}"))?;
             Ok(format!("{folder}: moved to {aside}, and recorded missing"))
