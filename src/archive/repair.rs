@@ -1,6 +1,7 @@
 //! What cures a folder that is not as it was published, and the hands that do it. Nothing is deleted: what
 //! does not belong is moved to `.damaged`. Carries *Curable*.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST, Manifest};
@@ -94,6 +95,23 @@ pub(crate) fn set_aside(store: &Store, place: &Path) -> Result<PathBuf, DiskErro
             }
         }
     }
+}
+
+/// Makes durable that a folder is not there: a repair that was killed may have moved it just before.
+///
+/// # Errors
+/// When what is there of the folders above it can't be flushed.
+pub(crate) fn make_absence_durable(store: &Store, folder: &str) -> Result<(), DiskError> {
+    for above in Path::new(folder).ancestors().skip(1) {
+        let synced = store
+            .disk()
+            .sync_folder(Step::SyncAside, &store.root().join(above));
+        match synced {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes the `SHA256SUMS` of a folder again, as its manifest says; one that is there is set aside.

@@ -8,7 +8,7 @@ use super::recorder;
 use crate::archive::adopt::Adopted;
 use crate::archive::publish::{Archived, Published};
 use crate::archive::recorded::Recorded;
-use crate::archive::repair::{Remedy, examine, set_aside, write_sums};
+use crate::archive::repair::{Remedy, examine, make_absence_durable, set_aside, write_sums};
 use crate::archive::store::Store;
 use crate::domain::job::JobName;
 use crate::ledger::Ledger;
@@ -64,10 +64,15 @@ pub(crate) fn cures(
                 let folder = known.archived.folder.clone();
                 cures.push(Cure::Unrecorded(folder, DOUBLED.to_owned()));
             }
-            (true, true) if examine(store, known) == Remedy::Nothing => {
-                cures.push(Cure::TakeBack(known.clone()));
-            }
-            (true, _) => {}
+            (true, is_awaited) => match examine(store, known) {
+                Remedy::Nothing if is_awaited => cures.push(Cure::TakeBack(known.clone())),
+                // A bad copy was put back, or a power cut has undone what was moved.
+                Remedy::SetAside(why) => {
+                    let folder = known.archived.folder.clone();
+                    cures.push(Cure::Unrecorded(folder, why));
+                }
+                _ => {}
+            },
         }
         seen();
     }
@@ -93,6 +98,8 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
     match cure {
         Cure::Folder(known, Remedy::RecordMissing) => {
             let told = format!("{}: recorded missing", known.archived.folder);
+            make_absence_durable(store, &known.archived.folder)
+                .map_err(|error| error.to_string())?;
             record_missing(ledger, known, "it is not there".to_owned())?;
             Ok(told)
         }
