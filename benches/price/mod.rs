@@ -355,6 +355,7 @@ fn job(account: AccountName, cross_check: CrossCheck) -> Job {
         project_key: PROJECT.into(),
         project_id: 1,
         since: begin(),
+        configured_since: begin(),
         zone: Zone::utc(),
         window: WindowSize::new(Millis(HOUR_MS)).unwrap(),
         settle: Millis::ZERO,
@@ -369,6 +370,7 @@ fn job(account: AccountName, cross_check: CrossCheck) -> Job {
         limit: LIMIT,
         records_zone: None,
         succeeds: None,
+        owed: Vec::new(),
         enabled: true,
     }
 }

@@ -203,9 +203,14 @@ fn candidate(
         }
     }
     let written = manifest.archived_at.parse::<jiff::Timestamp>().ok();
+    // What it supersedes was gone when it was published, and may be back.
+    let archived = Archived {
+        supersedes: manifest.supersedes.clone(),
+        ..Archived::of(folder.to_owned(), named.window, &manifest, sha256)
+    };
     Ok(Ok(Candidate {
         named,
-        archived: Archived::of(folder.to_owned(), named.window, &manifest, sha256),
+        archived,
         previous: manifest.previous,
         written: written.map(UtcMs::from),
     }))

@@ -8,10 +8,12 @@ use super::store::Store;
 use crate::domain::job::JobName;
 use crate::domain::span::UtcMs;
 
-/// The newest window of a job that has a folder.
+/// The folders of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Newest {
-    /// Its end.
+    /// Where its first window begins.
+    pub begins: UtcMs,
+    /// Where the newest window of which the manifest can be read ends.
     pub until: UtcMs,
     /// The ELSA project that it is of.
     pub project_id: i64,
@@ -21,6 +23,7 @@ pub(crate) struct Newest {
 /// known. `None` where there is none, or the archive can't be read.
 pub(crate) fn newest(store: &Store, job: &JobName, project_id: Option<i64>) -> Option<Newest> {
     let published = store.published(job).ok()?;
+    let begins = published.first()?.0.window.from();
     published.into_iter().rev().find_map(|(named, folder)| {
         let place = store.root().join(&folder).join(MANIFEST);
         let manifest = Manifest::parse(&plain_file::read(&place).ok()?).ok()?;
@@ -31,6 +34,7 @@ pub(crate) fn newest(store: &Store, job: &JobName, project_id: Option<i64>) -> O
         };
         fits::check(&manifest, claim).ok()?;
         Some(Newest {
+            begins,
             until: named.window.to(),
             project_id: manifest.project_id,
         })

@@ -105,6 +105,7 @@ impl Supersedes {
             self.manifest_sha256 = before.manifest_sha256;
             (self.status, self.records) = (before.status, before.records);
             (self.bytes, self.confirmed) = (before.bytes, before.opinion.by);
+            self.missing = false;
         }
     }
 }
@@ -230,8 +231,11 @@ fn make_names_durable(store: &Store, folder: &str) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Makes the folders of job and date, each durable in the one above.
-fn make_parents(store: &Store, folder: &Path) -> Result<(), DiskError> {
+/// Makes the folders above one, as those of job and date, each durable in the one above it.
+///
+/// # Errors
+/// When one can't be made or flushed.
+pub(super) fn make_parents(store: &Store, folder: &Path) -> Result<(), DiskError> {
     let mut above = store.root().to_owned();
     for component in folder.parent().into_iter().flat_map(Path::components) {
         let below = above.join(component);

@@ -1,11 +1,12 @@
 //! What cures a folder that is not as it was published, and the hands that do it. Nothing is deleted: what
 //! does not belong is moved to `.damaged`. Carries *Curable*.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST, Manifest};
 use super::plain_file;
-use super::publish::{SUMS, sums};
+use super::publish::{SUMS, make_parents, sums};
 use super::recorded::Recorded;
 use super::store::Store;
 use super::verify::{Finding, JobReport, Problem, folder};
@@ -27,8 +28,8 @@ pub(crate) enum Remedy {
     /// What was published is there: these files that are not of it are set aside, and `SHA256SUMS` is
     /// written again where that is what differs.
     Tidy {
-        /// The files, relative to the folder.
-        added: Vec<String>,
+        /// The files, relative to the folder; their names may be no text.
+        added: Vec<PathBuf>,
         /// Whether the sums are not those of the manifest.
         sums: bool,
     },
@@ -36,16 +37,16 @@ pub(crate) enum Remedy {
     Leave(String),
 }
 
-/// What cures a folder of which this was found.
-pub(crate) fn remedy(findings: &[Finding]) -> Remedy {
+/// What cures a folder of which this was found; `added` are the files that are not of it.
+pub(crate) fn remedy(findings: &[Finding], added: Vec<PathBuf>) -> Remedy {
     let mut damaged = None;
-    let (mut added, mut sums) = (Vec::new(), false);
+    let mut sums = false;
     for finding in findings {
         let file = finding.file.as_deref();
         match (&finding.problem, file) {
             (Problem::Unreachable(_), _) => return Remedy::Leave(finding.to_string()),
             (Problem::Missing, None) => return Remedy::RecordMissing,
-            (Problem::Added, Some(file)) => added.push(file.to_owned()),
+            (Problem::Added, Some(_)) => {}
             (Problem::Missing | Problem::Changed, Some(SUMS)) => sums = true,
             _ => {
                 damaged.get_or_insert_with(|| finding.to_string());
@@ -64,25 +65,26 @@ pub(crate) fn examine(store: &Store, recorded: &Recorded) -> Remedy {
     let (folder, expected) = (&recorded.archived.folder, recorded.archived.manifest_sha256);
     let mut report = JobReport::default();
     folder::verify(store.root(), folder, None, Some(expected), &mut report);
-    remedy(&report.findings)
+    remedy(&report.findings, report.added)
 }
 
 /// Moves a folder or a file, relative to the root, to `.damaged`. Returns where it is now, relative too.
 ///
 /// # Errors
 /// When it can't be moved; it is in its old place then, or in the new one, and whole.
-pub(crate) fn set_aside(store: &Store, place: &str) -> Result<String, DiskError> {
+pub(crate) fn set_aside(store: &Store, place: &Path) -> Result<PathBuf, DiskError> {
     let (from, disk) = (store.root().join(place), store.disk());
     store.check_before(Step::SetAside, &from)?;
     let mut number = 1_u32;
     loop {
-        let aside = match number {
-            1 => format!("{DAMAGED}/{place}"),
-            number => format!("{DAMAGED}/{place}.{number}"),
-        };
+        let mut aside = Path::new(DAMAGED).join(place).into_os_string();
+        if number > 1 {
+            aside.push(format!(".{number}"));
+        }
+        let aside = PathBuf::from(aside);
         let to = store.root().join(&aside);
         let above = to.parent().unwrap_or(store.root());
-        disk.make_durable_folder(above)?;
+        make_parents(store, &aside)?;
         match disk.set_folder_aside(&from, &to) {
             Err(error) if error.name_is_taken() => number += 1,
             moved => {
@@ -93,6 +95,23 @@ pub(crate) fn set_aside(store: &Store, place: &str) -> Result<String, DiskError>
             }
         }
     }
+}
+
+/// Makes durable that a folder is not there: a repair that was killed may have moved it just before.
+///
+/// # Errors
+/// When what is there of the folders above it can't be flushed.
+pub(crate) fn make_absence_durable(store: &Store, folder: &str) -> Result<(), DiskError> {
+    for above in Path::new(folder).ancestors().skip(1) {
+        let synced = store
+            .disk()
+            .sync_folder(Step::SyncAside, &store.root().join(above));
+        match synced {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes the `SHA256SUMS` of a folder again, as its manifest says; one that is there is set aside.
@@ -117,7 +136,7 @@ pub(crate) fn write_sums(store: &Store, recorded: &Recorded) -> Result<(), Strin
         out.write(text.as_bytes())?;
         out.sync(Step::SyncSums)?;
         if is_there(&place.join(SUMS)) {
-            set_aside(store, &format!("{folder}/{SUMS}"))?;
+            set_aside(store, &Path::new(folder).join(SUMS))?;
         }
         disk.publish(&staged.join(SUMS), &place.join(SUMS))?;
         disk.sync_folder(Step::SyncParent, &place)?;
@@ -147,25 +166,29 @@ mod tests {
     fn good_data_is_never_set_aside_for_what_lies_beside_it() {
         let stray = finding(Some("part-0001/.nfs01"), Problem::Added);
         let sums = finding(Some(SUMS), Problem::Changed);
+        let added = || vec![PathBuf::from("part-0001/.nfs01")];
         assert_eq!(
-            remedy(&[stray.clone(), sums.clone()]),
+            remedy(&[stray.clone(), sums.clone()], added()),
             Remedy::Tidy {
-                added: vec!["part-0001/.nfs01".into()],
+                added: added(),
                 sums: true
             }
         );
         let changed = finding(Some("part-0001/logs.json"), Problem::Changed);
         assert!(matches!(
-            remedy(&[stray, changed.clone(), sums]),
+            remedy(&[stray, changed.clone(), sums], added()),
             Remedy::SetAside(_)
         ));
-        assert_eq!(remedy(&[]), Remedy::Nothing);
+        assert_eq!(remedy(&[], Vec::new()), Remedy::Nothing);
         assert_eq!(
-            remedy(&[finding(None, Problem::Missing)]),
+            remedy(&[finding(None, Problem::Missing)], Vec::new()),
             Remedy::RecordMissing
         );
         // Another file can't be read now: nothing is known of the folder.
         let denied = finding(Some("part-0001/b.json"), Problem::Unreachable("x".into()));
-        assert!(matches!(remedy(&[changed, denied]), Remedy::Leave(_)));
+        assert!(matches!(
+            remedy(&[changed, denied], Vec::new()),
+            Remedy::Leave(_)
+        ));
     }
 }

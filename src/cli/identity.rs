@@ -132,7 +132,7 @@ pub(super) fn words(config: &Config, why: &Why) -> String {
     }
 }
 
-/// A folder that a ledger has recorded last and that the root lacks: of a job that archives, or of any
+/// A folder that a ledger has recorded last, not known to be gone, and that the root lacks: of a job that archives, or of any
 /// job where no such folder is there at all. How long folders stay is the operator's to decide, so those
 /// of a job that is disabled or removed may be gone. What is damaged in a ledger is told by its job.
 fn lacks(config: &Config) -> Option<String> {
@@ -160,10 +160,11 @@ fn lacks(config: &Config) -> Option<String> {
 /// The folder that a job's ledger has recorded last, before any damage to it.
 fn last_folder(state_dir: &Path, job: &JobName) -> Option<String> {
     let mut last = None;
-    let _ = Ledger::read(state_dir, job, |line| {
-        if let Event::Archived(archived) = &line.event {
-            last = Some(archived.folder.clone());
-        }
+    let _ = Ledger::read(state_dir, job, |line| match &line.event {
+        Event::Archived(archived) => last = Some(archived.folder.clone()),
+        // That it is gone is known.
+        Event::Missing(gone) if last.as_ref() == Some(&gone.archived.folder) => last = None,
+        _ => {}
     });
     last
 }

@@ -3,14 +3,16 @@
 //! anything is written.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::retired::retired;
 use super::session::store;
 use crate::archive::newest::{Newest, newest};
 use crate::config::Config;
+use crate::domain::coverage::Coverage;
 use crate::domain::job::{Job, JobName};
 use crate::domain::settings::Settings;
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::Ledger;
 use crate::ledger::replay::Replay;
@@ -145,17 +147,26 @@ fn refusal(
             ));
         }
     }
-    let reached = past.replay.coverage.end().max(Some(job.since));
+    let reached = past.ended().max(Some(job.since));
     let is_new = past.is_nothing() && job.succeeds.is_none();
+    // With a lost ledger nobody knows whether it went on from another job; its folders may rule that out.
+    let may_go_on_from = |other: &Past| match past.newest {
+        Some(own) => other
+            .ended()
+            .is_some_and(|end| end <= own.begins && job.since < end),
+        None => true,
+    };
+    let is_of_a_new_one =
+        |other: &Past| is_new && other.project_id == Some(project) && may_go_on_from(other);
     let is_later = |other: &Past| other.ended() > reached && other.is_same(job);
     let (before, _) = gone
         .iter()
-        .filter(|(_, other)| is_later(other) || (is_new && other.project_id == Some(project)))
+        .filter(|(_, other)| is_later(other) || is_of_a_new_one(other))
         .max_by_key(|(_, other)| other.ended())?;
     Some(format!(
         "project {project} was archived by the job {before}, which the configuration has no more: what that one \
-         has would be archived twice. Give the job its name back, or say succeeds = \"{before}\", and it goes \
-         on where that one ended"
+         has would be archived twice. Give the job its name back, or say `succeeds = \"{before}\"`, and it \
+         goes on where that one ended"
     ))
 }
 
@@ -181,12 +192,13 @@ fn twice(config: &Config) -> Vec<String> {
     warned
 }
 
-/// Lets each job that goes on from another one begin where that one ended. What its own ledger says of that
-/// holds, whatever becomes of the other's ledger, or of the line in the config: nothing is fetched twice. Where the
-/// ledgers are lost, or older than the archive, the other's folders tell where it ended.
-pub(super) fn resolve(config: &mut Config) {
+/// Lets each job that goes on from another one begin where that one ended; what that one lacked is owed. What
+/// its own ledger says of that holds, whatever becomes of the other's ledger, or of the line in the config:
+/// nothing is fetched twice. Where the ledgers are lost, or older than the archive, the other's folders tell where
+/// it ended.
+pub(super) fn resolve(config: &Config, jobs: &mut [Job]) {
     let store = store(config, &Disk::default());
-    for job in &mut config.jobs {
+    for job in jobs {
         let ours = Ledger::glance(&config.state_dir, &job.name).ok();
         let known = ours.and_then(|ours| ours.settings);
         let known = known.filter(|known| known.succeeds.is_some());
@@ -197,13 +209,62 @@ pub(super) fn resolve(config: &mut Config) {
             continue;
         };
         let known = known.filter(|known| known.succeeds.as_ref() == Some(before));
-        let theirs = Ledger::glance(&config.state_dir, before).ok();
-        let recorded = theirs.and_then(|theirs| theirs.coverage.end());
+        let line = Line::of(&config.state_dir, &job.name, before);
         // An older copy of the state directory may be back, or none.
         let there = newest(&store, before, Some(job.project_id)).map(|newest| newest.until);
-        let begins = recorded
+        let begins = line
+            .end
             .max(there)
             .or_else(|| known.map(|known| known.since_ms));
-        job.since = begins.map_or(job.since, |begins| job.since.max(begins));
+        job.owed = line.lacks(job.configured_since);
+        job.since = begins.map_or(job.configured_since, |begins| {
+            job.configured_since.max(begins)
+        });
+    }
+}
+
+/// Jobs that went on from each other.
+#[derive(Default)]
+struct Line {
+    /// What is archived by all of them, or known to be lost.
+    covered: Coverage,
+    /// Where the first of them began.
+    begins: Option<UtcMs>,
+    /// Where the last of them ended.
+    end: Option<UtcMs>,
+}
+
+impl Line {
+    /// Those before the job `ours`, which goes on from `before`. It may have been before them.
+    fn of(state_dir: &Path, ours: &JobName, before: &JobName) -> Self {
+        let mut line = Self::default();
+        let (mut seen, mut next) = (Vec::new(), Some(before.clone()));
+        while let Some(name) = next.filter(|name| !seen.contains(name)) {
+            let Ok(replay) = Ledger::glance(state_dir, &name) else {
+                break;
+            };
+            replay
+                .accounted()
+                .spans()
+                .for_each(|span| line.covered.add(span));
+            let first = replay.coverage.spans().next().map(Span::from);
+            let since = replay.settings.as_ref().map(|known| known.since_ms);
+            let all = [line.begins, first, since];
+            line.begins = all.into_iter().flatten().min();
+            if name != *ours {
+                line.end = line.end.max(replay.coverage.end());
+            }
+            next = replay.settings.and_then(|known| known.succeeds);
+            seen.push(name);
+        }
+        line
+    }
+
+    /// What none of them has since `since`.
+    fn lacks(&self, since: UtcMs) -> Vec<Span> {
+        let begins = self.begins.map_or(since, |begins| begins.max(since));
+        let all = self.end.and_then(|end| Span::new(begins, end));
+        all.map(|all| self.covered.missing_in(all))
+            .unwrap_or_default()
     }
 }

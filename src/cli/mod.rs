@@ -74,7 +74,9 @@ pub fn main() -> ExitCode {
 /// zone from here on. Until here the log is in UTC: what is wrong with a config is told before its zone is
 /// known.
 fn made_ready(mut config: Config) -> Config {
-    lineage::resolve(&mut config);
+    let mut jobs = std::mem::take(&mut config.jobs);
+    lineage::resolve(&config, &mut jobs);
+    config.jobs = jobs;
     show_instants_in(config.archive.zone.tz().clone());
     config
 }

@@ -1,30 +1,31 @@
 //! `repair`: the cure for what `verify` finds. Shows what it would do, and does it with `--confirm`. Carries
 //! *Curable*.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+
+mod words;
 
 use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
-use super::print::{count, print_fitted};
+use super::print::print_fitted;
 use super::retired::retired;
 use super::session::{chosen, disk, lock, store};
 use super::user::refuse_another;
-use crate::archive::adopt::{Found, Known, adopt};
-use crate::archive::publish::Archived;
-use crate::archive::repair::{DAMAGED, Remedy};
+use crate::archive::adopt::{Adopted, Found, Known, UnrecordedFolder, adopt};
+use crate::archive::repair::Remedy;
 use crate::archive::store::Store;
 use crate::config::Config;
 use crate::domain::identity::Verdict;
 use crate::domain::job::{Job, JobName};
-use crate::domain::plan::reach;
-use crate::domain::span::UtcMs;
-use crate::job::repair::{Cure, cure, cures, take_over};
+use crate::job::repair::{Cure, DOUBLED, cure, cures, take_over};
 use crate::ledger::Ledger;
 use crate::ledger::folders::Folders;
 use crate::ledger::replay::Replay;
 use crate::printable;
+use words::{number_of, words};
 
 /// Shows what would cure the jobs named, or all; with `confirm`, does it.
 pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> Result<(), Stop> {
@@ -141,11 +142,13 @@ struct Ended {
 
 impl Ended {
     fn ill(job: &JobName, why: &dyn std::fmt::Display) -> Self {
-        Self {
-            is_ill: true,
-            told: format!("{job}: {why}\n"),
-            ..Self::default()
-        }
+        Self::default().but_ill(job, why)
+    }
+
+    fn but_ill(mut self, job: &JobName, why: &dyn std::fmt::Display) -> Self {
+        self.is_ill = true;
+        let _ = writeln!(self.told, "{job}: {why}");
+        self
     }
 }
 
@@ -158,20 +161,25 @@ fn show(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<
         Ok(replay) => replay,
         Err(error) => return Ended::ill(job, &error),
     };
-    let found = match unrecorded(store, subject, &replay) {
-        Ok(found) => found,
-        Err(error) => return Ended::ill(job, &error),
-    };
-    let cures = all_cures(context, store, job, &folders, &replay, &found);
     let now = context.clock.now();
+    let mut all = of_recorded(context, store, job, &folders, &replay);
+    // What is gone may be there in a later folder that the ledger lacks.
+    let mut then = replay.clone();
+    for gone in all.iter().filter_map(Cure::gone) {
+        then.take_away(gone, now);
+    }
+    match unrecorded(store, subject, &then) {
+        Ok(found) => all.extend(in_the_way(&found, &folders)),
+        Err(error) => return Ended::ill(job, &error),
+    }
     let mut ended = Ended {
-        found: !cures.is_empty(),
+        found: !all.is_empty(),
         ..Ended::default()
     };
     if ended.found {
-        let _ = writeln!(ended.told, "{job}: {}", number_of(&cures));
+        let _ = writeln!(ended.told, "{job}: {}", number_of(&all));
     }
-    for cure in &cures {
+    for cure in &all {
         ended.is_ill |= matches!(cure, Cure::Folder(_, Remedy::Leave(_)));
         let _ = writeln!(ended.told, "  {}", words(cure, subject, &replay, now));
     }
@@ -187,26 +195,45 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'
         Ok(ledger) => ledger,
         Err(error) => return Ended::ill(job, &error),
     };
+    let read = || {
+        let mut folders = Folders::default();
+        Ledger::read(&config.state_dir, job, |line| folders.take(line)).map(|_| folders)
+    };
+    let folders = match read() {
+        Ok(folders) => folders,
+        Err(error) => return Ended::ill(job, &error),
+    };
+    let all = of_recorded(context, store, job, &folders, ledger.replay());
+    do_all(store, &mut ledger, all, job, &mut ended);
+    // Of what is gone by now a later folder may be there.
     let mut found = match unrecorded(store, subject, ledger.replay()) {
         Ok(found) => found,
-        Err(error) => return Ended::ill(job, &error),
+        Err(error) => return ended.but_ill(job, &error),
     };
     match take_over(&mut ledger, job, std::mem::take(&mut found.adopted)) {
         Ok(done) => {
-            ended.found = !done.is_empty();
+            ended.found |= !done.is_empty();
             for done in done {
                 let _ = writeln!(ended.told, "{done}");
             }
         }
-        Err(why) => return Ended::ill(job, &why),
+        Err(why) => return ended.but_ill(job, &why),
     }
-    let mut folders = Folders::default();
-    if let Err(error) = Ledger::read(&config.state_dir, job, |line| folders.take(line)) {
-        return Ended::ill(job, &error);
+    match read() {
+        Ok(folders) => {
+            let all = in_the_way(&found, &folders);
+            do_all(store, &mut ledger, all, job, &mut ended);
+        }
+        Err(error) => return ended.but_ill(job, &error),
     }
-    for one in all_cures(context, store, job, &folders, ledger.replay(), &found) {
+    ended
+}
+
+/// Does what cures these folders, one after another.
+fn do_all(store: &Store, ledger: &mut Ledger, all: Vec<Cure>, job: &JobName, ended: &mut Ended) {
+    for one in all {
         ended.found = true;
-        match cure(store, &mut ledger, one) {
+        match cure(store, ledger, one) {
             Ok(done) => {
                 tracing::warn!(job = %job, "repaired: {}", printable::whole(&done));
                 let _ = writeln!(ended.told, "{}", printable::whole(&done));
@@ -217,121 +244,72 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'
             }
         }
     }
-    ended
 }
 
-fn unrecorded(store: &Store, subject: Subject<'_>, replay: &Replay) -> Result<Found, String> {
+/// The folders that a ledger which shows `replay` lacks.
+fn unrecorded(store: &Store, subject: Subject<'_>, replay: &Replay) -> Result<Unrecorded, String> {
     let known = Known {
         coverage: &replay.coverage,
         revisions: &replay.revisions,
         last_manifest: replay.last_manifest,
     };
+    let published = store.published(subject.name).map_err(|error| {
+        let place = store.root().join(subject.name.as_str());
+        format!("can't list {}: {error}", place.display())
+    })?;
     let recorded = replay.settings.as_ref().map(|settings| settings.project_id);
     let project = subject.job.map(|job| job.project_id).or(recorded);
-    adopt(store, subject.name, project, known).map_err(|error| error.to_string())
+    let Found {
+        adopted,
+        unrecorded,
+    } = adopt(store, subject.name, project, known).map_err(|error| error.to_string())?;
+    Ok(Unrecorded {
+        adopted,
+        left: unrecorded,
+        published: published.into_iter().map(|(_, folder)| folder).collect(),
+    })
 }
 
-fn all_cures(
+/// What a ledger lacks.
+#[derive(Default)]
+struct Unrecorded {
+    /// The folders that can be taken over.
+    adopted: Vec<Adopted>,
+    /// Those that can't be.
+    left: Vec<UnrecordedFolder>,
+    /// All that are there, recorded or not.
+    published: Vec<String>,
+}
+
+/// The cures for the folders that a ledger has recorded.
+fn of_recorded(
     context: &Context<'_>,
     store: &Store,
     job: &JobName,
     folders: &Folders,
     replay: &Replay,
-    found: &Found,
 ) -> Vec<Cure> {
     let recorded = folders.recorded();
     let bar = context.terminal.bar(job.as_str(), recorded.len() as u64);
-    let mut all = cures(store, recorded, replay, &mut || bar.inc(1));
-    let in_the_way = found.unrecorded.iter();
-    all.extend(in_the_way.map(|left| Cure::Unrecorded(left.folder.clone(), left.why.clone())));
-    all
+    cures(store, recorded, replay, &mut || bar.inc(1))
 }
 
-fn number_of(cures: &[Cure]) -> String {
-    let of = |is: &dyn Fn(&Cure) -> bool| cures.iter().filter(|cure| is(cure)).count() as u64;
-    let numbers = [
-        (
-            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::RecordMissing))),
-            "missing",
-        ),
-        (
-            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::SetAside(_)))),
-            "damaged",
-        ),
-        (
-            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::Tidy { .. }))),
-            "whole, with what does not belong to it",
-        ),
-        (
-            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::Leave(_)))),
-            "not known",
-        ),
-        (of(&|cure| matches!(cure, Cure::TakeBack(_))), "back"),
-        (
-            of(&|cure| matches!(cure, Cure::Unrecorded(..))),
-            "in the way",
-        ),
-    ];
-    let told: Vec<String> = numbers
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, what)| format!("{} {what}", count(*number, "folder")))
+/// The cures for the folders that a ledger lacks, and that are not taken over: what can't be, and what
+/// others hold that it has.
+fn in_the_way(found: &Unrecorded, folders: &Folders) -> Vec<Cure> {
+    let left = found.left.iter();
+    let mut all: Vec<Cure> = left
+        .map(|left| Cure::Unrecorded(left.folder.clone(), left.why.clone()))
         .collect();
-    told.join(", ")
-}
-
-/// What would be done for a folder.
-fn words(cure: &Cure, subject: Subject<'_>, replay: &Replay, now: UtcMs) -> String {
-    let text = match cure {
-        Cure::Folder(known, Remedy::RecordMissing) => format!(
-            "{}: is missing; {}",
-            known.archived.folder,
-            due_again(&known.archived, subject, replay, now)
-        ),
-        Cure::Folder(known, Remedy::SetAside(why)) => format!(
-            "{why}; the folder would be moved to {DAMAGED}; {}",
-            due_again(&known.archived, subject, replay, now)
-        ),
-        Cure::Folder(known, Remedy::Tidy { added, sums }) => {
-            let mut what = Vec::new();
-            if !added.is_empty() {
-                what.push(format!("{} would be moved to {DAMAGED}", added.join(", ")));
-            }
-            if *sums {
-                what.push("SHA256SUMS would be written again".to_owned());
-            }
-            format!("{}: {}", known.archived.folder, what.join("; "))
-        }
-        Cure::Folder(_, Remedy::Leave(why)) => format!("{why}; nothing would be done with it"),
-        Cure::Folder(known, Remedy::Nothing) => known.archived.folder.clone(),
-        Cure::TakeBack(known) => {
-            format!("{}: is back, and would count again", known.archived.folder)
-        }
-        Cure::Unrecorded(folder, why) => format!(
-            "{folder}: is in the way, since the ledger lacks it and it can't be adopted ({why}); it \
-             would be moved to {DAMAGED}"
-        ),
-    };
-    printable::whole(&text).to_string()
-}
-
-/// What becomes of a window whose folder is gone.
-fn due_again(gone: &Archived, subject: Subject<'_>, replay: &Replay, now: UtcMs) -> String {
-    if !replay.is_newest(gone) {
-        return "a later folder of its window supersedes it".to_owned();
-    }
-    let Some(job) = subject.job else {
-        return "nothing is asked for a job that the configuration has no more: a copy's folder is the \
-                only cure"
-            .to_owned();
-    };
-    let is_past = reach(now, job).is_some_and(|edge| gone.window.to() <= edge);
-    match is_past {
-        true => {
-            "its window would be asked for once more, though the service may have forgotten it; a \
-                 copy's folder is the better cure"
-                .to_owned()
-        }
-        false => "its window would be due again".to_owned(),
-    }
+    let told = found.left.iter().map(|left| left.folder.as_str());
+    let recorded = folders.recorded().iter();
+    let adopted = found.adopted.iter();
+    let known: HashSet<&str> = told
+        .chain(recorded.map(|known| known.archived.folder.as_str()))
+        .chain(adopted.map(|one| one.published.archived().folder.as_str()))
+        .collect();
+    let doubled = found.published.iter();
+    let doubled = doubled.filter(|folder| !known.contains(folder.as_str()));
+    all.extend(doubled.map(|folder| Cure::Unrecorded(folder.clone(), DOUBLED.to_owned())));
+    all
 }

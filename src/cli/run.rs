@@ -15,7 +15,7 @@ use crate::config::{Config, instant};
 use crate::daemon;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
-use crate::domain::plan::{plan, windows_in};
+use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::job::{JobRunner, Mode, NoProgress, Outcome, Progress};
@@ -100,8 +100,8 @@ pub(super) fn backfill(
         context,
         &config,
         &jobs,
-        move |now: UtcMs, coverage: &Coverage, _: &[Span], job: &Job| {
-            let mut due = windows_in(now, coverage, job, span);
+        move |now: UtcMs, coverage: &Coverage, owed: &[Span], job: &Job| {
+            let mut due = plan_of(now, coverage, owed, job, span);
             if how.is_newest_first {
                 due.reverse();
             }

@@ -10,7 +10,7 @@ use strsim::normalized_damerau_levenshtein;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
-use super::lineage::Lineage;
+use super::lineage::{Lineage, resolve};
 use super::place::{Findings, told};
 use super::process;
 use super::retired::rebuild;
@@ -80,7 +80,11 @@ impl Session {
             // Not worth stopping for: it holds nothing that is needed.
             tracing::warn!("the quarantine can't be tidied up: {error}");
         }
-        let clients = Clients::of(config, jobs, context, &Context::environment());
+        let mut jobs = jobs.to_vec();
+        rebuild(config, &store, &disk, &context.clock);
+        // Only now the ledgers say where a job that is no more ended, and what it lacked.
+        resolve(config, &mut jobs);
+        let clients = Clients::of(config, &jobs, context, &Context::environment());
         let shared = Arc::new(Shared {
             store,
             quarantine,
@@ -99,7 +103,6 @@ impl Session {
                 tracing::warn!(%account, "{error}");
             }
         }
-        rebuild(config, &shared.store, &disk, &context.clock);
         let lineage = Lineage::of(config);
         for warned in &lineage.warned {
             tracing::warn!("{warned}");

@@ -329,6 +329,7 @@ impl Settings {
             project_key,
             project_id,
             since: self.since?,
+            configured_since: self.since?,
             zone: zone.clone(),
             window: self.window,
             settle: self.settle,
@@ -343,6 +344,7 @@ impl Settings {
             limit: self.limit,
             records_zone: self.records_zone,
             succeeds: None,
+            owed: Vec::new(),
             enabled: self.enabled,
         })
     }

@@ -62,15 +62,14 @@ fn the_example_means_what_the_contract_says() {
     };
     assert_eq!(keys, &expected);
 
+    let since: jiff::Timestamp = "2026-10-31T15:00:00Z".parse().unwrap();
     let job = Job {
         name: JobName::parse("shop-api").unwrap(),
         account: account("default"),
         project_key: "Pbxxxxx_elsa-test".to_owned(),
         project_id: 16706,
-        since: "2026-10-31T15:00:00Z"
-            .parse::<jiff::Timestamp>()
-            .unwrap()
-            .into(),
+        since: since.into(),
+        configured_since: since.into(),
         zone: config.archive.zone.clone(),
         window: WindowSize::new(Millis(3_600_000)).unwrap(),
         settle: Millis(600_000),
@@ -85,6 +84,7 @@ fn the_example_means_what_the_contract_says() {
         limit: 1000,
         records_zone: None,
         succeeds: None,
+        owed: Vec::new(),
         enabled: true,
     };
     assert_eq!(config.jobs, [job]);

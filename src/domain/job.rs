@@ -23,6 +23,8 @@ pub struct Job {
     pub project_id: i64,
     /// The first instant to archive.
     pub since: UtcMs,
+    /// The same as the config says it, before another job that it goes on from was looked at.
+    pub configured_since: UtcMs,
     /// The zone whose civil boundaries cut its windows.
     pub zone: Zone,
     /// How far apart the boundaries are.
@@ -51,6 +53,8 @@ pub struct Job {
     pub records_zone: Option<Zone>,
     /// The job, no longer in the config, that this one goes on from.
     pub succeeds: Option<JobName>,
+    /// What that one lacked before it ended, and what is due here for that, before [`Job::since`].
+    pub owed: Vec<Span>,
     /// Whether the job runs at all.
     pub enabled: bool,
 }
@@ -60,6 +64,16 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobName(String);
+
+impl Job {
+    /// Whether a span overlaps with what the job lacked that this one goes on from.
+    #[must_use]
+    pub fn is_owed(&self, span: Span) -> bool {
+        self.owed
+            .iter()
+            .any(|owed| owed.intersection(span).is_some())
+    }
+}
 
 impl JobName {
     /// The name, or what is wrong with it.

@@ -14,18 +14,63 @@ const CLOSE: Millis = Millis::from_days(3);
 ///
 /// A window is cut at civil boundaries, and clipped where `since` or coverage cuts it. It is due
 /// once `settle` has passed since its end. What is `owed` was archived, and its folder is missing: it is
-/// due before `since` too. A job that is not enabled has nothing due.
+/// due before `since` too, and as it was cut then, so that what is archived says what it takes the place of.
+/// So is what the job lacks that this one goes on from. A job that is not enabled has nothing due.
 #[must_use]
 pub(crate) fn plan(now: UtcMs, coverage: &Coverage, owed: &[Span], job: &Job) -> Vec<Window> {
     if !job.enabled {
         return Vec::new();
     }
-    let before = Span::new(UtcMs(i64::MIN), job.since);
-    let owed = owed.iter().filter_map(|owed| before?.intersection(*owed));
     let since = Span::new(job.since, UtcMs(i64::MAX));
-    owed.chain(since)
-        .flat_map(|span| windows_in(now, coverage, job, span))
-        .collect()
+    let before = Span::new(UtcMs(i64::MIN), job.since);
+    let all = owed.iter().chain(&job.owed);
+    let parts = all.filter_map(|owed| before?.intersection(*owed));
+    let spans: Vec<Span> = parts.chain(since).collect();
+    due_in(now, coverage, owed, job, &spans)
+}
+
+/// The windows of `job` inside `span` that are due at `now`, as [`plan`] cuts them, oldest first; what is
+/// `owed` is clipped where the span cuts it.
+#[must_use]
+pub(crate) fn plan_of(
+    now: UtcMs,
+    coverage: &Coverage,
+    owed: &[Span],
+    job: &Job,
+    span: Span,
+) -> Vec<Window> {
+    let inside = owed.iter().copied().filter(|owed| span.covers(*owed));
+    due_in(now, coverage, &inside.collect::<Vec<_>>(), job, &[span])
+}
+
+/// The due ones of the windows that are `owed`, whole, and of those in `spans`.
+fn due_in(
+    now: UtcMs,
+    coverage: &Coverage,
+    owed: &[Span],
+    job: &Job,
+    spans: &[Span],
+) -> Vec<Window> {
+    let settled = now.minus(job.settle);
+    let is_whole = |owed: &&Span| coverage.missing_in(**owed) == [**owed] && owed.to() <= settled;
+    let whole: Vec<Span> = owed.iter().filter(is_whole).copied().collect();
+    let cut = |coverage: &Coverage| -> Vec<Window> {
+        let mut wanted = Coverage::new();
+        spans.iter().for_each(|&span| wanted.add(span));
+        wanted
+            .spans()
+            .flat_map(|span| windows_in(now, coverage, job, span))
+            .collect()
+    };
+    if whole.is_empty() {
+        return cut(coverage);
+    }
+    let mut rest = coverage.clone();
+    whole.iter().for_each(|&owed| rest.add(owed));
+    let mut due = cut(&rest);
+    due.extend(whole.into_iter().map(Window::of));
+    due.sort();
+    due
 }
 
 /// The instant before which the service has forgotten everything at `now`; `None` when the job
@@ -62,7 +107,7 @@ pub(crate) fn due_by_our_clock_alone(by_ours: &[Window], by_both: &[Window]) -> 
 /// The windows of `job` inside `span` that have settled at `now` and that coverage lacks, oldest
 /// first; the first and the last are clipped where the span cuts them.
 #[must_use]
-pub(crate) fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Window> {
+fn windows_in(now: UtcMs, coverage: &Coverage, job: &Job, span: Span) -> Vec<Window> {
     let settled = now.minus(job.settle);
     let mut due = Vec::new();
     for missing in coverage.missing_in(span) {
@@ -99,6 +144,7 @@ pub(crate) mod tests {
             project_key: "Pb_shop".into(),
             project_id: 1,
             since: UtcMs(0),
+            configured_since: UtcMs(0),
             zone: Zone::utc(),
             window: WindowSize::new(Millis(HOUR)).unwrap(),
             settle: Millis(600_000),
@@ -113,6 +159,7 @@ pub(crate) mod tests {
             limit: 1000,
             records_zone: None,
             succeeds: None,
+            owed: Vec::new(),
             enabled: true,
         }
     }
@@ -169,6 +216,43 @@ pub(crate) mod tests {
             ..job()
         };
         assert_eq!(plan(UtcMs(5 * HOUR), &Coverage::new(), &[], &off), []);
+    }
+
+    /// Guarantee: Curable
+    /// Guarantee: Evident
+    #[test]
+    fn what_is_owed_is_asked_for_as_it_was_cut() {
+        let mut coverage = Coverage::new();
+        coverage.add(span(2 * HOUR, 3 * HOUR));
+        let longer = Job {
+            since: UtcMs(HOUR),
+            window: WindowSize::new(Millis(4 * HOUR)).unwrap(),
+            ..job()
+        };
+        let now = UtcMs(5 * HOUR);
+        let owed = [span(0, HOUR / 2), span(HOUR / 2, 2 * HOUR)];
+        let whole = [window(0, HOUR / 2), window(HOUR / 2, 2 * HOUR)];
+        let rest = window(3 * HOUR, 4 * HOUR);
+        assert_eq!(
+            plan(now, &coverage, &owed, &longer),
+            [&whole[..], &[rest]].concat()
+        );
+        let asked = span(HOUR / 2, 4 * HOUR);
+        assert_eq!(
+            plan_of(now, &coverage, &owed, &longer, asked),
+            [whole[1], rest]
+        );
+        let less = span(HOUR, 2 * HOUR);
+        assert_eq!(
+            plan_of(now, &coverage, &owed, &longer, less),
+            [window(HOUR, 2 * HOUR)]
+        );
+        // What is archived of it by now is not asked for again.
+        coverage.add(span(HOUR, 2 * HOUR));
+        assert_eq!(
+            plan(now, &coverage, &owed, &longer),
+            [whole[0], window(HOUR / 2, HOUR), rest]
+        );
     }
 
     proptest! {

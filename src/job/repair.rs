@@ -2,11 +2,13 @@
 //! is due again; what came back is taken. Carries *Curable* and *Ordered*: a folder is out of the way
 //! before the ledger says that it is missing.
 
+use std::path::Path;
+
 use super::recorder;
 use crate::archive::adopt::Adopted;
-use crate::archive::publish::Published;
+use crate::archive::publish::{Archived, Published};
 use crate::archive::recorded::Recorded;
-use crate::archive::repair::{Remedy, examine, set_aside, write_sums};
+use crate::archive::repair::{Remedy, examine, make_absence_durable, set_aside, write_sums};
 use crate::archive::store::Store;
 use crate::domain::job::JobName;
 use crate::ledger::Ledger;
@@ -24,6 +26,21 @@ pub(crate) enum Cure {
     Unrecorded(String, String),
 }
 
+impl Cure {
+    /// What was archived in the folder, where the ledger is to say that it is gone.
+    pub(crate) const fn gone(&self) -> Option<&Archived> {
+        match self {
+            Self::Folder(known, Remedy::RecordMissing | Remedy::SetAside(_)) => {
+                Some(&known.archived)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why a whole folder that the ledger lacks, or has recorded missing, is in the way.
+pub(crate) const DOUBLED: &str = "others hold what it holds, and are recorded";
+
 /// What is to be done for the folders that a ledger has `recorded`, of which it shows `replay`. `seen` is
 /// called after each folder.
 pub(crate) fn cures(
@@ -39,14 +56,37 @@ pub(crate) fn cures(
                 Remedy::Nothing => {}
                 remedy => cures.push(Cure::Folder(known.clone(), remedy)),
             },
-            (true, true) if examine(store, known) == Remedy::Nothing => {
-                cures.push(Cure::TakeBack(known.clone()));
+            (true, _) if !is_there(store, known) => {}
+            // What was archived of it since would be there twice.
+            (true, _)
+                if replay.is_newest(&known.archived) && holds_what_is_archived(known, replay) =>
+            {
+                let folder = known.archived.folder.clone();
+                cures.push(Cure::Unrecorded(folder, DOUBLED.to_owned()));
             }
-            (true, _) => {}
+            (true, is_awaited) => match examine(store, known) {
+                Remedy::Nothing if is_awaited => cures.push(Cure::TakeBack(known.clone())),
+                // A bad copy was put back, or a power cut has undone what was moved.
+                Remedy::SetAside(why) => {
+                    let folder = known.archived.folder.clone();
+                    cures.push(Cure::Unrecorded(folder, why));
+                }
+                _ => {}
+            },
         }
         seen();
     }
     cures
+}
+
+fn is_there(store: &Store, known: &Recorded) -> bool {
+    std::fs::symlink_metadata(store.root().join(&known.archived.folder)).is_ok()
+}
+
+/// Whether instants of a folder's window are archived in others.
+fn holds_what_is_archived(known: &Recorded, replay: &Replay) -> bool {
+    let span = known.archived.window.span();
+    replay.coverage.missing_in(span) != [span]
 }
 
 /// Does what cures a folder. Returns what was done, in words.
@@ -58,20 +98,28 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
     match cure {
         Cure::Folder(known, Remedy::RecordMissing) => {
             let told = format!("{}: recorded missing", known.archived.folder);
+            make_absence_durable(store, &known.archived.folder)
+                .map_err(|error| error.to_string())?;
             record_missing(ledger, known, "it is not there".to_owned())?;
             Ok(told)
         }
-        Cure::Folder(known, Remedy::SetAside(why)) => {
+        Cure::Folder(known, Remedy::SetAside(first)) => {
             let folder = known.archived.folder.clone();
-            let aside = set_aside(store, &folder).map_err(|error| error.to_string())?;
+            // A disk that fails once, or whoever has mended it meanwhile, is no reason to move good data.
+            let Remedy::SetAside(why) = examine(store, &known) else {
+                return Err(format!(
+                    "{first}; read once more, it was not so, and the folder stays where it is: look at the \
+                     disk, then repair again"
+                ));
+            };
+            let aside = moved_aside(store, Path::new(&folder))?;
             record_missing(ledger, known, format!("{why}; it was moved to {aside}"))?;
             Ok(format!("{folder}: moved to {aside}, and recorded missing"))
         }
         Cure::Folder(known, Remedy::Tidy { added, sums }) => {
             let folder = &known.archived.folder;
             for file in &added {
-                let place = format!("{folder}/{file}");
-                set_aside(store, &place).map_err(|error| error.to_string())?;
+                moved_aside(store, &Path::new(folder).join(file))?;
             }
             if sums {
                 write_sums(store, &known)?;
@@ -88,10 +136,16 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
             Ok(format!("{folder}: it is back, and counts again"))
         }
         Cure::Unrecorded(folder, _) => {
-            let aside = set_aside(store, &folder).map_err(|error| error.to_string())?;
+            let aside = moved_aside(store, Path::new(&folder))?;
             Ok(format!("{folder}: moved to {aside}"))
         }
     }
+}
+
+/// Moves a folder or a file aside. Returns where it is now.
+fn moved_aside(store: &Store, place: &Path) -> Result<String, String> {
+    let aside = set_aside(store, place).map_err(|error| error.to_string())?;
+    Ok(aside.display().to_string())
 }
 
 /// Records folders that the ledger lacks. Returns what was done, in words.

@@ -149,7 +149,7 @@ impl Replay {
                 self.incomplete.agreed(*window);
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
-            Event::Missing(missing) => self.missing(&missing.archived, line.at),
+            Event::Missing(missing) => self.take_away(&missing.archived, line.at),
             Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
             Event::Job(settings) => self.settings = Some((**settings).clone()),
             Event::RecheckFailed(failed) => {
@@ -230,7 +230,7 @@ impl Replay {
 
     /// The folder of an archived window is gone: nothing of it counts any more. Where a newer one has
     /// superseded it, nothing has counted since.
-    fn missing(&mut self, gone: &Archived, at: UtcMs) {
+    pub(crate) fn take_away(&mut self, gone: &Archived, at: UtcMs) {
         if self.last_folder.as_ref() == Some(&gone.folder) {
             self.last_folder = None;
         }
@@ -369,10 +369,10 @@ impl Replay {
         self.losses.accounted(&self.coverage)
     }
 
-    /// Whether a span is the concern of a job: after `since`, or archived and missing.
+    /// Whether a span is the concern of a job: after `since`, archived and missing, or owed.
     #[must_use]
     pub fn concerns(&self, span: Span, job: &Job) -> bool {
-        span.to() > job.since || self.missing.has(span)
+        span.to() > job.since || self.missing.has(span) || job.is_owed(span)
     }
 
     /// What need not be asked for: what is archived, and what is lost and ends before `reach`.

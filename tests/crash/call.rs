@@ -9,6 +9,9 @@ use elsa_archiver::durable::Step;
 use nix::libc;
 use nix::unistd::Pid;
 
+/// Where a repair moves what is damaged.
+pub const ASIDE: &str = "archive/.damaged";
+
 /// Where refused zips are kept.
 pub const QUARANTINE: &str = "state/quarantine";
 
@@ -41,7 +44,7 @@ pub struct Call {
     pub to: Option<PathBuf>,
     /// How much a write is about to write.
     pub bytes: u64,
-    /// Whether it records a window in a ledger.
+    /// Whether it records a window in a ledger, or that its folder is gone.
     pub records: bool,
 }
 
@@ -133,6 +136,12 @@ impl Call {
             && self.to.as_deref().is_some_and(|to| !staged(to))
     }
 
+    /// Whether it moves something out of the archive.
+    pub fn sets_aside(&self) -> bool {
+        let to = self.to.as_deref();
+        self.kind == Kind::Rename && to.is_some_and(|to| to.starts_with(ASIDE))
+    }
+
     /// Whether it is about the quarantine, on whose success nothing depends.
     pub fn keeps_aside(&self) -> bool {
         self.path.starts_with(QUARANTINE)
@@ -142,7 +151,7 @@ impl Call {
     pub fn job(&self) -> Option<&str> {
         let mut names = self.path.iter().map(|name| name.to_str().unwrap());
         let job = match (names.next()?, names.next()?) {
-            ("archive", ".staging") => names.next()?,
+            ("archive", ".staging" | ".damaged") => names.next()?,
             ("state", "quarantine") => {
                 let name = names.next()?;
                 name.trim_start_matches(".new-").split_once('-')?.0
@@ -192,6 +201,11 @@ impl Call {
                 (Kind::Rename, true) => Step::PlacePart,
                 (Kind::Remove, true) => Step::Clean,
                 (Kind::MakeFolder, false) => Step::MakeParent,
+                (Kind::Rename, false) if self.sets_aside() => Step::SetAside,
+                // archive/.damaged/JOB/DATE
+                (Kind::SyncFolder, false) if depth == 4 && self.path.starts_with(ASIDE) => {
+                    Step::SyncAside
+                }
                 (Kind::SyncFolder, false) if self.path.starts_with("state") => Step::SyncState,
                 // archive/JOB/DATE
                 (Kind::SyncFolder, false) if depth == 3 => Step::SyncParent,
@@ -223,12 +237,14 @@ fn in_folder(thread: Pid, folder: u64, name: PathBuf) -> Option<PathBuf> {
     Some(opened(thread, folder)?.join(name))
 }
 
-/// Whether the line at an address says that a window is archived.
+/// Whether the line at an address says that a window is archived, or that its folder is gone.
 fn records(thread: Pid, address: u64, bytes: u64) -> bool {
     let mut line = vec![0; bytes.min(4096) as usize];
     let read = fs::File::open(format!("/proc/{thread}/mem"))
         .and_then(|memory| memory.read_exact_at(&mut line, address));
-    read.is_ok() && String::from_utf8_lossy(&line).contains("\"event\":\"archived\"")
+    let line = String::from_utf8_lossy(&line);
+    let says = |event: &str| line.contains(&format!("\"event\":\"{event}\""));
+    read.is_ok() && (says("archived") || says("missing"))
 }
 
 /// The text at an address of the thread's.

@@ -83,6 +83,10 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
         (Kind::Rename, Some(to)) => {
             unflushed.moved(&call.path, to);
             unflushed.add(&names(to), job);
+            if call.sets_aside() {
+                // That it has gone is relied on too.
+                unflushed.add(&names(&call.path), job);
+            }
         }
         (Kind::Remove, _) => unflushed
             .0

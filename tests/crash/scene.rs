@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::call::{Call, Disks};
+use super::damaged::{self, Damaged};
 use super::ground::{Disk, Ground};
 use super::lie::Lie;
 use super::refused;
@@ -37,6 +38,9 @@ pub enum Start {
     /// Nothing is archived; a crash has left half a zip in the quarantine, and the first answer to
     /// one job is that zip again.
     Refused,
+    /// Everything is archived, and a byte of a folder was changed since: it is repaired, and then its window
+    /// is archived anew.
+    Damaged,
 }
 
 impl Start {
@@ -46,6 +50,15 @@ impl Start {
             Self::Interrupted => "interrupted",
             Self::Late => "late",
             Self::Refused => "refused",
+            Self::Damaged => "damaged",
+        }
+    }
+
+    /// What is run.
+    const fn command(self) -> &'static [&'static str] {
+        match self {
+            Self::Damaged => &["repair", "--confirm"],
+            _ => &["once"],
         }
     }
 
@@ -74,6 +87,8 @@ pub struct Scene {
     start: Start,
     /// What is archived in full at [`Start::Late`], byte by byte: it must stay so.
     first: BTreeMap<PathBuf, Vec<u8>>,
+    /// The folder that is damaged at [`Start::Damaged`].
+    damaged: Option<Damaged>,
     runtime: Runtime,
     scratch: TempDir,
 }
@@ -103,6 +118,7 @@ impl Scene {
             due,
             start: Start::Empty,
             first: BTreeMap::new(),
+            damaged: None,
             runtime,
             scratch,
         };
@@ -116,6 +132,12 @@ impl Scene {
         scene.disk.reset(Start::Empty.name());
         refused::leave_half(&scene.disks(), scene.due.windows[2]);
         scene.disk.keep(Start::Refused.name());
+        scene.disk.reset(Start::Empty.name());
+        scene.configure(Start::Damaged);
+        scene.world.once().exits(0);
+        let first = scene.world.folders(damaged::JOB).swap_remove(0);
+        scene.damaged = Some(Damaged::spoil(&first));
+        scene.disk.keep(Start::Damaged.name());
         scene
     }
 
@@ -151,7 +173,7 @@ impl Scene {
         match self.start {
             Start::Empty | Start::Refused => &self.due.windows[2..],
             Start::Interrupted => &self.due.windows,
-            Start::Late => &self.due.windows[1..],
+            Start::Late | Start::Damaged => &self.due.windows[1..],
         }
     }
 
@@ -160,6 +182,9 @@ impl Scene {
         let mut folders: Vec<_> = self.windows().iter().map(|&w| (w, false)).collect();
         if self.start == Start::Late && job == LATE {
             folders.insert(1, (self.windows()[0], true));
+        }
+        if self.start == Start::Damaged && job == damaged::JOB {
+            folders[0].1 = true;
         }
         folders
     }
@@ -175,7 +200,9 @@ impl Scene {
             .with("limit", "5");
         let mail = Job::new("mail", &due).with("format", "\"csv\"");
         let recheck = match start {
-            Start::Empty | Start::Interrupted | Start::Refused => "\"never\"".to_owned(),
+            Start::Empty | Start::Interrupted | Start::Refused | Start::Damaged => {
+                "\"never\"".to_owned()
+            }
             Start::Late => format!("\"{}s\"", due.settle_s + 60),
         };
         self.world
@@ -211,8 +238,8 @@ impl Scene {
     pub fn traced(&self, at: Option<(At<'_>, What)>, lie: Lie) -> Traced {
         let _inside = self.runtime.enter();
         self.spoil_one_answer();
-        let once = command(&["once"], &self.world.path(""));
-        tracer::run(&once, &self.log(), &self.disks(), at, lie)
+        let command = command(self.start.command(), &self.world.path(""));
+        tracer::run(&command, &self.log(), &self.disks(), at, lie)
     }
 
     /// What must hold at any instant: what can be seen is whole, what a ledger claims is there, and
@@ -226,8 +253,14 @@ impl Scene {
                 keys.assert_not_below(disk, &[]);
             }
             refused::assert_nothing_half(&disks, &String::from_utf8_lossy(&log));
+            let damaged = self.damaged();
+            if let Some(damaged) = damaged {
+                damaged.assert_is_kept(&disks);
+                let events = self.whole_lines(damaged::JOB);
+                damaged.assert_is_out_of_the_way(&events, &disks);
+            }
             for job in JOBS {
-                let folders = self.world.folders(job);
+                let mut folders = self.world.folders(job);
                 let visible = self.visible(job);
                 assert_eq!(
                     folders.len(),
@@ -236,6 +269,10 @@ impl Scene {
                 );
                 let mut sums = String::new();
                 let mut published = Vec::new();
+                if let Some(damaged) = damaged {
+                    folders.retain(|folder| !damaged.is_at(&folder.path, &disks));
+                    published.push((damaged.name.clone(), damaged.manifest.clone()));
+                }
                 for folder in &folders {
                     let listed = fs::read_to_string(folder.path.join("SHA256SUMS")).unwrap();
                     for line in listed.lines() {
@@ -271,10 +308,7 @@ impl Scene {
     fn look_at_ledger(&self, job: &str, published: &[(String, String)]) {
         let name = JobName::parse(job).unwrap();
         Ledger::read(&self.disks().state_dir(), &name, |_| {}).unwrap();
-        let text = fs::read_to_string(self.world.ledger(job)).unwrap_or_default();
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        for line in text[..whole].lines() {
-            let line: Value = serde_json::from_str(line).unwrap();
+        for line in self.whole_lines(job) {
             if line["event"] == "archived" {
                 let claimed = (
                     line["folder"].as_str().unwrap(),
@@ -288,6 +322,23 @@ impl Scene {
                 );
             }
         }
+    }
+
+    /// The whole lines of a job's ledger.
+    fn whole_lines(&self, job: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.world.ledger(job)).unwrap_or_default();
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines = text[..whole].lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The folder that is damaged, where this is about one.
+    fn damaged(&self) -> Option<&Damaged> {
+        self.damaged
+            .as_ref()
+            .filter(|_| self.start == Start::Damaged)
     }
 
     /// Folders where a window's belongs.
@@ -307,6 +358,9 @@ impl Scene {
     pub fn converge(&self) -> Result<(), String> {
         violation(|| {
             self.world.service.set_faults(FaultPlan::none());
+            if self.start == Start::Damaged {
+                self.world.run(self.start.command()).exits(0);
+            }
             self.world.once().exits(0);
             self.assert_all_is_archived();
             assert!(self.world.staged().is_empty(), "{:?}", self.world.staged());
@@ -324,6 +378,17 @@ impl Scene {
         }
     }
 
+    /// Asserts that a run which ended well has done all.
+    pub fn assert_all_is_done(&self) {
+        match self.start {
+            Start::Damaged => {
+                let due = self.world.status(damaged::JOB)["due"].clone();
+                assert_eq!(due, 1, "its window is due");
+            }
+            _ => self.assert_all_is_archived(),
+        }
+    }
+
     /// Asserts that everything is archived, recorded once, and proven.
     pub fn assert_all_is_archived(&self) {
         for job in JOBS {
@@ -336,8 +401,11 @@ impl Scene {
             assert_eq!(found, self.folders(job), "{job}");
             let mut recorded: Vec<String> = Vec::new();
             for line in self.world.ledger_lines(job) {
-                if line["event"] == "archived" {
-                    recorded.push(line["folder"].as_str().unwrap().to_owned());
+                let folder = || line["folder"].as_str().unwrap().to_owned();
+                match line["event"].as_str() {
+                    Some("archived") => recorded.push(folder()),
+                    Some("missing") => recorded.retain(|known| *known != folder()),
+                    _ => {}
                 }
             }
             recorded.sort();

@@ -10,6 +10,7 @@
 )]
 
 mod call;
+mod damaged;
 mod faults;
 mod flushed;
 mod ground;
@@ -34,9 +35,9 @@ use scene::{Scene, Start};
 
 use crate::harness::{left_out, tell};
 
-/// The named steps of a cycle. The others only read, are caches (a checkpoint), an operator's word,
+/// The named steps of a cycle and of a repair. The others only read, are caches (a checkpoint), an operator's word,
 /// or need a full disk.
-const STEPS: [&str; 25] = [
+const STEPS: [&str; 27] = [
     "StageFolder",
     "StageZip",
     "StageData",
@@ -62,14 +63,20 @@ const STEPS: [&str; 25] = [
     "SyncRefused",
     "KeepRefused",
     "SyncQuarantine",
+    "SetAside",
+    "SyncAside",
 ];
 
-const STARTS: [Start; 4] = [
+const STARTS: [Start; 5] = [
     Start::Empty,
     Start::Interrupted,
     Start::Late,
     Start::Refused,
+    Start::Damaged,
 ];
+
+/// Those from which a cycle is run.
+const CYCLES: &[Start] = STARTS.split_at(4).0;
 
 /// How many cases are tried.
 #[derive(Clone, Copy)]

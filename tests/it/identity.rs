@@ -247,3 +247,15 @@ async fn a_damaged_ledger_of_an_older_version_still_tells_which_folders_there_we
     world.once().exits(1).says("were not written for");
     assert!(!world.root().exists());
 }
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_known_to_be_gone_is_not_missed_when_an_id_is_lost() {
+    let due = Due::hours(2);
+    let world = archived(&due).await;
+    fs::remove_dir_all(&world.folders("shop")[1].path).unwrap();
+    world.run(&["repair", "--confirm"]).exits(0);
+    fs::remove_file(world.path("state/archive.json")).unwrap();
+    world.once().exits(0);
+    world.run(&["verify"]).exits(0);
+}

@@ -195,3 +195,94 @@ async fn what_a_job_can_t_succeed_is_refused_with_the_reason() {
     let check = world.run(&["check"]).exits(0);
     assert!(!check.stdout.contains("kept twice"));
 }
+
+/// Asserts that the folders of these jobs together hold what the service has, once.
+#[track_caller]
+fn assert_once(world: &World, due: &Due, jobs: &[&str]) {
+    let project = world.service.project(&project_key("shop")).unwrap();
+    let folders = jobs.iter().flat_map(|job| world.folders(job));
+    let found: Vec<u64> = folders
+        .flat_map(|folder| folder.records())
+        .map(|record| record.seq)
+        .collect();
+    let difference = Difference::between(seqs_in(project, due.whole()), found);
+    assert!(difference.is_none(), "{difference}");
+}
+
+fn backfill(world: &World, job: &str, due: &Due, windows: std::ops::Range<usize>) {
+    let (from, to) = (
+        due.windows[windows.start].from(),
+        due.windows[windows.end - 1].to(),
+    );
+    let (from, to) = (from.to_string(), to.to_string());
+    world
+        .run(&["backfill", "--job", job, "--from", &from, "--to", &to])
+        .exits(0);
+}
+
+/// Guarantee: Its own
+/// Guarantee: Complete
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_job_before_lacked_is_due_under_the_new_name() {
+    let due = Due::hours(6);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    backfill(&world, "shop", &due, 1..2);
+    backfill(&world, "shop", &due, 3..4);
+    let store = renamed("store", &due).with("succeeds", "\"shop\"");
+    world.configure(std::slice::from_ref(&store));
+    world.run(&["plan"]).exits(0).shows("4 windows");
+    assert_eq!(world.status("store")["due"], 4);
+    world.run(&["verify"]).exits(1);
+    world.once().exits(0);
+    assert_once(&world, &due, &["shop", "store"]);
+    world.service.clear_journal();
+    world.once().exits(0);
+    assert!(world.requests("shop").is_empty());
+    world.run(&["status"]).exits(0);
+    world.run(&["verify"]).exits(0);
+    let depot = renamed("depot", &due).with("succeeds", "\"store\"");
+    world.configure(&[depot]);
+    world.once().exits(0);
+    assert!(world.requests("shop").is_empty());
+}
+
+/// Guarantee: Its own
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_gets_its_old_name_back_goes_on_where_the_new_one_ended() {
+    let due = Due::hours(6);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    backfill(&world, "shop", &due, 0..2);
+    world.configure(&[renamed("store", &due).with("succeeds", "\"shop\"")]);
+    backfill(&world, "store", &due, 2..4);
+    world.configure(&[Job::new("shop", &due)]);
+    world.run(&["check"]).exits(2).says("succeeds = \"store\"");
+    world.once().exits(1).says("archived twice");
+    assert_eq!(world.folders("shop").len(), 2);
+    world.configure(&[Job::new("shop", &due).with("succeeds", "\"store\"")]);
+    world.run(&["check"]).exits(0);
+    world.once().exits(0);
+    assert_once(&world, &due, &["shop", "store"]);
+    world.run(&["status"]).exits(0);
+    world.run(&["verify"]).exits(0);
+}
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn another_project_is_refused_where_the_ledger_is_lost_too() {
+    let due = Due::hours(3);
+    let world = archived(&due).await;
+    fs::remove_dir_all(world.path("state")).unwrap();
+    let other = Job::new("shop", &due).with("project_id", "4711");
+    world.configure(&[other]);
+    for command in [&["once"][..], &["repair", "--confirm"]] {
+        let ran = world.run(command).exits(1);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(told.contains("a job is one project"), "{told}");
+    }
+    world.run(&["check"]).exits(2).says("a job is one project");
+    assert_eq!(world.folders("shop").len(), due.windows.len());
+    assert!(!world.root().join(".damaged").exists());
+}

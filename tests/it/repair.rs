@@ -218,11 +218,10 @@ async fn a_bad_copy_of_a_missing_folder_is_not_taken() {
     repaired(&world, &["1 folder missing"]);
     fs::rename(&copy, &gone.path).unwrap();
     fs::write(files_below(&gone.path.join("part-0001")).remove(0), "[]").unwrap();
-    world.run(&["repair", "--confirm"]).exits(0);
+    repaired(&world, &["1 folder in the way", "was changed"]);
+    assert!(!gone.path.exists());
     assert_eq!(world.status("shop")["due"], 1);
-    world.once().exits(0);
-    world.assert_holds_the_truth("shop", &newest(&world)[1]);
-    world.run(&["verify"]).exits(0);
+    assert_made_good(&world, &due.windows);
 }
 
 /// Guarantee: Curable
@@ -311,4 +310,172 @@ async fn nothing_is_repaired_while_a_daemon_runs_and_nothing_of_another_archive(
         world.run(repair).exits(1).says("belong together");
     }
     assert_eq!(all(&world), before);
+}
+
+/// Guarantee: Curable
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_a_folder_is_set_aside_whatever_its_name() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let due = Due::hours(1);
+    let world = archived(&due).await;
+    let folder = world.folders("shop").swap_remove(0);
+    let names = [
+        &b"it's \"here\".txt"[..],
+        b"two\nlines",
+        b"\xff\xfe",
+        "남은".as_bytes(),
+    ];
+    let names = names.map(|name| Path::new(OsStr::from_bytes(name)).to_owned());
+    for name in &names {
+        fs::write(folder.path.join("part-0001").join(name), "stray").unwrap();
+    }
+    repaired(&world, &["would be moved to .damaged"]);
+    let aside = world.root().join(".damaged").join(&folder.name);
+    for name in &names {
+        let stray = aside.join("part-0001").join(name);
+        assert_eq!(fs::read(stray).unwrap(), b"stray", "{name:?}");
+    }
+    assert_made_good(&world, &due.windows);
+    assert!(world.requests("shop").is_empty());
+}
+
+/// Takes a folder away, has its window archived anew, and puts the folder back.
+fn archived_anew_and_put_back(world: &World, number: usize) -> Folder {
+    let gone = world.folders("shop").swap_remove(number);
+    let copy = world.path("tape");
+    fs::rename(&gone.path, &copy).unwrap();
+    repaired(world, &["1 folder missing"]);
+    world.once().exits(0);
+    fs::rename(&copy, &gone.path).unwrap();
+    gone
+}
+
+/// Guarantee: Curable
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_came_back_after_its_window_was_archived_anew_is_counted_once() {
+    let due = Due::hours(3);
+    let world = archived(&due).await;
+    let records = world.status("shop")["records"].clone();
+    archived_anew_and_put_back(&world, 1);
+    assert_made_good(&world, &due.windows);
+    assert_eq!(world.status("shop")["records"], records);
+    // With its ledger made anew, too.
+    fs::remove_dir_all(world.path("state")).unwrap();
+    assert_made_good(&world, &due.windows);
+    assert_eq!(world.status("shop")["records"], records);
+    let report = world.run(&["verify", "--json"]).exits(0).json();
+    assert_eq!(report["jobs"][0]["records"], records);
+    assert_eq!(report["jobs"][0]["superseded"], 1);
+}
+
+/// Guarantee: Curable
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_state_of_an_older_time_does_not_know_is_no_reason_to_set_good_data_aside() {
+    let due = Due::hours(5);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    let backfill = |from: usize, to: usize| {
+        let (from, to) = (due.windows[from].from(), due.windows[to].to());
+        let (from, to) = (from.to_string(), to.to_string());
+        world
+            .run(&["backfill", "--job", "shop", "--from", &from, "--to", &to])
+            .exits(0);
+    };
+    backfill(0, 2);
+    let (state, kept) = (world.path("state"), world.path("kept"));
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .args([&state, &kept])
+        .status();
+    assert!(copied.unwrap().success());
+    fs::remove_dir_all(&world.folders("shop")[1].path).unwrap();
+    repaired(&world, &["1 folder missing"]);
+    backfill(3, 3);
+    world.once().exits(0);
+    // What was archived just before its window was archived anew is gone, and the state is an older one.
+    let hole = world.folders("shop").swap_remove(3);
+    assert_eq!(hole.window, due.windows[3]);
+    fs::rename(&hole.path, world.path("hole")).unwrap();
+    fs::remove_dir_all(&state).unwrap();
+    fs::rename(&kept, &state).unwrap();
+    world.service.clear_journal();
+    world.run(&["repair", "--confirm"]).exits(0);
+    world.once().exits(0);
+    assert_eq!(world.requests("shop").len(), 1, "only for the hole");
+    assert!(!world.root().join(".damaged").exists());
+    assert_made_good(&world, &due.windows);
+}
+
+/// Guarantee: Curable
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_what_another_one_holds_has_a_cure() {
+    let due = Due::hours(3);
+    // The first folder of a window of which a ledger that was made anew knows the second alone.
+    let world = archived(&due).await;
+    let gone = world.folders("shop").swap_remove(1);
+    let copy = world.path("tape");
+    fs::rename(&gone.path, &copy).unwrap();
+    repaired(&world, &["1 folder missing"]);
+    world.once().exits(0);
+    fs::remove_dir_all(world.path("state")).unwrap();
+    world.once().exits(0);
+    world.run(&["verify"]).exits(0);
+    fs::rename(&copy, &gone.path).unwrap();
+    world.once();
+    world.run(&["verify"]).exits(1).shows("repair");
+    repaired(&world, &["1 folder in the way"]);
+    assert_made_good(&world, &due.windows);
+}
+
+/// Guarantee: Curable
+/// Guarantee: Evident
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_is_archived_again_as_it_was_cut_whatever_the_window_is_now() {
+    for window in ["\"30m\"", "\"2h\"", "\"1d\""] {
+        let due = Due::hours(5);
+        let world = archived(&due).await;
+        for gone in &world.folders("shop")[1..4] {
+            fs::remove_dir_all(&gone.path).unwrap();
+        }
+        world.configure(&[Job::new("shop", &due).with("window", window)]);
+        repaired(&world, &["3 folders missing"]);
+        world.once().exits(0);
+        // Half an hour more may be due by now.
+        let found: Vec<Span> = newest(&world).iter().map(|folder| folder.window).collect();
+        assert_eq!(found[..5], due.windows, "{window}");
+        world.run(&["verify"]).exits(0).shows("INTACT");
+        let copy = world.root().display().to_string();
+        world.run(&["verify", &copy]).exits(0).shows("INTACT");
+    }
+}
+
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_comes_back_after_a_part_of_it_was_archived_again_is_not_counted_too() {
+    let due = Due::hours(3);
+    let world = archived(&due).await;
+    let gone = world.folders("shop").swap_remove(1);
+    let copy = world.path("tape");
+    fs::rename(&gone.path, &copy).unwrap();
+    repaired(&world, &["1 folder missing"]);
+    let from = gone.window.from();
+    let half = elsa_archiver::domain::span::UtcMs(from.0 + 1_800_000);
+    let (from, to) = (from.to_string(), half.to_string());
+    world
+        .run(&["backfill", "--job", "shop", "--from", &from, "--to", &to])
+        .exits(0);
+    fs::rename(&copy, &gone.path).unwrap();
+    world.run(&["repair", "--confirm"]).exits(0);
+    world.once().exits(0);
+    let report = world.run(&["verify", "--json"]).exits(0).json();
+    let project = world
+        .service
+        .project(&crate::harness::project_key("shop"))
+        .unwrap();
+    let truth = elsa_archiver::simulator::truth::seqs_in(project, due.whole());
+    assert_eq!(report["jobs"][0]["records"], truth.len());
+    assert_eq!(world.status("shop")["records"], truth.len());
 }

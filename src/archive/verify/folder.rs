@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{JobReport, Owner, Problem};
 use crate::archive::entry_name;
@@ -113,14 +113,15 @@ fn is_short_of_something(error: &io::Error) -> bool {
 }
 
 fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobReport) {
-    let mut known: HashSet<&str> = manifest.files().map(|file| file.path.as_str()).collect();
-    known.extend([MANIFEST, SUMS]);
-    let mut below = vec![String::new()];
+    let mut known: HashSet<&Path> = manifest.files().map(|file| Path::new(&file.path)).collect();
+    known.extend([Path::new(MANIFEST), Path::new(SUMS)]);
+    let shown = |at: &Path| at.to_string_lossy().escape_debug().to_string();
+    let mut below = vec![PathBuf::new()];
     while let Some(at) = below.pop() {
         let listing = match fs::read_dir(path.join(&at)) {
             Ok(listing) => listing,
             Err(error) => {
-                report.find(folder, Some(&at), reading(&error));
+                report.find(folder, Some(&shown(&at)), reading(&error));
                 continue;
             }
         };
@@ -128,25 +129,16 @@ fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobRe
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    report.find(folder, Some(&at), reading(&error));
+                    report.find(folder, Some(&shown(&at)), reading(&error));
                     break;
                 }
             };
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let relative = if at.is_empty() {
-                name.into_owned()
-            } else {
-                format!("{at}/{name}")
-            };
+            let relative = at.join(entry.file_name());
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 below.push(relative);
-            } else if !known.contains(relative.as_str()) {
-                report.find(
-                    folder,
-                    Some(&relative.escape_debug().to_string()),
-                    Problem::Added,
-                );
+            } else if !known.contains(relative.as_path()) {
+                report.find(folder, Some(&shown(&relative)), Problem::Added);
+                report.added.push(relative);
             }
         }
     }

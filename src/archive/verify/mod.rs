@@ -6,6 +6,8 @@ pub(crate) mod against;
 pub(crate) mod copy;
 pub(super) mod folder;
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::archive::manifest::ChainBreak;
@@ -53,6 +55,9 @@ pub(crate) struct JobReport {
     pub breaks: Vec<Break>,
     /// What is not as it was published.
     pub findings: Vec<Finding>,
+    /// The files among them that were added, relative to their folders, by the bytes of their names.
+    #[serde(skip)]
+    pub added: Vec<PathBuf>,
 }
 
 /// A break of the chain that is known.
@@ -236,7 +241,8 @@ impl std::fmt::Display for Finding {
             Problem::Forked => f.write_str(": another folder follows the same manifest"),
             Problem::Overlaps => f.write_str(": holds a span that another folder holds too"),
             Problem::NotInLedger => f.write_str(
-                ": is not in the ledger; the next `run` or `once` adopts it, or says why not",
+                ": is not in the ledger; the next `run` or `once` adopts it, and what it can't adopt \
+                 `elsa-archiver repair` moves aside",
             ),
         }
     }

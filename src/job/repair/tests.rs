@@ -147,3 +147,52 @@ fn a_repair_that_fails_at_any_step_is_done_by_the_next_and_loses_nothing() {
     }
     assert!(fails_at > 15, "only {fails_at} steps");
 }
+
+/// Guarantee: Ordered
+#[test]
+fn the_folders_above_what_is_set_aside_are_durable_also_where_a_killed_repair_has_made_them() {
+    let scene = Scene::new();
+    let (store, _) = scene.open(&Disk::default());
+    let damaged = scene.recorded().recorded()[1].archived.folder.clone();
+    let above = PathBuf::from(".damaged").join(&damaged);
+    let above = above.parent().unwrap();
+    fs::create_dir_all(scene.root().join(above)).unwrap();
+    let synced = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&synced);
+    let disk = Disk::gated(move |step, path| {
+        if step == crate::durable::Step::SyncGrandparent {
+            seen.lock().unwrap().push(path.to_owned());
+        }
+        Ok(())
+    });
+    let store = Store::new(store.root().to_owned(), 0, disk);
+    set_aside(&store, Path::new(&damaged)).unwrap();
+    for folder in above.ancestors().skip(1) {
+        let folder = scene.root().join(folder);
+        let synced = synced.lock().unwrap();
+        assert!(synced.contains(&folder), "{folder:?}: {synced:?}");
+    }
+}
+
+/// Guarantee: Curable
+#[test]
+fn what_was_mended_since_it_was_found_damaged_stays_in_its_place() {
+    let scene = Scene::new();
+    let (store, mut ledger) = scene.open(&Disk::default());
+    let all = cures(
+        &store,
+        scene.recorded().recorded(),
+        ledger.replay(),
+        &mut || {},
+    );
+    let is_damaged = |one: &Cure| matches!(one, Cure::Folder(_, Remedy::SetAside(_)));
+    let damaged = all.into_iter().find(is_damaged).unwrap();
+    let data = scene.folder(1).join("part-0001/logs.json");
+    let good = fs::read(scene.folder(4).join("part-0001/logs.json")).unwrap();
+    fs::write(data, good).unwrap();
+    let lines = ledger.replay().lines;
+    let why = cure(&store, &mut ledger, damaged).unwrap_err();
+    assert!(why.contains("read once more"), "{why}");
+    assert!(scene.folder(1).exists());
+    assert_eq!(ledger.replay().lines, lines);
+}

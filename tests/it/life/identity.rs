@@ -184,7 +184,7 @@ fn older_copy_of_the_root() -> Vec<Row> {
         .prints("… which was archived last, is not there: the archive's root was restored from an older copy, or the folder was deleted. Put it back, or run `elsa-archiver repair --job shop`")
         .unwritten()
         .after_pasting("Put it back, or run `")
-        .after_pasting("To do all of this: ")
+        .after_pasting("To do all of this: `")
         .after_pasting("archived by the next cycle, or by `")
         .exact()
         .green()

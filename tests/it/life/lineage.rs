@@ -106,7 +106,7 @@ fn renamed() -> Vec<Row> {
     let played = stage.when("A job was given another name", &["check"]);
     played
         .exits(2)
-        .prints("project 16706 was archived by the job shop, which the configuration has no more: all of it would be archived twice. Give the job its name back, or say succeeds = \"shop\", and it goes on where that one ended")
+        .prints("project 16706 was archived by the job shop, which the configuration has no more: what that one has would be archived twice. Give the job its name back, or say `succeeds = \"shop\"`, and it goes on where that one ended")
         .unwritten()
         .after("saying it", |stage| {
             let job = store(&stage.due).with("succeeds", "\"shop\"");
@@ -124,7 +124,7 @@ fn renamed_and_said() -> Vec<Row> {
     let played = stage.when("The same", &["once"]);
     played
         .exits(1)
-        .prints("the job can't run: project 16706 was archived by the job shop, which the configuration has no more: all of it would be archived twice …")
+        .prints("the job can't run: project 16706 was archived by the job shop, which the configuration has no more: what that one has would be archived twice …")
         .unwritten()
         .asking(0)
         .row()
@@ -171,7 +171,7 @@ fn succeeds_the_one_before_last() -> Vec<Row> {
     let played = stage.when("`succeeds` names the name before the last", &["check"]);
     played
         .exits(2)
-        .prints("project 16706 was archived by the job shop, and the job store went on from it, which the configuration has no more: what that one has would be archived twice. Give the job the name store back, or say succeeds = \"store\", and it goes on where that one ended")
+        .prints("project 16706 was archived by the job store, which the configuration has no more: what that one has would be archived twice. Give the job its name back, or say `succeeds = \"store\"`, and it goes on where that one ended")
         .unwritten()
         .after("saying it", |stage| {
             stage.world.configure(&[mall(&stage.due, "store")]);
@@ -189,7 +189,7 @@ fn back_to_the_old_name() -> Vec<Row> {
     let played = stage.when("A renamed job was given its old name back", &["check"]);
     played
         .exits(2)
-        .prints("… the job store went on from it … say succeeds = \"store\" …")
+        .prints("… was archived by the job store … say `succeeds = \"store\"` …")
         .unwritten()
         .after("saying it", |stage| {
             let job = stage.job().with("succeeds", "\"store\"");
@@ -227,7 +227,7 @@ fn renamed_while_the_state_is_lost() -> Vec<Row> {
     );
     played
         .exits(2)
-        .prints("project 16706 was archived by the job shop, which the configuration has no more: all of it would be archived twice …")
+        .prints("project 16706 was archived by the job shop, which the configuration has no more: what that one has would be archived twice …")
         .unwritten()
         .after("saying it", |stage| {
             let job = store(&stage.due).with("succeeds", "\"shop\"");
@@ -251,7 +251,7 @@ fn renamed_and_no_longer_said_and_state_lost() -> Vec<Row> {
     );
     played
         .exits(2)
-        .prints("project 16706 was archived by the job shop, which the configuration has no more: all of it would be archived twice. Give the job its name back, or say succeeds = \"shop\", and it goes on where that one ended")
+        .prints("project 16706 was archived by the job shop, which the configuration has no more: what that one has would be archived twice. Give the job its name back, or say `succeeds = \"shop\"`, and it goes on where that one ended")
         .unwritten()
         .after("saying it", |stage| {
             let job = store(&stage.due).with("succeeds", "\"shop\"");

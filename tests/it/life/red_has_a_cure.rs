@@ -40,10 +40,10 @@ fn unproven() -> Vec<Row> {
     let played = stage.when("Then", &["status"]);
     let shown = played
         .exits(1)
-        .prints("ask again: elsa-archiver backfill --again --job shop --from …")
-        .prints("known: elsa-archiver status --ack shop")
+        .prints("ask again: `elsa-archiver backfill --again --job shop --from … --to …`")
+        .prints("known: `elsa-archiver status --ack shop`")
         .unwritten()
-        .after_pasting("ask again: ")
+        .after_pasting("ask again: `")
         .exact()
         .green();
     rows.extend(shown.row());

@@ -94,6 +94,7 @@ pub fn job(name: &str) -> Job {
         project_key: format!("Pb_{name}"),
         project_id: 1,
         since: BEGIN,
+        configured_since: BEGIN,
         zone: Zone::utc(),
         window: WindowSize::new(Millis(HOUR_MS)).unwrap(),
         settle: Millis::ZERO,
@@ -108,6 +109,7 @@ pub fn job(name: &str) -> Job {
         limit: 1000,
         records_zone: None,
         succeeds: None,
+        owed: Vec::new(),
         enabled: true,
     }
 }
