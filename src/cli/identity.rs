@@ -121,7 +121,9 @@ pub(super) fn words(config: &Config, why: &Why) -> String {
             state: ours,
         } => format!(
             "the archive's root {root} is archive {theirs}, and the state directory {state} belongs to \
-             archive {ours}; nothing was written. Set root and state.dir to two that belong together"
+             archive {ours}; nothing was written. Set root and state.dir to two that belong together. If the root is the \
+             right one, and its state was lost: move what is in {state} aside and keep it, and the next start \
+             rebuilds the state from the folders"
         ),
         Why::Lacks(folder) => format!(
             "the ledgers in {state} were not written for the archive's root {root}: they have recorded \

@@ -209,10 +209,12 @@ pub(super) fn summary(outcomes: &[(String, Outcome)]) -> String {
         if outcome.archived > 0 {
             text += &format!(", {}", count(outcome.records, "record"));
         }
+        if outcome.lost > 0 {
+            text += &format!(", {} lost", count(outcome.lost, "span"));
+        }
         for (number, what) in [
             (outcome.truncated, "truncated"),
             (outcome.unproven, "unproven"),
-            (outcome.lost, "lost"),
             (outcome.left, "not archived"),
             (outcome.rechecked, "rechecked"),
             (outcome.revised, "of them published anew"),

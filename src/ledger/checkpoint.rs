@@ -29,7 +29,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 1000;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 10;
+const SCHEMA: u32 = 11;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -39,6 +39,7 @@ struct Stored {
     coverage: Vec<(UtcMs, UtcMs)>,
     lost: Vec<(UtcMs, UtcMs)>,
     acknowledged: Vec<(UtcMs, UtcMs)>,
+    unknown: Vec<(UtcMs, UtcMs, UtcMs)>,
     incomplete: Vec<(UtcMs, UtcMs, Recorded)>,
     confirmed: ConfirmedWindows,
     opinion_requests: u64,
@@ -130,6 +131,12 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         coverage: replay.coverage.spans().map(bounds).collect(),
         lost: replay.losses.recorded.spans().map(bounds).collect(),
         acknowledged: replay.losses.acknowledged.spans().map(bounds).collect(),
+        unknown: replay
+            .losses
+            .unknown
+            .iter()
+            .map(|(span, at)| (span.from(), span.to(), *at))
+            .collect(),
         incomplete: replay
             .incomplete
             .windows()
@@ -264,6 +271,9 @@ impl Stored {
             for (from, to) in kept {
                 set.add(Span::new(from, to)?);
             }
+        }
+        for (from, to, at) in self.unknown {
+            replay.losses.unknown.push((Span::new(from, to)?, at));
         }
         if let Some((from, to, at)) = self.last_success {
             replay.last_success = Some((Window::of(Span::new(from, to)?), at));

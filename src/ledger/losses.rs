@@ -11,15 +11,26 @@ pub struct Losses {
     pub(super) recorded: Coverage,
     /// Those of them that are acknowledged.
     pub(super) acknowledged: Coverage,
+    /// Each loss that is not, and when it was recorded.
+    pub(super) unknown: Vec<(Span, UtcMs)>,
 }
 
 impl Losses {
-    /// Records that the operator knows what is lost in `span` so far.
+    /// Records that `span` was found lost at `at`.
+    pub(super) fn record(&mut self, span: Span, at: UtcMs) {
+        self.recorded.add(span);
+        self.unknown.push((span, at));
+    }
+
+    /// Records that the operator knew, at the end of `span`, what was lost in it: what was recorded by then.
     pub(super) fn acknowledge(&mut self, span: Span) {
-        let recorded = self.recorded.spans();
-        for known in recorded.filter_map(|lost| lost.intersection(span)) {
+        let until = span.to();
+        let recorded = self.unknown.iter().filter(|(_, at)| *at <= until);
+        for known in recorded.filter_map(|(lost, _)| lost.intersection(span)) {
             self.acknowledged.add(known);
         }
+        self.unknown
+            .retain(|(lost, _)| !self.acknowledged.covers(*lost));
     }
 
     /// What is lost, since it is not in what is `archived`; with each span, whether it is acknowledged.

@@ -134,7 +134,7 @@ impl Replay {
         }
         match &line.event {
             Event::Archived(archived) => self.archived(archived, line.at),
-            Event::Lost(span) => self.losses.recorded.add(*span),
+            Event::Lost(span) => self.losses.record(*span, line.at),
             Event::Acknowledged(span) => {
                 self.losses.acknowledge(*span);
                 // Of a window the span is the window's own: an acknowledgement of losses alone, which

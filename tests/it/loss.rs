@@ -65,7 +65,7 @@ async fn what_is_forgotten_is_asked_for_once_and_lost_loudly_until_somebody_know
             .once()
             .exits(1)
             .says("no logs of it any more")
-            .shows("1 lost");
+            .shows("1 span lost");
         assert_eq!(world.requests("shop").len(), 5);
         let lost = events(&world)
             .iter()

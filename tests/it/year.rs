@@ -193,7 +193,7 @@ fn another_key_and_old_damage(year: &mut Operator<'_>) {
     copy(&on_tape, &kept);
     year.run(&["repair"]).exits(1);
     year.run(&["repair", "--confirm"]).exits(0);
-    year.run(&["once"]).exits(1).shows("1 lost");
+    year.run(&["once"]).exits(1).shows("1 span lost");
     year.only_asked_again([SET_ASIDE]);
     year.run(&["status"]).exits(1);
     year.run(&["verify"]).exits(1);

@@ -63,6 +63,36 @@ fn numbers(replay: &Replay) -> [(u64, u64); 2] {
 
 /// Guarantee: Candid
 #[test]
+fn a_loss_that_is_recorded_after_an_acknowledgement_is_not_acknowledged() {
+    let world = World::new();
+    let (mut ledger, now) = ledger(&world);
+    let lost = |number| hour(number).span();
+    let known = 10 * HOUR;
+    now.store(known, Ordering::Relaxed);
+    ledger.record_lost(lost(5)).unwrap();
+    acknowledgement::leave(&world.path(), UtcMs(known), &world.disk).unwrap();
+    // Found in the cycle that was under way, and older.
+    now.store(known + 1, Ordering::Relaxed);
+    ledger.record_lost(lost(1)).unwrap();
+    let expected = [(lost(1), false), (lost(5), true)];
+
+    let mut glanced = Ledger::glance(world.dir.path(), &world.job).unwrap();
+    acknowledgement::count_at_once(&world.path(), &mut glanced);
+    assert_eq!(glanced.lost(), expected);
+    ledger.take_acknowledgement().unwrap();
+    assert_eq!(ledger.replay().lost(), expected);
+    // Whoever acknowledges later knows of it too, also by a checkpoint.
+    drop(ledger);
+    let mut ledger = self::ledger(&world).0;
+    assert_eq!(ledger.replay().lost(), expected);
+    acknowledgement::leave(&world.path(), UtcMs(known + 1), &world.disk).unwrap();
+    ledger.take_acknowledgement().unwrap();
+    let all = [(lost(1), true), (lost(5), true)];
+    assert_eq!(ledger.replay().lost(), all);
+}
+
+/// Guarantee: Candid
+#[test]
 fn what_is_recorded_after_an_acknowledgement_is_not_acknowledged() {
     let world = World::new();
     let (mut ledger, now) = ledger(&world);

@@ -82,7 +82,7 @@ fn another_disk() -> Vec<Row> {
     );
     played
         .exits(1)
-        .prints("the archive's root ROOT is archive … and the state directory STATE belongs to archive … Set root and state.dir to two that belong together")
+        .prints("the archive's root ROOT is archive … and the state directory STATE belongs to archive … Set root and state.dir to two that belong together. If the root is the right one, and its state was lost: move what is in STATE aside and keep it, and the next start rebuilds the state from the folders")
         .unwritten()
         .after("mounting the right one", |stage| {
             fs::rename(stage.world.root(), stage.world.path("other")).unwrap();
