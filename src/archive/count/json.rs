@@ -11,13 +11,17 @@
 //! several the last counts. Key and value are compared as they are written, so one that is
 //! written with escapes gives no time.
 
+use self::grammar::{Next, Role, Word};
 use self::number::Digits;
+use self::plain::{first_control, plain};
 use super::hashing::Hashing;
 use super::log_time::Snippet;
 use super::{Each, LOG_TIME, Problem, Record, Uncountable};
 use crate::domain::window::Zone;
 
+mod grammar;
 mod number;
+mod plain;
 
 /// How deep arrays and objects may nest, the outermost included. Logs are flat; this is
 /// about where common readers of JSON give up as well, and it fits the bits of one integer.
@@ -51,43 +55,6 @@ pub(super) struct Scanner {
     hashing: Hashing,
 }
 
-/// What may come next.
-#[derive(Clone, Copy)]
-enum Next {
-    /// A record, an array of records, or the end.
-    Top,
-    Value(Role),
-    /// An array's first element, or its end.
-    ElementOrEnd,
-    Key,
-    KeyOrEnd,
-    /// The colon before a value.
-    Colon(Role),
-    CommaOrEnd,
-    /// More of a string.
-    Text(Role),
-    /// The rest of an escape, after the backslash.
-    Escape(Role),
-    /// That many hexadecimal digits of a `\u` escape.
-    Hex(Role, u8),
-    Number(Role, Digits),
-    /// The rest of `true`, `false` or `null`.
-    Word(&'static [u8]),
-}
-
-/// What a string or number is for.
-#[derive(Clone, Copy)]
-enum Role {
-    /// A key of the record itself.
-    RecordKey,
-    /// A key further inside.
-    Key,
-    /// The value of the record's `logTime`.
-    Time,
-    /// Any other value.
-    Value,
-}
-
 impl Scanner {
     pub(super) fn new(expected: Vec<String>, zone: Option<Zone>) -> Self {
         Self {
@@ -114,7 +81,7 @@ impl Scanner {
         while let Some(&byte) = bytes.first() {
             let taken = self
                 .step(byte, bytes, chunk, each)
-                .map_err(|problem| self.fault(problem))?;
+                .map_err(|problem| self.fault(*problem))?;
             self.offset += taken as u64;
             bytes = bytes.get(taken..).unwrap_or_default();
         }
@@ -144,7 +111,7 @@ impl Scanner {
         bytes: &[u8],
         chunk: &[u8],
         each: Each<'_>,
-    ) -> Result<usize, Problem> {
+    ) -> Result<usize, Box<Problem>> {
         self.next = match self.next {
             Next::Text(role) => return self.text(role, bytes),
             Next::Escape(role) => {
@@ -152,12 +119,12 @@ impl Scanner {
                 match byte {
                     b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Next::Text(role),
                     b'u' => Next::Hex(role, 4),
-                    _ => return Err(Problem::Escape),
+                    _ => return Err(Problem::Escape.into()),
                 }
             }
             Next::Hex(role, left) => {
                 if !byte.is_ascii_hexdigit() {
-                    return Err(Problem::Escape);
+                    return Err(Problem::Escape.into());
                 }
                 self.keep(role, &[byte]);
                 match left {
@@ -165,27 +132,20 @@ impl Scanner {
                     _ => Next::Hex(role, left - 1),
                 }
             }
-            Next::Number(role, digits) => {
-                if let Some(digits) = digits.and(byte) {
-                    self.keep(role, &[byte]);
-                    Next::Number(role, digits)
-                } else if digits.are_a_number() {
-                    self.next = Next::CommaOrEnd;
-                    return Ok(0);
-                } else {
-                    return Err(Problem::Expected("a digit"));
+            Next::Number(role, digits) => return self.number(role, digits, bytes),
+            Next::Word(word, come) => {
+                let rest = word.bytes().get(usize::from(come)..).unwrap_or_default();
+                match rest {
+                    [only] if *only == byte => Next::CommaOrEnd,
+                    [first, ..] if *first == byte => Next::Word(word, come + 1),
+                    _ => return Err(Problem::Expected("true, false or null").into()),
                 }
             }
-            Next::Word(word) => match word {
-                [only] if *only == byte => Next::CommaOrEnd,
-                [first, rest @ ..] if *first == byte => Next::Word(rest),
-                _ => return Err(Problem::Expected("true, false or null")),
-            },
             _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => return Ok(1),
             Next::Top => match byte {
                 b'{' => self.begin_object()?,
                 b'[' => self.begin_array()?,
-                _ => return Err(Problem::NotARecord),
+                _ => return Err(Problem::NotARecord.into()),
             },
             Next::Value(role) => self.value(role, byte)?,
             Next::ElementOrEnd if byte == b']' => self.end(chunk, each)?,
@@ -193,41 +153,69 @@ impl Scanner {
             Next::KeyOrEnd if byte == b'}' => self.end(chunk, each)?,
             Next::Key | Next::KeyOrEnd => self.key(byte)?,
             Next::Colon(role) if byte == b':' => Next::Value(role),
-            Next::Colon(_) => return Err(Problem::Expected("a colon")),
+            Next::Colon(_) => return Err(Problem::Expected("a colon").into()),
             Next::CommaOrEnd => match (byte, self.objects & 1) {
                 (b',', 1) => Next::Key,
                 (b',', _) => Next::Value(Role::Value),
                 (b'}', 1) | (b']', 0) => self.end(chunk, each)?,
-                (_, 1) => return Err(Problem::Expected("a comma or the end of the object")),
-                _ => return Err(Problem::Expected("a comma or the end of the array")),
+                (_, 1) => return Err(Problem::Expected("a comma or the end of the object").into()),
+                _ => return Err(Problem::Expected("a comma or the end of the array").into()),
             },
         };
         Ok(1)
     }
 
-    fn value(&mut self, role: Role, byte: u8) -> Result<Next, Problem> {
+    fn value(&mut self, role: Role, byte: u8) -> Result<Next, Box<Problem>> {
         if self.depth < self.record_depth && byte != b'{' {
-            return Err(Problem::NotARecord);
+            return Err(Problem::NotARecord.into());
         }
         let digits = match byte {
-            b'{' => return self.begin_object(),
-            b'[' => return self.begin_array(),
+            b'{' => return Ok(self.begin_object()?),
+            b'[' => return Ok(self.begin_array()?),
             b'"' => return Ok(Next::Text(role)),
-            b't' => return Ok(Next::Word(b"rue")),
-            b'f' => return Ok(Next::Word(b"alse")),
-            b'n' => return Ok(Next::Word(b"ull")),
+            b't' => return Ok(Next::Word(Word::True, 1)),
+            b'f' => return Ok(Next::Word(Word::False, 1)),
+            b'n' => return Ok(Next::Word(Word::Null, 1)),
             b'-' => Digits::Minus,
             b'0' => Digits::Zero,
             b'1'..=b'9' => Digits::Whole,
-            _ => return Err(Problem::Expected("a value")),
+            _ => return Err(Problem::Expected("a value").into()),
         };
         self.keep(role, &[byte]);
         Ok(Next::Number(role, digits))
     }
 
-    fn key(&mut self, byte: u8) -> Result<Next, Problem> {
+    /// Takes a number's bytes up to the one behind it.
+    fn number(
+        &mut self,
+        role: Role,
+        mut digits: Digits,
+        bytes: &[u8],
+    ) -> Result<usize, Box<Problem>> {
+        let mut taken = 0;
+        for &byte in bytes {
+            if let Some(more) = digits.and(byte) {
+                digits = more;
+                taken += 1;
+                continue;
+            }
+            if !digits.are_a_number() {
+                self.offset += taken as u64;
+                return Err(Problem::Expected("a digit").into());
+            }
+            let (number, rest) = bytes.split_at(taken);
+            self.keep(role, number);
+            self.next = Next::CommaOrEnd;
+            return Ok(taken + self.between(rest)?);
+        }
+        self.next = Next::Number(role, digits);
+        self.keep(role, bytes);
+        Ok(taken)
+    }
+
+    fn key(&mut self, byte: u8) -> Result<Next, Box<Problem>> {
         if byte != b'"' {
-            return Err(Problem::Expected("a key in quotes"));
+            return Err(Problem::Expected("a key in quotes").into());
         }
         if self.depth == self.record_depth {
             self.key.clear();
@@ -289,9 +277,22 @@ impl Scanner {
     }
 
     /// Takes a string's bytes up to and with the next quote or backslash.
-    fn text(&mut self, role: Role, bytes: &[u8]) -> Result<usize, Problem> {
+    fn text(&mut self, role: Role, bytes: &[u8]) -> Result<usize, Box<Problem>> {
         if !self.cut.is_empty() {
             return self.complete_cut(role, bytes);
+        }
+        let plain = plain(bytes);
+        if plain > 0 {
+            let (run, rest) = bytes.split_at(plain);
+            self.keep(role, run);
+            // Nearly every string is plain up to its quote.
+            return Ok(match rest.first() {
+                Some(b'"') => {
+                    self.next = self.after_string(role);
+                    plain + 1 + self.between(rest.get(1..).unwrap_or_default())?
+                }
+                _ => plain,
+            });
         }
         let stop = memchr::memchr2(b'"', b'\\', bytes);
         let run = &bytes[..stop.unwrap_or(bytes.len())];
@@ -302,13 +303,13 @@ impl Scanner {
             let chunk_ends = stop.is_none() && control.is_none() && error.error_len().is_none();
             if !chunk_ends {
                 self.offset += at as u64;
-                return Err(Problem::Utf8);
+                return Err(Problem::Utf8.into());
             }
             self.cut
                 .extend_from_slice(plain.get(at..).unwrap_or_default());
         } else if let Some(at) = control {
             self.offset += at as u64;
-            return Err(Problem::ControlCharacter);
+            return Err(Problem::ControlCharacter.into());
         }
         self.keep(role, run);
         let Some(stop) = stop else {
@@ -323,8 +324,19 @@ impl Scanner {
         Ok(stop + 1)
     }
 
+    /// Takes what mostly lies between two strings of an object: a colon or a comma, and the next quote. Returns
+    /// how many bytes that is; 0 where it is anything else, which is looked at byte by byte.
+    fn between(&mut self, rest: &[u8]) -> Result<usize, Box<Problem>> {
+        self.next = match (self.next, rest) {
+            (Next::Colon(role), [b':', b'"', ..]) => Next::Text(role),
+            (Next::CommaOrEnd, [b',', b'"', ..]) if self.objects & 1 == 1 => self.key(b'"')?,
+            _ => return Ok(0),
+        };
+        Ok(2)
+    }
+
     /// Takes one byte of a character whose beginning was in an earlier chunk.
-    fn complete_cut(&mut self, role: Role, bytes: &[u8]) -> Result<usize, Problem> {
+    fn complete_cut(&mut self, role: Role, bytes: &[u8]) -> Result<usize, Box<Problem>> {
         let one = &bytes[..1];
         self.cut.extend_from_slice(one);
         match str::from_utf8(&self.cut) {
@@ -332,7 +344,7 @@ impl Scanner {
             Err(error) if error.error_len().is_none() => {}
             Err(_) => {
                 self.offset -= self.cut.len() as u64 - 1;
-                return Err(Problem::Utf8);
+                return Err(Problem::Utf8.into());
             }
         }
         self.keep(role, one);
@@ -360,18 +372,6 @@ impl Scanner {
             Role::Time => self.time.push(bytes),
             Role::Key | Role::Value => {}
         }
-    }
-}
-
-/// Where the first raw control character is. Looking at every byte without stopping is what the
-/// compiler can do many at a time.
-fn first_control(run: &[u8]) -> Option<usize> {
-    let is_control = |byte: &u8| *byte < 0x20;
-    let any = run.iter().fold(false, |any, byte| any | is_control(byte));
-    if any {
-        run.iter().position(is_control)
-    } else {
-        None
     }
 }
 

@@ -50,7 +50,20 @@ impl LogTime {
 ///   that time twice or not at all.
 #[must_use]
 pub fn parse(text: &str, zone: Option<&Zone>) -> Option<LogTime> {
-    number(text).or_else(|| date(text, zone))
+    milliseconds(text)
+        .or_else(|| number(text))
+        .or_else(|| date(text, zone))
+}
+
+/// Milliseconds as the service writes them; `None` where a closer look is needed.
+fn milliseconds(text: &str) -> Option<LogTime> {
+    let is_plain = text.len() == 13 && !text.starts_with('0') && is_made_of(text, b"");
+    let ms: u64 = is_plain.then(|| text.parse().ok()).flatten()?;
+    let is_time = (FIRST_SECOND * 1000..END_SECOND * 1000).contains(&ms);
+    is_time.then_some(LogTime {
+        at: UtcMs(ms as i64),
+        precision: Millis(1),
+    })
 }
 
 /// A number since the epoch.

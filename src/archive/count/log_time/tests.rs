@@ -310,6 +310,12 @@ proptest! {
     }
 
     #[test]
+    fn milliseconds_as_the_service_writes_them_are_read_like_any_number(text in "[0-9]{13}") {
+        let closely = number(&text);
+        prop_assert_eq!(milliseconds(&text).or(closely), closely);
+    }
+
+    #[test]
     fn no_text_panics(text in "[-+0-9.eETZ: ]{0,70}|.{0,70}") {
         for zone in [None, Some(&zone("Europe/Paris"))] {
             if let Some(time) = parse(&text, zone) {
