@@ -1,6 +1,7 @@
 //! The command line, as the contract names it.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -109,6 +110,9 @@ pub(super) enum Command {
         /// Only this job; may be given several times
         #[arg(long = "job", value_name = "NAME", conflicts_with = "dir")]
         jobs: Vec<String>,
+        /// How many folders are read at once; as many as there are cores if left out
+        #[arg(long = "jobs", value_name = "N")]
+        threads: Option<NonZeroUsize>,
         /// Print JSON
         #[arg(long)]
         json: bool,

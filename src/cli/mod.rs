@@ -137,9 +137,12 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         }
         Command::Plan { jobs, json } => plan::plan(&context, jobs, *json),
         Command::Status { json, ack } => status::status(&context, *json, ack),
-        Command::Verify { jobs, json, dir } => {
-            verify::verify(&context, jobs, *json, dir.as_deref())
-        }
+        Command::Verify {
+            jobs,
+            threads,
+            json,
+            dir,
+        } => verify::verify(&context, (jobs, dir.as_deref()), *threads, *json),
         Command::Repair { jobs, confirm } => repair::repair(&context, jobs, *confirm),
         Command::Check { live } => check::check(&context, *live),
         Command::Demo { dir } => demo::demo(&context, dir.as_deref()),

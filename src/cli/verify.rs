@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use serde::Serialize;
 
@@ -26,13 +28,15 @@ use crate::printable;
 /// Verifies the jobs named, or all, or the copy in `dir`.
 pub(super) fn verify(
     context: &Context<'_>,
-    names: &[String],
+    (names, dir): (&[String], Option<&Path>),
+    threads: Option<NonZeroUsize>,
     json: bool,
-    dir: Option<&Path>,
 ) -> Result<(), Stop> {
+    let threads = threads.or_else(|| available_parallelism().ok());
+    let threads = threads.unwrap_or(NonZeroUsize::MIN);
     let verified: Vec<Verified> = match dir {
         Some(dir) => {
-            let reports = verify_copy(context, dir)?.into_iter();
+            let reports = verify_copy(context, threads, dir)?.into_iter();
             reports.map(Verified::from).collect()
         }
         None => {
@@ -56,7 +60,7 @@ pub(super) fn verify(
                 .iter()
                 .map(|subject| Verified {
                     retired: subject.job.is_none(),
-                    ..verify_job(context, &config, subject)
+                    ..verify_job(context, &config, threads, subject)
                 })
                 .collect()
         }
@@ -187,7 +191,11 @@ impl Verified {
     }
 }
 
-fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop> {
+fn verify_copy(
+    context: &Context<'_>,
+    threads: NonZeroUsize,
+    dir: &Path,
+) -> Result<Vec<JobReport>, Stop> {
     let folders = copy::folders(dir)
         .map_err(|error| Stop::failed(format!("can't read {}: {error}", dir.display())))?;
     if folders.is_empty() {
@@ -198,7 +206,7 @@ fn verify_copy(context: &Context<'_>, dir: &Path) -> Result<Vec<JobReport>, Stop
         )));
     }
     let bar = context.terminal.bar("verifying", folders.len() as u64);
-    Ok(copy::verify(dir, &folders, &mut || bar.inc(1)))
+    Ok(copy::verify(dir, &folders, (threads, &|| bar.inc(1))))
 }
 
 /// A job that is verified.
@@ -209,7 +217,12 @@ struct Subject {
     job: Option<Job>,
 }
 
-fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Verified {
+fn verify_job(
+    context: &Context<'_>,
+    config: &Config,
+    threads: NonZeroUsize,
+    subject: &Subject,
+) -> Verified {
     let job = &subject.name;
     let store = store(config, &Disk::default());
     // Before the ledger: what a daemon publishes after this is not looked for.
@@ -260,9 +273,8 @@ fn verify_job(context: &Context<'_>, config: &Config, subject: &Subject) -> Veri
         breaks: folders.breaks(),
         coverage: &accounted,
     };
-    let mut report = against::verify(&store, (owner, since), &published, known, &mut |bytes| {
-        bar.inc(bytes)
-    });
+    let seen = |bytes| bar.inc(bytes);
+    let mut report = against::verify(&store, (owner, since), &published, known, (threads, &seen));
     // What was archived before `since`, and is gone.
     let owed = replay.missing.spans();
     let before = owed.into_iter().filter(|owed| owed.to() <= since);

@@ -111,6 +111,35 @@ async fn a_missing_folder_is_found() {
 
 /// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
+async fn however_many_read_at_once_they_find_the_same_in_the_same_order() {
+    let due = Due::hours(20);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    let folders = world.folders("shop");
+    for at in [1, 5, 6, 18] {
+        fs::write(folders[at].path.join("part-0001/more.json"), "[]").unwrap();
+        let next = &folders[at + 1];
+        fs::write(next.path.join(data_file(next)), "[]").unwrap();
+    }
+    let root = world.root().display().to_string();
+    for dir in [None, Some(root.as_str())] {
+        let report = |threads| {
+            let mut args = vec!["verify", "--json", "--jobs", threads];
+            args.extend(dir);
+            world.run(&args).exits(4).json()
+        };
+        let alone = report("1");
+        assert_eq!(alone["jobs"][0]["findings"].as_array().unwrap().len(), 8);
+        for threads in ["2", "3", "40"] {
+            assert_eq!(report(threads), alone);
+        }
+    }
+    world.run(&["verify", "--jobs", "0"]).exits(2);
+}
+
+/// Guarantee: Evident
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_manifest_is_found() {
     let (world, folder) = archived().await;
     let place = folder.path.join("manifest.json");

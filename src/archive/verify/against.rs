@@ -2,10 +2,12 @@
 //! line.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
 
-use super::{Break, JobReport, Known, Owner, Problem, folder};
+use super::{Break, JobReport, Known, Owner, Problem, folder, parallel};
 use crate::archive::manifest::{ChainBreak, Manifest};
 use crate::archive::publish::Archived;
+use crate::archive::recorded::Recorded;
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::span::UtcMs;
@@ -14,13 +16,13 @@ use crate::domain::window::Window;
 /// Verifies what the ledger says of `owner`'s job, which begins at `since`. Folders that are known to be
 /// missing are not looked for.
 /// `published` are the folders that were there before the ledger was read: a daemon may publish
-/// more meanwhile. `seen` is called after each folder, with its bytes.
+/// more meanwhile. Folders are read by so many `threads`; `seen` is called after each, with its bytes.
 pub(crate) fn verify(
     store: &Store,
     (owner, since): (Owner<'_>, UtcMs),
     published: &[String],
     known: Known<'_>,
-    seen: &mut dyn FnMut(u64),
+    (threads, seen): (NonZeroUsize, &(dyn Fn(u64) + Sync)),
 ) -> JobReport {
     let Known {
         recorded,
@@ -44,20 +46,25 @@ pub(crate) fn verify(
     });
     let alone: HashMap<Window, usize> = alone.map(|(at, line)| (line.window, at)).collect();
     let mut previous: Option<Digest> = None;
-    for (at, known) in recorded.iter().enumerate() {
-        let line = &known.archived;
-        if known.is_missing {
+    let look = |at: usize| {
+        let Recorded {
+            archived: line,
+            is_missing,
+        } = &recorded[at];
+        let mut of_it = JobReport::default();
+        let (root, sha256) = (store.root(), line.manifest_sha256);
+        let look = || folder::verify(root, &line.folder, Some(owner), Some(sha256), &mut of_it);
+        let found = (!is_missing).then(look).flatten();
+        seen(line.bytes);
+        (of_it, found)
+    };
+    parallel::in_order(threads, recorded.len(), look, |at, (of_it, found)| {
+        let line = &recorded[at].archived;
+        if recorded[at].is_missing {
             previous = Some(line.manifest_sha256);
-            seen(line.bytes);
-            continue;
+            return;
         }
-        let found = folder::verify(
-            store.root(),
-            &line.folder,
-            Some(owner),
-            Some(line.manifest_sha256),
-            &mut report,
-        );
+        report.absorb(of_it);
         let before_it = alone.get(&line.window).is_some_and(|&newest| at < newest);
         if superseded.contains(&line.manifest_sha256) || before_it {
             report.superseded += 1;
@@ -95,8 +102,7 @@ pub(crate) fn verify(
             }
         }
         previous = Some(line.manifest_sha256);
-        seen(line.bytes);
-    }
+    });
     let known: HashSet<&str> = recorded
         .iter()
         .map(|known| known.archived.folder.as_str())

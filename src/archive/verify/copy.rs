@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
-use super::{Break, JobReport, Problem, folder};
+use super::{Break, JobReport, Problem, folder, parallel};
 use crate::archive::fits::Unfit;
 use crate::archive::identity;
 use crate::archive::manifest::{ChainBreak, MANIFEST};
@@ -76,15 +77,24 @@ struct Link {
     digest: Digest,
 }
 
-/// Verifies the folders that [`folders`] has found in `dir`; one report a job. `seen` is called
-/// after each folder.
-pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> Vec<JobReport> {
+/// Verifies the folders that [`folders`] has found in `dir`, by so many `threads`; one report a job. `seen` is
+/// called after each folder.
+pub(crate) fn verify(
+    dir: &Path,
+    folders: &[String],
+    (threads, seen): (NonZeroUsize, &(dyn Fn() + Sync)),
+) -> Vec<JobReport> {
     // A job's folder, a date's or a window's. What has the archive's own folder is all of it.
     let is_part = fs::symlink_metadata(dir.join(identity::FOLDER)).is_err();
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
-    for folder in folders {
+    let look = |at: usize| {
         let mut report = JobReport::default();
-        let verified = folder::verify(dir, folder, None, None, &mut report);
+        let verified = folder::verify(dir, &folders[at], None, None, &mut report);
+        seen();
+        (report, verified)
+    };
+    parallel::in_order(threads, folders.len(), look, |at, (report, verified)| {
+        let folder = &folders[at];
         // A folder whose manifest can't be read belongs to the job that its path names.
         let job = match &verified {
             Some((manifest, _)) => manifest.job.clone(),
@@ -114,8 +124,7 @@ pub(crate) fn verify(dir: &Path, folders: &[String], seen: &mut dyn FnMut()) -> 
                 digest,
             });
         }
-        seen();
-    }
+    });
     jobs.into_values()
         .map(|(mut report, links)| {
             check_project(&links, &mut report);
@@ -259,10 +268,12 @@ fn check_time(mut links: Vec<Link>, report: &mut JobReport) {
 }
 
 impl JobReport {
-    fn absorb(&mut self, other: Self) {
+    /// Adds what was found of one folder.
+    pub(super) fn absorb(&mut self, other: Self) {
         self.windows += other.windows;
         self.files += other.files;
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.findings.extend(other.findings);
+        self.added.extend(other.added);
     }
 }

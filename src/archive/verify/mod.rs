@@ -5,6 +5,7 @@
 pub(crate) mod against;
 pub(crate) mod copy;
 pub(super) mod folder;
+mod parallel;
 
 use std::path::PathBuf;
 

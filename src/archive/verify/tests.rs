@@ -72,13 +72,17 @@ impl World {
                 breaks: &[],
                 coverage: &coverage,
             },
-            &mut |_| {},
+            (std::num::NonZeroUsize::MIN, &|_| {}),
         )
     }
 
     fn as_copy(&self) -> JobReport {
         let folders = copy::folders(self.dir.path()).unwrap();
-        let mut reports = copy::verify(self.dir.path(), &folders, &mut || {});
+        let mut reports = copy::verify(
+            self.dir.path(),
+            &folders,
+            (std::num::NonZeroUsize::MIN, &|| {}),
+        );
         assert_eq!(reports.len(), 1);
         reports.remove(0)
     }

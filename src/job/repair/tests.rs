@@ -138,7 +138,12 @@ fn a_repair_that_fails_at_any_step_is_done_by_the_next_and_loses_nothing() {
         );
         // What is left of the archive is as it was published.
         let folders = copy::folders(&scene.root()).unwrap();
-        let report = copy::verify(&scene.root(), &folders, &mut || {}).remove(0);
+        let report = copy::verify(
+            &scene.root(),
+            &folders,
+            (std::num::NonZeroUsize::MIN, &|| {}),
+        )
+        .remove(0);
         assert_eq!((report.windows, report.files), (3, 3));
         if is_over {
             break;

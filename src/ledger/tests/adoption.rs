@@ -243,11 +243,17 @@ fn a_revision_behind_a_hole_takes_the_place_of_the_newest_that_is_there() {
         job: job.name.as_str(),
         project_id: Some(job.project_id),
     };
-    let report = against::verify(&world.store(), (owner, job.since), &[], told, &mut |_| {});
+    let report = against::verify(
+        &world.store(),
+        (owner, job.since),
+        &[],
+        told,
+        (std::num::NonZeroUsize::MIN, &|_| {}),
+    );
     assert!(report.is_proven(), "{report:?}");
     assert_eq!((report.superseded, report.records), (1, shown.records));
     let folders = copy::folders(&root).unwrap();
-    let report = copy::verify(&root, &folders, &mut || {}).remove(0);
+    let report = copy::verify(&root, &folders, (std::num::NonZeroUsize::MIN, &|| {})).remove(0);
     assert_eq!((report.superseded, report.records), (1, shown.records));
     // Nothing was published since that could name the break.
     assert_eq!(report.findings.len(), 1, "{report:?}");
