@@ -25,8 +25,8 @@ use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError};
 
-/// Lines between two checkpoints; as many are read in a few milliseconds.
-pub(super) const INTERVAL: u64 = 1000;
+/// Lines between two checkpoints; as many are read in less than a millisecond.
+pub(super) const INTERVAL: u64 = 100;
 
 /// Changes when [`Stored`] does.
 const SCHEMA: u32 = 11;
