@@ -101,6 +101,8 @@ fn cut(ledger: &[u8], whole: &Result<Replay, Damage>) {
                 assert_eq!(torn.to_string(), lines.to_string());
                 assert!(whole.is_err(), "{torn}");
             }
+            // Of a line with zeros nothing was durable, so nothing can follow it: not even a beginning.
+            (Err(_), Ok(_)) if prefix[..kept].contains(&0) => {}
             (torn, lines) => panic!("{torn:?} and {lines:?}"),
         }
     }
