@@ -245,6 +245,7 @@ impl Replay {
         self.records = self.records.saturating_sub(gone.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_sub(gone.bytes);
         self.coverage.remove(window.span());
+        self.losses.forget(window.span());
         self.incomplete.forget(window);
         self.recheckable.forget(window);
         self.recheck_failures.remove(&window);
