@@ -151,7 +151,7 @@ impl Replay {
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
             Event::Missing(missing) => self.take_away(&missing.archived, line.at),
             Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
-            Event::Job(settings) => self.settings = Some((**settings).clone()),
+            Event::Job(settings) => self.settings = Some(settings.after(self.settings.take())),
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
