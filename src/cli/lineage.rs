@@ -235,6 +235,7 @@ pub(super) fn resolve(config: &Config, jobs: &mut [Job]) {
             .max(there)
             .or_else(|| known.map(|known| known.since_ms));
         job.owed = line.lacks(job.configured_since);
+        job.elsewhere = line.archived.spans().collect();
         job.since = begins.map_or(job.configured_since, |begins| {
             job.configured_since.max(begins)
         });
@@ -246,6 +247,8 @@ pub(super) fn resolve(config: &Config, jobs: &mut [Job]) {
 struct Line {
     /// What is archived by those before, or known to be lost.
     covered: Coverage,
+    /// What is archived by those before.
+    archived: Coverage,
     /// Where the first of them began; the beginning of time where nobody knows it.
     begins: Option<UtcMs>,
     /// Where the last of those before ended.
@@ -263,7 +266,7 @@ impl Line {
                 break;
             };
             if name != job.name {
-                line.covers(&replay.accounted());
+                line.covers(&replay);
                 line.end = line.end.max(replay.coverage.end());
             }
             line.began(&replay);
@@ -276,8 +279,8 @@ impl Line {
         {
             match &past.newest {
                 // Its ledger is lost, or can't be read.
-                Some(newest) if past.replay.lines == 0 => line.covers(&newest.windows),
-                _ => line.covers(&past.replay.accounted()),
+                Some(newest) if past.replay.lines == 0 => line.holds(&newest.windows),
+                _ => line.covers(&past.replay),
             }
             line.began(&past.replay);
         }
@@ -287,8 +290,17 @@ impl Line {
         line
     }
 
-    fn covers(&mut self, covered: &Coverage) {
-        covered.spans().for_each(|span| self.covered.add(span));
+    fn covers(&mut self, replay: &Replay) {
+        self.holds(&replay.coverage);
+        let known = replay.accounted();
+        known.spans().for_each(|span| self.covered.add(span));
+    }
+
+    fn holds(&mut self, archived: &Coverage) {
+        for span in archived.spans() {
+            self.covered.add(span);
+            self.archived.add(span);
+        }
     }
 
     /// One of them is what its ledger shows.

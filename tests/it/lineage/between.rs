@@ -241,3 +241,20 @@ async fn what_is_owed_and_lost_is_a_gap_until_somebody_knows() {
     world.run(&["verify"]).exits(0);
     assert_eq!(world.status("store")["lost"][0]["acknowledged"], true);
 }
+
+/// Guarantee: Its own
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_asks_for_nothing_that_the_project_has_under_another_name() {
+    let due = Due::hours(6);
+    for lost in [false, true] {
+        let world = filled(&due).await;
+        if lost {
+            lose_state(&world);
+        }
+        world.configure(&[heir("mall", &due, "store")]);
+        backfill(&world, "mall", &due, 0..6);
+        assert_once(&world, &due, &["shop", "store", "mall"]);
+        world.assert_nothing_left_to_do();
+    }
+}
