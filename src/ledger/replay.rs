@@ -137,8 +137,7 @@ impl Replay {
             Event::Lost(span) => self.losses.record(*span, line.at),
             Event::Acknowledged(span) => {
                 self.losses.acknowledge(*span);
-                // Of a window the span is the window's own: an acknowledgement of losses alone, which
-                // begins before any window, is none of what is archived.
+                // Of a window the span is the window's own; of losses alone it begins before any window.
                 self.incomplete.acknowledge(Window::of(*span));
             }
             Event::Failed(failed) => Failures::note(&mut self.failures, failed, line.at),

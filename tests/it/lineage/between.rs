@@ -3,7 +3,6 @@
 //! and none of it is forgotten.
 
 use std::fs;
-use std::ops::Range;
 
 use elsa_archiver::domain::span::Millis;
 
@@ -14,13 +13,16 @@ fn heir(name: &str, due: &Due, before: &str) -> Job {
     renamed(name, due).with("succeeds", &format!("{before:?}"))
 }
 
+/// A job, its name, and from which window to which it archives.
+type Archives = (Job, &'static str, Vec<(usize, usize)>);
+
 /// A world in which each job archived these windows, one after the other; the state directory is there still.
-async fn world(due: &Due, archived: Vec<(Job, &str, Vec<Range<usize>>)>) -> World {
+async fn world(due: &Due, archived: Vec<Archives>) -> World {
     let world = World::of([due.project("shop")]).await;
     for (job, name, windows) in archived {
         world.configure(&[job]);
-        for windows in windows {
-            backfill(&world, name, due, windows);
+        for (from, to) in windows {
+            backfill(&world, name, due, from..to);
         }
     }
     world.service.clear_journal();
@@ -33,8 +35,8 @@ fn lose_state(world: &World) {
 
 /// A world in which `store` filled a gap of `shop`, from which it went on.
 async fn filled(due: &Due) -> World {
-    let shop = (Job::new("shop", due), "shop", vec![0..1, 2..4]);
-    let store = (heir("store", due, "shop"), "store", vec![1..2, 4..5]);
+    let shop = (Job::new("shop", due), "shop", vec![(0, 1), (2, 4)]);
+    let store = (heir("store", due, "shop"), "store", vec![(1, 2), (4, 5)]);
     world(due, vec![shop, store]).await
 }
 
@@ -83,9 +85,9 @@ async fn an_heir_that_filled_a_gap_and_lost_its_ledger_must_say_again_whom_it_su
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_got_its_old_name_back_and_lost_its_ledger_must_say_again_whom_it_succeeds() {
     let due = Due::hours(6);
-    let shop = (Job::new("shop", &due), "shop", vec![0..2]);
-    let store = (heir("store", &due, "shop"), "store", vec![2..4]);
-    let again = (heir("shop", &due, "store"), "shop", vec![4..5]);
+    let shop = (Job::new("shop", &due), "shop", vec![(0, 2)]);
+    let store = (heir("store", &due, "shop"), "store", vec![(2, 4)]);
+    let again = (heir("shop", &due, "store"), "shop", vec![(4, 5)]);
     let world = world(&due, vec![shop, store, again]).await;
     lose_state(&world);
     world.configure(&[Job::new("shop", &due)]);
@@ -106,11 +108,11 @@ async fn what_the_first_of_three_names_lacks_is_due_though_the_state_is_lost() {
         for lacks in [1..2, 0..1] {
             let due = Due::hours(6);
             let has = match lacks.start {
-                0 => vec![1..3],
-                _ => vec![0..1, 2..3],
+                0 => vec![(1, 3)],
+                _ => vec![(0, 1), (2, 3)],
             };
             let shop = (Job::new("shop", &due), "shop", has);
-            let store = (heir("store", &due, "shop"), "store", vec![3..5]);
+            let store = (heir("store", &due, "shop"), "store", vec![(3, 5)]);
             let world = world(&due, vec![shop, store]).await;
             if lost {
                 lose_state(&world);
@@ -131,12 +133,12 @@ async fn what_a_job_lacked_before_it_got_its_old_name_back_stays_due() {
         for lacks in [1..2, 0..1] {
             let due = Due::hours(6);
             let has = match lacks.start {
-                0 => vec![1..3],
-                _ => vec![0..1, 2..3],
+                0 => vec![(1, 3)],
+                _ => vec![(0, 1), (2, 3)],
             };
             let shop = (Job::new("shop", &due), "shop", has);
-            let store = (heir("store", &due, "shop"), "store", vec![3..4]);
-            let again = (heir("shop", &due, "store"), "shop", vec![4..5]);
+            let store = (heir("store", &due, "shop"), "store", vec![(3, 4)]);
+            let again = (heir("shop", &due, "store"), "shop", vec![(4, 5)]);
             let world = world(&due, vec![shop, store, again]).await;
             if lost {
                 lose_state(&world);
@@ -199,7 +201,7 @@ async fn a_retired_job_of_another_format_is_no_heir_though_the_state_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_archived_nothing_yet_needs_not_go_on_from_one_that_is_back() {
     let due = Due::hours(3);
-    let world = world(&due, vec![(Job::new("shop", &due), "shop", vec![0..2])]).await;
+    let world = world(&due, vec![(Job::new("shop", &due), "shop", vec![(0, 2)])]).await;
     // Nothing of it is archived, but its ledger knows whom it succeeds.
     world.configure(&[heir("store", &due, "shop")]);
     world.set_secret_key("wrong");
@@ -220,7 +222,7 @@ async fn what_is_owed_and_lost_is_a_gap_until_somebody_knows() {
     let due = Due::hours(4);
     let world = world(
         &due,
-        vec![(Job::new("shop", &due), "shop", vec![0..1, 2..3])],
+        vec![(Job::new("shop", &due), "shop", vec![(0, 1), (2, 3)])],
     )
     .await;
     let edge = due.windows[1].to().plus(Millis::from_mins(1));
