@@ -371,6 +371,7 @@ fn job(account: AccountName, cross_check: CrossCheck) -> Job {
         records_zone: None,
         succeeds: None,
         owed: Vec::new(),
+        elsewhere: Vec::new(),
         enabled: true,
     }
 }

@@ -5,26 +5,33 @@ use super::fits::{self, Claim};
 use super::manifest::{MANIFEST, Manifest};
 use super::plain_file;
 use super::store::Store;
-use crate::domain::job::JobName;
+use crate::domain::coverage::Coverage;
+use crate::domain::job::{Format, JobName};
 use crate::domain::span::UtcMs;
 
 /// The folders of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Newest {
-    /// Where its first window begins.
-    pub begins: UtcMs,
+    /// The windows that they are called after.
+    pub windows: Coverage,
     /// Where the newest window of which the manifest can be read ends.
     pub until: UtcMs,
     /// The ELSA project that it is of.
     pub project_id: i64,
+    /// The format of that newest one.
+    pub format: Format,
+    /// Its fields; empty for all.
+    pub include_fields: Vec<String>,
 }
 
 /// Looks for the newest folder of `job` whose manifest can be what it is called, of this project where that is
 /// known. `None` where there is none, or the archive can't be read.
 pub(crate) fn newest(store: &Store, job: &JobName, project_id: Option<i64>) -> Option<Newest> {
     let published = store.published(job).ok()?;
-    let begins = published.first()?.0.window.from();
-    published.into_iter().rev().find_map(|(named, folder)| {
+    let mut windows = Coverage::new();
+    let named = published.iter().map(|(named, _)| named.window.span());
+    named.for_each(|window| windows.add(window));
+    let newest = published.into_iter().rev().find_map(|(named, folder)| {
         let place = store.root().join(&folder).join(MANIFEST);
         let manifest = Manifest::parse(&plain_file::read(&place).ok()?).ok()?;
         let claim = Claim {
@@ -33,10 +40,14 @@ pub(crate) fn newest(store: &Store, job: &JobName, project_id: Option<i64>) -> O
             folder: &folder,
         };
         fits::check(&manifest, claim).ok()?;
-        Some(Newest {
-            begins,
-            until: named.window.to(),
-            project_id: manifest.project_id,
-        })
+        Some((named.window.to(), manifest))
+    });
+    let (until, manifest) = newest?;
+    Some(Newest {
+        windows,
+        until,
+        project_id: manifest.project_id,
+        format: manifest.request.format,
+        include_fields: manifest.request.include_fields,
     })
 }

@@ -2,8 +2,8 @@
 //! says which one it goes on from. Carries *Its own*: what would mix or double archives is refused before
 //! anything is written.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::retired::retired;
 use super::session::store;
@@ -11,7 +11,6 @@ use crate::archive::newest::{Newest, newest};
 use crate::config::Config;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::{Job, JobName};
-use crate::domain::settings::Settings;
 use crate::domain::span::{Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::Ledger;
@@ -59,7 +58,7 @@ impl Past {
             known => newest(&store(config, &Disk::default()), name, known),
         };
         Self {
-            project_id: known.or(newest.map(|newest| newest.project_id)),
+            project_id: known.or(newest.as_ref().map(|newest| newest.project_id)),
             replay,
             newest,
         }
@@ -67,34 +66,49 @@ impl Past {
 
     /// Until when the job has archived.
     fn ended(&self) -> Option<UtcMs> {
-        let folders = self.newest.map(|newest| newest.until);
+        let folders = self.newest.as_ref().map(|newest| newest.until);
         self.replay.coverage.end().max(folders)
+    }
+
+    /// Whether it has anything that lies in one of these `windows`.
+    fn shares(&self, windows: &Coverage) -> bool {
+        let mut archived = self.replay.coverage.clone();
+        let folders = self.newest.iter().flat_map(|newest| newest.windows.spans());
+        folders.for_each(|folder| archived.add(folder));
+        windows
+            .spans()
+            .any(|window| archived.missing_in(window) != [window])
     }
 
     /// Whether `job` would archive the same as this one did, as far as is known.
     fn is_same(&self, job: &Job) -> bool {
-        let differs = |theirs: &Settings| {
-            theirs.format != job.format || theirs.include_fields != job.include_fields
-        };
-        self.project_id == Some(job.project_id)
-            && !self.replay.settings.as_ref().is_some_and(differs)
+        let told = self.replay.settings.as_ref();
+        let told = told.map(|theirs| (theirs.format, &theirs.include_fields));
+        let folders = self.newest.as_ref();
+        let folders = folders.map(|newest| (newest.format, &newest.include_fields));
+        let differs = |form| form != (job.format, &job.include_fields);
+        self.project_id == Some(job.project_id) && !told.or(folders).is_some_and(differs)
     }
+}
 
-    /// Whether the ledger tells of nothing.
-    fn is_nothing(&self) -> bool {
-        self.replay.coverage.end().is_none() && self.replay.lost().is_empty()
-    }
+/// Whether a ledger tells of nothing.
+fn is_nothing(replay: &Replay) -> bool {
+    replay.coverage.end().is_none() && replay.lost().is_empty()
+}
+
+/// What was archived under the names that the configuration has no more.
+fn gone(config: &Config) -> BTreeMap<JobName, Past> {
+    let names = retired(config).unwrap_or_default().into_iter();
+    names
+        .map(|name| (name.clone(), Past::of_retired(config, &name)))
+        .filter(|(_, past)| !is_nothing(&past.replay) || past.newest.is_some())
+        .collect()
 }
 
 impl Lineage {
     /// Looks at the ledgers.
     pub(super) fn of(config: &Config) -> Self {
-        let names = retired(config).unwrap_or_default();
-        let gone: BTreeMap<JobName, Past> = names
-            .into_iter()
-            .map(|name| (name.clone(), Past::of_retired(config, &name)))
-            .filter(|(_, past)| !past.is_nothing() || past.newest.is_some())
-            .collect();
+        let gone = gone(config);
         let mut lineage = Self::default();
         for job in &config.jobs {
             let past = Past::of(config, &job.name);
@@ -123,14 +137,14 @@ fn refusal(
     }
     if let Some(before) = &job.succeeds {
         let is_here = config.jobs.iter().any(|other| other.name == *before);
-        if is_here && past.is_nothing() {
+        if is_here && is_nothing(&past.replay) {
             return Some(format!(
                 "succeeds = \"{before}\" names a job that is in the configuration: a job can only go on from \
                  one that is not. Remove one of the two"
             ));
         }
         let known = gone.get(before);
-        if known.is_none() && past.is_nothing() {
+        if known.is_none() && is_nothing(&past.replay) {
             return Some(format!(
                 "succeeds = \"{before}\", and {} has no ledger of that job, and {} no folder of it, so where to go \
                  on is not known. Correct the name, or leave succeeds out",
@@ -148,12 +162,11 @@ fn refusal(
         }
     }
     let reached = past.ended().max(Some(job.since));
-    let is_new = past.is_nothing() && job.succeeds.is_none();
-    // With a lost ledger nobody knows whether it went on from another job; its folders may rule that out.
-    let may_go_on_from = |other: &Past| match past.newest {
-        Some(own) => other
-            .ended()
-            .is_some_and(|end| end <= own.begins && job.since < end),
+    let is_new = is_nothing(&past.replay) && job.succeeds.is_none();
+    // With a lost ledger nobody knows whether it went on from another job; folders of both for one time rule
+    // that out.
+    let may_go_on_from = |other: &Past| match &past.newest {
+        Some(own) => other.ended() > Some(job.since) && !other.shares(&own.windows),
         None => true,
     };
     let is_of_a_new_one =
@@ -198,18 +211,23 @@ fn twice(config: &Config) -> Vec<String> {
 /// it ended.
 pub(super) fn resolve(config: &Config, jobs: &mut [Job]) {
     let store = store(config, &Disk::default());
+    let gone = LazyCell::new(|| gone(config));
     for job in jobs {
         let ours = Ledger::glance(&config.state_dir, &job.name).ok();
-        let known = ours.and_then(|ours| ours.settings);
+        let known = ours.as_ref().and_then(|ours| ours.settings.clone());
         let known = known.filter(|known| known.succeeds.is_some());
         if job.succeeds.is_none() {
-            job.succeeds = known.as_ref().and_then(|known| known.succeeds.clone());
+            let told = known.as_ref().and_then(|known| known.succeeds.clone());
+            // While nothing is archived it may go its own way, and must where the other is back.
+            let is_free = ours.as_ref().is_some_and(is_nothing);
+            let is_here = |name: &JobName| config.jobs.iter().any(|other| other.name == *name);
+            job.succeeds = told.filter(|before| !(is_free && is_here(before)));
         }
         let Some(before) = &job.succeeds else {
             continue;
         };
         let known = known.filter(|known| known.succeeds.as_ref() == Some(before));
-        let line = Line::of(&config.state_dir, &job.name, before);
+        let line = Line::of(config, job, before, &gone);
         // An older copy of the state directory may be back, or none.
         let there = newest(&store, before, Some(job.project_id)).map(|newest| newest.until);
         let begins = line
@@ -217,6 +235,7 @@ pub(super) fn resolve(config: &Config, jobs: &mut [Job]) {
             .max(there)
             .or_else(|| known.map(|known| known.since_ms));
         job.owed = line.lacks(job.configured_since);
+        job.elsewhere = line.archived.spans().collect();
         job.since = begins.map_or(job.configured_since, |begins| {
             job.configured_since.max(begins)
         });
@@ -226,38 +245,72 @@ pub(super) fn resolve(config: &Config, jobs: &mut [Job]) {
 /// Jobs that went on from each other.
 #[derive(Default)]
 struct Line {
-    /// What is archived by all of them, or known to be lost.
+    /// What is archived by those before, or known to be lost.
     covered: Coverage,
-    /// Where the first of them began.
+    /// What is archived by those before.
+    archived: Coverage,
+    /// Where the first of them began; the beginning of time where nobody knows it.
     begins: Option<UtcMs>,
-    /// Where the last of them ended.
+    /// Where the last of those before ended.
     end: Option<UtcMs>,
 }
 
 impl Line {
-    /// Those before the job `ours`, which goes on from `before`. It may have been before them.
-    fn of(state_dir: &Path, ours: &JobName, before: &JobName) -> Self {
+    /// Of `job`, which goes on from `before`. It may have been before them. Where ledgers were lost, who went on
+    /// from whom is not known: what any of those that are `gone` has of its project counts.
+    fn of(config: &Config, job: &Job, before: &JobName, gone: &BTreeMap<JobName, Past>) -> Self {
         let mut line = Self::default();
         let (mut seen, mut next) = (Vec::new(), Some(before.clone()));
         while let Some(name) = next.filter(|name| !seen.contains(name)) {
-            let Ok(replay) = Ledger::glance(state_dir, &name) else {
+            let Ok(replay) = Ledger::glance(&config.state_dir, &name) else {
                 break;
             };
-            replay
-                .accounted()
-                .spans()
-                .for_each(|span| line.covered.add(span));
-            let first = replay.coverage.spans().next().map(Span::from);
-            let since = replay.settings.as_ref().map(|known| known.since_ms);
-            let all = [line.begins, first, since];
-            line.begins = all.into_iter().flatten().min();
-            if name != *ours {
+            if name != job.name {
+                line.covers(&replay);
                 line.end = line.end.max(replay.coverage.end());
             }
+            line.began(&replay);
             next = replay.settings.and_then(|known| known.succeeds);
             seen.push(name);
         }
+        for (_, past) in gone
+            .iter()
+            .filter(|(name, past)| past.is_same(job) || seen.contains(name))
+        {
+            match &past.newest {
+                // Its ledger is lost, or can't be read.
+                Some(newest) if past.replay.lines == 0 => line.holds(&newest.windows),
+                _ => line.covers(&past.replay),
+            }
+            line.began(&past.replay);
+        }
+        if let Ok(ours) = Ledger::glance(&config.state_dir, &job.name) {
+            line.began(&ours);
+        }
         line
+    }
+
+    fn covers(&mut self, replay: &Replay) {
+        self.holds(&replay.coverage);
+        let known = replay.accounted();
+        known.spans().for_each(|span| self.covered.add(span));
+    }
+
+    fn holds(&mut self, archived: &Coverage) {
+        for span in archived.spans() {
+            self.covered.add(span);
+            self.archived.add(span);
+        }
+    }
+
+    /// One of them is what its ledger shows.
+    fn began(&mut self, replay: &Replay) {
+        let first = replay.coverage.spans().next().map(Span::from);
+        let since = replay.settings.as_ref().map(|known| known.began_ms);
+        // It was rebuilt, or an older version wrote it.
+        let unknown = first.map(|_| UtcMs(i64::MIN));
+        let all = [self.begins, first, since.or(unknown)];
+        self.begins = all.into_iter().flatten().min();
     }
 
     /// What none of them has since `since`.

@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
 /// zone from here on. Until here the log is in UTC: what is wrong with a config is told before its zone is
 /// known.
 fn made_ready(mut config: Config) -> Config {
-    let mut jobs = std::mem::take(&mut config.jobs);
+    let mut jobs = config.jobs.clone();
     lineage::resolve(&config, &mut jobs);
     config.jobs = jobs;
     show_instants_in(config.archive.zone.tz().clone());

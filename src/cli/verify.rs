@@ -275,11 +275,16 @@ fn verify_job(
     };
     let seen = |bytes| bar.inc(bytes);
     let mut report = against::verify(&store, (owner, since), &published, known, (threads, &seen));
-    // What was archived before `since`, and is gone.
-    let owed = replay.missing.spans();
-    let before = owed.into_iter().filter(|owed| owed.to() <= since);
-    let gone = before.flat_map(|owed| accounted.missing_in(owed));
-    report.gaps.splice(0..0, gone.map(Into::into));
+    // What was archived before `since`, and is gone; and what the job lacked that this one goes on from.
+    let owed = subject.job.as_ref().map_or(&[][..], |job| &job.owed);
+    let before = replay.missing.spans().into_iter();
+    let before = before.filter(|gone| gone.to() <= since);
+    let mut gone: Vec<Span> = before.flat_map(|gone| accounted.missing_in(gone)).collect();
+    let mut told = accounted.clone();
+    gone.iter().for_each(|gone| told.add(*gone));
+    gone.extend(owed.iter().flat_map(|owed| told.missing_in(*owed)));
+    gone.sort();
+    report.gaps.splice(0..0, gone.into_iter().map(Into::into));
     let is_known = |known: &&Recorded| replay.incomplete.is_acknowledged(known.archived.window);
     let known = recorded.iter().filter(is_known);
     let folders = known.map(|known| known.archived.folder.as_str());

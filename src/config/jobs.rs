@@ -345,6 +345,7 @@ impl Settings {
             records_zone: self.records_zone,
             succeeds: None,
             owed: Vec::new(),
+            elsewhere: Vec::new(),
             enabled: self.enabled,
         })
     }

@@ -85,6 +85,7 @@ fn the_example_means_what_the_contract_says() {
         records_zone: None,
         succeeds: None,
         owed: Vec::new(),
+        elsewhere: Vec::new(),
         enabled: true,
     };
     assert_eq!(config.jobs, [job]);

@@ -55,6 +55,8 @@ pub struct Job {
     pub succeeds: Option<JobName>,
     /// What that one lacked before it ended, and what is due here for that, before [`Job::since`].
     pub owed: Vec<Span>,
+    /// What is archived of the project by those that this one goes on from: it is not asked for here.
+    pub elsewhere: Vec<Span>,
     /// Whether the job runs at all.
     pub enabled: bool,
 }

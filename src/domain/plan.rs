@@ -30,7 +30,7 @@ pub(crate) fn plan(now: UtcMs, coverage: &Coverage, owed: &[Span], job: &Job) ->
 }
 
 /// The windows of `job` inside `span` that are due at `now`, as [`plan`] cuts them, oldest first; what is
-/// `owed` is clipped where the span cuts it.
+/// `owed` is clipped where the span cuts it. What the jobs have that this one goes on from is not due.
 #[must_use]
 pub(crate) fn plan_of(
     now: UtcMs,
@@ -40,7 +40,9 @@ pub(crate) fn plan_of(
     span: Span,
 ) -> Vec<Window> {
     let inside = owed.iter().copied().filter(|owed| span.covers(*owed));
-    due_in(now, coverage, &inside.collect::<Vec<_>>(), job, &[span])
+    let mut archived = coverage.clone();
+    job.elsewhere.iter().for_each(|&span| archived.add(span));
+    due_in(now, &archived, &inside.collect::<Vec<_>>(), job, &[span])
 }
 
 /// The due ones of the windows that are `owed`, whole, and of those in `spans`.
@@ -160,6 +162,7 @@ pub(crate) mod tests {
             records_zone: None,
             succeeds: None,
             owed: Vec::new(),
+            elsewhere: Vec::new(),
             enabled: true,
         }
     }

@@ -205,7 +205,8 @@ impl Recheckable {
     #[must_use]
     pub fn may_be_asked(&self, window: Window, now: UtcMs, job: &Job) -> bool {
         let is_kept = reach(now, job).is_none_or(|edge| window.from() >= edge);
-        job.enabled && is_kept && window.to() > job.since && self.asked(window).is_some()
+        let is_ours = window.to() > job.since || job.is_owed(window.span());
+        job.enabled && is_kept && is_ours && self.asked(window).is_some()
     }
 
     /// Every window that is remembered, for a checkpoint.

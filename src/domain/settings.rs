@@ -25,6 +25,8 @@ pub struct Settings {
     pub include_fields: Vec<String>,
     /// The first instant to archive, UTC milliseconds.
     pub since_ms: UtcMs,
+    /// The earliest that this ever was; no line says it, all of them together do.
+    pub began_ms: UtcMs,
     /// How long the service keeps logs, in milliseconds; `None` if the operator has not set it.
     pub retention_ms: Option<Millis>,
     /// The job that this one goes on from.
@@ -55,8 +57,19 @@ impl Settings {
             format: job.format,
             include_fields: job.include_fields.clone(),
             since_ms: job.since,
+            began_ms: job.since,
             retention_ms: job.retention,
             succeeds: job.succeeds.clone(),
+        }
+    }
+
+    /// These, which a ledger says after those `known` so far.
+    #[must_use]
+    pub(crate) fn after(&self, known: Option<Self>) -> Self {
+        let began = known.map_or(self.began_ms, |known| known.began_ms.min(self.began_ms));
+        Self {
+            began_ms: began,
+            ..self.clone()
         }
     }
 

@@ -29,7 +29,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 100;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 11;
+const SCHEMA: u32 = 12;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]

@@ -33,6 +33,21 @@ impl Losses {
             .retain(|(lost, _)| !self.acknowledged.covers(*lost));
     }
 
+    /// Forgets what was lost in `span`: it was archived since, and what is gone now may be had again.
+    pub(super) fn forget(&mut self, span: Span) {
+        self.recorded.remove(span);
+        self.acknowledged.remove(span);
+        let mut gone = Coverage::new();
+        gone.add(span);
+        let unknown = std::mem::take(&mut self.unknown).into_iter();
+        let rest = |(lost, at)| {
+            gone.missing_in(lost)
+                .into_iter()
+                .map(move |left| (left, at))
+        };
+        self.unknown = unknown.flat_map(rest).collect();
+    }
+
     /// What is lost, since it is not in what is `archived`; with each span, whether it is acknowledged.
     pub(super) fn without(&self, archived: &Coverage) -> Vec<(Span, bool)> {
         self.recorded

@@ -137,8 +137,7 @@ impl Replay {
             Event::Lost(span) => self.losses.record(*span, line.at),
             Event::Acknowledged(span) => {
                 self.losses.acknowledge(*span);
-                // Of a window the span is the window's own: an acknowledgement of losses alone, which
-                // begins before any window, is none of what is archived.
+                // Of a window the span is the window's own; of losses alone it begins before any window.
                 self.incomplete.acknowledge(Window::of(*span));
             }
             Event::Failed(failed) => Failures::note(&mut self.failures, failed, line.at),
@@ -151,7 +150,7 @@ impl Replay {
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
             Event::Missing(missing) => self.take_away(&missing.archived, line.at),
             Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
-            Event::Job(settings) => self.settings = Some((**settings).clone()),
+            Event::Job(settings) => self.settings = Some(settings.after(self.settings.take())),
             Event::RecheckFailed(failed) => {
                 let recheckable = &self.recheckable;
                 self.recheck_failures
@@ -245,6 +244,7 @@ impl Replay {
         self.records = self.records.saturating_sub(gone.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_sub(gone.bytes);
         self.coverage.remove(window.span());
+        self.losses.forget(window.span());
         self.incomplete.forget(window);
         self.recheckable.forget(window);
         self.recheck_failures.remove(&window);

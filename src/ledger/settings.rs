@@ -104,6 +104,7 @@ fn read(json: &[u8]) -> Result<Line, Fault> {
             format: fields.format,
             include_fields: fields.include_fields,
             since_ms: fields.since_ms,
+            began_ms: fields.since_ms,
             retention_ms: fields.retention_ms,
             succeeds,
         })),

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::harness::{Due, Folder, Job, PROJECT_ID, World, project_key};
 
 mod back;
+mod between;
 mod lost_state;
 
 /// A job of the project of `shop`, under another name.

@@ -105,6 +105,23 @@ fn a_recheck_that_could_not_be_had_is_due_for_a_week_and_not_for_ever() {
     assert_eq!(known.due(last, &moved), []);
 }
 
+/// Guarantee: Complete
+/// Guarantee: Its own
+#[test]
+fn what_the_job_before_lacked_is_seen_again_like_any_other() {
+    let (known, window) = one_window();
+    let heir = Job {
+        since: UtcMs(10 * HOUR),
+        ..daily()
+    };
+    assert_eq!(known.due(UtcMs(25 * HOUR), &heir), []);
+    let owing = Job {
+        owed: vec![window.span()],
+        ..heir
+    };
+    assert_eq!(known.due(UtcMs(25 * HOUR), &owing), [window]);
+}
+
 /// Guarantee: Confirmed
 /// Guarantee: Bounded
 #[test]

@@ -130,3 +130,25 @@ fn a_superseded_folder_that_is_gone_changes_nothing_and_a_newest_one_takes_the_w
     let (_, records, bytes, _, by_search) = totals(ledger.replay());
     assert_eq!((records, bytes, by_search), (9, 90, 1));
 }
+
+/// Guarantee: Candid
+/// Guarantee: Curable
+#[test]
+fn what_was_lost_and_archived_all_the_same_is_lost_anew_once_its_folder_is_gone() {
+    let world = World::new();
+    let mut ledger = ledger(&world);
+    let found = folder(0, 1, 7);
+    let span = found.window.span();
+    ledger.record_lost(span).unwrap();
+    let known = Span::new(UtcMs(i64::MIN), UtcMs(9 * HOUR)).unwrap();
+    ledger.append(Event::Acknowledged(known)).unwrap();
+    assert_eq!(ledger.replay().lost(), [(span, true)]);
+    ledger.append(Event::Archived(found.clone())).unwrap();
+    missing(&mut ledger, found);
+    // It is due: nobody knows that the service has it no more, nor did anybody say so.
+    assert!(!ledger.replay().is_known_lost(span));
+    assert!(ledger.replay().lost().is_empty());
+    assert!(!ledger.replay().accounted().covers(span));
+    ledger.record_lost(span).unwrap();
+    assert_eq!(ledger.replay().lost(), [(span, false)]);
+}

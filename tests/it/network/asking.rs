@@ -110,6 +110,7 @@ pub fn job(name: &str) -> Job {
         records_zone: None,
         succeeds: None,
         owed: Vec::new(),
+        elsewhere: Vec::new(),
         enabled: true,
     }
 }
