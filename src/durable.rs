@@ -7,6 +7,7 @@
 
 pub(crate) mod denied;
 mod error;
+mod flush;
 mod lack;
 mod outside;
 mod step;
@@ -22,6 +23,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
 pub use error::{DiskError, advice, advice_on, advice_on_folder};
+pub use flush::Flush;
 pub use lack::{Lack, try_lock};
 use lack::{is_lack, rename_without_replacing};
 pub use outside::{make_plain_folder, write_private};
@@ -91,7 +93,7 @@ impl Disk {
             disk: self.clone(),
             step,
             path: path.to_owned(),
-            file,
+            file: Arc::new(file),
         })
     }
 
@@ -215,7 +217,7 @@ impl Disk {
             disk: self.clone(),
             step,
             path: path.to_owned(),
-            file,
+            file: Arc::new(file),
         })
     }
 
@@ -321,7 +323,7 @@ pub struct Output {
     disk: Disk,
     step: Step,
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
 }
 
 impl Output {
@@ -336,7 +338,13 @@ impl Output {
             path,
             file,
         } = self;
-        disk.step(*step, path, || file.write_all(bytes))
+        disk.step(*step, path, || (&**file).write_all(bytes))
+    }
+
+    /// What makes the file durable from another thread, while this one writes on or is done.
+    #[must_use]
+    pub fn flush(&self) -> Flush {
+        Flush::new(self.disk.clone(), self.path.clone(), Arc::clone(&self.file))
     }
 
     /// Makes everything written durable.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use elsa_archiver::archive::store::Store;
-use elsa_archiver::archive::unpack::{UnpackError, Unpacked, Unpacking};
+use elsa_archiver::archive::unpack::{UnpackError, Unpacked, Unpacking, unpack_in_pieces};
 use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::job::Format;
 use elsa_archiver::domain::limits::Limits;
@@ -44,6 +44,46 @@ fn place() -> PathBuf {
     })
 }
 
+/// Unpacks `zip` as if it arrived in pieces of these lengths, over and over, and holds what comes of it against
+/// what comes of the whole zip.
+pub fn unpack_in(zip: &[u8], lengths: &[u8]) {
+    let place = place();
+    let whole = unpack(zip);
+    let part = place.join("window/part-0001");
+    let _ = fs::remove_dir_all(&part);
+    let store = Store::new(place.clone(), 0, Disk::default());
+    let lengths = lengths.iter().cycle().map(|&length| usize::from(length));
+    let arrived = unpack_in_pieces(
+        &unpacking(&store, &part),
+        &place.join("answer.zip"),
+        lengths,
+    );
+    match (whole, arrived) {
+        (Ok((whole, files)), Ok(arrived)) => {
+            assert_eq!(format!("{arrived:?}"), format!("{whole:?}"));
+            let mut same = Files::new();
+            gather(&part, &part, &mut same);
+            assert_eq!(same, files);
+        }
+        (Err(whole), Err(arrived)) => assert_eq!(arrived.to_string(), whole.to_string()),
+        (whole, arrived) => panic!("whole: {whole:?}, as it arrives: {arrived:?}"),
+    }
+}
+
+fn unpacking<'a>(store: &'a Store, part: &'a Path) -> Unpacking<'a> {
+    Unpacking {
+        store,
+        folder: part,
+        span: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
+        window: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
+        format: Format::Json,
+        include_fields: &[],
+        records_zone: None,
+        limit: 2,
+        limits: LIMITS,
+    }
+}
+
 /// Unpacks `zip`. Nothing may appear but plain files below the part's folder, within the limits,
 /// and those exactly that are told. Returns them with their content.
 pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
@@ -53,17 +93,7 @@ pub fn unpack(zip: &[u8]) -> Result<(Unpacked, Files), UnpackError> {
     fs::create_dir(place.join("window")).expect("a window's folder");
     fs::write(place.join("answer.zip"), zip).expect("an answer on disk");
     let store = Store::new(place.clone(), 0, Disk::default());
-    let unpacking = Unpacking {
-        store: &store,
-        folder: &part,
-        span: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
-        window: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
-        format: Format::Json,
-        include_fields: &[],
-        records_zone: None,
-        limit: 2,
-        limits: LIMITS,
-    };
+    let unpacking = unpacking(&store, &part);
     let result = unpacking.run(&place.join("answer.zip"), &|| false);
 
     let mut files = Files::new();

@@ -2,43 +2,52 @@
 //! really come, and every byte hashed and counted on its way. Carries *Suspicious* and
 //! *Bounded*: memory depends on neither the zip's nor an entry's size.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 use thiserror::Error;
 use zip::read::ZipFile;
 
-use super::count::{Counter, Kind, Record, expected_fields};
 use super::entry_name::Names;
 use super::manifest::DataFile;
 use super::store::{NoSpace, Store};
-use crate::digest::{CHUNK_BYTES, Hasher};
 use crate::domain::job::Format;
 use crate::domain::limits::Limits;
 use crate::domain::records_digest::RecordsDigest;
-use crate::domain::span::{Millis, Span, UtcMs};
+use crate::domain::span::Span;
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::sample::Sampler;
 use crate::domain::window::Zone;
 use crate::durable::{DiskError, Step};
+pub use arriving::{Arriving, Halt, unpack_in_pieces};
 pub use entry::EntryFault;
 use entry::check_kind;
+use folders::Folders;
+pub use local::{Found, LocalReader};
 use metered::Metered;
 use size::Size;
 use whole::damaged;
+use writing::Writing;
 
+mod arriving;
 mod entry;
 mod extents;
+mod folders;
+mod local;
 mod metered;
 mod pages;
 mod size;
 mod whole;
+mod writing;
 
-/// Bytes between two checks of free space and of the stop signal.
+/// Bytes between two checks of free space.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes that are inflated before they are hashed, counted and written: large pieces take less processor time
+/// than small ones.
+pub const PIECE_BYTES: usize = 256 * 1024;
 
 /// Why a zip was not unpacked.
 #[derive(Debug, Error)]
@@ -129,6 +138,46 @@ pub struct Seen {
     pub histogram: Histogram,
 }
 
+impl Unpacked {
+    /// Nothing yet, of `window`.
+    fn nothing(window: Span) -> Self {
+        Self {
+            files: Vec::new(),
+            records: Some(0),
+            uncountable: None,
+            seen: Seen {
+                digest: RecordsDigest::default(),
+                inside: Sampler::default(),
+                outside: 0,
+                at_end: 0,
+                is_precise: false,
+                histogram: Histogram::of(window),
+            },
+        }
+    }
+
+    /// Adds the next file, and why its records can't be counted.
+    fn add(&mut self, file: DataFile, uncountable: Option<String>) {
+        self.records = self
+            .records
+            .zip(file.records)
+            .map(|(sum, records)| sum.saturating_add(records));
+        self.uncountable = self.uncountable.take().or(uncountable);
+        self.files.push(file);
+    }
+
+    /// All files were added, which the service was to hand out on pages of `limit`.
+    fn whole(mut self, limit: u32) -> Self {
+        if self.uncountable.is_none()
+            && let Some(doubt) = pages::doubt(&self.files, limit)
+        {
+            self.records = None;
+            self.uncountable = Some(doubt.to_string());
+        }
+        self
+    }
+}
+
 /// Unpacks one zip.
 #[derive(Debug)]
 pub struct Unpacking<'a> {
@@ -168,19 +217,7 @@ impl Unpacking<'_> {
 
         let mut names = Names::default();
         let mut folders = Folders::default();
-        let mut unpacked = Unpacked {
-            files: Vec::new(),
-            records: Some(0),
-            uncountable: None,
-            seen: Seen {
-                digest: RecordsDigest::default(),
-                inside: Sampler::default(),
-                outside: 0,
-                at_end: 0,
-                is_precise: false,
-                histogram: Histogram::of(self.window),
-            },
-        };
+        let mut unpacked = Unpacked::nothing(self.window);
         let mut size = Size::default();
         for index in 0..archive.len() {
             let fault = |why| UnpackError::Entry {
@@ -200,68 +237,51 @@ impl Unpacking<'_> {
             folders.make_above(self, index, &name)?;
             let entry = archive.by_index(index).map_err(damaged)?;
             meter.watch(&entry);
-            let seen = &mut unpacked.seen;
-            let (file, uncountable) = self.write_file(entry, index, name, &mut size, seen, stop)?;
+            let (packed, seen) = (entry.compressed_size(), &mut unpacked.seen);
+            let written = self.write_file(entry, index, name, &size, seen, stop)?;
             meter.check_end()?;
-            unpacked.records = unpacked
-                .records
-                .zip(file.records)
-                .map(|(sum, records)| sum.saturating_add(records));
-            unpacked.uncountable = unpacked.uncountable.or(uncountable);
-            unpacked.files.push(file);
+            size = size.and(written.bytes(), packed);
+            let (file, uncountable) = written.end(self, &mut unpacked.seen);
+            unpacked.add(file, uncountable);
         }
         folders.sync(self)?;
-        if unpacked.uncountable.is_none()
-            && let Some(doubt) = pages::doubt(&unpacked.files, self.limit)
-        {
-            unpacked.records = None;
-            unpacked.uncountable = Some(doubt.to_string());
-        }
-        Ok(unpacked)
+        Ok(unpacked.whole(self.limit))
     }
 
+    /// As [`Unpacking::run`], for a zip that was unpacked while it arrived. Where that gave up, or where what
+    /// it unpacked is not what the zip's directory says, all is done anew.
+    ///
+    /// # Errors
+    /// As those of [`Unpacking::run`].
+    pub fn finish(
+        &self,
+        arrived: Option<Arriving>,
+        zip: &Path,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Unpacked, UnpackError> {
+        if let Some(arrived) = arrived
+            && let Some(unpacked) = arrived.settle(self, zip)?
+        {
+            return Ok(unpacked);
+        }
+        self.store.disk().remove(self.folder)?;
+        self.run(zip, stop)
+    }
+
+    /// Writes an entry's file, and makes it durable.
     fn write_file(
         &self,
         mut entry: ZipFile<'_, Metered>,
         index: usize,
         path: String,
-        size: &mut Size,
+        size: &Size,
         seen: &mut Seen,
         stop: &dyn Fn() -> bool,
-    ) -> Result<(DataFile, Option<String>), UnpackError> {
-        let mut out = self
-            .store
-            .disk()
-            .create(Step::StageData, &self.folder.join(&path))
-            .map_err(|error| UnpackError::making(index, error))?;
-        let mut hasher = Hasher::default();
-        let kind = Kind::of(&path, self.format);
-        let expected = expected_fields(kind, self.include_fields);
-        let mut counter = Counter::new(kind, &expected, self.records_zone);
-        let (mut first, mut last) = (None::<UtcMs>, None::<UtcMs>);
-        let mut see = |Record { time, hash }: Record| {
-            seen.digest.add(hash);
-            if let Some(time) = time {
-                seen.is_precise |= time.precision == Millis(1);
-                match time.within(self.span) {
-                    Some(inside) => {
-                        seen.inside.add(inside);
-                        seen.histogram.add(inside);
-                    }
-                    None => {
-                        seen.outside += 1;
-                        seen.at_end += u64::from(time.at == self.span.to());
-                    }
-                }
-                let time = time.at;
-                first = Some(first.map_or(time, |first| first.min(time)));
-                last = last.max(Some(time));
-            }
-        };
+    ) -> Result<Writing, UnpackError> {
+        let mut file = Writing::begin(self, index, path)?;
         let declared = entry.size();
         let packed = entry.compressed_size();
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let (mut bytes, mut looked_at) = (0u64, 0u64);
+        let mut chunk = vec![0; PIECE_BYTES.min(clamped(declared).max(1))];
         loop {
             let read = match entry.read(&mut chunk) {
                 Ok(0) => break,
@@ -269,84 +289,30 @@ impl Unpacking<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(whole::unreadable(error)),
             };
-            bytes += read as u64;
+            let bytes = file.bytes() + read as u64;
             // For each entry too: one with a high ratio must not hide among others.
             Size::of(bytes, packed).check(&self.limits)?;
             size.and(bytes, packed).check(&self.limits)?;
-            if bytes - looked_at >= LOOK_BYTES {
-                looked_at = bytes;
+            if bytes / LOOK_BYTES > file.bytes() / LOOK_BYTES {
                 let no_room = |why| UnpackError::NoRoom { declared, why };
                 self.store.check_space(0).map_err(no_room)?;
             }
             if stop() {
                 return Err(UnpackError::Stopped);
             }
-            out.write(&chunk[..read])?;
-            hasher.update(&chunk[..read]);
-            counter.feed(&chunk[..read], &mut see);
+            file.take(chunk.get(..read).unwrap_or_default(), self, seen)?;
         }
-        if bytes != declared {
-            let what = format!("a file has {bytes} bytes and declares {declared}");
+        if file.bytes() != declared {
+            let what = format!("a file has {} bytes and declares {declared}", file.bytes());
             return Err(UnpackError::Damaged(what));
         }
-        *size = size.and(bytes, packed);
-        out.sync(Step::SyncData)?;
-        let counted = counter.finish(&mut see);
-        let uncountable = counted
-            .as_ref()
-            .err()
-            .map(|error| format!("{path}: {error}"));
-        let file = DataFile {
-            path,
-            bytes,
-            sha256: hasher.finish(),
-            records: counted.ok(),
-            first_ms: first,
-            last_ms: last,
-        };
-        Ok((file, uncountable))
+        file.flush().sync(Step::SyncData)?;
+        Ok(file)
     }
 }
 
-/// The folders made for the files of one zip.
-#[derive(Debug, Default)]
-struct Folders {
-    made: BTreeSet<PathBuf>,
-}
-
-impl Folders {
-    /// Makes the folders above entry `index`, whose `path` is relative to the part's folder, and
-    /// that one.
-    fn make_above(
-        &mut self,
-        unpacking: &Unpacking<'_>,
-        index: usize,
-        path: &str,
-    ) -> Result<(), UnpackError> {
-        self.make(unpacking, unpacking.folder.to_owned())?;
-        for (at, _) in path.match_indices('/') {
-            self.make(unpacking, unpacking.folder.join(&path[..at]))
-                .map_err(|error| UnpackError::making(index, error))?;
-        }
-        Ok(())
-    }
-
-    fn make(&mut self, unpacking: &Unpacking<'_>, folder: PathBuf) -> Result<(), DiskError> {
-        if !self.made.contains(&folder) {
-            unpacking.store.make_staging(&folder)?;
-            self.made.insert(folder);
-        }
-        Ok(())
-    }
-
-    /// Makes the names in all of them durable, a folder after those in it.
-    fn sync(self, unpacking: &Unpacking<'_>) -> Result<(), DiskError> {
-        let disk = unpacking.store.disk();
-        self.made
-            .iter()
-            .rev()
-            .try_for_each(|made| disk.sync_folder(Step::SyncDataFolder, made))
-    }
+fn clamped(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub enum Step {
     StageZip,
     /// Create and write an unpacked file below `.staging`.
     StageData,
+    /// Make durable what an unpacked file holds so far, so that little is left for the end.
+    FlushData,
     /// Make an unpacked file durable.
     SyncData,
     /// Make the names in a folder of unpacked files durable.
@@ -82,9 +84,11 @@ impl Step {
         match self {
             Self::StageFolder | Self::MakeParent => "make the folder",
             Self::StageZip | Self::StageData | Self::StageManifest | Self::StageSums => "write",
-            Self::SyncData | Self::SyncManifest | Self::SyncSums | Self::SyncLedger => {
-                "flush to disk"
-            }
+            Self::FlushData
+            | Self::SyncData
+            | Self::SyncManifest
+            | Self::SyncSums
+            | Self::SyncLedger => "flush to disk",
             Self::SyncDataFolder
             | Self::SyncFolder
             | Self::SyncGrandparent

@@ -1,11 +1,11 @@
-//! The answers of one window: splitting's hands. Each is requested, counted and put aside until it
-//! is known whether it is a part. Carries *Candid*: what is odd about an answer is logged, and
-//! makes the window unproven.
+//! The answers of one window: splitting's hands. Each is requested, counted and put aside until it is known
+//! whether it is a part. Carries *Candid*: what is odd about one is logged, and makes the window unproven.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::attempt::{Answered, Asked};
+use super::asked::Asked;
+use super::attempt::Answered;
 use super::learnt::is_full;
 use super::retry::until_answered;
 use super::staging::Place;

@@ -1,5 +1,5 @@
 //! One attempt at one span: the answer streams to `.staging` while it is hashed, and is unpacked
-//! there. A zip that is refused is kept in the quarantine.
+//! there as it comes. A zip that is refused is kept in the quarantine.
 
 use std::sync::Arc;
 
@@ -7,29 +7,19 @@ use tokio::select;
 use tokio::task::spawn_blocking;
 use tracing::Instrument as _;
 
-use super::download::{download, no_room, panicked};
+use super::asked::{Asked, Attempt};
+use super::download::{Received, download};
+use super::local::{no_room, panicked};
 use super::staging::Place;
 use super::{Shared, Source};
 use crate::archive::manifest::{Zip, local_time, tool};
 use crate::archive::quarantine::Refusal;
-use crate::archive::unpack::{UnpackError, Unpacked, Unpacking};
-use crate::domain::job::ToBound;
+use crate::archive::unpack::{Arriving, UnpackError, Unpacked};
 use crate::domain::retry::Failure;
 use crate::domain::span::{Span, UtcMs};
 use crate::elsa::client::{Client, ZIP_STATUS};
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    /// The window.
-    pub(super) window: Span,
-    /// The part of it.
-    pub(super) span: Span,
-    /// What the service does with a log at exactly `to`, as far as is known.
-    pub(super) to_bound: ToBound,
-}
 
 /// An answer that lies unpacked and durable below `.staging`.
 #[derive(Debug)]
@@ -52,19 +42,23 @@ pub(super) async fn attempt(
     asked: Asked,
     place: &Place,
 ) -> Result<Answered, CallError> {
-    let Asked {
-        window,
-        span,
-        to_bound,
-    } = asked;
+    let Asked { span, to_bound, .. } = asked;
     let request = Request::new(&source.job, to_bound, span);
-    let zip = select! {
+    let attempt = Attempt {
+        source: source.clone(),
+        asked,
+        place: place.clone(),
+    };
+    let Received { zip, at, arrived } = select! {
         () = source.stop.cancelled() => return Err(stopped()),
-        received = download(&source.client, &request, &source.shared, place)
+        received = download(&source.client, &request, &attempt)
             .instrument(tracing::debug_span!("download", job = %source.job.name, %span)) => received?,
     };
-    let received_at = source.shared.clock.now();
-    let mut unpacked = match unpack(source, window, span, place).await? {
+    let unpacked = match arrived {
+        Ok(arrived) => unpack(attempt, arrived).await?,
+        Err(error) => Err(error),
+    };
+    let mut unpacked = match unpacked {
         Ok(unpacked) => unpacked,
         Err(UnpackError::Stopped) => return Err(stopped()),
         Err(error) if error.is_refusal() => {
@@ -81,35 +75,22 @@ pub(super) async fn attempt(
     Ok(Answered {
         zip,
         unpacked,
-        received_at,
+        received_at: at,
     })
 }
 
-/// Unpacks the zip and removes it.
+/// Unpacks what is left of the zip, and removes it.
 async fn unpack(
-    source: &Source,
-    window: Span,
-    span: Span,
-    place: &Place,
+    attempt: Attempt,
+    arrived: Option<Arriving>,
 ) -> Result<Result<Unpacked, UnpackError>, CallError> {
-    let (source, place) = (source.clone(), place.clone());
     let unpacked = spawn_blocking(move || {
-        let Source {
-            job, shared, stop, ..
-        } = source;
-        let unpacking = Unpacking {
-            store: &shared.store,
-            folder: &place.folder,
-            span,
-            window,
-            format: job.format,
-            include_fields: &job.include_fields,
-            records_zone: job.records_zone.as_ref(),
-            limit: job.limit,
-            limits: shared.limits.for_pages(job.count, job.limit),
-        };
-        let unpacked = unpacking.run(&place.zip, &|| stop.is_cancelled())?;
-        shared.store.disk().remove(&place.zip)?;
+        let stop = &attempt.source.stop;
+        let zip = &attempt.place.zip;
+        let unpacked = attempt
+            .unpacking()
+            .finish(arrived, zip, &|| stop.is_cancelled())?;
+        attempt.source.shared.store.disk().remove(zip)?;
         Ok(unpacked)
     });
     unpacked.await.map_err(|error| panicked(&error))

@@ -1,41 +1,55 @@
-//! The bytes of one answer into a file, hashed on their way. Carries *Bounded*: a few pieces of the
-//! answer are in memory at once, and free space is looked at as it comes.
+//! The bytes of one answer into a file, hashed on their way, and unpacked as they come. Carries *Bounded*: a few
+//! pieces of the answer are in memory at once, and free space is looked at as it comes.
 
 use std::path::Path;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, spawn, spawn_blocking};
+use tokio::task::{spawn, spawn_blocking};
 
-use super::Shared;
-use super::staging::Place;
+use super::arriving::Pipeline;
+use super::asked::Attempt;
+use super::local::{local, no_room, panicked};
 use crate::archive::manifest::Zip;
 use crate::archive::store::Store;
+use crate::archive::unpack::{Arriving, UnpackError};
 use crate::digest::Hasher;
 use crate::domain::retry::Failure;
+use crate::domain::span::UtcMs;
 use crate::durable::{DiskError, Output, Step, off_the_runtime};
 use crate::elsa::client::{Client, Download, MOST_BYTES};
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 
 /// Pieces of the answer that may wait for the disk; hyper's are at most some 400 KiB each.
-const PIECES_WAITING: usize = 4;
+const PIECES_WAITING: usize = 2;
 
 /// Bytes between two checks of free space.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Makes one request and writes what it answers to the zip of `place`.
+/// An answer that has come in full.
+pub(super) struct Received {
+    /// The zip, as it lies in its place.
+    pub(super) zip: Zip,
+    /// When its last byte had come.
+    pub(super) at: UtcMs,
+    /// What became of it while it came. An error is one of this machine's disk.
+    pub(super) arrived: Result<Option<Arriving>, UnpackError>,
+}
+
+/// Makes one request, writes what it answers to the zip of its place, and unpacks it meanwhile.
 ///
 /// # Errors
 /// When no whole answer comes, or the disk can't take it.
 pub(super) async fn download(
     client: &Client,
     request: &Request<'_>,
-    shared: &Shared,
-    place: &Place,
-) -> Result<Zip, CallError> {
+    attempt: &Attempt,
+) -> Result<Received, CallError> {
+    let store = &attempt.source.shared.store;
     // First of all: without a place to write, nothing is requested.
     let opened = spawn_blocking({
-        let (store, path) = (shared.store.clone(), place.zip.clone());
+        let (store, path) = (store.clone(), attempt.place.zip.clone());
         move || open(&store, &path)
     });
     let out = opened.await.map_err(|error| panicked(&error))?;
@@ -47,21 +61,21 @@ pub(super) async fn download(
             return Err(CallError::new(Failure::BadAnswer, what));
         }
         // There was space before; this answer is too big.
-        let space = shared.store.check_space(bytes);
+        let space = store.check_space(bytes);
         space.map_err(|error| no_room(&error, bytes))?;
     }
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
     // No thread waits for the network: there are only so many, and an answer may be slow.
-    let writing = spawn(write(shared.store.clone(), out, waiting));
+    let writing = spawn(write(attempt.clone(), out, waiting));
     let sent = send(&mut answer, pieces).await;
-    // The connection is free for others while this zip is unpacked.
+    // The connection is free for others while what is left of this zip is unpacked.
     drop(answer);
     let written = writing.await.map_err(|error| panicked(&error))?;
     sent?;
     written
 }
 
-async fn send(answer: &mut Download<'_>, pieces: mpsc::Sender<Vec<u8>>) -> Result<(), CallError> {
+async fn send(answer: &mut Download<'_>, pieces: mpsc::Sender<Bytes>) -> Result<(), CallError> {
     while let Some(piece) = answer.chunk().await? {
         if pieces.send(piece).await.is_err() {
             // The writer has failed and says why itself.
@@ -78,10 +92,37 @@ fn open(store: &Store, path: &Path) -> Result<Output, DiskError> {
     store.disk().create(Step::StageZip, path)
 }
 
+/// Writes the zip, and hands its pieces on to be unpacked. Nothing is being written any more when this ends.
 async fn write(
-    store: Store,
+    attempt: Attempt,
     mut out: Output,
-    mut waiting: mpsc::Receiver<Vec<u8>>,
+    mut waiting: mpsc::Receiver<Bytes>,
+) -> Result<Received, CallError> {
+    let mut pipeline = Some(Pipeline::begin(attempt.clone()));
+    let written = write_zip(
+        &attempt.source.shared.store,
+        &mut out,
+        &mut waiting,
+        &mut pipeline,
+    );
+    let written = written.await;
+    let at = attempt.source.shared.clock.now();
+    let arrived = match pipeline {
+        Some(pipeline) => pipeline.end().await?,
+        None => Ok(None),
+    };
+    Ok(Received {
+        zip: written?,
+        at,
+        arrived,
+    })
+}
+
+async fn write_zip(
+    store: &Store,
+    out: &mut Output,
+    waiting: &mut mpsc::Receiver<Bytes>,
+    pipeline: &mut Option<Pipeline>,
 ) -> Result<Zip, CallError> {
     let mut hasher = Hasher::default();
     let (mut bytes, mut looked_at) = (0u64, 0u64);
@@ -90,7 +131,14 @@ async fn write(
         if bytes - looked_at >= LOOK_BYTES {
             looked_at = bytes;
             // The rest has no announced length.
-            let space = store.check_space(0);
+            let mut space = store.check_space(0);
+            if space.is_err()
+                && let Some(pipeline) = pipeline.take()
+            {
+                // The zip tells how much its files need, once it is whole.
+                pipeline.give_up().await?;
+                space = store.check_space(0);
+            }
             space.map_err(|error| no_room(&error, bytes + LOOK_BYTES))?;
         }
         off_the_runtime(|| {
@@ -98,24 +146,12 @@ async fn write(
             out.write(&piece)
         })
         .map_err(|error| local(&error))?;
+        if let Some(pipeline) = pipeline {
+            pipeline.take(piece).await;
+        }
     }
     Ok(Zip {
         bytes,
         sha256: hasher.finish(),
     })
-}
-
-fn local(error: &dyn std::error::Error) -> CallError {
-    CallError::new(Failure::Local, error.to_string())
-}
-
-/// The answer, or what it becomes, takes so many bytes, and there is no space for them.
-pub(super) fn no_room(error: &dyn std::error::Error, bytes: u64) -> CallError {
-    CallError::new(Failure::NoRoom { bytes }, error.to_string())
-}
-
-/// A task of the program's own has panicked.
-pub(super) fn panicked(error: &JoinError) -> CallError {
-    let what = format!("the program failed within itself: {error}");
-    CallError::new(Failure::BadAnswer, what)
 }

@@ -11,18 +11,24 @@
 //! - `learnt`: what the windows so far have shown of the service
 //! - `refused`: a window that is answered with an error, perhaps because it is empty
 //! - `retry`: one span, asked for until it is answered
+//! - `asked`: what is asked for, and where the answer goes
 //! - `attempt`: one request, downloaded and unpacked
+//! - `arriving`: the answer's bytes into files, while they come
 //! - `download`: the answer's bytes into a file
+//! - `local`: faults of this machine
 //! - `staging`: folders below `.staging`
 //! - `wanted`: what is to be fetched
 //! - `turns`: how many windows are put together at once
 
 mod answers;
+mod arriving;
+mod asked;
 mod attempt;
 mod confirm;
 mod deferred;
 mod download;
 mod learnt;
+mod local;
 mod refused;
 mod retry;
 mod search;

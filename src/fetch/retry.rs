@@ -5,7 +5,8 @@ use tokio::select;
 use tokio::time::sleep;
 use tracing::Instrument as _;
 
-use super::attempt::{Answered, Asked, attempt};
+use super::asked::Asked;
+use super::attempt::{Answered, attempt};
 use super::staging::Place;
 use super::{Source, staging};
 use crate::domain::retry::{Decision, Failure};

@@ -3,7 +3,8 @@
 
 use tokio::task::spawn_blocking;
 
-use super::attempt::{Answered, Asked};
+use super::asked::Asked;
+use super::attempt::Answered;
 use super::retry::until_answered;
 use super::staging::Place;
 use super::{Counted, Neighbour, Source, Wanted, staging};

@@ -8,6 +8,7 @@ mod cases;
 mod echo;
 mod forge;
 mod lies;
+mod readers;
 mod service;
 mod watch;
 

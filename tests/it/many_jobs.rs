@@ -128,7 +128,7 @@ async fn a_limit_of_open_files_that_is_too_low_is_said_and_archives_all_the_same
     let due = Due::hours(3);
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
-    let once = spawn(&world, 146, &["once"], "").wait().exits(0);
+    let once = spawn(&world, 182, &["once"], "").wait().exits(0);
     once.says("this process may open too few files for max_in_flight = 4: 2 at once");
     world.assert_archived("shop", &due.windows);
 }

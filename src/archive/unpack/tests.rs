@@ -7,7 +7,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::*;
-use crate::domain::span::Millis;
+use crate::domain::span::{Millis, UtcMs};
 use crate::durable::Disk;
 
 /// The first instant of the second that is asked for.
@@ -50,7 +50,20 @@ impl World {
             limit: 2,
             limits: self.limits,
         };
-        unpacking.run(&path, &|| false)
+        let whole = unpacking.run(&path, &|| false);
+        let files = contents(&folder);
+        let _ = fs::remove_dir_all(&folder);
+        // As it arrives, it is the same.
+        let seed = fastrand::u64(..);
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let most = 1 << dice.usize(0..16);
+        let lengths = std::iter::repeat_with(|| dice.usize(1..=most));
+        let arrived = unpack_in_pieces(&unpacking, &path, lengths);
+        assert_eq!(told(&arrived), told(&whole), "seed {seed}");
+        if whole.is_ok() {
+            assert_eq!(contents(&folder), files, "seed {seed}");
+        }
+        whole
     }
 
     /// Every file below the world, but for the zip itself.
@@ -71,6 +84,28 @@ impl World {
         found.sort();
         found
     }
+}
+
+/// What came of a zip, but for the space that happens to be free.
+pub(super) fn told(unpacked: &Result<Unpacked, UnpackError>) -> String {
+    match unpacked {
+        Err(UnpackError::NoRoom { declared, .. }) => format!("no room for {declared}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Every file below a folder with its bytes.
+pub(super) fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(contents(&path)),
+            false => found.push((path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+    found.sort();
+    found
 }
 
 pub(super) fn options() -> SimpleFileOptions {
@@ -419,7 +454,7 @@ fn a_write_that_fails_is_never_the_zip_s_fault() {
     let seen = std::sync::atomic::AtomicBool::new(false);
     let disk = Disk::gated(move |step, _| match step {
         // The file is made, and then written.
-        Step::StageData if seen.swap(true, std::sync::atomic::Ordering::Relaxed) => {
+        Step::StageData if seen.fetch_xor(true, std::sync::atomic::Ordering::Relaxed) => {
             Err(Errno::INVAL.into())
         }
         _ => Ok(()),

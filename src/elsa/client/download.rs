@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderName, RETRY_AFTER};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -121,14 +122,14 @@ impl<'a> Download<'a> {
     ///
     /// # Errors
     /// When the stream breaks, stalls or drips, or grows beyond every bound.
-    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, CallError> {
         if !self.peeked.is_empty() {
-            return Ok(Some(std::mem::take(&mut self.peeked)));
+            return Ok(Some(std::mem::take(&mut self.peeked).into()));
         }
         self.read().await
     }
 
-    async fn read(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+    async fn read(&mut self) -> Result<Option<Bytes>, CallError> {
         let deadlines = self.client.deadlines;
         let begun = Instant::now();
         let pace_ends = begun + (deadlines.idle * 2).saturating_sub(self.pace.waited);
@@ -167,7 +168,7 @@ impl<'a> Download<'a> {
             let what = format!("the answer is longer than {} MiB", MOST_BYTES >> 20);
             return Err(CallError::new(Failure::BadAnswer, what));
         }
-        Ok(Some(chunk.into()))
+        Ok(Some(chunk))
     }
 
     pub(super) async fn begins_like_a_zip(&mut self) -> Result<bool, CallError> {

@@ -165,7 +165,7 @@ fn umask() -> Vec<Row> {
 
 fn few_files() -> Vec<Row> {
     let stage = Stage::due(3);
-    let limited = ["sh", "-c", "ulimit -n 146 && exec \"$0\" \"$@\""];
+    let limited = ["sh", "-c", "ulimit -n 182 && exec \"$0\" \"$@\""];
     let played = stage.when_by("The process may open too few files", &limited, &["once"]);
     played
         .exits(0)
@@ -189,7 +189,7 @@ fn many_jobs() -> Vec<Row> {
         .into_iter()
         .map(|name| (name.clone(), vec![name]))
         .collect();
-    let limited = ["sh", "-c", "ulimit -n 146 && exec \"$0\" \"$@\""];
+    let limited = ["sh", "-c", "ulimit -n 182 && exec \"$0\" \"$@\""];
     let played = stage.when_by(
         "There are more jobs than files that may be open",
         &limited,

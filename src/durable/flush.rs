@@ -1,0 +1,44 @@
+//! A file that is made durable by another thread than the one that writes it. Carries *Ordered*.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::{Advice, fadvise};
+
+use super::{Disk, DiskError, Step};
+
+/// A file that is to be made durable.
+///
+/// It shares the writer's descriptor: an error of the disk is told to whoever flushes first, and to nobody
+/// after that, so that each error must end the window.
+#[derive(Debug)]
+pub struct Flush {
+    disk: Disk,
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl Flush {
+    pub(super) const fn new(disk: Disk, path: PathBuf, file: Arc<File>) -> Self {
+        Self { disk, path, file }
+    }
+
+    /// Lets the disk begin with what was written, and does not wait for it. Linux does so when it is advised
+    /// that the bytes are not needed (posix_fadvise(2), `POSIX_FADV_DONTNEED`). Where it does not, only time is
+    /// lost.
+    pub fn begin(&self) {
+        let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
+    }
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    /// When the disk refuses; after that nothing written can be relied on.
+    pub fn sync(&self, step: Step) -> Result<(), DiskError> {
+        self.disk.step(step, &self.path, || match step {
+            Step::FlushData => self.file.sync_data(),
+            _ => self.file.sync_all(),
+        })
+    }
+}
