@@ -1,5 +1,5 @@
-# What a shell user does with a window: download it, hash it, unpack it, hash its files, make all of it durable,
-# rename it. Nothing is counted.
+# What a shell user does with a window: download it, hash it, unpack it, make all of it durable, rename it. Its files
+# are neither hashed nor counted.
 #
 # baseline.sh FOLDER URL PROJECT UNPACKER FROM...
 set -eu
@@ -14,7 +14,6 @@ for from; do
     unzip) unzip -q "$from.zip" -d "$from.new" ;;
     bsdtar) bsdtar -xf "$from.zip" -C "$from.new" ;;
   esac
-  (cd "$from.new" && sha256sum -- *.json >>"../$from.sha256")
   sync "$from.new"/* "$from.new" "$from.sha256"
   mv "$from.new" "$from"
   sync .

@@ -17,6 +17,8 @@ mod ours;
 mod place;
 mod ratios;
 mod server;
+mod strace;
+mod trace;
 mod turns;
 mod unpack;
 mod wire;
@@ -55,7 +57,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             "wire" => wire::print(&options)?,
             "small" => many::print_small(&options)?,
             "latency" => many::print_latency(&options)?,
-            _ => {}
+            "trace" => trace::print(&options)?,
+            other => return Err(format!("no section {other:?}").into()),
         }
         println!();
     }

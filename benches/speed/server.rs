@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,6 +35,8 @@ struct Wire {
     free_at: Mutex<Option<Instant>>,
     latency_ms: AtomicU64,
     requests: AtomicU64,
+    /// When the last byte of the last answer was given to the system, in ms since the epoch.
+    last_sent_ms: AtomicI64,
 }
 
 impl Server {
@@ -69,6 +71,12 @@ impl Server {
         self.wire.rate.store(bytes_a_second, Ordering::Relaxed);
         let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
         self.wire.latency_ms.store(latency_ms, Ordering::Relaxed);
+    }
+
+    /// When the last byte of the last large answer was given to the system, in ms since the epoch. The client may
+    /// have yet to take what lies in the sockets' buffers.
+    pub fn last_sent_ms(&self) -> f64 {
+        self.wire.last_sent_ms.load(Ordering::Relaxed) as f64
     }
 
     /// How many requests have come since this was asked last.
@@ -115,6 +123,8 @@ impl Wire {
                 self.wait(rate, piece.len());
                 stream.write_all(piece)?;
             }
+            let now = jiff::Timestamp::now().as_millisecond();
+            self.last_sent_ms.store(now, Ordering::Relaxed);
         }
         Ok(())
     }

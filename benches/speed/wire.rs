@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::zips::{self, SHAPES, Shape};
 
 /// The rates of the wire, in bytes a second, with their names; 0 is no bound.
-const RATES: [(u64, &str); 3] = [
+pub const RATES: [(u64, &str); 3] = [
     (20_000_000, "20 MB/s"),
     (110_000_000, "110 MB/s"),
     (0, "unlimited"),
@@ -76,6 +76,21 @@ pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
     let windows = Windows::days(options.windows);
     eprintln!("wire: making {} zips", 2 * windows.spans.len());
     let (packed, unpacked) = offer(&server, &windows)?;
+    println!(
+        "{} windows of {} records, {:.1} MB in a zip of {:.1} MB each; {} rounds; medians, and the lowest and the \
+         highest.",
+        windows.spans.len(),
+        zips::RECORDS,
+        unpacked as f64 / 1e6,
+        packed as f64 / 1e6,
+        options.rounds
+    );
+    if !missing.is_empty() {
+        println!(
+            "Left out, since it is not installed: {}.",
+            missing.join(", ")
+        );
+    }
     let place = Place::below(&options.folder)?;
     let mut cells: Vec<Cell> = RATES
         .iter()
@@ -105,21 +120,6 @@ pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
             }
             cell.rounds.push(spent.into_iter().flatten().collect());
         }
-    }
-    println!(
-        "{} windows of {} records, {:.1} MB in a zip of {:.1} MB each; {} rounds; medians, and the lowest and the \
-         highest.",
-        windows.spans.len(),
-        zips::RECORDS,
-        unpacked as f64 / 1e6,
-        packed as f64 / 1e6,
-        options.rounds
-    );
-    if !missing.is_empty() {
-        println!(
-            "Left out, since it is not installed: {}.",
-            missing.join(", ")
-        );
     }
     let count = options.ours.len();
     print_ratios("wall time", &cells, &ways, count, |spent| spent.wall);
