@@ -41,6 +41,7 @@ fn in_turns(
                 server: &server,
                 shape: SHAPES[0],
                 windows: &Windows::hours(windows),
+                records: 1,
                 in_flight: IN_FLIGHT,
                 by_backfill,
             };
@@ -56,7 +57,7 @@ pub fn print_small(options: &Options) -> Result<(), Box<dyn Error>> {
     let windows = SMALL.div_ceil(options.fewer);
     let rounds = in_turns(options, Duration::ZERO, windows, true)?;
     println!(
-        "| {windows} nearly empty windows, `backfill`, {IN_FLIGHT} in flight | windows a second | over {} |\n|---|--:|--:|",
+        "| {windows} nearly empty windows, `backfill`, {IN_FLIGHT} in flight | windows a second | times as fast as {} |\n|---|--:|--:|",
         options.ours[0].label
     );
     for (at, Ours { label, .. }) in options.ours.iter().enumerate() {

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use elsa_archiver::archive::manifest::MANIFEST;
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
+use serde_json::Value;
 
 use crate::measure::{self, Spent};
 use crate::server::Server;
@@ -73,6 +74,8 @@ pub struct Run<'a> {
     pub shape: Shape,
     /// What it archives.
     pub windows: &'a Windows,
+    /// How many records each of them holds.
+    pub records: usize,
     /// Requests in flight at once.
     pub in_flight: usize,
     /// Whether by `backfill`; by `once` otherwise.
@@ -122,17 +125,21 @@ impl Run<'_> {
         Ok(command)
     }
 
-    /// Checks that each window is archived, and that each took one request.
+    /// Checks that each window is archived with all its records, and that each took one request.
     ///
     /// # Errors
     /// When not.
     pub fn check(self, home: &Path) -> Result<(), Box<dyn Error>> {
         let asked = self.server.take_requests() as usize;
-        let archived = manifests(&home.join("archive"))?;
+        let mut archived = Vec::new();
+        records(&home.join("archive"), &mut archived)?;
         let windows = self.windows.spans.len();
-        if (asked, archived) != (windows, windows) {
-            let what =
-                format!("{windows} windows took {asked} requests and made {archived} folders");
+        if asked != windows || archived != vec![Some(self.records as u64); windows] {
+            archived.dedup();
+            let what = format!(
+                "{windows} windows of {} records took {asked} requests and became folders of these: {archived:?}",
+                self.records
+            );
             return Err(what.into());
         }
         Ok(())
@@ -165,16 +172,16 @@ impl Run<'_> {
     }
 }
 
-/// How many manifests lie below `folder`.
-fn manifests(folder: &Path) -> std::io::Result<usize> {
-    let mut found = 0;
+/// How many records the manifests below `folder` say.
+fn records(folder: &Path, found: &mut Vec<Option<u64>>) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            found += manifests(&entry.path())?;
-        } else {
-            found += usize::from(entry.file_name() == MANIFEST);
+            records(&entry.path(), found)?;
+        } else if entry.file_name() == MANIFEST {
+            let manifest: Value = serde_json::from_slice(&fs::read(entry.path())?)?;
+            found.push(manifest["records"].as_u64());
         }
     }
-    Ok(found)
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::ratios::Spread;
 use crate::server::Server;
 use crate::strace::{self, Seen};
 use crate::wire::{self, RATES};
-use crate::zips::{SHAPES, Shape};
+use crate::zips::{RECORDS, SHAPES, Shape};
 
 /// Prints both tables.
 pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -28,6 +28,7 @@ pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
         server: &server,
         shape,
         windows: &windows,
+        records: RECORDS,
         in_flight: 2,
         by_backfill: false,
     };

@@ -144,6 +144,7 @@ fn run(
                 server,
                 shape,
                 windows,
+                records: zips::RECORDS,
                 in_flight: IN_FLIGHT,
                 by_backfill: false,
             };
