@@ -87,6 +87,7 @@ impl Baseline {
                 command.args([&url, &project]).args(froms);
             }
         }
+        server.let_trust(&mut command);
         command
     }
 }

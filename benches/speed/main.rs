@@ -18,6 +18,7 @@ mod place;
 mod ratios;
 mod server;
 mod strace;
+mod tls;
 mod trace;
 mod turns;
 mod unpack;
@@ -54,7 +55,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         match section.as_str() {
             "memory" => memory::print(),
             "unpack" => unpack::print(&options)?,
-            "wire" => wire::print(&options)?,
+            "wire" => wire::print(&options, false)?,
+            "tls" => wire::print(&options, true)?,
             "small" => many::print_small(&options)?,
             "latency" => many::print_latency(&options)?,
             "trace" => trace::print(&options)?,

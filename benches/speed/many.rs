@@ -24,7 +24,7 @@ fn in_turns(
     windows: usize,
     by_backfill: bool,
 ) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
-    let server = Server::start()?;
+    let server = Server::start(None)?;
     server.set(0, latency);
     let place = Place::below(&options.folder)?;
     let mut rounds = Vec::new();

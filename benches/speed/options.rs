@@ -6,10 +6,11 @@ use crate::ours::Ours;
 
 /// How to call it.
 pub const USAGE: &str = "cargo bench --bench speed -- [SECTION...] [OPTION...]\n\n\
-    Sections, all but `trace` when none is named:\n  \
+    Sections, all but `tls` and `trace` when none is named:\n  \
     memory   counting in memory over SHA-256\n  \
     unpack   one zip unpacked, hashed and counted, over unzip\n  \
     wire     windows archived over HTTP, over other tools\n  \
+    tls      the same over HTTPS\n  \
     small    nearly empty windows a second\n  \
     latency  many windows with 300 ms latency, over the ideal\n  \
     trace    one window: bytes, syncs, last byte to durable rename\n\n\
@@ -21,7 +22,9 @@ pub const USAGE: &str = "cargo bench --bench speed -- [SECTION...] [OPTION...]\n
     --dir DIR           where to write, on the disk that counts; default below target/";
 
 /// The sections, in the order in which they are printed.
-pub const SECTIONS: [&str; 6] = ["memory", "unpack", "wire", "small", "latency", "trace"];
+pub const SECTIONS: [&str; 7] = [
+    "memory", "unpack", "wire", "tls", "small", "latency", "trace",
+];
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -64,6 +67,7 @@ impl Options {
                 "--quick" => (options.rounds, options.windows, options.fewer) = (1, 1, 10),
                 "--dir" => options.folder = value()?.into(),
                 "--ours" => options.ours.push(ours(&value()?)?),
+                "--help" => return Err(USAGE.to_owned()),
                 section if SECTIONS.contains(&section) => options.sections.push(argument),
                 _ => return Err(format!("{argument:?} is not understood\n\n{USAGE}")),
             }
@@ -75,8 +79,10 @@ impl Options {
             });
         }
         if options.sections.is_empty() {
-            let but_trace = SECTIONS.iter().filter(|&&section| section != "trace");
-            options.sections = but_trace.map(ToString::to_string).collect();
+            let usual = SECTIONS
+                .iter()
+                .filter(|section| !["tls", "trace"].contains(section));
+            options.sections = usual.map(ToString::to_string).collect();
         }
         Ok(options)
     }

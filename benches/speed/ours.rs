@@ -113,6 +113,7 @@ impl Run<'_> {
         for variable in ["RUST_LOG", "JOURNAL_STREAM", "NOTIFY_SOCKET"] {
             command.env_remove(variable);
         }
+        self.server.let_trust(&mut command);
         command.arg("--config").arg(home.join("config.toml"));
         match (self.windows.spans.first(), self.windows.spans.last()) {
             (Some(first), Some(last)) if self.by_backfill => {

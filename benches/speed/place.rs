@@ -20,6 +20,11 @@ impl Place {
         Ok(Self(made))
     }
 
+    /// The folder itself; what lies in it stays.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// An empty folder for the next run. What the run before left is gone, and nothing of it waits for the disk.
     pub fn fresh(&self) -> io::Result<PathBuf> {
         let home = self.0.path().join("run");

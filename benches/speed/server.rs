@@ -2,13 +2,17 @@
 //! its work counts as a client's.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::tls::Tls;
 use crate::zips;
 
 /// What is sent at once where nothing holds it back.
@@ -24,6 +28,7 @@ pub type Asked = (i64, i64);
 pub struct Server {
     address: SocketAddr,
     wire: Arc<Wire>,
+    tls: Option<Tls>,
 }
 
 #[derive(Debug, Default)]
@@ -40,25 +45,39 @@ struct Wire {
 }
 
 impl Server {
-    /// Starts it on a free port of loopback.
-    pub fn start() -> io::Result<Self> {
+    /// Starts it on a free port of loopback; it speaks TLS where `tls` says how.
+    pub fn start(tls: Option<Tls>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let wire = Arc::<Wire>::default();
         let shared = Arc::clone(&wire);
+        let config = tls.as_ref().map(|tls| Arc::clone(&tls.config));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let wire = Arc::clone(&shared);
+                let (wire, tls) = (Arc::clone(&shared), config.clone());
                 // A client that goes away has said all there is to say.
-                thread::spawn(move || _ = wire.serve(stream));
+                thread::spawn(move || _ = wire.accept(stream, tls));
             }
         });
-        Ok(Self { address, wire })
+        Ok(Self { address, wire, tls })
     }
 
     /// Where it listens, as the config names it.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        match self.tls.is_some() {
+            true => format!("https://localhost:{}", self.address.port()),
+            false => format!("http://{}", self.address),
+        }
+    }
+
+    /// Makes a client trust it.
+    pub fn let_trust(&self, command: &mut Command) {
+        if let Some(Tls { trusted, .. }) = &self.tls {
+            // Ours, curl, Python.
+            for variable in ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"] {
+                command.env(variable, trusted);
+            }
+        }
     }
 
     /// What it answers from now on; everything else gets a zip with one record.
@@ -90,8 +109,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Wire {
-    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+    fn accept(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
         stream.set_nodelay(true)?;
+        let Some(tls) = tls else {
+            return self.serve(stream);
+        };
+        let session = ServerConnection::new(tls).map_err(io::Error::other)?;
+        self.serve(StreamOwned::new(session, stream))
+    }
+
+    fn serve(&self, mut stream: impl Read + Write) -> io::Result<()> {
         let mut buffer = Vec::new();
         while let Some(body) = next_body(&mut stream, &mut buffer)? {
             self.requests.fetch_add(1, Ordering::Relaxed);
@@ -110,6 +137,7 @@ impl Wire {
             if zip.len() < PIECE_BYTES / 4 {
                 // One packet, as a server would.
                 stream.write_all(&[head.as_bytes(), &zip].concat())?;
+                stream.flush()?;
                 continue;
             }
             stream.write_all(head.as_bytes())?;
@@ -123,6 +151,7 @@ impl Wire {
                 self.wait(rate, piece.len());
                 stream.write_all(piece)?;
             }
+            stream.flush()?;
             let now = jiff::Timestamp::now().as_millisecond();
             self.last_sent_ms.store(now, Ordering::Relaxed);
         }
@@ -156,7 +185,7 @@ impl Wire {
 
 /// The body of the next request; `None` at the end of the connection.
 fn next_body(
-    stream: &mut TcpStream,
+    stream: &mut impl Read,
     buffer: &mut Vec<u8>,
 ) -> io::Result<Option<serde_json::Value>> {
     let mut piece = [0; 4096];

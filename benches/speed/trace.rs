@@ -20,7 +20,7 @@ use crate::zips::{RECORDS, SHAPES, Shape};
 
 /// Prints both tables.
 pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
-    let server = Server::start()?;
+    let server = Server::start(None)?;
     let windows = Windows::days(1);
     wire::offer(&server, &windows)?;
     let place = Place::below(&options.folder)?;

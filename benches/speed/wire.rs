@@ -10,6 +10,7 @@ use crate::ours::{Ours, Run, Windows};
 use crate::place::Place;
 use crate::ratios::Spread;
 use crate::server::Server;
+use crate::tls::Tls;
 use crate::zips::{self, SHAPES, Shape};
 
 /// The rates of the wire, in bytes a second, with their names; 0 is no bound.
@@ -60,8 +61,8 @@ pub fn offer(server: &Server, windows: &Windows) -> Result<(u64, u64), Box<dyn E
     Ok((packed, unpacked))
 }
 
-/// Runs all of it and prints the tables.
-pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
+/// Runs all of it and prints the tables; over HTTPS where `is_tls` says so.
+pub fn print(options: &Options, is_tls: bool) -> Result<(), Box<dyn Error>> {
     let (baselines, missing) = Baseline::all();
     let ours = options.ours.iter();
     let ways: Vec<(String, Way<'_>)> = ours
@@ -72,13 +73,15 @@ pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
                 .map(|(name, other)| (name.clone(), Way::Other(other))),
         )
         .collect();
-    let server = Server::start()?;
+    let place = Place::below(&options.folder)?;
+    let server = Server::start(is_tls.then(|| Tls::new(place.path())).transpose()?)?;
     let windows = Windows::days(options.windows);
     eprintln!("wire: making {} zips", 2 * windows.spans.len());
     let (packed, unpacked) = offer(&server, &windows)?;
     println!(
-        "{} windows of {} records, {:.1} MB in a zip of {:.1} MB each; {} rounds; medians, and the lowest and the \
+        "{}: {} windows of {} records, {:.1} MB in a zip of {:.1} MB each; {} rounds; medians, and the lowest and the \
          highest.",
+        if is_tls { "HTTPS" } else { "HTTP" },
         windows.spans.len(),
         zips::RECORDS,
         unpacked as f64 / 1e6,
@@ -91,7 +94,6 @@ pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
             missing.join(", ")
         );
     }
-    let place = Place::below(&options.folder)?;
     let mut cells: Vec<Cell> = RATES
         .iter()
         .flat_map(|&(rate, name)| SHAPES.map(|shape| (rate, name, shape)))
