@@ -27,7 +27,8 @@ impl Spread {
     }
 }
 
-/// With as many decimals as the format says, 2 by default: `0.93 (0.90 to 1.01)`.
+/// With as many decimals as the format says, 2 by default: `0.93 (0.90 to 1.01)`; a spread of nothing is not
+/// shown.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -36,6 +37,9 @@ impl fmt::Display for Spread {
             highest,
         } = self;
         let decimals = f.precision().unwrap_or(2);
+        if lowest == highest {
+            return write!(f, "{median:.decimals$}");
+        }
         write!(
             f,
             "{median:.decimals$} ({lowest:.decimals$} to {highest:.decimals$})"

@@ -18,7 +18,9 @@ pub const ARGUMENTS: &[&str] = &[
 
 const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
 const WRITES: [&str; 4] = ["write", "writev", "pwrite64", "pwritev"];
-const SYNCS: [&str; 5] = ["fsync", "fdatasync", "sync_file_range", "syncfs", "sync"];
+/// After these what they name is durable. After `sync_file_range` nothing is: it only begins to write.
+const SYNCS: [&str; 4] = ["fsync", "fdatasync", "syncfs", "sync"];
+const BEGUN_WRITING: &str = "sync_file_range";
 const RENAMES: [&str; 3] = ["rename", "renameat", "renameat2"];
 
 /// A call that has returned.
@@ -110,7 +112,9 @@ pub struct Seen {
     pub syncs: usize,
     /// What they took in all, each thread's time.
     pub sync_ms: f64,
-    /// How many of them ended after the last byte.
+    /// Calls that only begin to write what will be synced.
+    pub begun_writing: usize,
+    /// How many of the syncs ended after the last byte.
     pub late_syncs: usize,
     /// Milliseconds from the last byte until the folder has its name.
     pub to_rename: f64,
@@ -172,6 +176,10 @@ pub fn seen(calls: &[Call], home: &Path) -> Result<Seen, Box<dyn Error>> {
         other_out: written(false),
         syncs: syncs.len(),
         sync_ms: syncs.iter().map(|sync| sync.took).sum::<f64>() * 1000.0,
+        begun_writing: calls
+            .iter()
+            .filter(|call| call.is(&[BEGUN_WRITING]))
+            .count(),
         late_syncs: syncs.iter().filter(|sync| sync.ended > last.ended).count(),
         to_rename: (calls[rename].ended - last.ended) * 1000.0,
         to_durable: synced(&|open| open == parent),

@@ -116,8 +116,8 @@ fn print_traces<'a>(
     let (rate, name) = RATES[1];
     println!(
         "| traced by strace, which slows it, at {name} | bytes in | bytes out: zip, other | syncs, ms in all | of them \
-         after the last byte | last byte to the rename, ms | to its folder's sync | to the ledger's |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|"
+         after the last byte | `sync_file_range` | last byte to the rename, ms | to its folder's sync | to the ledger's |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
     for shape in SHAPES {
         for ours in &options.ours {
@@ -139,13 +139,14 @@ fn print_traces<'a>(
                 other_out,
                 syncs,
                 sync_ms,
+                begun_writing,
                 late_syncs,
                 to_rename,
                 to_durable,
                 to_ledger,
             } = strace::seen(&calls, &home)?;
             println!(
-                "| {}, {} | {bytes_in} | {zip_out}, {other_out} | {syncs}, {sync_ms:.0} | {late_syncs} | {to_rename:.0} \
+                "| {}, {} | {bytes_in} | {zip_out}, {other_out} | {syncs}, {sync_ms:.0} | {late_syncs} | {begun_writing} | {to_rename:.0} \
                  | {to_durable:.0} | {to_ledger:.0} |",
                 ours.label,
                 shape.name()
