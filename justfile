@@ -24,3 +24,7 @@ fuzz target seconds="30":
 # What completeness costs.
 bench:
     cargo bench --bench requests
+
+# How fast it is beside other tools, for example `just speed wire --rounds 5 --windows 4`.
+speed *arguments:
+    cargo bench --bench speed -- {{arguments}}
