@@ -14,7 +14,7 @@ use crate::durable::{DiskError, Flush, Step, off_the_runtime};
 use crate::elsa::error_response::CallError;
 
 /// Pieces of the answer that may wait to be inflated.
-const PIECES_WAITING: usize = 2;
+const PIECES_WAITING: usize = 1;
 /// Pieces of files that are filled, wait, or are written at the same time.
 const OUTPUTS: usize = 4;
 /// Findings that may wait: a small file is three.

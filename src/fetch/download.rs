@@ -22,7 +22,7 @@ use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 
 /// Pieces of the answer that may wait for the disk; hyper's are at most some 400 KiB each.
-const PIECES_WAITING: usize = 2;
+const PIECES_WAITING: usize = 1;
 
 /// Bytes between two checks of free space.
 const LOOK_BYTES: u64 = 4 * 1024 * 1024;

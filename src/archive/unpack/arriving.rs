@@ -16,7 +16,7 @@ use crate::domain::span::Span;
 use crate::durable::{Flush, Step};
 
 /// Bytes of one file that are made durable before it is whole, so that little is left for its end.
-const FLUSH_BYTES: u64 = 16 * 1024 * 1024;
+const FLUSH_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What has become so far of a zip that arrives.
 pub struct Arriving {

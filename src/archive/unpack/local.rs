@@ -2,7 +2,8 @@
 //! to 4.3.9). Pure. It believes nothing and refuses nothing: what it does not understand is
 //! [`Found::Unusual`], and is left to the reader of whole zips. Carries *Bounded*: it holds a header at most.
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use crc32fast::Hasher as Crc;
+use flate2::{Decompress, FlushDecompress, Status};
 
 use crate::archive::directory::number;
 
@@ -254,7 +255,7 @@ impl LocalReader {
         let ended = Ended {
             packed: self.packed,
             size: self.size,
-            crc: self.crc.sum(),
+            crc: self.crc.clone().finalize(),
         };
         match entry.declared {
             Some(declared) if declared != ended => return None,
