@@ -31,7 +31,8 @@ impl Flush {
         let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
     }
 
-    /// Makes everything written so far durable.
+    /// Makes everything written so far durable. What is flushed while more is written is of a large file: it
+    /// leaves the page cache, which others may need.
     ///
     /// # Errors
     /// When the disk refuses; after that nothing written can be relied on.
@@ -39,6 +40,10 @@ impl Flush {
         self.disk.step(step, &self.path, || match step {
             Step::FlushData => self.file.sync_data(),
             _ => self.file.sync_all(),
-        })
+        })?;
+        if step == Step::FlushData {
+            self.begin();
+        }
+        Ok(())
     }
 }
