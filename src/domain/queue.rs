@@ -96,6 +96,8 @@ pub(crate) struct Known<'a> {
     pub recheck: &'a BTreeMap<Window, Failures>,
     /// Whether one more window that fails would hold up the job's others.
     pub is_suspected: bool,
+    /// Whether what the next window shows of the service spares those after it requests.
+    pub teaches: bool,
     /// What ends later has not settled by all clocks that are known.
     pub settled: UtcMs,
 }
@@ -128,6 +130,9 @@ impl Known<'_> {
 
 /// So many windows are a backlog. Fewer are done soon, in their order.
 const BACKLOG: usize = 8;
+
+/// So many windows at most are begun one by one to learn from them: those without records teach nothing.
+const MOST_LESSONS: usize = 8;
 
 /// The windows in flight, and which one goes next: a fresh window must not wait behind a backlog, and the
 /// oldest is the first that the service forgets. So one of those in flight is the newest, and the others are
@@ -166,8 +171,12 @@ impl Flight {
             let is_fresh = work.task == Task::Archive && !self.begun.contains(&work.window);
             is_fresh && known.risk(work) == Risk::New
         };
+        let is_lesson = known.teaches && self.begun.len() < MOST_LESSONS;
+        if is_lesson && !self.in_flight.is_empty() {
+            return None;
+        }
         let is_backlog = self.from_both_ends && queue.len() >= BACKLOG;
-        let may_be_newest = is_backlog && self.newest.is_none() && self.was_oldest;
+        let may_be_newest = is_backlog && !is_lesson && self.newest.is_none() && self.was_oldest;
         // What settles later is put behind.
         let at = match known.is_suspected || may_be_newest {
             true => queue.iter().rposition(is_new),
@@ -276,6 +285,7 @@ mod tests {
             archive: &failures,
             recheck: &BTreeMap::new(),
             is_suspected: true,
+            teaches: false,
             settled: UtcMs(100),
         };
         let mut flight = Flight::new(false);
@@ -385,6 +395,7 @@ mod tests {
             archive: &none,
             recheck: &none,
             is_suspected: false,
+            teaches: false,
             settled: UtcMs(100),
         };
         // Four in flight; the oldest of them land one after another, then the newest.
@@ -415,6 +426,28 @@ mod tests {
         }
     }
 
+    /// Guarantee: Bounded
+    #[test]
+    fn what_each_window_may_learn_of_the_one_before_goes_one_by_one_but_not_for_ever() {
+        let none = BTreeMap::new();
+        let known = Known {
+            archive: &none,
+            recheck: &none,
+            is_suspected: false,
+            teaches: true,
+            settled: UtcMs(100),
+        };
+        let mut queue = (0..20).map(|number| work(Task::Archive, number)).collect();
+        let mut flight = Flight::new(true);
+        for number in 0..MOST_LESSONS as i64 {
+            assert_eq!(next(&mut flight, &mut queue, known), Some(number));
+            assert_eq!(flight.next(&queue, known).is_some(), number == 7);
+            flight.landed(window(number));
+        }
+        let mut begin = || next(&mut flight, &mut queue, known);
+        assert_eq!([0; 3].map(|_| begin()), [19, 8, 9].map(Some));
+    }
+
     /// Guarantee: Isolated
     #[test]
     fn what_failed_before_may_end_the_cycle_and_so_does_not_begin_beside_what_did_not() {
@@ -428,6 +461,7 @@ mod tests {
             archive: &archive,
             recheck: &BTreeMap::new(),
             is_suspected: false,
+            teaches: false,
             settled: UtcMs(100),
         };
         let numbers = (0..6).chain([100]);

@@ -74,8 +74,6 @@ pub(super) struct Executor {
     /// Whether a window has ended well since the start and the last failure. Before, each begins alone, so
     /// that what fails for all windows fails once.
     is_proven: bool,
-    /// Whether what one window shows of the service spares the next one requests.
-    is_learning: bool,
     most: usize,
     /// The first window's seat, which no other job can take.
     first: Seats,
@@ -106,7 +104,6 @@ impl Executor {
             in_flight: JoinSet::new(),
             publishes: false,
             is_proven: false,
-            is_learning: false,
             most: client.max_in_flight(),
             first: Seats::of_one_job(),
             more: client.seats().clone(),
@@ -129,13 +126,9 @@ impl Executor {
     }
 
     fn may_begin(&self, waiting: usize) -> bool {
-        let at_once = match self.is_learning {
-            true => 1,
-            false => self.most,
-        };
         let is_free = match self.is_proven {
             // What waits takes space.
-            true => self.in_flight() < at_once && waiting < self.most,
+            true => self.in_flight() < self.most && waiting < self.most,
             false => self.in_flight.is_empty() && waiting == 0,
         };
         is_free && !self.halt.is_cancelled()
@@ -214,7 +207,8 @@ impl Executor {
         tokio::select! {
             biased;
             Some(landed) = in_flight.join_next() => {
-                *publishes &= !matches!(landed, Ok(Landed::Published(_)));
+                // Whichever it was that had a bug: nothing is published after that.
+                *publishes &= !matches!(landed, Ok(Landed::Published(_)) | Err(_));
                 Event::Landed(landed)
             }
             given = given => {
@@ -223,11 +217,6 @@ impl Executor {
                 Event::Room
             }
         }
-    }
-
-    /// Has windows begin one by one, or not, where what one shows spares the next one requests.
-    pub(super) const fn learn(&mut self, is_learning: bool) {
-        self.is_learning = is_learning;
     }
 
     /// A window has ended well: what all windows share works.

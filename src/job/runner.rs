@@ -36,9 +36,6 @@ use crate::elsa::client::Client;
 use crate::fetch::{Deferred, Learnt, Shared, Source, Wanted};
 use crate::ledger::{Ledger, LedgerError};
 
-/// So many windows at most begin one by one until search can be believed: those without records teach nothing.
-const MOST_LESSONS: usize = 8;
-
 /// A job with its ledger, ready for cycles. The state directory's lock must be held.
 pub struct JobRunner {
     job: Arc<Job>,
@@ -203,12 +200,10 @@ impl JobRunner {
         let mut executor = Executor::new(&self.client, stop);
         let mut flight = Flight::new(mode.asks_from_both_ends());
         let (mut deferred, mut landed) = (BTreeMap::new(), VecDeque::new());
-        let mut left_to_learn = MOST_LESSONS;
         loop {
             if self.may_go_on(stop) && !executor.is_halted() {
                 self.join_fresh(&mut queue, outcome);
             }
-            executor.learn(left_to_learn > 0 && self.calibrates());
             while let Some(at) = flight.next(&queue, self.known())
                 && let Some(seat) = executor.room(landed.len())
                 && let Some(work) = flight.begin(&mut queue, at, self.known())
@@ -245,7 +240,6 @@ impl JobRunner {
                     let (began, learnt) = &ended.learnt;
                     self.learnt.learn(began, learnt);
                     flight.landed(ended.work.window);
-                    left_to_learn = left_to_learn.saturating_sub(1);
                     if ended.found.is_err() {
                         executor.narrow();
                     }
@@ -254,8 +248,12 @@ impl JobRunner {
                 }
                 Ok(Landed::Published(group)) => self.record(group, &mut executor, outcome),
             };
-            if !executor.publishes() && failed.is_none() {
-                failed = self.settle(&mut landed, &mut executor, outcome, stop).await;
+            if failed.is_some() {
+                executor.halt();
+            }
+            if !executor.publishes() {
+                let why = self.settle(&mut landed, &mut executor, outcome, stop).await;
+                failed = failed.or(why);
             }
             if let Some(message) = failed {
                 executor.halt();

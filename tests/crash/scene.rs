@@ -211,6 +211,11 @@ impl Scene {
                 Start::Group => "6h",
                 _ => self.due.window,
             },
+            // Nothing of the day after them has settled.
+            settle_s: match start {
+                Start::Group => self.due.settle_s + 9 * 3600,
+                _ => self.due.settle_s,
+            },
             ..self.due.clone()
         };
         let shop = Job::new("shop", &due)

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use tokio_util::sync::CancellationToken;
 
 use super::JobRunner;
+use crate::archive::adopt::FEW;
 use crate::archive::publish::Published;
 use crate::domain::loss::{Answer, Loss, loss};
 use crate::domain::queue::Work;
@@ -35,7 +36,9 @@ impl JobRunner {
             let is_new = ended.before.is_none() && !executor.is_halted();
             match &ended.found {
                 Ok(Found::Fetched(fetched))
-                    if is_new && self.loss(ended.work.window, &ended.found) == Loss::None =>
+                    if is_new
+                        && group.len() < FEW
+                        && self.loss(ended.work.window, &ended.found) == Loss::None =>
                 {
                     let (work, replay) = (ended.work, self.recorder.ledger.replay());
                     let gone = replay.missing.of(work.window).cloned();
@@ -56,6 +59,7 @@ impl JobRunner {
             // The others may publish too.
             return None;
         }
+        let mut ends_cycle = None;
         while let Some(ended) = landed.pop_front() {
             let window = ended.work.window;
             let done = self
@@ -64,11 +68,14 @@ impl JobRunner {
             self.progress.done(&self.job, window);
             match done {
                 Ok(()) => executor.widen(),
-                Err(Some(ends_cycle)) => return Some(ends_cycle),
                 Err(None) => executor.narrow(),
+                Err(why) => {
+                    executor.halt();
+                    ends_cycle = ends_cycle.or(why);
+                }
             }
         }
-        None
+        ends_cycle
     }
 
     /// Records what was published together. Returns why the job's other windows would fail alike.

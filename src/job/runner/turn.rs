@@ -156,7 +156,7 @@ impl JobRunner {
     }
 
     /// Whether what the next window shows of search spares those after it a second download.
-    pub(super) fn calibrates(&self) -> bool {
+    fn calibrates(&self) -> bool {
         let (search, now) = (&self.learnt.search, self.shared.clock.now());
         let is_open = !search.is_believed() && !search.rests(now);
         is_open && self.job.cross_check != CrossCheck::Off
@@ -169,6 +169,7 @@ impl JobRunner {
             archive: replay.failures(Task::Archive),
             recheck: replay.failures(Task::Recheck),
             is_suspected: self.client.availability().is_suspected(&self.job.name),
+            teaches: self.calibrates(),
             settled: self.client.now().minus(self.job.settle),
         }
     }
