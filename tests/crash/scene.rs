@@ -216,7 +216,6 @@ impl Scene {
                 Start::Group => self.due.settle_s + 9 * 3600,
                 _ => self.due.settle_s,
             },
-            ..self.due.clone()
         };
         let shop = Job::new("shop", &due)
             .with("count", COUNT)

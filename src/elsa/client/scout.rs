@@ -17,7 +17,7 @@ impl Scouts {
     /// That of one job.
     pub(super) fn of(&self, job: &JobName) -> Arc<Scout> {
         let mut scouts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let scout = scouts.entry(job.clone()).or_insert_with(Arc::default);
+        let scout = scouts.entry(job.clone()).or_default();
         Arc::clone(scout)
     }
 }
