@@ -23,9 +23,9 @@ use succession::{Candidate, Order, order};
 
 mod succession;
 
-/// A crash leaves one folder that the ledger lacks. Of no more than so many every byte is read. Of a lost
+/// A crash leaves a group of folders that the ledger lacks, at most so many. Of no more than so many every byte is read. Of a lost
 /// ledger's, which may be those of ten years, lengths and sums are compared: `verify` proves the rest.
-const FEW: usize = 8;
+pub(crate) const FEW: usize = 8;
 
 /// What was found of one job.
 #[derive(Debug, Default)]

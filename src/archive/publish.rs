@@ -1,14 +1,14 @@
-//! The last steps of a window: manifest, sums, and the one rename that makes it visible. Carries
+//! The last steps of windows: manifests, sums, and of each the one rename that makes it visible. Carries
 //! *Atomic* and *Ordered*: what says "published" is a value that only this module makes, and the
 //! ledger records nothing else.
 
+mod group;
+
 use std::fmt::Write as _;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::fits::{self, Claim};
 use super::manifest::{Confirmed, MANIFEST, Manifest, Supersedes};
 use super::plain_file::MOST_TEXT;
 use super::store::Store;
@@ -18,6 +18,7 @@ use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
 use crate::domain::window::Window;
 use crate::durable::{DiskError, Step};
+pub(crate) use group::{Chain, Staged, publish};
 
 /// The file that lists the digests of all the others, for `sha256sum -c`.
 pub(crate) const SUMS: &str = "SHA256SUMS";
@@ -155,62 +156,12 @@ pub(crate) enum PublishError {
          larger `limit`, makes fewer files"
     )]
     TooManyFiles(u64),
+    /// It would continue a window that could not be published.
+    #[error("the window before it in its group could not be published")]
+    Behind,
     /// The manifest can't be written.
     #[error("can't write the manifest: {0}")]
     Manifest(String),
-}
-
-/// Publishes the window that is staged in `staged`, as `folder` below the store's root.
-///
-/// The data files must be durable already. On an error nothing is visible, or the folder is
-/// whole and is adopted later.
-///
-/// # Errors
-/// When the disk fails, or a folder of that name is there.
-pub(crate) fn publish(
-    store: &Store,
-    staged: &Path,
-    folder: String,
-    window: Window,
-    manifest: &Manifest,
-) -> Result<Published, PublishError> {
-    let claim = Claim {
-        job: &manifest.job,
-        project_id: None,
-        folder: &folder,
-    };
-    // It would be neither adopted nor proven.
-    debug_assert_eq!(fits::check(manifest, claim), Ok(()));
-    let disk = store.disk();
-    let json = manifest
-        .to_json()
-        .map_err(|error| PublishError::Manifest(error.to_string()))?;
-    may_be_read_back(json.len() as u64)?;
-    let manifest_sha256 = Digest::of(&json);
-    let mut out = disk.create(Step::StageManifest, &staged.join(MANIFEST))?;
-    out.write(&json)?;
-    out.sync(Step::SyncManifest)?;
-    let mut out = disk.create(Step::StageSums, &staged.join(SUMS))?;
-    out.write(sums(manifest, manifest_sha256).as_bytes())?;
-    out.sync(Step::SyncSums)?;
-    disk.sync_folder(Step::SyncFolder, staged)?;
-
-    let place = store.root().join(&folder);
-    // Parts of it may lie on a disk that is gone by now.
-    store.check_before(Step::Publish, &place)?;
-    make_parents(store, Path::new(&folder))?;
-    disk.publish(staged, &place)
-        .map_err(|error| match error.source.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
-                PublishError::InTheWay(place.clone())
-            }
-            _ => PublishError::Disk(error),
-        })?;
-    if let Some(parent) = place.parent() {
-        disk.sync_folder(Step::SyncParent, parent)?;
-    }
-    let archived = Archived::of(folder, window, manifest, manifest_sha256);
-    Ok(Published(archived))
 }
 
 /// Refuses a manifest, of so many bytes, that nothing would read again. `SHA256SUMS` is always

@@ -2,7 +2,7 @@
 //! what has failed before comes after what has not, since it may end the cycle, and what fails for
 //! this machine's disk comes last of all.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::failures::{Failures, Task};
 use super::span::UtcMs;
@@ -87,16 +87,135 @@ pub(crate) fn next_in_turn(facts: &Facts<'_>) -> Option<Work> {
     next(Task::Archive, facts.due).or_else(|| next(Task::Recheck, facts.rechecks))
 }
 
-/// Takes the last window of the queue that is to be archived and has never failed, which has least in common
-/// with the first ones; where there is none, the first.
-pub(crate) fn take_farthest(
-    queue: &mut VecDeque<Work>,
-    archive_failures: &BTreeMap<Window, Failures>,
-) -> Option<Work> {
-    let is_new =
-        |work: &Work| work.task == Task::Archive && !archive_failures.contains_key(&work.window);
-    let at = queue.iter().rposition(is_new);
-    queue.remove(at.unwrap_or(0))
+/// How windows have failed, by what was to be done about them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    /// Those that are to be archived.
+    pub archive: &'a BTreeMap<Window, Failures>,
+    /// Those that are to be rechecked.
+    pub recheck: &'a BTreeMap<Window, Failures>,
+    /// Whether one more window that fails would hold up the job's others.
+    pub is_suspected: bool,
+    /// Whether what the next window shows of the service spares those after it requests.
+    pub teaches: bool,
+    /// What ends later has not settled by all clocks that are known.
+    pub settled: UtcMs,
+}
+
+/// What a window may do to those beside it: it may end the cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Risk {
+    /// It has never failed.
+    New,
+    /// It has failed before.
+    Failed,
+    /// It has failed for this machine's disk, or has not settled by the service's clock: that ends the cycle.
+    Alone,
+}
+
+impl Known<'_> {
+    fn risk(&self, work: &Work) -> Risk {
+        let failures = match work.task {
+            Task::Archive => self.archive,
+            Task::Recheck => self.recheck,
+        };
+        match failures.get(&work.window) {
+            _ if work.window.to() > self.settled => Risk::Alone,
+            None => Risk::New,
+            Some(known) if known.needs_bytes.is_none() => Risk::Failed,
+            Some(_) => Risk::Alone,
+        }
+    }
+}
+
+/// So many windows are a backlog. Fewer are done soon, in their order.
+const BACKLOG: usize = 8;
+
+/// So many windows at most are begun one by one to learn from them: those without records teach nothing.
+const MOST_LESSONS: usize = 8;
+
+/// The windows in flight, and which one goes next: a fresh window must not wait behind a backlog, and the
+/// oldest is the first that the service forgets. So one of those in flight is the newest, and the others are
+/// the oldest, which go first: they have settled by any clock. Where there is one at a time, they take turns.
+///
+/// What has failed before does not begin beside what has not, and what would end the cycle begins alone.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    in_flight: Vec<(Window, Risk)>,
+    /// Those that had a turn: they may wait in the queue for their second, and are not fresh.
+    begun: BTreeSet<Window>,
+    from_both_ends: bool,
+    /// The newest that is in flight.
+    newest: Option<Window>,
+    /// Whether the last one that was begun was the oldest.
+    was_oldest: bool,
+}
+
+impl Flight {
+    /// With nothing in flight. What the operator has put into an order is archived in it, and not
+    /// `from_both_ends`.
+    pub(crate) const fn new(from_both_ends: bool) -> Self {
+        Self {
+            in_flight: Vec::new(),
+            begun: BTreeSet::new(),
+            from_both_ends,
+            newest: None,
+            was_oldest: false,
+        }
+    }
+
+    /// The place in the queue of the window that may begin now. Where one more that fails would hold up the
+    /// job's others, it is the one farthest from those that have failed.
+    pub(crate) fn next(&self, queue: &VecDeque<Work>, known: Known<'_>) -> Option<usize> {
+        let is_new = |work: &Work| {
+            let is_fresh = work.task == Task::Archive && !self.begun.contains(&work.window);
+            is_fresh && known.risk(work) == Risk::New
+        };
+        let is_lesson = known.teaches && self.begun.len() < MOST_LESSONS;
+        if is_lesson && !self.in_flight.is_empty() {
+            return None;
+        }
+        let is_backlog = self.from_both_ends && queue.len() >= BACKLOG;
+        let may_be_newest = is_backlog && !is_lesson && self.newest.is_none() && self.was_oldest;
+        // What settles later is put behind.
+        let at = match known.is_suspected || may_be_newest {
+            true => queue.iter().rposition(is_new),
+            false => None,
+        };
+        let at = at.unwrap_or(0);
+        let risk = known.risk(queue.get(at)?);
+        let goes_beside =
+            |&(_, other): &(Window, Risk)| other.max(risk) < Risk::Alone && other >= risk;
+        self.in_flight.iter().all(goes_beside).then_some(at)
+    }
+
+    /// Begins the window at that place.
+    pub(crate) fn begin(
+        &mut self,
+        queue: &mut VecDeque<Work>,
+        at: usize,
+        known: Known<'_>,
+    ) -> Option<Work> {
+        let work = queue.remove(at)?;
+        self.in_flight.push((work.window, known.risk(&work)));
+        self.begun.insert(work.window);
+        self.was_oldest = at == 0;
+        if at > 0 {
+            self.newest = Some(work.window);
+        }
+        Some(work)
+    }
+
+    /// Whether a window had a turn.
+    pub(crate) fn had(&self, window: &Window) -> bool {
+        self.begun.contains(window)
+    }
+
+    /// A window is no longer in flight.
+    pub(crate) fn landed(&mut self, window: Window) {
+        self.in_flight.retain(|(other, _)| *other != window);
+        self.newest = self.newest.filter(|newest| *newest != window);
+    }
 }
 
 /// Whether a window is due that nothing is known to be wrong with: it does not wait for rechecks.
@@ -142,23 +261,39 @@ mod tests {
         Window::of(Span::new(UtcMs(number), UtcMs(number + 1)).unwrap())
     }
 
-    #[test]
-    fn the_farthest_window_is_one_that_has_never_failed() {
-        let work = |task, number| Work {
+    fn work(task: Task, number: i64) -> Work {
+        Work {
             task,
             window: window(number),
-        };
+        }
+    }
+
+    /// Begins the next window of the queue, and says its number.
+    fn next(flight: &mut Flight, queue: &mut VecDeque<Work>, known: Known<'_>) -> Option<i64> {
+        let at = flight.next(queue, known)?;
+        let begun = flight.begin(queue, at, known);
+        begun.map(|work| work.window.from().0)
+    }
+
+    #[test]
+    fn the_farthest_window_is_one_that_has_never_failed() {
         let (archive, recheck) = (Task::Archive, Task::Recheck);
         let works = [(archive, 2), (archive, 3), (archive, 1), (recheck, 0)];
         let mut queue: VecDeque<Work> = works.map(|(task, number)| work(task, number)).into();
-        let mut failures = BTreeMap::new();
-        failures.insert(window(1), failed(0, None));
-        for number in [3, 2, 1] {
-            let taken = take_farthest(&mut queue, &failures);
-            assert_eq!(taken, Some(work(archive, number)));
+        let failures = BTreeMap::from([(window(1), failed(0, None))]);
+        let known = Known {
+            archive: &failures,
+            recheck: &BTreeMap::new(),
+            is_suspected: true,
+            teaches: false,
+            settled: UtcMs(100),
+        };
+        let mut flight = Flight::new(false);
+        for number in [3, 2, 1, 0] {
+            assert_eq!(next(&mut flight, &mut queue, known), Some(number));
+            flight.landed(window(number));
         }
-        assert_eq!(take_farthest(&mut queue, &failures), Some(work(recheck, 0)));
-        assert_eq!(take_farthest(&mut queue, &failures), None);
+        assert_eq!(next(&mut flight, &mut queue, known), None);
     }
 
     fn failed(last: i64, needs_bytes: Option<u64>) -> Failures {
@@ -245,6 +380,108 @@ mod tests {
         assert_eq!(names(next_in_turn(&facts)), [(Task::Recheck, 9)]);
         facts.rechecks = &[];
         assert_eq!(next_in_turn(&facts), None);
+    }
+
+    /// Guarantee: Isolated
+    #[test]
+    fn a_fresh_window_waits_behind_no_backlog_and_the_others_are_the_oldest() {
+        let backlog = |windows| {
+            (0..windows)
+                .map(|number| work(Task::Archive, number))
+                .collect()
+        };
+        let none = BTreeMap::new();
+        let known = Known {
+            archive: &none,
+            recheck: &none,
+            is_suspected: false,
+            teaches: false,
+            settled: UtcMs(100),
+        };
+        // Four in flight; the oldest of them land one after another, then the newest.
+        let (mut flight, mut queue) = (Flight::new(true), backlog(20));
+        let mut begun: Vec<_> = (0..4)
+            .map(|_| next(&mut flight, &mut queue, known))
+            .collect();
+        for landed in [0, 1, 19, 2] {
+            flight.landed(window(landed));
+            begun.push(next(&mut flight, &mut queue, known));
+        }
+        assert_eq!(begun, [0, 19, 1, 2, 3, 4, 18, 5].map(Some));
+        // What waits for its second turn is not fresh.
+        flight.landed(window(18));
+        queue.push_back(work(Task::Archive, 18));
+        assert_eq!(next(&mut flight, &mut queue, known), Some(17));
+        // One at a time, they take turns while they are many; a span is archived in its order.
+        for (from_both_ends, numbers) in [
+            (true, [0, 11, 1, 10, 2, 3, 4, 5, 6, 7, 8, 9]),
+            (false, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+        ] {
+            let (mut flight, mut queue) = (Flight::new(from_both_ends), backlog(12));
+            for number in numbers {
+                assert_eq!(next(&mut flight, &mut queue, known), Some(number));
+                flight.landed(window(number));
+            }
+            assert_eq!(next(&mut flight, &mut queue, known), None);
+        }
+    }
+
+    /// Guarantee: Bounded
+    #[test]
+    fn what_each_window_may_learn_of_the_one_before_goes_one_by_one_but_not_for_ever() {
+        let none = BTreeMap::new();
+        let known = Known {
+            archive: &none,
+            recheck: &none,
+            is_suspected: false,
+            teaches: true,
+            settled: UtcMs(100),
+        };
+        let mut queue = (0..20).map(|number| work(Task::Archive, number)).collect();
+        let mut flight = Flight::new(true);
+        for number in 0..MOST_LESSONS as i64 {
+            assert_eq!(next(&mut flight, &mut queue, known), Some(number));
+            assert_eq!(flight.next(&queue, known).is_some(), number == 7);
+            flight.landed(window(number));
+        }
+        let mut begin = || next(&mut flight, &mut queue, known);
+        assert_eq!([0; 3].map(|_| begin()), [19, 8, 9].map(Some));
+    }
+
+    /// Guarantee: Isolated
+    #[test]
+    fn what_failed_before_may_end_the_cycle_and_so_does_not_begin_beside_what_did_not() {
+        let archive = BTreeMap::from([
+            (window(2), failed(0, None)),
+            (window(3), failed(0, None)),
+            (window(4), failed(0, Some(1))),
+            (window(5), failed(0, Some(1))),
+        ]);
+        let known = Known {
+            archive: &archive,
+            recheck: &BTreeMap::new(),
+            is_suspected: false,
+            teaches: false,
+            settled: UtcMs(100),
+        };
+        let numbers = (0..6).chain([100]);
+        let mut queue = numbers.map(|number| work(Task::Archive, number)).collect();
+        let mut flight = Flight::new(true);
+        let mut begin = |flight: &mut Flight| next(flight, &mut queue, known);
+        assert_eq!([0, 1].map(|_| begin(&mut flight)), [Some(0), Some(1)]);
+        assert_eq!(begin(&mut flight), None);
+        flight.landed(window(1));
+        assert_eq!(begin(&mut flight), None);
+        flight.landed(window(0));
+        assert_eq!([0, 1].map(|_| begin(&mut flight)), [Some(2), Some(3)]);
+        flight.landed(window(2));
+        flight.landed(window(3));
+        // The last one has not settled by the service's clock.
+        for number in [4, 5, 100] {
+            assert_eq!(begin(&mut flight), Some(number));
+            assert_eq!(begin(&mut flight), None);
+            flight.landed(window(number));
+        }
     }
 
     #[test]

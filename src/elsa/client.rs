@@ -4,10 +4,12 @@
 pub mod availability;
 pub mod cuts;
 mod download;
+mod scout;
 mod search;
 mod service_clock;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use super::error_response::{CallError, Signature};
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Seats};
 use super::network::Network;
 use super::redact::{quote, redact};
 use super::request::Request;
@@ -27,12 +29,14 @@ use super::signature::{
 };
 use crate::clock::Clock;
 use crate::domain::account::{Account, Endpoint};
+use crate::domain::job::JobName;
 use crate::domain::retry::Failure;
 use crate::domain::secret::Keys;
 use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
 use availability::Availability;
 use cuts::Cuts;
+use scout::{Scout, Scouts};
 
 use service_clock::{Heard, ServiceClock, Signed};
 
@@ -86,6 +90,7 @@ pub struct Client {
     hidden_cap: AtomicU64,
     cuts: Cuts,
     availability: Availability,
+    scouts: Scouts,
     deadlines: Deadlines,
 }
 
@@ -149,6 +154,7 @@ impl Client {
             service_clock: ServiceClock::default(),
             hidden_cap: AtomicU64::new(u64::MAX),
             cuts: Cuts::default(),
+            scouts: Scouts::default(),
             deadlines,
         })
     }
@@ -163,6 +169,11 @@ impl Client {
     #[must_use]
     pub const fn max_in_flight(&self) -> usize {
         self.max_in_flight
+    }
+
+    /// The windows that its jobs may have in flight beside their first ones.
+    pub(crate) const fn seats(&self) -> &Seats {
+        self.limiter.seats()
     }
 
     /// Sets the clock by which attempts are signed: `skew` is the service's clock minus ours.
@@ -223,6 +234,11 @@ impl Client {
     #[must_use]
     pub const fn availability(&self) -> &Availability {
         &self.availability
+    }
+
+    /// Who of a job's windows asks again after failed attempts.
+    pub(crate) fn scout(&self, job: &JobName) -> Arc<Scout> {
+        self.scouts.of(job)
     }
 
     /// Delays all further requests of this account for so long.

@@ -1,5 +1,6 @@
 //! The limits of one account, shared by all its jobs: requests in flight at once, requests begun
-//! in a second, and the pauses that the service asks for. Carries *Bounded*.
+//! in a second, and the pauses that the service asks for; and how its jobs share them. Carries *Bounded* and
+//! *Isolated*.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Debug)]
 pub(crate) struct Limiter {
     slots: Arc<Semaphore>,
+    seats: Seats,
     interval: Duration,
     rate: Mutex<Rate>,
 }
@@ -29,6 +31,44 @@ pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+/// The windows that jobs of the account have in flight beside their first ones: together fewer than there may be
+/// requests. Each job waits for one at a time, and they are given in the order of asking, so in turn: a job with a
+/// thousand windows has no more of them than another, and the requests before those of a job's first window are
+/// at most those of the other jobs' first ones and `max_in_flight` more. So the requests themselves may begin in the order of
+/// asking.
+#[derive(Clone, Debug)]
+pub(crate) struct Seats(Arc<Semaphore>);
+
+/// One more window in flight; it ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Seats {
+    fn beside_the_first(max_in_flight: u32) -> Self {
+        let more = max_in_flight.saturating_sub(1) as usize;
+        Self(Arc::new(Semaphore::new(more)))
+    }
+
+    /// The one that each job has for its first window, whatever others do.
+    pub(crate) fn of_one_job() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+
+    /// One that is free and for which nobody waits.
+    pub(crate) fn free(&self) -> Option<Seat> {
+        let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
+        Some(Seat { _permit: permit })
+    }
+
+    /// Waits for one; `None` never comes, since nobody ends them.
+    pub(crate) async fn next(self) -> Option<Seat> {
+        let permit = self.0.acquire_owned().await.ok()?;
+        Some(Seat { _permit: permit })
+    }
+}
+
 impl Limiter {
     /// At most `max_in_flight` requests at once (at least 1), and `per_second` begun in a second
     /// (above 0).
@@ -38,12 +78,18 @@ impl Limiter {
         let now = Instant::now();
         Self {
             slots: Arc::new(Semaphore::new(max_in_flight.max(1) as usize)),
+            seats: Seats::beside_the_first(max_in_flight),
             interval,
             rate: Mutex::new(Rate {
                 next: now,
                 held_until: now,
             }),
         }
+    }
+
+    /// The windows in flight beside each job's first one.
+    pub(crate) const fn seats(&self) -> &Seats {
+        &self.seats
     }
 
     /// Waits until a request may begin, in the order of asking.
@@ -109,6 +155,35 @@ mod tests {
         drop(first);
         let third = tokio::time::timeout(Duration::from_secs(60), limiter.slot());
         assert!(third.await.is_ok());
+    }
+
+    /// Guarantee: Bounded
+    /// Guarantee: Isolated
+    #[tokio::test(start_paused = true)]
+    async fn jobs_with_a_backlog_share_the_seats_in_turn_whoever_came_first() {
+        let seats = Limiter::new(5, 1.0).seats().clone();
+        // One job has taken all that there are, and goes on asking; then another one comes.
+        let mut held: [Vec<Seat>; 2] = [(0..4).filter_map(|_| seats.free()).collect(), Vec::new()];
+        assert_eq!(held[0].len(), 4);
+        assert!(seats.free().is_none());
+        let mut waiting = [0, 1].map(|_| tokio::spawn(seats.clone().next()));
+        tokio::task::yield_now().await;
+        for ended in [0, 0, 0, 0, 0, 1, 0, 1] {
+            held[ended].pop();
+            // It is another's that waits, so nobody can go before.
+            assert!(seats.free().is_none());
+            for (job, wait) in waiting.iter_mut().enumerate() {
+                tokio::task::yield_now().await;
+                if wait.is_finished() {
+                    let next = tokio::spawn(seats.clone().next());
+                    let seat = std::mem::replace(wait, next).await.unwrap().unwrap();
+                    held[job].push(seat);
+                }
+            }
+            tokio::task::yield_now().await;
+            assert_eq!(held[0].len() + held[1].len(), 4);
+        }
+        assert_eq!([held[0].len(), held[1].len()], [2, 2]);
     }
 
     /// Guarantee: Bounded

@@ -313,6 +313,7 @@ async fn collect<'a>(
     };
     // An empty window is asked for again as a whole: just its pieces may come back empty.
     let estimate = wanted.estimate.filter(|_| round.was_empty.is_none());
+    let heard = source.client.scout(&source.job.name).answers();
     let resolved = resolve(
         &mut answers,
         window,
@@ -334,7 +335,7 @@ async fn collect<'a>(
                 remedy: Some(Remedy::Time),
                 message,
             };
-            Err(retry::without_a_word(source, window, error))
+            Err(retry::without_a_word(source, window, heard, error))
         }
         Err(error) => Err(error),
     }

@@ -28,16 +28,21 @@ pub(super) async fn until_answered(
     staged_bytes: u64,
 ) -> Result<(Answered, u32), WindowError> {
     let mut attempts = 0;
+    let scout = source.client.scout(&source.job.name);
+    let (mut first, mut asking) = (None, None);
     loop {
         attempts += 1;
         let error = match attempt(source, asked, place).await {
             Ok(answered) => {
                 source.client.availability().answered(&source.job.name);
+                scout.answered();
                 return Ok((answered, attempts));
             }
             Err(error) if error.failure == Failure::Stopped => return Err(WindowError::Stopped),
             Err(error) => error,
         };
+        let answers = scout.answers();
+        let before = *first.get_or_insert(answers);
         // First of all: what failed must not go on taking space.
         staging::remove(&source.shared, &place.zip).await?;
         staging::remove(&source.shared, &place.folder).await?;
@@ -50,9 +55,16 @@ pub(super) async fn until_answered(
             Pause::Pointless(last) => {
                 let given_up = given_up(last, &error, staged_bytes);
                 return Err(match error.failure.is_silence() {
-                    true => without_a_word(source, asked.window, given_up),
+                    true => without_a_word(source, asked.window, before, given_up),
                     false => given_up,
                 });
+            }
+        }
+        if asking.is_none() {
+            let may_ask = source.stop.run_until_cancelled(scout.may_ask(answers));
+            asking = may_ask.await.ok_or(WindowError::Stopped)?;
+            if source.client.availability().holds(&source.job.name) {
+                return Err(down(&error.message));
             }
         }
     }
@@ -72,8 +84,17 @@ fn is_down(source: &Source, error: &CallError) -> Option<WindowError> {
 }
 
 /// What follows from a window that has failed for good, where the service has said nothing: it may be
-/// down for all windows of the account.
-pub(super) fn without_a_word(source: &Source, window: Span, error: WindowError) -> WindowError {
+/// down for all windows of the account, unless it has answered others of the job since that began to fail, when
+/// so many `answers` had come.
+pub(super) fn without_a_word(
+    source: &Source,
+    window: Span,
+    answers: u64,
+    error: WindowError,
+) -> WindowError {
+    if source.client.scout(&source.job.name).answers() > answers {
+        return error;
+    }
     let (availability, message) = (source.client.availability(), error.to_string());
     match availability.given_up(&source.job.name, window.from(), &message) {
         true => down(&message),

@@ -1,14 +1,19 @@
 //! How many windows are fetched at once, and what a failure means for the others. Carries
-//! *Isolated*.
+//! *Isolated* and *Bounded*.
+
+use std::future::{self, Future};
+use std::pin::Pin;
 
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::revise;
 use crate::archive::manifest::Confirmed;
-use crate::archive::publish::Archived;
+use crate::archive::publish::{Archived, Published};
 use crate::domain::queue::Work;
 use crate::domain::window_error::WindowError;
+use crate::elsa::client::Client;
+use crate::elsa::limiter::{Seat, Seats};
 use crate::fetch::{Came, Deferred, Fetched, Learnt, Source, Wanted, fetch, fetch_again};
 
 /// A window that is to be fetched.
@@ -24,12 +29,14 @@ pub(super) struct Start {
     pub(super) learnt: Learnt,
 }
 
-/// A window that is no longer in flight.
+/// A window that is no longer in flight, or a group of them that is.
 pub(super) enum Landed {
     /// It is done, or failed.
     Ended(Box<Ended>),
     /// It is asked for again after the others.
     Deferred(Box<Postponed>),
+    /// They are published, or not.
+    Published(Vec<(Work, Result<Published, WindowError>)>),
 }
 
 /// A window that is asked for again after the others.
@@ -62,37 +69,85 @@ pub(super) struct Ended {
 /// The windows in flight.
 pub(super) struct Executor {
     in_flight: JoinSet<Landed>,
-    /// One at first, so that what fails for all windows fails once.
-    at_once: usize,
+    /// Whether a group is being published; it is one of those in flight then.
+    publishes: bool,
+    /// Whether a window has ended well since the start and the last failure. Before, each begins alone, so
+    /// that what fails for all windows fails once.
+    is_proven: bool,
     most: usize,
+    /// The first window's seat, which no other job can take.
+    first: Seats,
+    /// Those of the account for the others.
+    more: Seats,
+    /// The place in the queue for one of them.
+    wait: Option<Pin<Box<dyn Future<Output = Option<Seat>> + Send>>>,
+    /// One that was given and not taken yet.
+    seat: Option<Seat>,
     halt: CancellationToken,
     is_halted: bool,
 }
 
+/// What happened.
+pub(super) enum Event {
+    /// A window is no longer in flight. An error is a bug.
+    Landed(Result<Landed, JoinError>),
+    /// Another one may begin.
+    Room,
+    /// None is in flight.
+    Idle,
+}
+
 impl Executor {
-    /// At most `most` windows at once, until `stop`.
-    pub(super) fn new(most: usize, stop: &CancellationToken) -> Self {
+    /// As many windows at once as the account of `client` allows, until `stop`.
+    pub(super) fn new(client: &Client, stop: &CancellationToken) -> Self {
         Self {
             in_flight: JoinSet::new(),
-            at_once: 1,
-            most,
+            publishes: false,
+            is_proven: false,
+            most: client.max_in_flight(),
+            first: Seats::of_one_job(),
+            more: client.seats().clone(),
+            wait: None,
+            seat: None,
             halt: stop.child_token(),
             is_halted: false,
         }
     }
 
-    /// Whether another window may begin.
-    pub(super) fn has_room(&self) -> bool {
-        self.in_flight.len() < self.at_once && !self.halt.is_cancelled()
+    /// A seat for another window, where one may begin while so many wait to be published.
+    pub(super) fn room(&mut self, waiting: usize) -> Option<Seat> {
+        if !self.may_begin(waiting) {
+            return None;
+        }
+        let given = self.seat.take();
+        given
+            .or_else(|| self.first.free())
+            .or_else(|| self.more.free().filter(|_| self.wait.is_none()))
+    }
+
+    fn may_begin(&self, waiting: usize) -> bool {
+        let is_free = match self.is_proven {
+            // What waits takes space.
+            true => self.in_flight() < self.most && waiting < self.most,
+            false => self.in_flight.is_empty() && waiting == 0,
+        };
+        is_free && !self.halt.is_cancelled()
     }
 
     /// Begins a window, or ends it at once for a reason that is known already.
-    pub(super) fn begin(&mut self, work: Work, start: Result<Start, WindowError>, source: Source) {
+    pub(super) fn begin(
+        &mut self,
+        seat: Seat,
+        work: Work,
+        start: Result<Start, WindowError>,
+        source: Source,
+    ) {
         let source = Source {
             stop: self.halt.clone(),
             ..source
         };
         self.in_flight.spawn(async move {
+            let _seat = seat;
             match start {
                 Ok(start) => run(start, &source).await,
                 Err(error) => Landed::Ended(Box::new(Ended {
@@ -105,14 +160,74 @@ impl Executor {
         });
     }
 
-    /// The next window that lands; `None` when none is in flight. An error is a bug.
-    pub(super) async fn next(&mut self) -> Option<Result<Landed, JoinError>> {
-        self.in_flight.join_next().await
+    /// Publishes a group. One at a time, or they would continue the same manifest. A halt does not end it.
+    pub(super) fn publish(
+        &mut self,
+        works: Vec<Work>,
+        group: impl Future<Output = Vec<Result<Published, WindowError>>> + Send + 'static,
+    ) {
+        self.publishes = true;
+        self.in_flight.spawn(async move {
+            let published = group.await;
+            Landed::Published(works.into_iter().zip(published).collect())
+        });
+    }
+
+    /// Whether a group is being published.
+    pub(super) const fn publishes(&self) -> bool {
+        self.publishes
+    }
+
+    /// What happens next. Where there are more windows to begin while so many wait to be published, it waits
+    /// for a seat too.
+    pub(super) async fn next(&mut self, has_more: bool, waiting: usize) -> Event {
+        if self.in_flight.is_empty() {
+            return Event::Idle;
+        }
+        let waits = has_more && self.may_begin(waiting) && self.seat.is_none();
+        if !waits {
+            // What this job does not take is another's.
+            (self.wait, self.seat) = (None, None);
+        } else if self.wait.is_none() {
+            self.wait = Some(Box::pin(self.more.clone().next()));
+        }
+        let Self {
+            in_flight,
+            wait,
+            seat,
+            publishes,
+            ..
+        } = self;
+        let given = async {
+            match wait {
+                Some(wait) => wait.await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(landed) = in_flight.join_next() => {
+                // Whichever it was that had a bug: nothing is published after that.
+                *publishes &= !matches!(landed, Ok(Landed::Published(_)) | Err(_));
+                Event::Landed(landed)
+            }
+            given = given => {
+                *seat = given;
+                self.wait = None;
+                Event::Room
+            }
+        }
     }
 
     /// A window has ended well: what all windows share works.
     pub(super) const fn widen(&mut self) {
-        self.at_once = self.most;
+        self.is_proven = true;
+    }
+
+    /// A window has failed: the next one begins once no other is in flight, unless one of those ends
+    /// well.
+    pub(super) const fn narrow(&mut self) {
+        self.is_proven = false;
     }
 
     /// The other windows would fail alike. Those in flight end at once and stay due, unless they
@@ -129,7 +244,7 @@ impl Executor {
 
     /// How many windows are in flight.
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.in_flight.len() - usize::from(self.publishes)
     }
 }
 

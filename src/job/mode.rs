@@ -55,13 +55,10 @@ impl Mode {
         }
     }
 
-    /// How many windows of a job are fetched at once, where its account allows `max_in_flight`
-    /// requests.
+    /// Whether one of the windows in flight is the newest that is due, so that it does not wait behind
+    /// a backlog. A span is archived in its order.
     #[must_use]
-    pub const fn windows_at_once(self, max_in_flight: usize) -> usize {
-        match self {
-            Self::Daemon | Self::Once => 1,
-            Self::Backfill | Self::Again(_) => max_in_flight,
-        }
+    pub const fn asks_from_both_ends(self) -> bool {
+        matches!(self, Self::Daemon | Self::Once)
     }
 }

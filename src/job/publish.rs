@@ -1,12 +1,12 @@
-//! A window that lies in `.staging` becomes [`Published`]: its manifest, the rename, and what the
-//! log says of it. Carries *Atomic* and *Evident*.
+//! Windows that lie in `.staging` become [`Published`]: their manifests, the renames, and what the
+//! log says of them. Carries *Atomic* and *Evident*.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
 use crate::archive::manifest::{self, Manifest, Part, Supersedes};
-use crate::archive::publish::{self, PublishError, Published};
+use crate::archive::publish::{self, Chain, PublishError, Published, Staged};
 use crate::archive::store::Store;
 use crate::domain::job::Job;
 use crate::domain::span::Millis;
@@ -16,19 +16,16 @@ use crate::domain::window_error::WindowError;
 use crate::fetch::{Fetched, Source, staging};
 use crate::ledger::replay::Replay;
 
-/// Publishes `window` as a new folder, or beside the folder that it supersedes. `replay`
-/// tells what its manifest continues.
+/// What is to be published of `window`: as a new folder, or beside the folder that it supersedes.
 ///
 /// # Errors
-/// When the window can't be published. After an error of the disk its folder may be in place all
-/// the same, and is to be adopted.
-pub(super) async fn publish(
+/// When what it supersedes is no window's folder.
+pub(super) fn stage(
     source: &Source,
     window: Window,
-    fetched: Fetched,
+    fetched: &Fetched,
     supersedes: Option<Supersedes>,
-    replay: &Replay,
-) -> Result<Published, WindowError> {
+) -> Result<Staged, WindowError> {
     let job = &*source.job;
     let folder = match &supersedes {
         None => Store::folder(&job.name, window, &job.zone),
@@ -36,26 +33,64 @@ pub(super) async fn publish(
             WindowError::Window(format!("{} is no window's folder", before.folder))
         })?,
     };
-    let manifest = manifest(source, window, &fetched, supersedes, replay);
+    let manifest = manifest(source, window, fetched, supersedes);
     report_status(job, window, &manifest, fetched.unproven_reason.as_deref());
-    let (shared, staged) = (Arc::clone(&source.shared), fetched.staged.clone());
-    let published =
-        spawn_blocking(move || publish::publish(&shared.store, &staged, folder, window, &manifest));
-    let published = published.await?;
-    staging::clean(&source.shared, job, &fetched.staged).await;
-    let published = published.map_err(|error| match error {
-        PublishError::TooManyFiles(_) => WindowError::Window(error.to_string()),
-        error => WindowError::disk(&error),
-    })?;
-    let archived = published.archived();
-    tracing::info!(
-        job = %job.name,
-        folder = %archived.folder,
-        records = archived.records,
-        bytes = archived.bytes,
-        "archived"
-    );
-    Ok(published)
+    Ok(Staged {
+        staged: fetched.staged.clone(),
+        folder,
+        window,
+        manifest,
+    })
+}
+
+/// What the job's next manifest continues.
+pub(super) fn chain(replay: &Replay) -> Chain {
+    Chain {
+        previous: replay.last_manifest,
+        breaks: replay.untold.breaks().to_vec(),
+    }
+}
+
+/// Publishes windows together; what is returned has their order. After an error of the disk a folder may be in
+/// place all the same, and is to be adopted.
+pub(super) async fn publish(
+    source: Source,
+    group: Vec<Staged>,
+    chain: Chain,
+) -> Vec<Result<Published, WindowError>> {
+    let Source { job, shared, .. } = &source;
+    let staged: Vec<PathBuf> = group.iter().map(|one| one.staged.clone()).collect();
+    let store = shared.store.clone();
+    let published = spawn_blocking(move || publish::publish(&store, group, chain)).await;
+    let published = match published {
+        Ok(published) => published,
+        Err(error) => {
+            let failed = |_: &PathBuf| Err(WindowError::disk(&error));
+            return staged.iter().map(failed).collect();
+        }
+    };
+    let mut ended = Vec::new();
+    for (published, staged) in published.into_iter().zip(&staged) {
+        if published.is_err() {
+            staging::clean(shared, job, staged).await;
+        }
+        ended.push(published.map_err(|error| match error {
+            PublishError::TooManyFiles(_) => WindowError::Window(error.to_string()),
+            PublishError::Behind => WindowError::Stopped,
+            error => WindowError::disk(&error),
+        }));
+    }
+    for published in ended.iter().flatten() {
+        let archived = published.archived();
+        tracing::info!(
+            job = %job.name,
+            folder = %archived.folder,
+            records = archived.records,
+            bytes = archived.bytes,
+            "archived"
+        );
+    }
+    ended
 }
 
 fn manifest(
@@ -63,7 +98,6 @@ fn manifest(
     window: Window,
     fetched: &Fetched,
     supersedes: Option<Supersedes>,
-    replay: &Replay,
 ) -> Manifest {
     let job = &*source.job;
     Manifest {
@@ -83,8 +117,8 @@ fn manifest(
         parts: fetched.parts.clone(),
         confirmed: Some(fetched.confirmed.clone()),
         records_digest: fetched.content.digest,
-        previous: replay.last_manifest,
-        breaks: replay.untold.breaks().to_vec(),
+        previous: None,
+        breaks: Vec::new(),
         supersedes: supersedes.map(Box::new),
         archived_at: manifest::local_time(source.shared.clock.now(), &job.zone),
         tool: manifest::tool(),

@@ -142,6 +142,41 @@ impl Recorder {
         }
     }
 
+    /// Records what was published together, in the order of its chain.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub(super) fn group_done(
+        &mut self,
+        group: Vec<(Work, Published)>,
+        outcome: &mut Outcome,
+    ) -> Result<(), WindowError> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        let (works, published): (Vec<Work>, Vec<Published>) = group.into_iter().unzip();
+        let archived: Vec<Archived> = published.iter().map(|one| one.archived().clone()).collect();
+        let recorded = self.ledger.record_all(published);
+        self.written(recorded)?;
+        for (work, archived) in works.iter().zip(&archived) {
+            count(*work, Some(archived), outcome);
+        }
+        Ok(())
+    }
+
+    /// What follows from lines that say what is done, or could not be written.
+    fn written(&mut self, recorded: Result<(), LedgerError>) -> Result<(), WindowError> {
+        recorded.map_err(|error| {
+            // A folder may be there without its line: nothing may be published on top before it
+            // is adopted.
+            self.look_for_folders = true;
+            WindowError::disk(&error)
+        })?;
+        self.breaker.close();
+        self.note_outage();
+        Ok(())
+    }
+
     /// Records what was published, or that there was nothing to publish.
     ///
     /// # Errors
@@ -159,18 +194,8 @@ impl Recorder {
             }
             Done::Unchanged(before, confirmed) => (None, self.unchanged(&before, confirmed)),
         };
-        recorded.map_err(|error| {
-            // A folder may be there without its line: nothing may be published on top before it
-            // is adopted.
-            self.look_for_folders = true;
-            WindowError::disk(&error)
-        })?;
-        self.breaker.close();
-        self.note_outage();
-        match (work.task, archived) {
-            (Task::Archive, Some(archived)) => outcome.archived(&archived),
-            (_, archived) => outcome.rechecked(archived.as_ref()),
-        }
+        self.written(recorded)?;
+        count(work, archived.as_ref(), outcome);
         Ok(())
     }
 
@@ -262,6 +287,14 @@ impl Recorder {
         {
             tracing::error!(job = %self.job.name, "{error}");
         }
+    }
+}
+
+/// Counts a window that is done, and was published where there is `archived`.
+fn count(work: Work, archived: Option<&Archived>, outcome: &mut Outcome) {
+    match (work.task, archived) {
+        (Task::Archive, Some(archived)) => outcome.archived(archived),
+        (_, archived) => outcome.rechecked(archived),
     }
 }
 

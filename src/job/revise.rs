@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::publish::publish;
+use super::publish::{chain, publish, stage};
 use super::recorder::Done;
 use crate::archive::compare::{CompareError, Held, compare};
 use crate::archive::manifest::{
@@ -85,9 +85,13 @@ pub(super) async fn revise(
         found_ms: found,
         missing: false,
     };
-    publish(source, window, fetched, Some(supersedes), replay)
-        .await
-        .map(Done::Published)
+    let staged = stage(source, window, &fetched, Some(supersedes))?;
+    let published = publish(source.clone(), vec![staged], chain(replay)).await;
+    let published = published
+        .into_iter()
+        .next()
+        .unwrap_or(Err(WindowError::Stopped));
+    published.map(Done::Published)
 }
 
 /// Whether all of an answer is confirmed by a second ask, and the service keeps the window still.

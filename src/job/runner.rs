@@ -2,35 +2,38 @@
 //! is due is fetched, published and recorded, window by window. Carries *Ordered* (nothing is
 //! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
 
+mod fresh;
+mod settle;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
+use fresh::Fresh;
 use tokio_util::sync::CancellationToken;
 use turn::Looks;
 
-use super::executor::{Ended, Executor, Found, Landed, Start};
-use super::recorder::{self, Done, Recorder};
+use super::executor::{Event, Executor, Landed, Start};
+use super::recorder::{self, Recorder};
 use super::service_time::ServiceTime;
 use super::suspects::Suspects;
 use super::view::View;
-use super::{Mode, Outcome, Progress, publish, reconcile, revise};
+use super::{Mode, Outcome, Progress, reconcile};
 use crate::archive::publish::Archived;
 use crate::domain::circuit_breaker::State;
 use crate::domain::coverage::Coverage;
 use crate::domain::failures::Task;
 use crate::domain::job::Job;
-use crate::domain::loss::{Answer, Loss, is_past, loss};
-use crate::domain::queue::{Pauses, Work};
+use crate::domain::loss::is_past;
+use crate::domain::queue::{Flight, Pauses, Work};
 use crate::domain::second_opinion::Calibration;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::durable::Disk;
 use crate::elsa::client::Client;
-use crate::fetch::{Deferred, Learnt, Shared, Source, Wanted, staging};
+use crate::fetch::{Deferred, Learnt, Shared, Source, Wanted};
 use crate::ledger::{Ledger, LedgerError};
 
 /// A job with its ledger, ready for cycles. The state directory's lock must be held.
@@ -47,6 +50,8 @@ pub struct JobRunner {
     /// What is archived of the windows that the operator wants once more.
     again: BTreeMap<Window, Archived>,
     looks: Looks,
+    /// What settles during a cycle.
+    fresh: Option<Fresh>,
 }
 
 impl JobRunner {
@@ -86,6 +91,7 @@ impl JobRunner {
             service_time: ServiceTime::default(),
             suspects: Suspects::default(),
             again: BTreeMap::new(),
+            fresh: None,
         })
     }
 
@@ -154,6 +160,7 @@ impl JobRunner {
         let was_closed = !turn.is_probe() && self.recorder.breaker.state(ours) == State::Closed;
         let queue = self.first(&turn, was_closed, &due, &rechecks);
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
+        self.fresh = Fresh::after(&due, now, mode);
         let mut counted: BTreeSet<Window> = rechecks.iter().copied().collect();
         self.work_off(queue, mode, stop, &mut outcome).await;
         let is_over = !was_closed && self.may_go_on(stop) && outcome.archived > 0;
@@ -181,7 +188,7 @@ impl JobRunner {
         outcome
     }
 
-    /// Fetches, publishes and records what is in the queue, the first window alone.
+    /// Fetches what is in the queue side by side, the first window alone, and publishes and records it in groups.
     async fn work_off(
         &mut self,
         mut queue: VecDeque<Work>,
@@ -190,53 +197,67 @@ impl JobRunner {
         outcome: &mut Outcome,
     ) {
         self.progress.planned(&self.job, queue.len());
-        let mut executor = Executor::new(mode.windows_at_once(self.client.max_in_flight()), stop);
-        let mut deferred = BTreeMap::new();
+        let mut executor = Executor::new(&self.client, stop);
+        let mut flight = Flight::new(mode.asks_from_both_ends());
+        let (mut deferred, mut landed) = (BTreeMap::new(), VecDeque::new());
         loop {
-            while executor.has_room()
-                && let Some(work) = self.take(&mut queue)
+            if self.may_go_on(stop) && !executor.is_halted() {
+                self.join_fresh(&mut queue, outcome);
+            }
+            while let Some(at) = flight.next(&queue, self.known())
+                && let Some(seat) = executor.room(landed.len())
+                && let Some(work) = flight.begin(&mut queue, at, self.known())
             {
                 if work.task == Task::Recheck
                     && mode.yields_to_new_windows()
-                    && self
-                        .view()
-                        .has_new_window(|window| deferred.contains_key(window))
+                    && self.view().has_new_window(|window| flight.had(window))
                 {
+                    flight.landed(work.window);
                     queue.retain(|work| work.task == Task::Archive);
                     continue;
                 }
                 let start = self.start(work, mode, deferred.remove(&work.window));
-                executor.begin(work, start, self.source(stop));
+                executor.begin(seat, work, start, self.source(stop));
             }
-            let failed = match executor.next().await {
-                None => break,
-                Some(Err(error)) => Some(WindowError::from(error).to_string()),
-                Some(Ok(Landed::Deferred(again))) => {
+            let has_more = flight.next(&queue, self.known()).is_some();
+            let happened = match executor.next(has_more, landed.len()).await {
+                Event::Idle => break,
+                Event::Room => continue,
+                Event::Landed(landed) => landed,
+            };
+            let mut failed = match happened {
+                Err(error) => Some(WindowError::from(error).to_string()),
+                Ok(Landed::Deferred(again)) => {
                     let (began, learnt) = again.learnt;
                     self.learnt.learn(&began, &learnt);
+                    flight.landed(again.work.window);
                     deferred.insert(again.work.window, again.deferred);
                     queue.push_back(again.work);
                     executor.widen();
                     None
                 }
-                Some(Ok(Landed::Ended(ended))) => {
-                    let window = ended.work.window;
-                    let done = self
-                        .finish(*ended, executor.is_halted(), outcome, stop)
-                        .await;
-                    self.progress.done(&self.job, window);
-                    match done {
-                        Ok(()) => {
-                            executor.widen();
-                            None
-                        }
-                        Err(ends_cycle) => ends_cycle,
+                Ok(Landed::Ended(ended)) => {
+                    let (began, learnt) = &ended.learnt;
+                    self.learnt.learn(began, learnt);
+                    flight.landed(ended.work.window);
+                    if ended.found.is_err() {
+                        executor.narrow();
                     }
+                    landed.push_back(*ended);
+                    None
                 }
+                Ok(Landed::Published(group)) => self.record(group, &mut executor, outcome),
             };
+            if failed.is_some() {
+                executor.halt();
+            }
+            if !executor.publishes() {
+                let why = self.settle(&mut landed, &mut executor, outcome, stop).await;
+                failed = failed.or(why);
+            }
             if let Some(message) = failed {
                 executor.halt();
-                let left = queue.len() + executor.in_flight();
+                let left = queue.len() + executor.in_flight() + landed.len();
                 if left > 0 {
                     tracing::warn!(
                         job = %self.job.name,
@@ -292,78 +313,6 @@ impl JobRunner {
             deferred,
             learnt: self.learnt.clone(),
         })
-    }
-
-    /// Publishes and records a window that was fetched, or records why it was not. An error is why
-    /// the job's other windows would fail alike; `None` within where they would not.
-    async fn finish(
-        &mut self,
-        ended: Ended,
-        is_halted: bool,
-        outcome: &mut Outcome,
-        stop: &CancellationToken,
-    ) -> Result<(), Option<String>> {
-        let (began, learnt) = ended.learnt;
-        self.learnt.learn(&began, &learnt);
-        let work = ended.work;
-        let finished = match ended.found {
-            found if ended.before.is_none() && self.loss(work.window, &found) != Loss::None => {
-                if let Ok(Found::Fetched(fetched)) = &found {
-                    staging::clean(&self.shared, &self.job, &fetched.staged).await;
-                }
-                match self.loss(work.window, &found) {
-                    Loss::Unknown => Err(WindowError::Window(reconcile::NO_TIME.to_owned())),
-                    Loss::Lost | Loss::None => self.recorder.lost(work.window, outcome),
-                }
-            }
-            Ok(Found::Unchanged(confirmed)) => match ended.before {
-                Some(before) => {
-                    let done = Done::Unchanged(Box::new(before), confirmed);
-                    self.recorder.done(work, done, outcome)
-                }
-                None => Err(WindowError::Stopped),
-            },
-            Ok(Found::Fetched(fetched)) if is_halted => {
-                // There may be a folder that the ledger lacks.
-                staging::clean(&self.shared, &self.job, &fetched.staged).await;
-                Err(WindowError::Stopped)
-            }
-            Ok(Found::Fetched(fetched)) => {
-                let source = self.source(stop);
-                let replay = self.recorder.ledger.replay();
-                let published = match ended.before {
-                    None => {
-                        let gone = replay.missing.of(work.window).cloned();
-                        let published =
-                            publish::publish(&source, work.window, *fetched, gone, replay);
-                        published.await.map(Done::Published)
-                    }
-                    Some(before) => {
-                        let is_wanted = self.again.contains_key(&work.window);
-                        revise::revise(&source, &before, *fetched, replay, is_wanted).await
-                    }
-                };
-                if let Err(WindowError::Disk { .. }) = published {
-                    self.recorder.look_for_folders = true;
-                }
-                published.and_then(|published| self.recorder.done(work, published, outcome))
-            }
-            Err(error) => Err(error),
-        };
-        finished
-            .map(|()| self.suspects.clear(work.window))
-            .map_err(|error| self.recorder.failed(work, error, outcome))
-    }
-
-    /// Whether the service has forgotten a window of which this was found.
-    fn loss(&self, window: Window, found: &Result<Found, WindowError>) -> Loss {
-        let answer = match found {
-            Ok(Found::Fetched(fetched)) if fetched.content.records == Some(0) => Answer::Nothing,
-            Err(WindowError::Rejected(_)) => Answer::Refused,
-            Ok(_) | Err(_) => Answer::Something,
-        };
-        let (now, is_dated) = (self.client.now(), self.client.is_dated());
-        loss(window, answer, now, is_dated, &self.job)
     }
 
     fn view(&self) -> View<'_> {

@@ -162,6 +162,15 @@ impl View<'_> {
         queue::has_new_window(&due, self.replay.failures(Task::Archive))
     }
 
+    /// The windows that are due and begin at `after` or later, oldest first.
+    pub(super) fn settled_after(self, after: UtcMs) -> Vec<Window> {
+        let mut known = self.closed();
+        if let Some(before) = Span::new(UtcMs(i64::MIN), after) {
+            known.add(before);
+        }
+        plan(self.both, &known, &[], self.job)
+    }
+
     /// Spans that are lost and not acknowledged.
     pub(super) fn unacknowledged_losses(self) -> u64 {
         let lost = self.replay.lost();

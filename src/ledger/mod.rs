@@ -3,6 +3,7 @@
 //! builds on it) and *Self-healing* (a torn last line is cut off and its work done again).
 
 pub(crate) mod acknowledgement;
+mod append;
 mod checkpoint;
 mod error;
 mod files;
@@ -25,7 +26,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use crate::archive::publish::{Archived, Published};
 use crate::archive::recorded::Recorded;
@@ -35,7 +36,7 @@ use crate::domain::job::JobName;
 use crate::domain::settings::Settings;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
-use crate::durable::{Disk, DiskError, Output, Step, off_the_runtime};
+use crate::durable::{Disk, Step, off_the_runtime};
 pub use error::LedgerError;
 use error::unreadable;
 pub(crate) use files::jobs;
@@ -158,12 +159,25 @@ impl Ledger {
     /// When it can't be written; the window then counts as not archived, and its folder is
     /// adopted later.
     pub fn record(&mut self, published: Published) -> Result<(), LedgerError> {
-        let mut archived = published.into_archived();
+        self.record_all(vec![published])
+    }
+
+    /// Records windows whose folders are published, in the order of their chain. Returns once all their lines
+    /// are durable.
+    ///
+    /// # Errors
+    /// When they can't be written; the windows then count as not archived, and their folders are
+    /// adopted later.
+    pub(crate) fn record_all(&mut self, published: Vec<Published>) -> Result<(), LedgerError> {
         let at = self.clock.now();
-        archived.asked = archived
-            .asked
-            .filter(|asked| at.0.abs_diff(asked.0) > ASKED_JUST_NOW_MS);
-        self.append(Event::Archived(archived))?;
+        let event = |published: Published| {
+            let mut archived = published.into_archived();
+            archived.asked = archived
+                .asked
+                .filter(|asked| at.0.abs_diff(asked.0) > ASKED_JUST_NOW_MS);
+            Event::Archived(archived)
+        };
+        self.append_all(published.into_iter().map(event))?;
         // If it was given up, there may be space again.
         self.keep_reserve();
         Ok(())
@@ -324,45 +338,6 @@ impl Ledger {
         Ok(())
     }
 
-    fn append(&mut self, event: Event) -> Result<(), LedgerError> {
-        let opinion_requests = self.opinion_requests.load(Ordering::Relaxed);
-        let line = Line {
-            opinion_requests,
-            ..self.replay.next_line(self.clock.now(), event)
-        };
-        let json = line.to_json().map_err(|error| self.unwritable(&error))?;
-        match self.write_line(&json) {
-            Err(error) if error.lacks_space() && reserve::give_up(&self.path, &self.disk)? => {
-                tracing::warn!("{error}; the space that was set aside beside the ledger is used");
-                self.write_line(&json)?;
-            }
-            written => written?,
-        }
-        self.replay
-            .take(&line, json.as_bytes())
-            .map_err(|damage| self.unwritable(&damage))?;
-        self.torn = false;
-        let counted = &self.opinion_requests;
-        counted.fetch_sub(opinion_requests, Ordering::Relaxed);
-        if self.replay.lines.is_multiple_of(checkpoint::INTERVAL) {
-            self.checkpoint();
-        }
-        Ok(())
-    }
-
-    /// Writes a line and makes it durable; on an error the file is torn.
-    fn write_line(&mut self, json: &str) -> Result<(), DiskError> {
-        let mut file = self.disk.append(&self.path)?;
-        if self.torn {
-            self.mend(&file)?;
-        } else {
-            file.is_as_left(self.replay.end)?;
-        }
-        self.torn = true;
-        file.write(format!("{json}\n").as_bytes())?;
-        file.sync(Step::SyncLedger)
-    }
-
     /// Reserves space for a full disk. Without it, a failure on a full disk is not recorded.
     fn keep_reserve(&self) {
         if let Err(error) = reserve::keep(&self.path, &self.disk) {
@@ -378,21 +353,6 @@ impl Ledger {
         if let Err(error) = checkpoint::save(&self.path, &self.replay, &self.disk) {
             tracing::warn!("{error}; `status` and `plan` read the whole ledger meanwhile");
         }
-    }
-
-    fn unwritable(&self, why: &dyn std::fmt::Display) -> LedgerError {
-        LedgerError::Line {
-            path: self.path.clone(),
-            what: why.to_string(),
-        }
-    }
-
-    /// Cuts off what a crash or an error has left after the last line that counts.
-    fn mend(&mut self, file: &Output) -> Result<(), DiskError> {
-        file.cut(self.replay.end)?;
-        file.sync(Step::SyncLedger)?;
-        self.torn = false;
-        Ok(())
     }
 }
 

@@ -126,6 +126,67 @@ fn a_ledger_reads_back_what_was_recorded() {
 
 /// Guarantee: Self-healing
 #[test]
+fn lines_of_a_group_are_one_write_and_torn_they_are_whole_up_to_where_they_end() {
+    let (writes, flushes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let world = World::on(Disk::gated({
+        let (writes, flushes) = (Arc::clone(&writes), Arc::clone(&flushes));
+        move |step, _| {
+            match step {
+                Step::Append => drop(writes.fetch_add(1, Ordering::Relaxed)),
+                Step::SyncLedger => drop(flushes.fetch_add(1, Ordering::Relaxed)),
+                _ => {}
+            }
+            Ok(())
+        }
+    }));
+    let mut ledger = world.open();
+    world.archive(&mut ledger, 0..1);
+    let group = |ledger: &Ledger, hours: std::ops::Range<i64>| {
+        let mut previous = ledger.replay().last_manifest;
+        let publish = |hour| {
+            let window = span(hour * HOUR, (hour + 1) * HOUR);
+            let published = published(&world.store(), window, previous).unwrap();
+            previous = Some(published.archived().manifest_sha256);
+            published
+        };
+        hours.map(publish).collect::<Vec<_>>()
+    };
+    let before = [&writes, &flushes].map(|count| count.load(Ordering::Relaxed));
+    ledger.record_all(group(&ledger, 1..8)).unwrap();
+    let after = [&writes, &flushes].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(after, before.map(|count| count + 1));
+    let (lines, end) = (ledger.replay().lines, ledger.replay().end);
+    assert_eq!(lines, 8);
+    // The next one continues the last of them.
+    world.archive(&mut ledger, 8..9);
+    drop(ledger);
+    let text = fs::read(world.path()).unwrap();
+    let whole = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+    for torn in (0..end as usize).step_by(7) {
+        fs::write(world.path(), &text[..torn]).unwrap();
+        let ledger = world.open();
+        assert_eq!(ledger.replay().lines, whole(&text[..torn]));
+        drop(ledger);
+        assert_eq!(
+            fs::read(world.path()).unwrap(),
+            text[..torn - torn_rest(&text[..torn])]
+        );
+    }
+    fs::write(world.path(), &text).unwrap();
+    assert_eq!(world.open().replay().lines, 9);
+}
+
+/// How many bytes come after the last newline.
+fn torn_rest(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .rev()
+        .take_while(|&&byte| byte != b'\n')
+        .count()
+}
+
+/// Guarantee: Self-healing
+#[test]
 fn a_torn_last_line_is_cut_off_and_its_folder_adopted_again() {
     let world = World::new();
     let mut ledger = world.open();

@@ -38,7 +38,9 @@ mod world;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
@@ -142,6 +144,12 @@ impl Simulator {
     /// Sets what the `Date` header shows in addition to the clock, from the next answer on.
     pub fn set_date_skew(&self, date_skew: Option<Millis>) {
         self.state.live().date_skew = date_skew;
+    }
+
+    /// Keeps each answer back for as long as this, or for a random time between the two, from the next
+    /// request on.
+    pub fn set_latency(&self, latency: RangeInclusive<Duration>) {
+        self.state.live().latency = latency;
     }
 
     /// Every request since the start or the last [`Simulator::clear_journal`] (the newest 65,536

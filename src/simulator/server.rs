@@ -109,6 +109,10 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
         }
         _ => {}
     }
+    let latency = state.latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
     let reply = match fault.as_ref().and_then(Reply::instead) {
         Some(reply) => reply,
         None => state.answer(place, request, fault.clone(), now).await,

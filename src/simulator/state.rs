@@ -2,7 +2,9 @@
 //! journal.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -45,6 +47,8 @@ pub(super) struct Live {
     pub(super) visible_at: Option<UtcMs>,
     pub(super) kept_from: UtcMs,
     pub(super) date_skew: Option<Millis>,
+    /// How long an answer takes at least.
+    pub(super) latency: RangeInclusive<Duration>,
 }
 
 fn standing(lies: Vec<Lie>) -> Arc<[Standing]> {
@@ -65,6 +69,7 @@ impl State {
                 visible_at: settings.visible_at,
                 kept_from: UtcMs(i64::MIN),
                 date_skew: settings.date_skew,
+                latency: Duration::ZERO..=Duration::ZERO,
             }),
             journal: Journal::default(),
             stop: CancellationToken::new(),
@@ -88,6 +93,12 @@ impl State {
     pub(super) fn date(&self) -> UtcMs {
         let live = self.live();
         live.clock.now().plus(live.date_skew.unwrap_or_default())
+    }
+
+    /// How long the next answer is kept back.
+    pub(super) fn latency(&self) -> Duration {
+        let (least, most) = self.live().latency.clone().into_inner();
+        least + most.saturating_sub(least).mul_f64(fastrand::f64())
     }
 
     /// The fault for the next answer to this call about the project at this place.

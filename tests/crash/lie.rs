@@ -20,6 +20,8 @@ pub enum Lie {
     NoFolderSync,
     /// Folders below `.staging` are not flushed.
     NoStagingSync,
+    /// Manifests and sums of a group are flushed only after its renames.
+    FlushAfterRename,
     /// A window is copied into place, not renamed.
     PublishByCopy,
     /// The line is in the ledger before the folder is in place.
@@ -33,6 +35,7 @@ impl Lie {
             Self::NoFileSync => "no fsync of a file",
             Self::NoFolderSync => "no fsync of a folder",
             Self::NoStagingSync => "no fsync of a staged folder",
+            Self::FlushAfterRename => "a group's files flushed after its renames",
             Self::PublishByCopy => "publish by copy",
             Self::LedgerFirst => "ledger before folder",
         }
@@ -44,7 +47,7 @@ pub struct Lying<'a> {
     lie: Lie,
     disks: &'a Disks,
     /// Windows that seem to be published: by job, where they are and where they belong.
-    held: BTreeMap<String, (PathBuf, PathBuf)>,
+    held: BTreeMap<String, Vec<(PathBuf, PathBuf)>>,
 }
 
 impl<'a> Lying<'a> {
@@ -64,6 +67,9 @@ impl<'a> Lying<'a> {
             Lie::NoFileSync => call.kind == Kind::SyncFile,
             Lie::NoFolderSync => call.kind == Kind::SyncFolder && !staged,
             Lie::NoStagingSync => call.kind == Kind::SyncFolder && staged,
+            Lie::FlushAfterRename => {
+                matches!(call.step(), Some(Step::SyncManifest | Step::SyncSums))
+            }
             Lie::PublishByCopy => call.publishes() && self.copy(call, usize::MAX),
             Lie::LedgerFirst => call.publishes() && self.hold(call),
         };
@@ -79,15 +85,26 @@ impl<'a> Lying<'a> {
 
     /// After a call that went through.
     pub fn after(&mut self, call: &Call) {
+        if self.lie == Lie::FlushAfterRename && call.step() == Some(Step::SyncParent) {
+            let parent = self.disks.archive.join(&call.path);
+            for window in fs::read_dir(parent).unwrap() {
+                for file in ["manifest.json", "SHA256SUMS"] {
+                    let flushed = File::open(window.as_ref().unwrap().path().join(file));
+                    let _ = flushed.and_then(|file| file.sync_all());
+                }
+            }
+        }
         if call.step() == Some(Step::SyncLedger)
             && let Some(job) = call.job()
-            && let Some((from, to)) = self.held.remove(job)
+            && let Some(held) = self.held.remove(job)
         {
-            fs::rename(from, &to).unwrap();
-            File::open(to.parent().unwrap())
-                .unwrap()
-                .sync_all()
-                .unwrap();
+            for (from, to) in held {
+                fs::rename(from, &to).unwrap();
+                File::open(to.parent().unwrap())
+                    .unwrap()
+                    .sync_all()
+                    .unwrap();
+            }
         }
     }
 
@@ -102,13 +119,14 @@ impl<'a> Lying<'a> {
     fn hold(&mut self, call: &Call) -> bool {
         let (from, to) = self.ends(call);
         let job = call.job().unwrap().to_owned();
+        let held = self.held.entry(job.clone()).or_default();
         let aside = self
             .disks
             .root()
             .join(".staging")
-            .join(format!("held-{job}"));
+            .join(format!("held-{job}-{}", held.len()));
         fs::rename(&from, &aside).unwrap();
-        self.held.insert(job, (aside, to));
+        held.push((aside, to));
         true
     }
 

@@ -38,6 +38,9 @@ pub enum Start {
     /// Nothing is archived; a crash has left half a zip in the quarantine, and the first answer to
     /// one job is that zip again.
     Refused,
+    /// Nothing is archived, and eight windows of two dates are due: they are collected side by side and published
+    /// in groups.
+    Group,
     /// Everything is archived, and a byte of a folder was changed since: it is repaired, and then its window
     /// is archived anew.
     Damaged,
@@ -50,6 +53,8 @@ impl Start {
             Self::Interrupted => "interrupted",
             Self::Late => "late",
             Self::Refused => "refused",
+            // The same nothing.
+            Self::Group => "empty",
             Self::Damaged => "damaged",
         }
     }
@@ -84,6 +89,8 @@ pub struct Scene {
     pub disk: Disk,
     pub world: World,
     due: Due,
+    /// The last two days of it in quarters.
+    quarters: Vec<Span>,
     start: Start,
     /// What is archived in full at [`Start::Late`], byte by byte: it must stay so.
     first: BTreeMap<PathBuf, Vec<u8>>,
@@ -112,9 +119,15 @@ impl Scene {
         let disk = Disk::new(kind, &scratch.path().join("disks"), &store);
         let paths = disk.paths();
         world.place(paths.root(), paths.state_dir());
+        let quarters = due.windows[1..].iter().flat_map(|day| {
+            let quarter = day.to().since(day.from()).0 / 4;
+            let at = move |number| UtcMs(day.from().0 + number * quarter);
+            (0..4).map(move |number| Span::new(at(number), at(number + 1)).unwrap())
+        });
         let mut scene = Self {
             disk,
             world,
+            quarters: quarters.collect(),
             due,
             start: Start::Empty,
             first: BTreeMap::new(),
@@ -172,6 +185,7 @@ impl Scene {
     pub fn windows(&self) -> &[Span] {
         match self.start {
             Start::Empty | Start::Refused => &self.due.windows[2..],
+            Start::Group => &self.quarters,
             Start::Interrupted => &self.due.windows,
             Start::Late | Start::Damaged => &self.due.windows[1..],
         }
@@ -193,20 +207,31 @@ impl Scene {
         self.start = start;
         let due = Due {
             windows: self.windows().to_vec(),
-            ..self.due.clone()
+            window: match start {
+                Start::Group => "6h",
+                _ => self.due.window,
+            },
+            // Nothing of the day after them has settled.
+            settle_s: match start {
+                Start::Group => self.due.settle_s + 9 * 3600,
+                _ => self.due.settle_s,
+            },
         };
         let shop = Job::new("shop", &due)
             .with("count", COUNT)
             .with("limit", "5");
         let mail = Job::new("mail", &due).with("format", "\"csv\"");
         let recheck = match start {
-            Start::Empty | Start::Interrupted | Start::Refused | Start::Damaged => {
+            Start::Empty | Start::Interrupted | Start::Refused | Start::Group | Start::Damaged => {
                 "\"never\"".to_owned()
             }
             Start::Late => format!("\"{}s\"", due.settle_s + 60),
         };
         self.world
             .configure(&[shop, mail].map(|job| job.with("recheck", &recheck)));
+        if start == Start::Group {
+            self.world.at_once(8);
+        }
     }
 
     /// Lays everything out as it is at the start.

@@ -67,16 +67,17 @@ const STEPS: [&str; 27] = [
     "SyncAside",
 ];
 
-const STARTS: [Start; 5] = [
+const STARTS: [Start; 6] = [
     Start::Empty,
     Start::Interrupted,
     Start::Late,
     Start::Refused,
+    Start::Group,
     Start::Damaged,
 ];
 
 /// Those from which a cycle is run.
-const CYCLES: &[Start] = STARTS.split_at(4).0;
+const CYCLES: &[Start] = STARTS.split_at(5).0;
 
 /// How many cases are tried.
 #[derive(Clone, Copy)]
@@ -209,14 +210,14 @@ fn has_to_see(lie: Lie, (ground, cut): Mode) -> bool {
         Lie::NoFileSync => cut == Cut::KeepJournal,
         Lie::NoFolderSync => cut == Cut::LoseJournal,
         // The trace alone.
-        Lie::NoStagingSync | Lie::None => false,
+        Lie::NoStagingSync | Lie::FlushAfterRename | Lie::None => false,
     }
 }
 
 /// Whether the order of calls has to show it, and must not show anything else.
 const fn leaves_a_flush_out(lie: Lie) -> bool {
     match lie {
-        Lie::NoFileSync | Lie::NoFolderSync | Lie::NoStagingSync => true,
+        Lie::NoFileSync | Lie::NoFolderSync | Lie::NoStagingSync | Lie::FlushAfterRename => true,
         Lie::PublishByCopy | Lie::LedgerFirst | Lie::None => false,
     }
 }
@@ -248,6 +249,11 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
         (Start::Interrupted, Lie::NoStagingSync),
         (Start::Interrupted, Lie::PublishByCopy),
         (Start::Interrupted, Lie::LedgerFirst),
+        (Start::Group, Lie::NoFileSync),
+        (Start::Group, Lie::NoFolderSync),
+        (Start::Group, Lie::NoStagingSync),
+        (Start::Group, Lie::FlushAfterRename),
+        (Start::Group, Lie::LedgerFirst),
         (Start::Refused, Lie::NoFileSync),
         (Start::Refused, Lie::NoFolderSync),
     ];

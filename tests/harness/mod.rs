@@ -168,6 +168,21 @@ impl World {
         self.write_config(&text);
     }
 
+    /// Lets one request be in flight at once, so that a few windows are collected in their order.
+    pub fn one_at_a_time(&self) {
+        self.at_once(1);
+    }
+
+    /// Lets so many requests be in flight at once.
+    pub fn at_once(&self, requests: u32) {
+        let lines = self.config();
+        let config = lines.lines().map(|line| match line.split_once(" = ") {
+            Some(("max_in_flight", _)) => format!("max_in_flight = {requests}\n"),
+            _ => format!("{line}\n"),
+        });
+        self.write_config(&config.collect::<String>());
+    }
+
     /// Writes a config that [`World::configure`] would not.
     pub fn write_config(&self, text: &str) {
         fs::write(self.path("config.toml"), text).unwrap();

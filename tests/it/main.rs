@@ -59,6 +59,7 @@ mod recovery;
 mod repair;
 mod retired;
 mod second_opinion;
+mod side_by_side;
 mod told;
 mod unmounted;
 mod verify;

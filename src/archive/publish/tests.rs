@@ -1,6 +1,7 @@
 //! Publishing: the order of its steps, and that nothing half-done is ever visible.
 
 use std::fs;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::*;
@@ -114,7 +115,17 @@ fn stage_and_publish(
     let staged = store.staging(&JobName::parse("shop").unwrap(), Window::of(span));
     fs::create_dir_all(staged.join("part-0001")).unwrap();
     fs::write(staged.join("part-0001/logs.json"), DATA).unwrap();
-    publish(store, &staged, folder, Window::of(span), manifest)
+    let chain = Chain {
+        previous: manifest.previous,
+        breaks: manifest.breaks.clone(),
+    };
+    let staged = Staged {
+        staged,
+        folder,
+        window: Window::of(span),
+        manifest: manifest.clone(),
+    };
+    publish(store, vec![staged], chain).remove(0)
 }
 
 const WINDOW: &str = "shop/1970-01-01/19700101T000000+0000--19700101T010000+0000";
@@ -139,9 +150,9 @@ fn every_step_is_durable_before_the_next_one_exists() {
         [
             StageManifest,
             StageManifest,
+            StageSums,
+            StageSums,
             SyncManifest,
-            StageSums,
-            StageSums,
             SyncSums,
             SyncFolder,
             MakeParent,
@@ -235,4 +246,166 @@ fn a_manifest_that_nothing_would_read_again_is_refused() {
     assert!(may_be_read_back(MOST_TEXT).is_ok());
     let error = may_be_read_back(MOST_TEXT + 1).unwrap_err().to_string();
     assert!(error.contains("256 MiB"), "{error}");
+}
+
+/// The windows of `hours`, staged, in that order.
+fn staged(store: &Store, hours: &[i64]) -> Vec<Staged> {
+    let job = JobName::parse("shop").unwrap();
+    let stage = |&hour: &i64| {
+        let span = span(hour * 3_600_000, (hour + 1) * 3_600_000);
+        let window = Window::of(span);
+        let staged = store.staging(&job, window);
+        fs::create_dir_all(staged.join("part-0001")).unwrap();
+        fs::write(staged.join("part-0001/logs.json"), DATA).unwrap();
+        Staged {
+            staged,
+            folder: Store::folder(&job, window, &Zone::utc()),
+            window,
+            manifest: manifest(span, None),
+        }
+    };
+    hours.iter().map(stage).collect()
+}
+
+/// Windows of two days.
+const GROUPS: [&[i64]; 3] = [&[3], &[2, 25], &[0, 1, 2, 3, 26, 30, 31]];
+
+/// Guarantee: Ordered
+/// Guarantee: Evident
+#[test]
+fn a_group_is_durable_before_any_of_it_is_visible_and_each_parent_is_flushed_once() {
+    for hours in GROUPS {
+        let dir = tempfile::tempdir().unwrap();
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let disk = Disk::gated({
+            let steps = Arc::clone(&steps);
+            move |step, path| {
+                steps.lock().unwrap().push((step, path.to_owned()));
+                Ok(())
+            }
+        });
+        let store = Store::new(dir.path().into(), 0, disk);
+        let chain = Chain {
+            previous: Some(Digest::of(b"before")),
+            breaks: Vec::new(),
+        };
+        let published = publish(&store, staged(&store, hours), chain);
+        let archived: Vec<Archived> = published
+            .into_iter()
+            .map(|published| published.unwrap().into_archived())
+            .collect();
+        let found: Vec<i64> = archived
+            .iter()
+            .map(|archived| archived.window.from().0 / 3_600_000)
+            .collect();
+        assert_eq!(found, hours);
+        let steps = steps.lock().unwrap();
+        let of = |wanted: Step| {
+            let is_it =
+                move |(at, (step, _)): &(usize, &(Step, PathBuf))| (*step == wanted).then_some(*at);
+            steps
+                .iter()
+                .enumerate()
+                .filter_map(move |step| is_it(&step))
+        };
+        let first = of(Step::Publish).next().unwrap();
+        for durable in [Step::SyncManifest, Step::SyncSums, Step::SyncFolder] {
+            assert_eq!(of(durable).count(), hours.len());
+            assert!(of(durable).all(|at| at < first));
+        }
+        let mut parents: Vec<&PathBuf> = of(Step::SyncParent).map(|at| &steps[at].1).collect();
+        for (at, (_, place)) in steps
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| of(Step::Publish).any(|publish| publish == *at))
+        {
+            let after = of(Step::SyncParent).find(|sync| *sync > at).unwrap();
+            assert_eq!(steps[after].1, place.parent().unwrap());
+        }
+        let all = parents.len();
+        parents.sort();
+        parents.dedup();
+        assert_eq!((all, all <= 2), (parents.len(), true));
+        assert_is_one_chain(dir.path(), &archived);
+    }
+}
+
+/// Asserts that windows are whole, and that their manifests follow each other. Returns how many follow.
+fn assert_is_one_chain(root: &Path, archived: &[Archived]) {
+    let mut previous = Some(Digest::of(b"before"));
+    let mut left: Vec<(Digest, Manifest)> = archived
+        .iter()
+        .map(|archived| {
+            let folder = root.join(&archived.folder);
+            assert!(folder.join(SUMS).exists() && folder.join("part-0001/logs.json").exists());
+            let json = fs::read(folder.join(MANIFEST)).unwrap();
+            assert_eq!(Digest::of(&json), archived.manifest_sha256);
+            (Digest::of(&json), Manifest::parse(&json).unwrap())
+        })
+        .collect();
+    while !left.is_empty() {
+        let next = left.iter().position(|(_, one)| one.previous == previous);
+        previous = Some(left.swap_remove(next.unwrap()).0);
+    }
+}
+
+/// Guarantee: Atomic
+/// Guarantee: Ordered
+#[test]
+fn a_failure_of_any_step_of_a_group_leaves_whole_folders_in_one_chain_from_its_begin() {
+    for hours in GROUPS {
+        for failing in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let (steps, failed) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(None)));
+            let disk = Disk::gated({
+                let (steps, failed) = (Arc::clone(&steps), Arc::clone(&failed));
+                move |step, _| {
+                    let mut steps = steps.lock().unwrap();
+                    *steps += 1;
+                    if *steps != failing + 1 {
+                        return Ok(());
+                    }
+                    *failed.lock().unwrap() = Some(step);
+                    Err(io::Error::other("injected"))
+                }
+            });
+            let store = Store::new(dir.path().into(), 0, disk);
+            let group = staged(&store, hours);
+            let places: Vec<PathBuf> = group
+                .iter()
+                .map(|one| dir.path().join(&one.folder))
+                .collect();
+            let chain = Chain {
+                previous: Some(Digest::of(b"before")),
+                breaks: Vec::new(),
+            };
+            let published = publish(&store, group, chain);
+            let Some(step) = *failed.lock().unwrap() else {
+                assert!(published.iter().all(Result::is_ok));
+                break;
+            };
+            let injected = published.iter().filter(|one| {
+                let told = one.as_ref().err().map(ToString::to_string);
+                told.is_some_and(|told| told.contains("injected"))
+            });
+            assert_eq!(injected.count(), 1, "{step:?}");
+            // What is visible and not published is to be adopted: it continues what is.
+            let visible = places.iter().filter(|place| place.exists()).count();
+            let archived: Vec<Archived> = published
+                .iter()
+                .flatten()
+                .map(|one| one.archived().clone())
+                .collect();
+            assert_is_one_chain(dir.path(), &archived);
+            assert!(visible >= archived.len());
+            match step {
+                // Only that window's files are missing.
+                Step::StageManifest | Step::StageSums => {
+                    assert_eq!(archived.len(), hours.len() - 1, "{step:?}");
+                }
+                Step::SyncParent => assert!(visible > archived.len()),
+                _ => assert_eq!(visible, archived.len(), "{step:?}"),
+            }
+        }
+    }
 }

@@ -29,6 +29,7 @@ mod circuit_breaker;
 mod deferred;
 mod disk;
 mod outage;
+mod side_by_side;
 mod stopped;
 
 const HOUR: i64 = 3_600_000;
@@ -44,13 +45,19 @@ pub(crate) struct Rig {
     ours: Arc<AtomicI64>,
     disk: Disk,
     recheck: Option<Millis>,
+    max_in_flight: u32,
 }
 
 impl Rig {
     /// With a log each minute of two days from [`BEGIN`] on, and both clocks at that instant plus
     /// `now` milliseconds.
     pub(crate) async fn at(now: i64) -> Self {
-        let minutes = (0..2 * 24 * 60).map(|minute| UtcMs(BEGIN + minute * 60_000));
+        Self::with_logs_of(2 * DAY, now).await
+    }
+
+    /// The same, with logs of so many milliseconds.
+    async fn with_logs_of(length: i64, now: i64) -> Self {
+        let minutes = (0..length / 60_000).map(|minute| UtcMs(BEGIN + minute * 60_000));
         let job = job();
         let settings = Settings {
             projects: vec![Project::from_times(
@@ -67,6 +74,7 @@ impl Rig {
             ours: Arc::default(),
             disk: Disk::default(),
             recheck: None,
+            max_in_flight: 2,
         };
         rig.set_clocks(now, now);
         rig
@@ -95,7 +103,7 @@ impl Rig {
         let account = Account {
             name: job().account,
             endpoint: Endpoint::parse(&self.service.endpoint()).unwrap(),
-            max_in_flight: 2,
+            max_in_flight: self.max_in_flight,
             requests_per_second: 1e6,
         };
         let keys = KeyPair::default();

@@ -12,7 +12,8 @@ use crate::domain::coverage::Coverage;
 use crate::domain::failures::Task;
 use crate::domain::job::{Job, JobName};
 use crate::domain::outage::Gate;
-use crate::domain::queue::{Pauses, Work, take_farthest};
+use crate::domain::queue::{Known, Pauses, Work};
+use crate::domain::second_opinion::CrossCheck;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::elsa::client::Client;
@@ -154,13 +155,23 @@ impl JobRunner {
             && !stop.is_cancelled()
     }
 
-    /// The next window of the queue. Where one more that fails would hold up the job's others, it is the
-    /// one farthest from those that have failed.
-    pub(super) fn take(&self, queue: &mut VecDeque<Work>) -> Option<Work> {
-        if self.client.availability().is_suspected(&self.job.name) {
-            return take_farthest(queue, self.recorder.ledger.replay().failures(Task::Archive));
+    /// Whether what the next window shows of search spares those after it a second download.
+    fn calibrates(&self) -> bool {
+        let (search, now) = (&self.learnt.search, self.shared.clock.now());
+        let is_open = !search.is_believed() && !search.rests(now);
+        is_open && self.job.cross_check != CrossCheck::Off
+    }
+
+    /// How windows of the job have failed.
+    pub(super) fn known(&self) -> Known<'_> {
+        let replay = self.recorder.ledger.replay();
+        Known {
+            archive: replay.failures(Task::Archive),
+            recheck: replay.failures(Task::Recheck),
+            is_suspected: self.client.availability().is_suspected(&self.job.name),
+            teaches: self.calibrates(),
+            settled: self.client.now().minus(self.job.settle),
         }
-        queue.pop_front()
     }
 
     /// Ends when a look may be worth while, although no schedule says so: the service answers again, or

