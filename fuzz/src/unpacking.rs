@@ -62,7 +62,9 @@ pub fn unpack_in(zip: &[u8], lengths: &[u8]) {
         (Ok((whole, files)), Ok(arrived)) => {
             assert_eq!(format!("{arrived:?}"), format!("{whole:?}"));
             let mut same = Files::new();
-            gather(&part, &part, &mut same);
+            if part.exists() {
+                gather(&part, &part, &mut same);
+            }
             assert_eq!(same, files);
         }
         (Err(whole), Err(arrived)) => assert_eq!(arrived.to_string(), whole.to_string()),
