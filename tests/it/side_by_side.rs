@@ -62,10 +62,11 @@ async fn a_fresh_window_is_not_kept_waiting_by_a_backlog_of_its_job_or_of_anothe
         let from = Some(due.windows[window].from());
         asked.iter().position(|entry| entry.from == from).unwrap()
     };
-    // It is the first, and the oldest comes right after it.
-    assert_eq!((of(99), of(0)), (0, 1));
+    // The oldest goes alone; it is among those that begin together then.
+    assert_eq!(of(0), 0);
+    assert!(of(99) <= 4, "{}", of(99));
     assert!(of(98) < 20, "the newest that is left is in flight too");
-    assert!(of(50) > 60, "and the others wait");
+    assert!(of(50) > 40, "and the others wait");
     // The other job's only window has overtaken nearly all of the backlog.
     let all = world.service.journal();
     let other = Some(project_key("mail"));
