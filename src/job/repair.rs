@@ -105,13 +105,7 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
         }
         Cure::Folder(known, Remedy::SetAside(first)) => {
             let folder = known.archived.folder.clone();
-            // A disk that fails once, or whoever has mended it meanwhile, is no reason to move good data.
-            let Remedy::SetAside(why) = examine(store, &known) else {
-                return Err(format!(
-                    "{first}; read once more, it was not so, and the folder stays where it is: look at the \
-                     disk, then repair again"
-                ));
-            };
+            let why = seen_twice(&first, examine(store, &known))?;
             let aside = moved_aside(store, Path::new(&folder))?;
             record_missing(ledger, known, format!("{why}; it was moved to {aside}"))?;
             Ok(format!("{folder}: moved to {aside}, and recorded missing"))
@@ -139,6 +133,24 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
             let aside = moved_aside(store, Path::new(&folder))?;
             Ok(format!("{folder}: moved to {aside}"))
         }
+    }
+}
+
+/// Why a folder is damaged, of which the `first` look said so, by the `second`: a disk that fails once, or
+/// whoever has mended it meanwhile, is no reason to move good data.
+///
+/// # Errors
+/// When the second look does not say so; why, in words.
+fn seen_twice(first: &str, second: Remedy) -> Result<String, String> {
+    match second {
+        Remedy::SetAside(why) => Ok(why),
+        Remedy::Leave(why) => Err(format!(
+            "{first}; it can't be read once more, and the folder stays where it is: {why}"
+        )),
+        _ => Err(format!(
+            "{first}; read once more, it was not so, and the folder stays where it is: look at the disk, then \
+             repair again"
+        )),
     }
 }
 

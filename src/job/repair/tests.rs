@@ -201,3 +201,18 @@ fn what_was_mended_since_it_was_found_damaged_stays_in_its_place() {
     assert!(scene.folder(1).exists());
     assert_eq!(ledger.replay().lines, lines);
 }
+
+/// Guarantee: Curable
+#[test]
+fn a_folder_is_moved_only_if_it_is_damaged_twice_and_what_can_t_be_read_again_is_told() {
+    let damaged = || Remedy::SetAside("a: was changed".into());
+    assert_eq!(
+        seen_twice("a: was changed", damaged()).unwrap(),
+        "a: was changed"
+    );
+    let denied = Remedy::Leave("a: can't be read: Too many open files".into());
+    let told = seen_twice("a: was changed", denied).unwrap_err();
+    assert!(told.contains("Too many open files"), "{told}");
+    let told = seen_twice("a: was changed", Remedy::Nothing).unwrap_err();
+    assert!(told.contains("it was not so"), "{told}");
+}
