@@ -59,6 +59,7 @@ mod recovery;
 mod repair;
 mod retired;
 mod second_opinion;
+mod start;
 mod told;
 mod unmounted;
 mod verify;
