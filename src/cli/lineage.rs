@@ -2,15 +2,18 @@
 //! says which one it goes on from. Carries *Its own*: what would mix or double archives is refused before
 //! anything is written.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
+use super::ledgers::side_by_side;
 use super::retired::retired;
 use super::session::store;
 use crate::archive::newest::{Newest, newest};
 use crate::config::Config;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::{Job, JobName};
+use crate::domain::settings::Settings;
 use crate::domain::span::{Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::Ledger;
@@ -26,28 +29,22 @@ pub(super) struct Lineage {
 }
 
 /// What was archived under a name.
-struct Past {
-    replay: Replay,
+struct Past<'a> {
+    replay: Cow<'a, Replay>,
     /// The newest folder; `None` where there is none, or the ledger says all that is asked.
     newest: Option<Newest>,
     /// The project's number, where that is known.
     project_id: Option<i64>,
 }
 
-impl Past {
-    /// `None` where the ledger can't be read: its job says so.
-    fn of(config: &Config, name: &JobName) -> Option<Self> {
-        let replay = Ledger::glance(&config.state_dir, name).ok()?;
-        Some(Self::beside(config, name, replay))
-    }
-
+impl<'a> Past<'a> {
     /// Of a job that the config has no more. Where its ledger can't be read, its folders tell.
     fn of_retired(config: &Config, name: &JobName) -> Self {
         let replay = Ledger::glance(&config.state_dir, name).unwrap_or_default();
-        Self::beside(config, name, replay)
+        Self::beside(config, name, Cow::Owned(replay))
     }
 
-    fn beside(config: &Config, name: &JobName, replay: Replay) -> Self {
+    fn beside(config: &Config, name: &JobName, replay: Cow<'a, Replay>) -> Self {
         let settings = replay.settings.as_ref();
         let known = settings.map(|settings| settings.project_id);
         let is_in_use = |project| config.jobs.iter().any(|job| job.project_id == project);
@@ -97,27 +94,40 @@ fn is_nothing(replay: &Replay) -> bool {
 }
 
 /// What was archived under the names that the configuration has no more.
-fn gone(config: &Config) -> BTreeMap<JobName, Past> {
-    let names = retired(config).unwrap_or_default().into_iter();
-    names
-        .map(|name| (name.clone(), Past::of_retired(config, &name)))
-        .filter(|(_, past)| !is_nothing(&past.replay) || past.newest.is_some())
-        .collect()
+pub(super) struct Gone(BTreeMap<JobName, Past<'static>>);
+
+impl Gone {
+    /// Looks at their ledgers, and where those don't tell at their folders.
+    pub(super) fn of(config: &Config) -> Self {
+        let names = retired(config).unwrap_or_default().into_iter();
+        let all = names.map(|name| (name.clone(), Past::of_retired(config, &name)));
+        let is_something = |past: &Past<'_>| !is_nothing(&past.replay) || past.newest.is_some();
+        Self(all.filter(|(_, past)| is_something(past)).collect())
+    }
+
+    /// Why a job, whose ledger shows `replay`, must not archive.
+    pub(super) fn refusal(&self, config: &Config, job: &Job, replay: &Replay) -> Option<String> {
+        let past = Past::beside(config, &job.name, Cow::Borrowed(replay));
+        refusal(config, job, &past, &self.0)
+    }
 }
 
 impl Lineage {
-    /// Looks at the ledgers.
+    /// Looks at the ledgers. What is wrong with one, its job says.
     pub(super) fn of(config: &Config) -> Self {
-        let gone = gone(config);
-        let mut lineage = Self::default();
-        for job in &config.jobs {
-            let past = Past::of(config, &job.name);
-            if let Some(why) = past.and_then(|past| refusal(config, job, &past, &gone)) {
-                lineage.refused.insert(job.name.clone(), why);
-            }
+        let gone = Gone::of(config);
+        let refused = side_by_side(&config.jobs, |job| {
+            let replay = Ledger::glance(&config.state_dir, &job.name).ok()?;
+            gone.refusal(config, job, &replay)
+        });
+        let names = config.jobs.iter().map(|job| job.name.clone());
+        Self {
+            refused: names
+                .zip(refused)
+                .filter_map(|(name, why)| Some((name, why?)))
+                .collect(),
+            warned: twice(config),
         }
-        lineage.warned.extend(twice(config));
-        lineage
     }
 }
 
@@ -125,8 +135,8 @@ impl Lineage {
 fn refusal(
     config: &Config,
     job: &Job,
-    past: &Past,
-    gone: &BTreeMap<JobName, Past>,
+    past: &Past<'_>,
+    gone: &BTreeMap<JobName, Past<'static>>,
 ) -> Option<String> {
     let (name, project) = (&job.name, job.project_id);
     if let Some(known) = past.project_id.filter(|known| *known != project) {
@@ -165,13 +175,13 @@ fn refusal(
     let is_new = is_nothing(&past.replay) && job.succeeds.is_none();
     // With a lost ledger nobody knows whether it went on from another job; folders of both for one time rule
     // that out.
-    let may_go_on_from = |other: &Past| match &past.newest {
+    let may_go_on_from = |other: &Past<'_>| match &past.newest {
         Some(own) => other.ended() > Some(job.since) && !other.shares(&own.windows),
         None => true,
     };
     let is_of_a_new_one =
-        |other: &Past| is_new && other.project_id == Some(project) && may_go_on_from(other);
-    let is_later = |other: &Past| other.ended() > reached && other.is_same(job);
+        |other: &Past<'_>| is_new && other.project_id == Some(project) && may_go_on_from(other);
+    let is_later = |other: &Past<'_>| other.ended() > reached && other.is_same(job);
     let (before, _) = gone
         .iter()
         .filter(|(_, other)| is_later(other) || is_of_a_new_one(other))
@@ -184,7 +194,7 @@ fn refusal(
 }
 
 /// Jobs that archive the same.
-fn twice(config: &Config) -> Vec<String> {
+pub(super) fn twice(config: &Config) -> Vec<String> {
     let mut warned = Vec::new();
     for (at, job) in config.jobs.iter().enumerate() {
         let is_same = |other: &&Job| {
@@ -210,16 +220,39 @@ fn twice(config: &Config) -> Vec<String> {
 /// nothing is fetched twice. Where the ledgers are lost, or older than the archive, the other's folders tell where
 /// it ended.
 pub(super) fn resolve(config: &Config, jobs: &mut [Job]) {
-    let store = store(config, &Disk::default());
-    let gone = LazyCell::new(|| gone(config));
-    for job in jobs {
+    let told = side_by_side(jobs, |job| {
         let ours = Ledger::glance(&config.state_dir, &job.name).ok();
+        ours.as_ref().map(Told::of)
+    });
+    resolve_as_told(config, jobs, told);
+}
+
+/// What a job's own ledger says of what it goes on from.
+pub(super) struct Told {
+    settings: Option<Settings>,
+    is_nothing: bool,
+}
+
+impl Told {
+    pub(super) fn of(ours: &Replay) -> Self {
+        Self {
+            settings: ours.settings.clone(),
+            is_nothing: is_nothing(ours),
+        }
+    }
+}
+
+/// As [`resolve`], with what their ledgers say; `None` where one can't be read.
+pub(super) fn resolve_as_told(config: &Config, jobs: &mut [Job], told: Vec<Option<Told>>) {
+    let store = store(config, &Disk::default());
+    let gone = LazyCell::new(|| Gone::of(config).0);
+    for (job, ours) in jobs.iter_mut().zip(told) {
         let known = ours.as_ref().and_then(|ours| ours.settings.clone());
         let known = known.filter(|known| known.succeeds.is_some());
         if job.succeeds.is_none() {
             let told = known.as_ref().and_then(|known| known.succeeds.clone());
             // While nothing is archived it may go its own way, and must where the other is back.
-            let is_free = ours.as_ref().is_some_and(is_nothing);
+            let is_free = ours.is_some_and(|ours| ours.is_nothing);
             let is_here = |name: &JobName| config.jobs.iter().any(|other| other.name == *name);
             job.succeeds = told.filter(|before| !(is_free && is_here(before)));
         }
@@ -258,7 +291,12 @@ struct Line {
 impl Line {
     /// Of `job`, which goes on from `before`. It may have been before them. Where ledgers were lost, who went on
     /// from whom is not known: what any of those that are `gone` has of its project counts.
-    fn of(config: &Config, job: &Job, before: &JobName, gone: &BTreeMap<JobName, Past>) -> Self {
+    fn of(
+        config: &Config,
+        job: &Job,
+        before: &JobName,
+        gone: &BTreeMap<JobName, Past<'static>>,
+    ) -> Self {
         let mut line = Self::default();
         let (mut seen, mut next) = (Vec::new(), Some(before.clone()));
         while let Some(name) = next.filter(|name| !seen.contains(name)) {

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod exit;
 mod identity;
+mod ledgers;
 mod lineage;
 mod live;
 mod logging;
@@ -70,13 +71,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A config that was read: jobs that go on from others begin where those ended, and instants are shown in its
-/// zone from here on. Until here the log is in UTC: what is wrong with a config is told before its zone is
-/// known.
-fn made_ready(mut config: Config) -> Config {
-    let mut jobs = config.jobs.clone();
-    lineage::resolve(&config, &mut jobs);
-    config.jobs = jobs;
+/// A config that was read: instants are shown in its zone from here on. Until here the log is in UTC: what is
+/// wrong with a config is told before its zone is known.
+fn made_ready(config: Config) -> Config {
     show_instants_in(config.archive.zone.tz().clone());
     config
 }
@@ -89,7 +86,18 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The config, for a command that looks: jobs that go on from others begin where those ended.
     fn config(&self) -> Result<Config, Stop> {
+        let mut config = self.config_as_written()?;
+        let mut jobs = config.jobs.clone();
+        lineage::resolve(&config, &mut jobs);
+        config.jobs = jobs;
+        Ok(config)
+    }
+
+    /// The config, for a command that archives: where its jobs begin, a [`session::Session`] finds out, once it
+    /// has the lock.
+    fn config_as_written(&self) -> Result<Config, Stop> {
         let config = Config::load(&self.args.config, self.clock.now());
         config.map(made_ready).map_err(|error| Stop::usage(&error))
     }

@@ -6,15 +6,17 @@ use serde::Serialize;
 
 use super::Context;
 use super::exit::Stop;
+use super::ledgers::side_by_side;
 use super::print::{count, grouped, print, print_json};
 use super::session::chosen;
-use super::status::{REBUILT, is_lost, replays};
+use super::status::{REBUILT, is_lost};
 use crate::archive::manifest::local_time;
 use crate::domain::job::{Job, ToBound};
 use crate::domain::plan::{self, reach};
 use crate::domain::span::UtcMs;
 use crate::domain::window::Window;
 use crate::elsa::request::Request;
+use crate::ledger::{Ledger, LedgerError};
 use second_opinion::SecondOpinion;
 
 /// How many windows of each job are printed; `--json` lists them all.
@@ -52,9 +54,8 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
     let now = context.clock.now();
-    let mut planned = Vec::new();
-    for (job, replay) in jobs.iter().zip(replays(&config, &jobs)) {
-        let replay = replay.map_err(|error| Stop::failed(error.to_string()))?;
+    let look = |job: &Job| {
+        let replay = Ledger::glance(&config.state_dir, &job.name)?;
         let due = plan::plan(
             now,
             &replay.closed(reach(now, job)),
@@ -64,6 +65,12 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
         let rechecks = replay.recheckable.due(now, job);
         let second_opinion = SecondOpinion::of(job, &replay, &due, &rechecks, now);
         let is_lost = is_lost(&config, &job.name, &replay);
+        Ok::<_, LedgerError>((due, rechecks, second_opinion, is_lost))
+    };
+    let mut planned = Vec::new();
+    for (job, looked) in jobs.iter().zip(side_by_side(&jobs, look)) {
+        let looked = looked.map_err(|error| Stop::failed(error.to_string()))?;
+        let (due, rechecks, second_opinion, is_lost) = looked;
         planned.push((job, due, rechecks, second_opinion, is_lost));
     }
     if json {

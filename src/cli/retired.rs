@@ -1,6 +1,8 @@
 //! Jobs that the config has no more: which ones there are, and their ledgers, where those were lost. Carries
 //! *Self-healing* and *Candid*: an archive that nobody adds to is not forgotten with the state directory.
 
+use std::collections::BTreeSet;
+
 use super::session::store;
 use crate::archive::adopt::{Known, adopt};
 use crate::archive::store::{Store, entries};
@@ -17,7 +19,8 @@ use crate::ledger::{Ledger, jobs};
 /// When the state directory is there and can't be listed.
 pub(super) fn retired(config: &Config) -> Result<Vec<JobName>, String> {
     let state_dir = &config.state_dir;
-    let is_gone = |name: &JobName| config.jobs.iter().all(|job| job.name != *name);
+    let known: BTreeSet<&JobName> = config.jobs.iter().map(|job| &job.name).collect();
+    let is_gone = |name: &JobName| !known.contains(name);
     let mut names = jobs(state_dir).map_err(|error| {
         let (place, advice) = (state_dir.display(), advice_on(state_dir, &error));
         format!("can't list the state directory {place}: {error}{advice}")

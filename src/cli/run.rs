@@ -18,7 +18,7 @@ use crate::domain::job::Job;
 use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
-use crate::job::{JobRunner, Mode, NoProgress, Outcome, Progress};
+use crate::job::{JobRunner, Mode, NoProgress, Outcome, Pace, Progress, prove};
 
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
@@ -40,7 +40,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
 
 /// Archives everything due now.
 pub(super) fn once(context: &Context<'_>, names: &[String]) -> Result<(), Stop> {
-    let config = context.config()?;
+    let config = context.config_as_written()?;
     let jobs = chosen(&config, names, &context.args.config)?;
     if let Some(job) = jobs.iter().find(|job| !job.enabled && !names.is_empty()) {
         return Err(Stop::usage(&format!(
@@ -80,7 +80,7 @@ pub(super) fn backfill(
     (from, to): (&str, &str),
     how: How,
 ) -> Result<(), Stop> {
-    let config = context.config()?;
+    let config = context.config_as_written()?;
     let jobs = chosen(&config, &[name.to_owned()], &context.args.config)?;
     let read = |option: &str, text: &str| {
         instant(text, &config.archive.zone)
@@ -127,9 +127,14 @@ fn archive(
         let stop = CancellationToken::new();
         let signals = daemon::signals::stop_on_signal(&stop)
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
-        let outcomes = all_once(session.runners, plan, mode, &stop).await;
+        let proofs = session.runners.iter().map(JobRunner::proof).collect();
+        let clock = context.clock.clone();
+        // While the service is waited for. This process may be the only one of the day.
+        let proven = prove(proofs, clock, Pace::AtOnce, stop.clone(), |_| {});
+        let archived = all_once(session.runners, plan, mode, &stop);
+        let (outcomes, damaged) = tokio::join!(archived, proven);
         signals.abort();
-        Ok((outcomes, session.broken, stop.is_cancelled()))
+        Ok((outcomes, session.broken + damaged, stop.is_cancelled()))
     })?;
     context.terminal.clear();
     print_fitted(&summary(&outcomes), 0)?;
@@ -172,11 +177,17 @@ pub(super) async fn all_once(
         let outcome = match first {
             Ok((runner, outcome)) if mode.rechecks() && runner.has_news() => {
                 match cycle(runner).1.await {
-                    Ok((_, later)) => outcome.and(later),
+                    Ok((runner, later)) => {
+                        runner.close();
+                        outcome.and(later)
+                    }
                     Err(error) => died(&error),
                 }
             }
-            Ok((_, outcome)) => outcome,
+            Ok((runner, outcome)) => {
+                runner.close();
+                outcome
+            }
             Err(error) => died(&error),
         };
         outcomes.push((name, outcome));

@@ -10,7 +10,8 @@ use strsim::normalized_damerau_levenshtein;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
-use super::lineage::{Lineage, resolve};
+use super::ledgers::side_by_side;
+use super::lineage::{Gone, Told, resolve_as_told, twice};
 use super::place::{Findings, told};
 use super::process;
 use super::retired::rebuild;
@@ -18,13 +19,14 @@ use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::{Store, tell_of};
 use crate::config::{Config, ConfiguredAccount, Environment};
-use crate::domain::job::{AccountName, Job};
+use crate::domain::job::{AccountName, Job, JobName};
 use crate::domain::retry::Policy;
 use crate::durable::{Disk, Lack, Step};
 use crate::elsa::client::{Client, Deadlines};
 use crate::fetch::Shared;
 use crate::job::{JobRunner, Progress, outage};
 use crate::ledger::lock::{FolderLock, LockError};
+use crate::ledger::{Ledger, LedgerError, Looked};
 
 /// The lock's file in an archive's root; collectors skip its name.
 const ROOT_LOCK: &str = ".lock";
@@ -80,10 +82,11 @@ impl Session {
             // Not worth stopping for: it holds nothing that is needed.
             tracing::warn!("the quarantine can't be tidied up: {error}");
         }
-        let mut jobs = jobs.to_vec();
         rebuild(config, &store, &disk, &context.clock);
         // Only now the ledgers say where a job that is no more ended, and what it lacked.
-        resolve(config, &mut jobs);
+        let (config, mut looked) = look(config);
+        let jobs = as_resolved(&config, jobs);
+        let config = &config;
         let clients = Clients::of(config, &jobs, context, &Context::environment());
         let shared = Arc::new(Shared {
             store,
@@ -103,31 +106,39 @@ impl Session {
                 tracing::warn!(%account, "{error}");
             }
         }
-        let lineage = Lineage::of(config);
-        for warned in &lineage.warned {
+        for warned in twice(config) {
             tracing::warn!("{warned}");
         }
+        let gone = Gone::of(config);
         let mut runners = Vec::new();
         let mut broken = 0;
         for job in jobs.iter().filter(|job| job.enabled) {
-            let client = clients.ready.get(&job.account);
-            let runner = match client.filter(|_| !lineage.refused.contains_key(&job.name)) {
-                Some(client) => JobRunner::open(
-                    Arc::new(job.clone()),
-                    Arc::clone(client),
-                    &config.state_dir,
-                    &disk,
-                    Arc::clone(&shared),
-                    Arc::clone(progress),
-                )
-                .map_err(|error| error.to_string()),
-                None => {
-                    let why = lineage.refused.get(&job.name);
-                    let why = why.or_else(|| clients.broken.get(&job.account));
-                    Err(why.cloned().unwrap_or_default())
+            let mut begin = || {
+                let looked = looked.remove(&job.name);
+                let refused = match &looked {
+                    Some(Ok(looked)) => gone.refusal(config, job, looked.replay()),
+                    Some(Err(_)) | None => None,
+                };
+                if let Some(why) = refused {
+                    return Err(why);
                 }
+                let Some(client) = clients.ready.get(&job.account) else {
+                    let why = clients.broken.get(&job.account);
+                    return Err(why.cloned().unwrap_or_default());
+                };
+                let looked = looked.unwrap_or_else(|| Ledger::look(&config.state_dir, &job.name));
+                let runner = looked.and_then(|looked| {
+                    JobRunner::resume(
+                        Arc::new(job.clone()),
+                        Arc::clone(client),
+                        (&config.state_dir, looked, &disk),
+                        Arc::clone(&shared),
+                        Arc::clone(progress),
+                    )
+                });
+                runner.map_err(|error| error.to_string())
             };
-            match runner {
+            match begin() {
                 Ok(runner) => runners.push(runner),
                 Err(message) => {
                     tracing::error!(job = %job.name, "the job can't run: {message}");
@@ -137,6 +148,39 @@ impl Session {
         }
         Ok(Self { runners, broken })
     }
+}
+
+/// The ledgers of the configuration's jobs, each read once and side by side; and the configuration with the jobs
+/// as these say: where one that goes on from another begins.
+fn look(config: &Config) -> (Config, BTreeMap<JobName, Result<Looked, LedgerError>>) {
+    let look = |job: &Job| Ledger::look(&config.state_dir, &job.name);
+    let looked = side_by_side(&config.jobs, look);
+    let told = looked.iter().map(|looked| {
+        let looked = looked.as_ref().ok()?;
+        Some(Told::of(looked.replay()))
+    });
+    let mut jobs = config.jobs.clone();
+    resolve_as_told(config, &mut jobs, told.collect());
+    let names = config.jobs.iter().map(|job| job.name.clone());
+    let looked = names.zip(looked).collect();
+    let config = Config {
+        jobs,
+        ..config.clone()
+    };
+    (config, looked)
+}
+
+/// Those of the configuration's jobs that are meant by `jobs`, which say whether each is enabled.
+fn as_resolved(config: &Config, jobs: &[Job]) -> Vec<Job> {
+    let meant: BTreeMap<_, _> = jobs.iter().map(|job| (&job.name, job.enabled)).collect();
+    let all = config.jobs.iter().filter_map(|job| {
+        let &enabled = meant.get(&job.name)?;
+        Some(Job {
+            enabled,
+            ..job.clone()
+        })
+    });
+    all.collect()
 }
 
 /// The disk as a configuration takes it.

@@ -5,24 +5,21 @@ mod outage;
 mod report;
 mod words;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use super::Context;
 use super::exit::Stop;
 use super::identity;
-use super::lineage::Lineage;
+use super::ledgers::side_by_side;
+use super::lineage::Gone;
 use super::print::{print_fitted, print_json};
 use super::retired::retired;
 use super::session::chosen;
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::{entries, free_bytes};
 use crate::config::Config;
-use crate::domain::job::{Job, JobName};
+use crate::domain::job::JobName;
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
-use crate::ledger::{Ledger, LedgerError, acknowledgement};
+use crate::ledger::{Ledger, acknowledgement};
 use newest::NotBySearch;
 use outage::Outage;
 use report::{Archive, JobStatus, Report};
@@ -63,23 +60,26 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                  system can't flush folders\n";
     }
     text.extend(report.accounts.iter().map(Outage::listing));
-    let refused = Lineage::of(&config).refused;
-    for (job, replay) in config.jobs.iter().zip(replays(&config, &config.jobs)) {
-        let mut status = match replay {
-            Ok(mut replay) => {
-                let ledger = Ledger::path(&config.state_dir, &job.name);
-                acknowledgement::count_at_once(&ledger, &mut replay);
-                let newest = NotBySearch::read(&config.archive.root, job, &replay);
-                JobStatus {
-                    rebuilt_at_next_start: is_lost(&config, &job.name, &replay),
-                    ..JobStatus::of(job, &replay, newest, now)
-                }
-            }
-            Err(error) => JobStatus::unreadable(job, &error, now),
+    let gone = Gone::of(&config);
+    let all = side_by_side(&config.jobs, |job| {
+        let mut replay = match Ledger::glance(&config.state_dir, &job.name) {
+            Ok(replay) => replay,
+            Err(error) => return JobStatus::unreadable(job, &error, now),
         };
-        if let Some(why) = refused.get(&job.name) {
+        let refused = gone.refusal(&config, job, &replay);
+        let ledger = Ledger::path(&config.state_dir, &job.name);
+        acknowledgement::count_at_once(&ledger, &mut replay);
+        let newest = NotBySearch::read(&config.archive.root, job, &replay);
+        let mut status = JobStatus {
+            rebuilt_at_next_start: is_lost(&config, &job.name, &replay),
+            ..JobStatus::of(job, &replay, newest, now)
+        };
+        if let Some(why) = &refused {
             status.refuse(why, job, now);
         }
+        status
+    });
+    for (job, status) in config.jobs.iter().zip(all) {
         text += &status.listing(job.enabled, &job.zone);
         report.jobs.push(status);
     }
@@ -124,33 +124,4 @@ pub(super) const REBUILT: &str =
 pub(super) fn is_lost(config: &Config, job: &JobName, replay: &Replay) -> bool {
     let folder = config.archive.root.join(job.as_str());
     replay.lines == 0 && entries(&folder).is_ok_and(|found| !found.is_empty())
-}
-
-/// The ledgers of `jobs`, replayed side by side, in the same order.
-pub(super) fn replays(config: &Config, jobs: &[Job]) -> Vec<Result<Replay, LedgerError>> {
-    let next = AtomicUsize::new(0);
-    let replayed = Mutex::new(Vec::with_capacity(jobs.len()));
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(jobs.len());
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(at) else { break };
-                    let replay = Ledger::glance(&config.state_dir, &job.name);
-                    replayed
-                        .lock()
-                        .unwrap_or_else(|e| e.into_inner())
-                        .push((at, replay));
-                }
-            });
-        }
-    });
-    let mut replayed = replayed
-        .into_inner()
-        .unwrap_or_else(|error| error.into_inner());
-    replayed.sort_by_key(|&(at, _)| at);
-    replayed.into_iter().map(|(_, replay)| replay).collect()
 }

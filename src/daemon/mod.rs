@@ -12,19 +12,22 @@ use thiserror::Error;
 use tokio::select;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::domain::plan::plan;
 use crate::domain::window::Zone;
-use crate::job::{JobRunner, Mode};
+use crate::job::{JobRunner, Mode, Pace, Proof, prove};
 use systemd::Systemd;
 use trigger::{Triggers, Wakes};
 
 /// How long the cycles may take to notice that they must stop. The next start cleans up what they
 /// leave behind.
 const LAST_CALL: Duration = Duration::from_secs(8);
+
+/// How often it is looked whether a ledger is to be proven: each is, once a day.
+const LOOK_FOR_PROOFS: Duration = Duration::from_secs(60 * 60);
 
 /// Why the daemon could not start.
 #[derive(Debug, Error)]
@@ -60,11 +63,14 @@ pub(crate) async fn serve(
         })
         .collect();
     let wake: Vec<_> = wakes.iter().map(|wakes| Arc::clone(&wakes.wake)).collect();
+    let proven_by = clock.clone();
     let mut triggers = Triggers::start(wakes, zone, clock).await?;
     let systemd = Arc::new(Systemd::new(runners.len()));
     // Before any job can say how it goes.
     systemd.ready();
     tracing::info!(jobs = runners.len(), "running");
+    let proofs = runners.iter().map(JobRunner::proof).collect();
+    let proving = tokio::spawn(prove_daily(proofs, wake.clone(), proven_by, stop.clone()));
     let mut cycles = JoinSet::new();
     for (runner, wake) in runners.into_iter().zip(wake) {
         // Every job looks at the start, whatever its schedule says.
@@ -86,6 +92,7 @@ pub(crate) async fn serve(
     tracing::info!("stopping");
     triggers.stop().await;
     signals.abort();
+    proving.abort();
     if timeout(LAST_CALL, async {
         while cycles.join_next().await.is_some() {}
     })
@@ -121,6 +128,29 @@ async fn look_when_woken(
         }
         let outcome = runner.cycle(plan, Mode::Daemon, &stop).await;
         systemd.looked(runner.job(), &outcome);
+    }
+    runner.close();
+}
+
+/// Proves the ledgers as they fall due, and wakes the job of one that is damaged: it stops.
+async fn prove_daily(
+    proofs: Vec<Proof>,
+    wake: Vec<Arc<Notify>>,
+    clock: Clock,
+    stop: CancellationToken,
+) {
+    loop {
+        let wake = wake.clone();
+        let found = move |at: usize| wake.get(at).into_iter().for_each(|wake| wake.notify_one());
+        let (all, clock, token) = (proofs.clone(), clock.clone(), stop.clone());
+        prove(all, clock, Pace::Slowly, token, found).await;
+        if stop
+            .run_until_cancelled(sleep(LOOK_FOR_PROOFS))
+            .await
+            .is_none()
+        {
+            break;
+        }
     }
 }
 

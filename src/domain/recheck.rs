@@ -209,6 +209,11 @@ impl Recheckable {
         job.enabled && is_kept && is_ours && self.asked(window).is_some()
     }
 
+    /// Puts back what a checkpoint holds of one of them. Nothing is forgotten for it.
+    pub(crate) fn restore(&mut self, window: Window, asked: Asked) {
+        self.windows.insert(window, asked);
+    }
+
     /// Every window that is remembered, for a checkpoint.
     pub fn windows(&self) -> impl Iterator<Item = (Window, Asked)> + '_ {
         self.windows.iter().map(|(&window, &asked)| (window, asked))

@@ -1,12 +1,15 @@
 //! What the windows so far have shown of the service, and how a contradicted window is asked for.
 
-use super::Source;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Counted, Source};
 use crate::archive::count::LOG_TIME;
 use crate::domain::bound::to_bound;
 use crate::domain::job::{Job, ToBound};
 use crate::domain::second_opinion::{Again, Calibration, Cap, Cut, reaches};
-use crate::domain::span::{Millis, UtcMs};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::split::resolve::SpanLimit;
+use crate::domain::split::shape::{Picture, Shape};
 
 /// What the windows so far have shown of the service.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +24,8 @@ pub struct Learnt {
     pub inclusive_at: Option<UtcMs>,
     /// Whether times are written too coarsely to tell what `to` means.
     pub is_blind: bool,
+    /// Where in a day records lie. All windows of the job share it; a restart forgets it.
+    pub(crate) shape: Arc<Mutex<Shape>>,
 }
 
 /// What is known of how the service takes `to`.
@@ -46,6 +51,20 @@ impl ToBoundKnown {
 }
 
 impl Learnt {
+    /// Takes in where the records of a window lie, unless the times of some can't be read.
+    pub(super) fn note(&self, counted: &Counted) {
+        if counted.records == Some(counted.histogram.total()) {
+            let mut shape = self.shape.lock().unwrap_or_else(PoisonError::into_inner);
+            shape.note(&counted.histogram);
+        }
+    }
+
+    /// Where the records of `window` are expected, if that is known.
+    pub(super) fn picture(&self, window: Span) -> Option<Picture> {
+        let shape = self.shape.lock().unwrap_or_else(PoisonError::into_inner);
+        shape.picture(window)
+    }
+
     /// A window that began with what `began` knew has ended with `ended`; others that were under way
     /// at once may have ended before.
     pub fn learn(&mut self, began: &Self, ended: &Self) {

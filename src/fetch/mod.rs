@@ -58,7 +58,7 @@ use crate::domain::second_opinion::{Again, CrossCheck, Next, next};
 use crate::domain::span::Span;
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
-use crate::domain::split::resolve::resolve;
+use crate::domain::split::resolve::{Estimate, resolve};
 use crate::domain::window_error::WindowError;
 use crate::durable::DiskError;
 use crate::elsa::client::Client;
@@ -217,6 +217,7 @@ pub async fn fetch(
         if counted.records.is_some_and(|records| records > 0) {
             learnt.zip_bytes = Some(counted.zip_bytes);
         }
+        learnt.note(&counted);
         let cut = next != Next::Publish && round.is_cut(&opinion);
         let (confirmed, doubt) = match next {
             Next::Again(again) => {
@@ -314,6 +315,10 @@ async fn collect<'a>(
     // An empty window is asked for again as a whole: just its pieces may come back empty.
     let estimate = wanted.estimate.filter(|_| round.was_empty.is_none());
     let heard = source.client.scout(&source.job.name).answers();
+    let estimate = estimate.map(|records| match learnt.picture(window) {
+        Some(picture) => Estimate::Picture(picture),
+        None => Estimate::Records(records),
+    });
     let resolved = resolve(
         &mut answers,
         window,

@@ -12,12 +12,14 @@
 //! - `outage`: what is kept of an account's outage for `status`
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger
+//! - `prove`: the lines of ledgers that a start has not read
 //! - `repair`: the cure for what `verify` finds, outside of cycles
 
 mod executor;
 mod mode;
 pub(crate) mod outage;
 mod outcome;
+mod prove;
 mod publish;
 mod reconcile;
 mod recorder;
@@ -32,7 +34,10 @@ use crate::domain::job::Job;
 use crate::domain::window::Window;
 pub use mode::Mode;
 pub use outcome::Outcome;
+pub(crate) use prove::{Pace, prove};
 pub use runner::JobRunner;
+
+pub(crate) use crate::ledger::proof::Proof;
 
 /// Tells how a job's cycle goes on, for a progress bar.
 pub trait Progress: Send + Sync {

@@ -3,6 +3,7 @@
 //! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
 
 mod fresh;
+mod opening;
 mod settle;
 mod turn;
 
@@ -31,10 +32,9 @@ use crate::domain::second_opinion::Calibration;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
-use crate::durable::Disk;
 use crate::elsa::client::Client;
 use crate::fetch::{Deferred, Learnt, Shared, Source, Wanted};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 
 /// A job with its ledger, ready for cycles. The state directory's lock must be held.
 pub struct JobRunner {
@@ -55,26 +55,21 @@ pub struct JobRunner {
 }
 
 impl JobRunner {
-    /// Opens the ledger of `job` in `state_dir`.
-    ///
-    /// # Errors
-    /// When the ledger can't be read or written, or is damaged.
-    pub fn open(
+    /// Of `job`, whose ledger is in `state_dir`.
+    fn with(
         job: Arc<Job>,
         client: Arc<Client>,
-        state_dir: &Path,
-        disk: &Disk,
+        (state_dir, mut ledger): (&Path, Ledger),
         shared: Arc<Shared>,
         progress: Arc<dyn Progress>,
-    ) -> Result<Self, LedgerError> {
-        let mut ledger = Ledger::open(state_dir, &job.name, disk, &shared.clock)?;
+    ) -> Self {
         recorder::note_settings(&mut ledger, &job, client.endpoint().to_string());
         let learnt = Learnt {
             search: Calibration::of(ledger.replay().search_agreed),
             inclusive_at: ledger.replay().inclusive_at,
             ..Learnt::default()
         };
-        Ok(Self {
+        Self {
             recorder: Recorder::new(
                 Arc::clone(&job),
                 Arc::clone(&client),
@@ -92,7 +87,7 @@ impl JobRunner {
             suspects: Suspects::default(),
             again: BTreeMap::new(),
             fresh: None,
-        })
+        }
     }
 
     /// The job.
@@ -120,6 +115,9 @@ impl JobRunner {
         mode: Mode,
         stop: &CancellationToken,
     ) -> Outcome {
+        if let Some(outcome) = self.stopped(&planned, mode) {
+            return outcome;
+        }
         if let Err(message) = self.prepare().await {
             let (outcome, failed) = self.view().blocked(&planned, message.clone());
             self.recorder.blocked(failed, &message);

@@ -17,7 +17,8 @@ impl Ledger {
         &mut self,
         events: impl IntoIterator<Item = Event>,
     ) -> Result<(), LedgerError> {
-        let (at, before) = (self.clock.now(), self.replay.lines);
+        self.proof.holds()?;
+        let at = self.clock.now();
         let opinion_requests = self.opinion_requests.load(Ordering::Relaxed);
         let (mut lines, mut text) = (Vec::<(Line, String)>::new(), String::new());
         for event in events {
@@ -55,9 +56,7 @@ impl Ledger {
         self.torn = false;
         let counted = &self.opinion_requests;
         counted.fetch_sub(opinion_requests, Ordering::Relaxed);
-        if before / checkpoint::INTERVAL != self.replay.lines / checkpoint::INTERVAL {
-            self.checkpoint();
-        }
+        self.checkpoint(checkpoint::INTERVAL);
         Ok(())
     }
 

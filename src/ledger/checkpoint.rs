@@ -1,9 +1,10 @@
-//! A checkpoint: what a ledger showed up to some line, kept beside it so that `plan` and `status`
-//! need not read ten years of lines.
+//! A checkpoint: what a ledger showed up to some line, kept beside it so that no start needs to read
+//! ten years of lines.
 //!
 //! It is a cache and no state: it counts only while the ledger still holds the very line at which
 //! it was taken (whose digest stands for the whole chain before it), and can be deleted at any
-//! time. What archives or proves (`run`, `once`, `backfill`, `verify`) reads every line.
+//! time. Whoever archives goes on from it, and has the lines before it proven once a day (`proof.rs`).
+//! `verify` and `repair` read every line.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -116,7 +117,7 @@ fn restored(stored: Vec<StoredFailures>) -> Option<BTreeMap<Window, Failures>> {
         .collect()
 }
 
-fn path(ledger: &Path) -> PathBuf {
+pub(super) fn path(ledger: &Path) -> PathBuf {
     ledger.with_extension("checkpoint")
 }
 
@@ -294,7 +295,7 @@ impl Stored {
                 suspected,
             };
             let window = Window::of(Span::new(from, to)?);
-            replay.recheckable.archived(window, asked);
+            replay.recheckable.restore(window, asked);
         }
         for (from, to, recorded) in self.incomplete {
             let window = Window::of(Span::new(from, to)?);

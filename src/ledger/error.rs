@@ -47,6 +47,20 @@ pub enum LedgerError {
         /// Which line, and what of it is not known.
         what: String,
     },
+    /// Its checkpoint shows what its lines don't.
+    #[error(
+        "{path} does not show what the first {lines} lines of its ledger say; the job is stopped, and nothing is \
+         lost: the lines are in order. Restart elsa-archiver, which reads every line; and please report it"
+    )]
+    Checkpoint {
+        /// The checkpoint, which is taken away.
+        path: PathBuf,
+        /// Lines that it holds.
+        lines: u64,
+    },
+    /// The proof of what a start has not read has found it damaged; says what the proof says.
+    #[error("{0}")]
+    Found(String),
     /// It can't be written.
     #[error(transparent)]
     Disk(#[from] DiskError),

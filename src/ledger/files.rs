@@ -55,16 +55,22 @@ pub(super) fn read_on(
         .map_err(|source| unreadable(&path, source))?;
     known
         .read_on(BufReader::with_capacity(256 * 1024, file), each)
-        .map_err(|damage| match damage {
-            Damage::Unreadable(source) => unreadable(&path, source),
-            damage @ Damage::Line { .. } => LedgerError::Damaged {
-                path,
-                what: damage.to_string(),
-                job: job.clone(),
-            },
-            damage @ Damage::Newer { .. } => LedgerError::Newer {
-                path,
-                what: damage.to_string(),
-            },
-        })
+        .map_err(|damage| told(&path, job, damage))
+}
+
+/// What is wrong with a ledger, for the operator.
+pub(super) fn told(path: &Path, job: &JobName, damage: Damage) -> LedgerError {
+    let path = path.to_owned();
+    match damage {
+        Damage::Unreadable(source) => unreadable(&path, source),
+        damage @ Damage::Line { .. } => LedgerError::Damaged {
+            path,
+            what: damage.to_string(),
+            job: job.clone(),
+        },
+        damage @ Damage::Newer { .. } => LedgerError::Newer {
+            path,
+            what: damage.to_string(),
+        },
+    }
 }

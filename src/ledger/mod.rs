@@ -14,6 +14,8 @@ pub(crate) mod lock;
 pub mod losses;
 pub mod missing;
 mod newer;
+mod opening;
+pub(crate) mod proof;
 pub(crate) mod rebuilt;
 pub mod replay;
 pub(crate) mod reserve;
@@ -36,13 +38,14 @@ use crate::domain::job::JobName;
 use crate::domain::settings::Settings;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
-use crate::durable::{Disk, Step, off_the_runtime};
+use crate::durable::{Disk, off_the_runtime};
 pub use error::LedgerError;
 use error::unreadable;
 pub(crate) use files::jobs;
-use files::read_on;
 use folders::Folders;
 use line::{Agreement, Event, Line, MissingFolder};
+pub(crate) use opening::Looked;
+use proof::Proof;
 use rebuilt::Rebuilt;
 use replay::Replay;
 
@@ -62,6 +65,10 @@ pub struct Ledger {
     torn: bool,
     /// Requests for second opinions that no line counts yet.
     opinion_requests: Arc<AtomicU64>,
+    /// Lines that its checkpoint holds; 0 where there is none.
+    kept: u64,
+    /// What proves the lines that were not read.
+    proof: Proof,
 }
 
 impl Ledger {
@@ -69,76 +76,6 @@ impl Ledger {
     #[must_use]
     pub fn path(state_dir: &Path, job: &JobName) -> PathBuf {
         files::path(state_dir, job)
-    }
-
-    /// Opens the ledger of a job, making an empty one where there is none, and cuts a torn last
-    /// line off.
-    ///
-    /// # Errors
-    /// When it can't be read or written, or is damaged.
-    pub fn open(
-        state_dir: &Path,
-        job: &JobName,
-        disk: &Disk,
-        clock: &Clock,
-    ) -> Result<Self, LedgerError> {
-        let path = Self::path(state_dir, job);
-        let existed = path.exists();
-        let file = disk.open_ledger(&path)?;
-        if !existed {
-            disk.sync_folder(Step::SyncState, state_dir)?;
-        }
-        let replay = Self::read(state_dir, job, |_| {})?;
-        let length = file
-            .metadata()
-            .map_err(|source| unreadable(&path, source))?
-            .len();
-        drop(file);
-        let torn = length > replay.end;
-        let (disk, clock) = (disk.clone(), clock.clone());
-        let mut ledger = Self {
-            job: job.clone(),
-            path,
-            disk,
-            torn,
-            replay,
-            clock,
-            opinion_requests: Arc::default(),
-        };
-        if ledger.torn {
-            tracing::warn!(
-                ledger = %ledger.path.display(),
-                bytes = length - ledger.replay.end,
-                "cutting a torn last line off the ledger; what it recorded is looked at again"
-            );
-            let file = ledger.disk.append(&ledger.path)?;
-            ledger.mend(&file)?;
-        }
-        ledger.checkpoint();
-        ledger.keep_reserve();
-        Ok(ledger)
-    }
-
-    /// Reads the ledger of a job without changing it; no file is an empty one. `each` sees every
-    /// line in order.
-    ///
-    /// # Errors
-    /// When it can't be read, or is damaged.
-    pub fn read(
-        state_dir: &Path,
-        job: &JobName,
-        each: impl FnMut(&Line),
-    ) -> Result<Replay, LedgerError> {
-        read_on(state_dir, job, |_, _| None, each)
-    }
-
-    /// As [`Ledger::read`], but starts at a checkpoint where there is one that fits, and so does
-    /// not see damage before it. For looking, not for archiving or proving.
-    ///
-    /// # Errors
-    /// When it can't be read, or is damaged after the checkpoint.
-    pub fn glance(state_dir: &Path, job: &JobName) -> Result<Replay, LedgerError> {
-        read_on(state_dir, job, checkpoint::load, |_| {})
     }
 
     /// What the lines show.
@@ -342,16 +279,6 @@ impl Ledger {
     fn keep_reserve(&self) {
         if let Err(error) = reserve::keep(&self.path, &self.disk) {
             tracing::warn!("{error}; without it, a full disk may go unrecorded");
-        }
-    }
-
-    /// Keeps a checkpoint of a long ledger. Without one, looking only takes longer.
-    fn checkpoint(&self) {
-        if self.replay.lines < checkpoint::INTERVAL {
-            return;
-        }
-        if let Err(error) = checkpoint::save(&self.path, &self.replay, &self.disk) {
-            tracing::warn!("{error}; `status` and `plan` read the whole ledger meanwhile");
         }
     }
 }

@@ -18,6 +18,7 @@ use rebuilt::Group;
 mod acknowledged;
 mod adoption;
 mod missing;
+mod ten_years;
 
 const HOUR: i64 = 3_600_000;
 

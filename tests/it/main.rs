@@ -60,6 +60,7 @@ mod repair;
 mod retired;
 mod second_opinion;
 mod side_by_side;
+mod start;
 mod told;
 mod unmounted;
 mod verify;

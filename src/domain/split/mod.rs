@@ -5,6 +5,7 @@ pub(crate) mod estimate;
 pub(crate) mod histogram;
 pub(crate) mod resolve;
 pub(crate) mod sample;
+pub(crate) mod shape;
 
 use serde::{Deserialize, Serialize};
 

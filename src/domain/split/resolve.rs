@@ -7,8 +7,8 @@
 //! The effect comes in as an argument ([`Ask`]), so that all of this is tested without network.
 //! How the spans are chosen:
 //!
-//! - The window is swept in pieces that should fill some part of the cap, by what the windows
-//!   before have shown; without that, it is asked for whole.
+//! - The window is swept in pieces that should fill some part of the cap, by what the days or the
+//!   windows before have shown; without that, it is asked for whole.
 //! - A capped answer is thrown away, but its times show where records lie. They can mean two
 //!   things: the answer is a thinned picture of the whole span, or (where the service orders by
 //!   time) an exact one of a part of it. A probe in its middle tells: it holds more than the
@@ -33,6 +33,7 @@ use overflow_guard::OverflowGuard;
 pub(crate) use span_limit::SpanLimit;
 
 use super::sample::Sample;
+use super::shape::Picture;
 use super::{Status, halve};
 use crate::domain::records_digest::RecordsDigest;
 use crate::domain::span::{Millis, Span, UtcMs};
@@ -42,6 +43,15 @@ const EXACT: f64 = 1.1;
 /// Where a capped answer is probed: the quantiles between which 35 % of its records lie, half of
 /// what should fit, since it may hold twice as much.
 const PROBE: (f64, f64) = (0.30, 0.65);
+
+/// What is expected of a window.
+#[derive(Clone, Debug)]
+pub(crate) enum Estimate {
+    /// So many records, by the windows just before.
+    Records(u64),
+    /// Records in these places, by the days before.
+    Picture(Picture),
+}
 
 /// An answer, as far as splitting is concerned.
 #[derive(Clone, Debug, Default)]
@@ -105,7 +115,7 @@ pub(crate) async fn resolve<A: Ask>(
     ask: &mut A,
     window: Span,
     limit: u32,
-    estimate: Option<u64>,
+    estimate: Option<Estimate>,
     span_limit: &mut SpanLimit,
 ) -> Result<(), A::Error> {
     resolve_within(
@@ -124,7 +134,7 @@ async fn resolve_within<A: Ask>(
     ask: &mut A,
     window: Span,
     limit: u32,
-    estimate: Option<u64>,
+    estimate: Option<Estimate>,
     span_limit: &mut SpanLimit,
 ) -> Result<(), A::Error> {
     let mut resolver = Resolver {
@@ -136,7 +146,13 @@ async fn resolve_within<A: Ask>(
         unsure: 0,
     };
     let expected = match estimate {
-        Some(records) => Expected::even(records as f64 / window.length().0 as f64),
+        Some(Estimate::Records(records)) => {
+            Expected::even(records as f64 / window.length().0 as f64)
+        }
+        Some(Estimate::Picture(picture)) => Expected::Known {
+            picture,
+            scale: 1.0,
+        },
         None => Expected::Unknown,
     };
     resolver
@@ -184,9 +200,12 @@ impl<A: Ask> Resolver<'_, A> {
                 answer => answer?,
             };
             self.span_limit.answered(piece);
+            let is_cut = answer
+                .records
+                .is_none_or(|records| records >= self.ask.cap());
             let records = self.judge(piece, answer).await?;
             total += records;
-            expected = expected.after(piece, records);
+            expected = expected.after(piece, records, is_cut);
             rest = match side {
                 Side::Left => Span::new(piece.to(), left.to()),
                 Side::Right => Span::new(left.from(), piece.from()),

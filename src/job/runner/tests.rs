@@ -20,6 +20,7 @@ use crate::domain::recheck::Recheck;
 use crate::domain::retry::Policy;
 use crate::domain::secret::{Keys, Secret};
 use crate::domain::span::{Millis, Span, UtcMs};
+use crate::durable::Disk;
 use crate::durable::Step;
 use crate::elsa::client::Deadlines;
 use crate::job::NoProgress;

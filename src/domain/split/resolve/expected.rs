@@ -2,12 +2,18 @@
 
 use crate::domain::span::{Millis, Span};
 use crate::domain::split::sample::Sample;
+use crate::domain::split::shape::Picture;
 
 /// Share of the cap that a piece should fill when its density was seen in a capped answer.
 const FILL_BY_SAMPLE: f64 = 0.7;
 /// The same when its density was counted just before. Chance alone moves a piece of 2,000 records
 /// by 45 at one standard deviation; what is left of the margin is for a density that rises.
 const FILL_BY_COUNT: f64 = 0.9;
+
+/// By what factor a piece may differ from what the days before show, and by how many records it may in any case,
+/// for the rest to be expected as they show.
+const CLOSE: f64 = 1.6;
+const FEW: f64 = 100.0;
 
 /// From which side a span is swept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +29,8 @@ pub(super) enum Expected {
     Unknown,
     /// So many in a millisecond, as counted close by.
     Even { per_ms: f64 },
+    /// As the days before show, times `scale`.
+    Known { picture: Picture, scale: f64 },
     /// As a capped answer shows, times `scale`; outside the answer's extent `beyond` in a
     /// millisecond.
     Sampled {
@@ -39,7 +47,7 @@ impl Expected {
 
     fn fill(&self) -> f64 {
         match self {
-            Self::Unknown | Self::Even { .. } => FILL_BY_COUNT,
+            Self::Unknown | Self::Even { .. } | Self::Known { .. } => FILL_BY_COUNT,
             Self::Sampled { .. } => FILL_BY_SAMPLE,
         }
     }
@@ -48,6 +56,7 @@ impl Expected {
         match self {
             Self::Unknown => 0.0,
             Self::Even { per_ms } => per_ms * span.length().0 as f64,
+            Self::Known { picture, scale } => picture.records_in(span) * scale,
             Self::Sampled {
                 sample,
                 scale,
@@ -83,8 +92,21 @@ impl Expected {
         end_of(rest, side, length.min(longest_ms).max(1))
     }
 
-    /// What is expected next to a piece that held `records`.
-    pub(super) fn after(self, piece: Span, records: f64) -> Self {
+    /// What is expected next to a piece that held `records`; `is_cut` where it had to be cut for that.
+    pub(super) fn after(self, piece: Span, records: f64, is_cut: bool) -> Self {
+        if let Self::Known { picture, scale } = self {
+            let expected = picture.records_in(piece) * scale;
+            let is_close = records <= expected * CLOSE + FEW && records + FEW >= expected / CLOSE;
+            if is_cut || !is_close {
+                // This day is another one.
+                return Self::even(records / piece.length().0 as f64);
+            }
+            // Few records say little about the scale.
+            let known = (expected.max(records) / 500.0).min(1.0);
+            let ratio = (records + FEW / 2.0) / (expected + FEW / 2.0);
+            let scale = scale * ratio.powf(known);
+            return Self::Known { picture, scale };
+        }
         if let Self::Sampled {
             sample,
             scale,

@@ -1,6 +1,7 @@
 //! Resolving against an imagined service: the union of the parts is the truth, whatever the
 //! service does, and the requests are bounded.
 
+mod bursts;
 mod liars;
 mod service;
 mod slow;

@@ -102,6 +102,15 @@ impl Service {
         window: Span,
         estimate: Option<u64>,
     ) -> Result<(), &'static str> {
+        self.resolve_as(span_limit, window, estimate.map(Estimate::Records))
+    }
+
+    pub(super) fn resolve_as(
+        &mut self,
+        span_limit: &mut SpanLimit,
+        window: Span,
+        estimate: Option<Estimate>,
+    ) -> Result<(), &'static str> {
         // What an honest service needs at most, and nothing to spare.
         let guard = OverflowGuard::allowing(OverflowGuard::most_within_each_other(window));
         let guard = if self.lie.is_none() {
