@@ -13,6 +13,7 @@ use crate::domain::failures::{Failed, Task};
 use crate::domain::job::Job;
 use crate::domain::recheck::Recheck;
 use crate::domain::span::{Millis, UtcMs};
+use crate::durable::Step;
 use rebuilt::Group;
 
 mod acknowledged;
