@@ -52,11 +52,13 @@ pub fn unpack_in(zip: &[u8], lengths: &[u8]) {
     let part = place.join("window/part-0001");
     let _ = fs::remove_dir_all(&part);
     let store = Store::new(place.clone(), 0, Disk::default());
+    let output = lengths.iter().map(|&length| usize::from(length)).sum();
     let lengths = lengths.iter().cycle().map(|&length| usize::from(length));
     let arrived = unpack_in_pieces(
         &unpacking(&store, &part),
         &place.join("answer.zip"),
         lengths,
+        output,
     );
     match (whole, arrived) {
         (Ok((whole, files)), Ok(arrived)) => {

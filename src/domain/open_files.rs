@@ -15,8 +15,8 @@ const A_REQUEST: u64 = 2;
 /// Files of one window that are made durable together, at most; as many wait for it.
 pub(crate) const FLUSHED_AT_ONCE: usize = 8;
 
-/// What a window has open: its zip, the file that is being written, those that are flushed or wait for it, and
-/// the one that waits to wait.
+/// What a window has open: its zip, the file that is being written, those that are flushed, those that wait for
+/// it, and one more that is about to.
 const A_WINDOW: u64 = 3 + 2 * FLUSHED_AT_ONCE as u64;
 
 /// More would not archive faster, since an account has at most so many requests in flight, and would take memory.

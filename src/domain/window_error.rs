@@ -69,22 +69,37 @@ impl WindowError {
         }
     }
 
+    /// Whether the job's other windows would fail alike.
+    #[must_use]
+    pub const fn ends_cycle(&self) -> bool {
+        match self {
+            Self::Job { .. } => true,
+            Self::Disk { whole_job, .. } => *whole_job,
+            Self::Stopped
+            | Self::Window(_)
+            | Self::Contradicted(_)
+            | Self::Rejected(_)
+            | Self::TooSlow(_) => false,
+        }
+    }
+
     /// What follows; `None` if the program is being stopped.
     #[must_use]
     pub fn consequence(self) -> Option<Consequence> {
         let contradicts = matches!(self, Self::Contradicted(_));
-        let (message, needs_bytes, opens_breaker, ends_cycle) = match self {
+        let ends_cycle = self.ends_cycle();
+        let (message, needs_bytes, opens_breaker) = match self {
             Self::Stopped => return None,
             Self::Window(message)
             | Self::Contradicted(message)
             | Self::Rejected(message)
-            | Self::TooSlow(message) => (message, None, None, false),
-            Self::Job { remedy, message } => (message, None, remedy, true),
+            | Self::TooSlow(message) => (message, None, None),
+            Self::Job { remedy, message } => (message, None, remedy),
             Self::Disk {
                 message,
                 needs_bytes,
-                whole_job,
-            } => (message, Some(needs_bytes), None, whole_job),
+                ..
+            } => (message, Some(needs_bytes), None),
         };
         Some(Consequence {
             message,

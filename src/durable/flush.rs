@@ -10,8 +10,8 @@ use super::{Disk, DiskError, Step};
 
 /// A file that is to be made durable.
 ///
-/// It shares the writer's descriptor: an error of the disk is told to whoever flushes first, and to nobody
-/// after that, so that each error must end the window.
+/// It shares the writer's descriptor. The first flush after an error of the disk gets the error, and later ones do
+/// not. So each error must fail the window.
 #[derive(Debug)]
 pub struct Flush {
     disk: Disk,
@@ -31,8 +31,8 @@ impl Flush {
         let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
     }
 
-    /// Makes everything written so far durable. What is flushed while more is written is of a large file: it
-    /// leaves the page cache, which others may need.
+    /// Makes everything written so far durable. A file that is flushed before its end is large, so it leaves the
+    /// page cache, which others may need.
     ///
     /// # Errors
     /// When the disk refuses; after that nothing written can be relied on.
@@ -42,6 +42,7 @@ impl Flush {
             _ => self.file.sync_all(),
         })?;
         if step == Step::FlushData {
+            // To advise once more drops what is written.
             self.begin();
         }
         Ok(())

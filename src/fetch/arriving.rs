@@ -1,23 +1,21 @@
 //! An answer that is unpacked while it arrives: one task inflates, one hashes, counts and writes, one makes
-//! durable what is written. Carries *Bounded*: what waits between them is bounded in number, and no thread waits
-//! for the network, of which there are only so many.
+//! durable what is written. Carries *Bounded*: what waits between them is bounded in number. No thread waits for
+//! the network: there are few threads.
 
 use bytes::Bytes;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::{JoinHandle, spawn};
 
 use super::asked::Attempt;
-use super::local::{local, panicked};
 use crate::archive::unpack::{Arriving, Found, Halt, LocalReader, PIECE_BYTES, UnpackError};
 use crate::domain::open_files::FLUSHED_AT_ONCE;
 use crate::durable::{DiskError, Flush, Step, off_the_runtime};
-use crate::elsa::error_response::CallError;
 
 /// Pieces of the answer that may wait to be inflated.
 const PIECES_WAITING: usize = 1;
 /// Pieces of files that are filled, wait, or are written at the same time.
 const OUTPUTS: usize = 4;
-/// Findings that may wait: a small file is three.
+/// Findings that may wait: a small file makes three, that it begins, its output, and that it ends.
 const FINDINGS_WAITING: usize = 16;
 
 /// What was found, with the output that belongs to it.
@@ -26,10 +24,9 @@ type Finding = (Found, Vec<u8>);
 /// An answer on its way to becoming files.
 pub(super) struct Pipeline {
     attempt: Attempt,
-    /// `None` once nothing more is wanted.
-    pieces: Option<Sender<Bytes>>,
+    pieces: Sender<Bytes>,
     inflating: JoinHandle<()>,
-    writing: JoinHandle<Result<Option<Arriving>, UnpackError>>,
+    writing: JoinHandle<Result<Arriving, Halt>>,
     flushing: JoinHandle<Result<(), DiskError>>,
 }
 
@@ -45,7 +42,7 @@ impl Pipeline {
             let _ = outputs.try_send(Vec::with_capacity(PIECE_BYTES));
         }
         Self {
-            pieces: Some(pieces),
+            pieces,
             inflating: spawn(inflate(arrived, spare, findings)),
             writing: spawn(write(attempt.clone(), found, outputs, flushes)),
             flushing: spawn(flush(unflushed)),
@@ -53,39 +50,42 @@ impl Pipeline {
         }
     }
 
-    /// Takes the next piece of the answer.
-    pub(super) async fn take(&mut self, piece: Bytes) {
-        if let Some(pieces) = &self.pieces
-            && pieces.send(piece).await.is_err()
-        {
-            // The answer is unpacked once it is whole, or can't be.
-            self.pieces = None;
-        }
+    /// Takes the next piece of the answer. Returns whether more is wanted: what is unusual is unpacked once it is
+    /// whole, or the disk has failed, which [`Pipeline::end`] tells.
+    pub(super) async fn take(&self, piece: Bytes) -> bool {
+        self.pieces.send(piece).await.is_ok()
     }
 
-    /// What has become of the answer, once all of it was taken, and is durable. `None` where that is no use.
+    /// What has become of the answer, which is durable then. Where that is no use, it is `None`, and nothing of it
+    /// is left. Nothing is being written any more in any case.
     ///
     /// # Errors
     /// When the disk has failed.
-    pub(super) async fn end(self) -> Result<Result<Option<Arriving>, UnpackError>, CallError> {
+    pub(super) async fn end(self) -> Result<Option<Arriving>, UnpackError> {
         drop(self.pieces);
         let inflated = self.inflating.await;
         let (written, flushed) = (self.writing.await, self.flushing.await);
-        inflated.map_err(|error| panicked(&error))?;
-        let written = written.map_err(|error| panicked(&error))?;
-        let flushed = flushed.map_err(|error| panicked(&error))?;
-        Ok(flushed.map_err(UnpackError::Disk).and(written))
+        let became = match (inflated, written, flushed) {
+            (Ok(()), Ok(written), Ok(flushed)) => usable(flushed.map_err(Halt::from).and(written))?,
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                tracing::error!("unpacking failed within itself, and is done anew: {error}");
+                None
+            }
+        };
+        let became = became.filter(Arriving::is_whole);
+        if became.is_none() {
+            off_the_runtime(|| self.attempt.remove_files())?;
+        }
+        Ok(became)
     }
+}
 
-    /// Removes what has become of the answer: there is no room for both.
-    ///
-    /// # Errors
-    /// When it can't be removed.
-    pub(super) async fn give_up(self) -> Result<(), CallError> {
-        let attempt = self.attempt.clone();
-        let _ = self.end().await?;
-        let removed = off_the_runtime(|| attempt.remove_files());
-        removed.map_err(|error| local(&error))
+/// What is left to the reader of whole zips is no error.
+fn usable(became: Result<Arriving, Halt>) -> Result<Option<Arriving>, UnpackError> {
+    match became {
+        Ok(arriving) => Ok(Some(arriving)),
+        Err(Halt::Unusual) => Ok(None),
+        Err(Halt::Failed(error)) => Err(error),
     }
 }
 
@@ -121,27 +121,17 @@ async fn inflate(
     }
 }
 
-/// Hashes, counts and writes what was inflated. Where there is something that only the reader of whole zips
-/// understands, what was written is removed: it may need the room.
+/// Hashes, counts and writes what was inflated.
 async fn write(
     attempt: Attempt,
     mut findings: Receiver<Finding>,
     outputs: Sender<Vec<u8>>,
     flushes: Sender<(Flush, Step)>,
-) -> Result<Option<Arriving>, UnpackError> {
+) -> Result<Arriving, Halt> {
     let mut arriving = Arriving::new(attempt.asked.window);
     while let Some((found, mut output)) = findings.recv().await {
         let unpacking = attempt.unpacking();
-        let taken = off_the_runtime(|| arriving.take(&unpacking, found, &output));
-        let flush = match taken {
-            Ok(flush) => flush,
-            Err(Halt::Failed(error)) => return Err(error),
-            Err(Halt::Unusual) => {
-                drop(arriving);
-                off_the_runtime(|| attempt.remove_files())?;
-                return Ok(None);
-            }
-        };
+        let flush = off_the_runtime(|| arriving.take(&unpacking, found, &output))?;
         if output.capacity() > 0 {
             output.clear();
             let _ = outputs.try_send(output);
@@ -150,10 +140,10 @@ async fn write(
             && flushes.send(flush).await.is_err()
         {
             // It has failed, and says why itself.
-            return Ok(None);
+            return Err(Halt::Unusual);
         }
     }
-    Ok(Some(arriving))
+    Ok(arriving)
 }
 
 /// Makes files durable, as many together as wait: the disk begins with all of them before any is waited for,

@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use tokio::select;
 use tokio::task::spawn_blocking;
 use tracing::Instrument as _;
 
 use super::asked::{Asked, Attempt};
 use super::download::{Received, download};
-use super::local::{no_room, panicked};
-use super::staging::Place;
+use super::local::{no_room, panicked, stopped};
+use super::staging::{self, Place};
 use super::{Shared, Source};
 use crate::archive::manifest::{Zip, local_time, tool};
 use crate::archive::quarantine::Refusal;
@@ -49,20 +48,18 @@ pub(super) async fn attempt(
         asked,
         place: place.clone(),
     };
-    let Received { zip, at, arrived } = select! {
-        () = source.stop.cancelled() => return Err(stopped()),
-        received = download(&source.client, &request, &attempt)
-            .instrument(tracing::debug_span!("download", job = %source.job.name, %span)) => received?,
-    };
-    let unpacked = match arrived {
-        Ok(arrived) => unpack(attempt, arrived).await?,
-        Err(error) => Err(error),
-    };
+    let received = download(&source.client, &request, &attempt)
+        .instrument(tracing::debug_span!("download", job = %source.job.name, %span));
+    let Received { zip, at, arrived } = received.await?;
+    let unpacked = unpack(attempt, arrived).await?;
     let mut unpacked = match unpacked {
         Ok(unpacked) => unpacked,
         Err(UnpackError::Stopped) => return Err(stopped()),
         Err(error) if error.is_refusal() => {
             let reason = source.client.printable(&error.to_string());
+            // The quarantine may need the room.
+            let removed = staging::remove(&source.shared, &place.folder).await;
+            removed.map_err(|error| CallError::new(Failure::Local, error.to_string()))?;
             let told = quarantine(source, span, place, zip, reason).await;
             return Err(CallError::new(Failure::BadAnswer, told));
         }
@@ -141,8 +138,4 @@ fn local_fault(error: &UnpackError, place: &Place, zip_bytes: u64, client: &Clie
         // It may hold a file name from the zip.
         _ => CallError::new(Failure::Local, client.without_keys(&error.to_string())),
     }
-}
-
-fn stopped() -> CallError {
-    CallError::new(Failure::Stopped, "the program is being stopped")
 }

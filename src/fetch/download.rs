@@ -6,13 +6,15 @@ use std::path::Path;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{spawn, spawn_blocking};
+use tokio::time::Instant;
 
+use super::Source;
 use super::arriving::Pipeline;
 use super::asked::Attempt;
-use super::local::{local, no_room, panicked};
+use super::local::{local, no_room, panicked, stopped};
 use crate::archive::manifest::Zip;
 use crate::archive::store::Store;
-use crate::archive::unpack::{Arriving, UnpackError};
+use crate::archive::unpack::Arriving;
 use crate::digest::Hasher;
 use crate::domain::retry::Failure;
 use crate::domain::span::UtcMs;
@@ -33,20 +35,22 @@ pub(super) struct Received {
     pub(super) zip: Zip,
     /// When its last byte had come.
     pub(super) at: UtcMs,
-    /// What became of it while it came. An error is one of this machine's disk.
-    pub(super) arrived: Result<Option<Arriving>, UnpackError>,
+    /// What became of it while it came; `None` where it is to be unpacked now.
+    pub(super) arrived: Option<Arriving>,
 }
 
-/// Makes one request, writes what it answers to the zip of its place, and unpacks it meanwhile.
+/// Makes one request, writes what it answers to the zip of its place, and unpacks it meanwhile. Nothing is being
+/// written any more when this ends, so it must not be dropped before.
 ///
 /// # Errors
-/// When no whole answer comes, or the disk can't take it.
+/// When no whole answer comes, or the disk can't take it; [`Failure::Stopped`] when the program is being stopped.
 pub(super) async fn download(
     client: &Client,
     request: &Request<'_>,
     attempt: &Attempt,
 ) -> Result<Received, CallError> {
-    let store = &attempt.source.shared.store;
+    let Source { shared, stop, .. } = &attempt.source;
+    let store = &shared.store;
     // First of all: without a place to write, nothing is requested.
     let opened = spawn_blocking({
         let (store, path) = (store.clone(), attempt.place.zip.clone());
@@ -54,7 +58,8 @@ pub(super) async fn download(
     });
     let out = opened.await.map_err(|error| panicked(&error))?;
     let out = out.map_err(|error| local(&error))?;
-    let mut answer = client.ask(request).await?;
+    let answer = stop.run_until_cancelled(client.ask(request)).await;
+    let mut answer = answer.ok_or_else(stopped)??;
     if let Some(bytes) = answer.announced() {
         if bytes > MOST_BYTES {
             let what = format!("the answer announces {} MiB", bytes >> 20);
@@ -67,20 +72,24 @@ pub(super) async fn download(
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
     // No thread waits for the network: there are only so many, and an answer may be slow.
     let writing = spawn(write(attempt.clone(), out, waiting));
-    let sent = send(&mut answer, pieces).await;
+    let sent = stop.run_until_cancelled(send(&mut answer, pieces)).await;
+    let at = shared.clock.now();
     // The connection is free for others while what is left of this zip is unpacked.
     drop(answer);
     let written = writing.await.map_err(|error| panicked(&error))?;
-    sent?;
-    written
+    sent.ok_or_else(stopped)??;
+    let (zip, arrived) = written?;
+    Ok(Received { zip, at, arrived })
 }
 
 async fn send(answer: &mut Download<'_>, pieces: mpsc::Sender<Bytes>) -> Result<(), CallError> {
     while let Some(piece) = answer.chunk().await? {
+        let begun = Instant::now();
         if pieces.send(piece).await.is_err() {
             // The writer has failed and says why itself.
             break;
         }
+        answer.was_held_up(begun.elapsed());
     }
     Ok(())
 }
@@ -92,38 +101,40 @@ fn open(store: &Store, path: &Path) -> Result<Output, DiskError> {
     store.disk().create(Step::StageZip, path)
 }
 
-/// Writes the zip, and hands its pieces on to be unpacked. Nothing is being written any more when this ends.
+/// Writes the zip, and hands its pieces on to be unpacked.
 async fn write(
     attempt: Attempt,
     mut out: Output,
     mut waiting: mpsc::Receiver<Bytes>,
-) -> Result<Received, CallError> {
+) -> Result<(Zip, Option<Arriving>), CallError> {
     let mut pipeline = Some(Pipeline::begin(attempt.clone()));
-    let written = write_zip(
-        &attempt.source.shared.store,
-        &mut out,
-        &mut waiting,
-        &mut pipeline,
-    );
-    let written = written.await;
-    let at = attempt.source.shared.clock.now();
-    let arrived = match pipeline {
-        Some(pipeline) => pipeline.end().await?,
-        None => Ok(None),
+    let zip = write_zip(&attempt, &mut out, &mut waiting, &mut pipeline).await;
+    let arrived = end(&attempt, &mut pipeline).await;
+    Ok((zip?, arrived?))
+}
+
+/// Ends what is being unpacked, if anything is.
+async fn end(
+    attempt: &Attempt,
+    pipeline: &mut Option<Pipeline>,
+) -> Result<Option<Arriving>, CallError> {
+    let Some(pipeline) = pipeline.take() else {
+        return Ok(None);
     };
-    Ok(Received {
-        zip: written?,
-        at,
-        arrived,
+    pipeline.end().await.map_err(|error| {
+        // It may hold a file name from the zip.
+        let what = attempt.source.client.without_keys(&error.to_string());
+        CallError::new(Failure::Local, what)
     })
 }
 
 async fn write_zip(
-    store: &Store,
+    attempt: &Attempt,
     out: &mut Output,
     waiting: &mut mpsc::Receiver<Bytes>,
     pipeline: &mut Option<Pipeline>,
 ) -> Result<Zip, CallError> {
+    let store = &attempt.source.shared.store;
     let mut hasher = Hasher::default();
     let (mut bytes, mut looked_at) = (0u64, 0u64);
     while let Some(piece) = waiting.recv().await {
@@ -132,11 +143,10 @@ async fn write_zip(
             looked_at = bytes;
             // The rest has no announced length.
             let mut space = store.check_space(0);
-            if space.is_err()
-                && let Some(pipeline) = pipeline.take()
-            {
+            if space.is_err() && pipeline.is_some() {
                 // The zip tells how much its files need, once it is whole.
-                pipeline.give_up().await?;
+                end(attempt, pipeline).await?;
+                off_the_runtime(|| attempt.remove_files()).map_err(|error| local(&error))?;
                 space = store.check_space(0);
             }
             space.map_err(|error| no_room(&error, bytes + LOOK_BYTES))?;
@@ -146,8 +156,10 @@ async fn write_zip(
             out.write(&piece)
         })
         .map_err(|error| local(&error))?;
-        if let Some(pipeline) = pipeline {
-            pipeline.take(piece).await;
+        if let Some(open) = pipeline
+            && !open.take(piece).await
+        {
+            end(attempt, pipeline).await?;
         }
     }
     Ok(Zip {

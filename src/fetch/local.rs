@@ -20,3 +20,7 @@ pub(super) fn panicked(error: &JoinError) -> CallError {
     let what = format!("the program failed within itself: {error}");
     CallError::new(Failure::BadAnswer, what)
 }
+
+pub(super) fn stopped() -> CallError {
+    CallError::new(Failure::Stopped, "the program is being stopped")
+}

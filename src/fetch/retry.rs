@@ -60,7 +60,10 @@ pub(super) async fn until_answered(
                 });
             }
         }
-        if asking.is_none() {
+        if !error.failure.is_silence() {
+            // The service is there: what fails so is this window's own.
+            asking = None;
+        } else if asking.is_none() {
             let may_ask = source.stop.run_until_cancelled(scout.may_ask(answers));
             asking = may_ask.await.ok_or(WindowError::Stopped)?;
             if source.client.availability().holds(&source.job.name) {

@@ -85,6 +85,8 @@ pub(super) struct Executor {
     seat: Option<Seat>,
     halt: CancellationToken,
     is_halted: bool,
+    /// Whether no other window begins, and those in flight go on.
+    is_closed: bool,
 }
 
 /// What happened.
@@ -111,6 +113,7 @@ impl Executor {
             seat: None,
             halt: stop.child_token(),
             is_halted: false,
+            is_closed: false,
         }
     }
 
@@ -131,7 +134,7 @@ impl Executor {
             true => self.in_flight() < self.most && waiting < self.most,
             false => self.in_flight.is_empty() && waiting == 0,
         };
-        is_free && !self.halt.is_cancelled()
+        is_free && !self.is_closed && !self.halt.is_cancelled()
     }
 
     /// Begins a window, or ends it at once for a reason that is known already.
@@ -228,6 +231,11 @@ impl Executor {
     /// well.
     pub(super) const fn narrow(&mut self) {
         self.is_proven = false;
+    }
+
+    /// The other windows would fail alike, but what has landed well is published first.
+    pub(super) const fn close(&mut self) {
+        self.is_closed = true;
     }
 
     /// The other windows would fail alike. Those in flight end at once and stay due, unless they

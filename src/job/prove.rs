@@ -25,7 +25,7 @@ pub(crate) enum Pace {
 }
 
 /// Proves those of the ledgers that are due for it. `found` is told of each that is damaged, by its place among
-/// them. Returns how many are.
+/// them. Returns how many are damaged.
 pub(crate) async fn prove(
     proofs: Vec<Proof>,
     clock: Clock,

@@ -1,5 +1,5 @@
 //! One cycle of one job, from top to bottom: what was published is reconciled with the ledger, what
-//! is due is fetched, published and recorded, window by window. Carries *Ordered* (nothing is
+//! is due is fetched side by side, and published and recorded in groups. Carries *Ordered* (nothing is
 //! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
 
 mod fresh;
@@ -160,16 +160,17 @@ impl JobRunner {
         let tried: BTreeSet<Window> = queue.iter().map(|work| work.window).collect();
         self.fresh = Fresh::after(&due, now, mode);
         let mut counted: BTreeSet<Window> = rechecks.iter().copied().collect();
-        self.work_off(queue, mode, stop, &mut outcome).await;
-        let is_over = !was_closed && self.may_go_on(stop) && outcome.archived > 0;
+        let mut is_halted = self.work_off(queue, mode, stop, &mut outcome).await;
+        let is_over = !was_closed && self.may_go_on(stop) && outcome.archived > 0 && !is_halted;
         if is_over && (turn.is_probe() || mode.pauses() == Pauses::Kept) {
             // The other windows paused because of the job's failure.
             due.retain(|window| !tried.contains(window));
             rechecks.retain(|window| !tried.contains(window));
             let queue = self.view().queue(&due, &rechecks, Pauses::Skipped);
-            self.work_off(queue, mode, stop, &mut outcome).await;
+            is_halted = self.work_off(queue, mode, stop, &mut outcome).await;
         }
-        while self.may_go_on(stop) {
+        // What has halted may have left folders that the ledger lacks.
+        while !is_halted && self.may_go_on(stop) {
             // The service may have been found to cut answers meanwhile.
             let replay = self.recorder.ledger.replay();
             self.suspects.note(&self.client, &self.job, replay, ours);
@@ -180,20 +181,21 @@ impl JobRunner {
             }
             outcome.unchecked += more.len() as u64;
             let queue = self.view().queue(&[], &more, Pauses::Kept);
-            self.work_off(queue, mode, stop, &mut outcome).await;
+            is_halted = self.work_off(queue, mode, stop, &mut outcome).await;
         }
         outcome.lost = self.view().unacknowledged_losses();
         outcome
     }
 
     /// Fetches what is in the queue side by side, the first window alone, and publishes and records it in groups.
+    /// Returns whether something has happened for which nothing more is to be published in this cycle.
     async fn work_off(
         &mut self,
         mut queue: VecDeque<Work>,
         mode: Mode,
         stop: &CancellationToken,
         outcome: &mut Outcome,
-    ) {
+    ) -> bool {
         self.progress.planned(&self.job, queue.len());
         let mut executor = Executor::new(&self.client, stop);
         let mut flight = Flight::new(mode.asks_from_both_ends());
@@ -224,7 +226,11 @@ impl JobRunner {
                 Event::Landed(landed) => landed,
             };
             let mut failed = match happened {
-                Err(error) => Some(WindowError::from(error).to_string()),
+                Err(error) => {
+                    // There may be a folder that the ledger lacks.
+                    self.recorder.look_for_folders = true;
+                    Some(WindowError::from(error).to_string())
+                }
                 Ok(Landed::Deferred(again)) => {
                     let (began, learnt) = again.learnt;
                     self.learnt.learn(&began, &learnt);
@@ -249,10 +255,8 @@ impl JobRunner {
             if failed.is_some() {
                 executor.halt();
             }
-            if !executor.publishes() {
-                let why = self.settle(&mut landed, &mut executor, outcome, stop).await;
-                failed = failed.or(why);
-            }
+            let why = self.settle(&mut landed, &mut executor, outcome, stop).await;
+            failed = failed.or(why);
             if let Some(message) = failed {
                 executor.halt();
                 let left = queue.len() + executor.in_flight() + landed.len();
@@ -266,6 +270,7 @@ impl JobRunner {
                 outcome.error = Some(message);
             }
         }
+        executor.is_halted()
     }
 
     /// What is known of a window before it is fetched; an error when it can't be.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::replay::Replay;
 use super::untold::Untold;
-use crate::archive::manifest::Supersedes;
+use crate::archive::manifest::{Supersedes, tool};
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
 use crate::domain::incomplete::Recorded;
@@ -30,13 +30,15 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 100;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 12;
+const SCHEMA: u32 = 13;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     schema: u32,
+    /// Which version has read the lines: another one may read them otherwise.
+    tool: String,
     coverage: Vec<(UtcMs, UtcMs)>,
     lost: Vec<(UtcMs, UtcMs)>,
     acknowledged: Vec<(UtcMs, UtcMs)>,
@@ -129,6 +131,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
     let bounds = |span: Span| (span.from(), span.to());
     let stored = Stored {
         schema: SCHEMA,
+        tool: tool(),
         coverage: replay.coverage.spans().map(bounds).collect(),
         lost: replay.losses.recorded.spans().map(bounds).collect(),
         acknowledged: replay.losses.acknowledged.spans().map(bounds).collect(),
@@ -245,7 +248,7 @@ fn fits(replay: &Replay, file: &mut File) -> io::Result<bool> {
 
 impl Stored {
     fn replay(self) -> Option<Replay> {
-        if self.schema != SCHEMA {
+        if self.schema != SCHEMA || self.tool != tool() {
             return None;
         }
         let mut replay = Replay {

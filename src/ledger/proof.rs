@@ -92,7 +92,7 @@ impl Proof {
         }
     }
 
-    /// Reads every line up to the checkpoint, and holds what they show against it. `between` is called with the
+    /// Reads every line up to the checkpoint, twice if need be, and holds what they show against it. `between` is called with the
     /// bytes after each piece that was read; its error ends the proof, and nothing is known then.
     ///
     /// # Errors
@@ -100,9 +100,14 @@ impl Proof {
     pub(crate) fn make(
         &self,
         now: UtcMs,
-        between: impl FnMut(usize) -> io::Result<()>,
+        mut between: impl FnMut(usize) -> io::Result<()>,
     ) -> Result<(), LedgerError> {
-        match self.prove(between) {
+        let proven = match self.prove(&mut between) {
+            // A disk that fails once is no reason to stop a job.
+            Err(error) if is_for_good(&error) => self.prove(&mut between),
+            proven => proven,
+        };
+        match proven {
             Ok(()) => self.made(now),
             // It may pass; what the disk has lost does not.
             Err(error) if !is_for_good(&error) => return Err(error),
@@ -127,7 +132,9 @@ impl Proof {
         let mut file = File::open(&self.ledger).map_err(unreadable)?;
         // Of now: whoever appends may have kept another one since the start.
         let known = checkpoint::load(&self.ledger, &mut file);
-        let end = known.as_ref().map_or(u64::MAX, |known| known.end);
+        // Without one, no further than it reaches now: what is being appended is proven the next time.
+        let length = file.metadata().map_err(unreadable)?.len();
+        let end = known.as_ref().map_or(length, |known| known.end);
         let paced = Paced {
             file: File::open(&self.ledger).map_err(unreadable)?,
             at: 0,

@@ -10,10 +10,10 @@ use super::local::{Ended, Found, Header, LocalReader};
 use super::size::Size;
 use super::whole::{self, damaged};
 use super::writing::Writing;
-use super::{LOOK_BYTES, PIECE_BYTES, UnpackError, Unpacked, Unpacking, check_kind};
+use super::{LOOK_BYTES, UnpackError, Unpacked, Unpacking, check_kind};
 use crate::archive::entry_name::Names;
 use crate::domain::span::Span;
-use crate::durable::{Flush, Step};
+use crate::durable::{DiskError, Flush, Step};
 
 /// Bytes of one file that are made durable before it is whole, so that little is left for its end.
 const FLUSH_BYTES: u64 = 8 * 1024 * 1024;
@@ -51,17 +51,25 @@ pub enum Halt {
     Failed(UnpackError),
 }
 
+impl From<DiskError> for Halt {
+    fn from(error: DiskError) -> Self {
+        UnpackError::from(error).into()
+    }
+}
+
 impl From<UnpackError> for Halt {
     fn from(error: UnpackError) -> Self {
         match error {
+            // The whole zip tells how much room it needs.
+            UnpackError::Disk(disk) if disk.lacks_space() => Self::Unusual,
             UnpackError::Disk(_) => Self::Failed(error),
             _ => Self::Unusual,
         }
     }
 }
 
-/// Unpacks `zip` as if it arrived in pieces of these `lengths`, at most, on one thread: what `fetch` does, for
-/// tests and fuzzing.
+/// Unpacks `zip` as if it arrived in pieces of these `lengths`, at most, and is handed on in pieces of `output`
+/// bytes: what `fetch` does, for tests and fuzzing, but on one thread and without its channels.
 ///
 /// # Errors
 /// As those of [`Unpacking::run`].
@@ -69,10 +77,11 @@ pub fn unpack_in_pieces(
     unpacking: &Unpacking<'_>,
     zip: &Path,
     mut lengths: impl Iterator<Item = usize>,
+    output: usize,
 ) -> Result<Unpacked, UnpackError> {
     let bytes = std::fs::read(zip).map_err(UnpackError::Unreadable)?;
     let mut reader = LocalReader::default();
-    let mut output = Vec::with_capacity(PIECE_BYTES);
+    let mut output = Vec::with_capacity(output.max(1));
     let mut arriving = Arriving::new(unpacking.window);
     let mut rest = &bytes[..];
     let mut piece = &bytes[..0];
@@ -116,7 +125,7 @@ impl Arriving {
     }
 
     /// Takes what [`LocalReader`](super::LocalReader) found next, and `output` with it. Returns what is to be
-    /// flushed, by which step: it must be before [`Unpacking::finish`].
+    /// flushed, by which step. The caller must flush it before it calls [`Unpacking::finish`].
     ///
     /// # Errors
     /// Why nothing more is to be taken.
@@ -169,13 +178,17 @@ impl Arriving {
         let bytes = before + output.len() as u64;
         Size::of(bytes, packed).check(&unpacking.limits)?;
         self.size.and(bytes, packed).check(&unpacking.limits)?;
-        let reaches = |step: u64| bytes / step > before / step;
-        if reaches(LOOK_BYTES) && unpacking.store.check_space(0).is_err() {
+        let reaches = |bytes: u64, more: u64, step: u64| (bytes + more) / step > bytes / step;
+        let more = output.len() as u64;
+        // Over all files: most have less.
+        if reaches(self.size.bytes() + before, more, LOOK_BYTES)
+            && unpacking.store.check_space(0).is_err()
+        {
             return Err(Halt::Unusual);
         }
         let written = file.take(output, unpacking, &mut self.unpacked.seen);
-        written.map_err(UnpackError::Disk)?;
-        let flush = reaches(FLUSH_BYTES).then(|| (file.flush(), Step::FlushData));
+        written?;
+        let flush = reaches(before, more, FLUSH_BYTES).then(|| (file.flush(), Step::FlushData));
         Ok(flush)
     }
 
@@ -196,6 +209,12 @@ impl Arriving {
         let (file, uncountable) = file.end(unpacking, &mut self.unpacked.seen);
         self.unpacked.add(file, uncountable);
         Ok(Some((flush, Step::SyncData)))
+    }
+
+    /// Whether all its entries have come.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.is_over
     }
 
     /// Holds what was unpacked against the whole zip; its files must be flushed. `None` where it is not what
@@ -236,7 +255,7 @@ impl Arriving {
                 return Ok(None);
             }
         }
-        // As much as that is written, so nothing more is needed.
+        // All that is declared is on the disk already, so only `min_free_space` must be left.
         let no_room = |why| UnpackError::NoRoom { declared, why };
         unpacking.store.check_space(0).map_err(no_room)?;
         self.folders.sync(unpacking)?;

@@ -14,8 +14,8 @@ const HEADER_BYTES: usize = 30;
 const DIRECTORY: [&[u8]; 4] = [b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"];
 /// What a data descriptor may begin with.
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
-/// Its bytes at most: this, a checksum, and two sizes of 8 bytes. So many follow the data in any case: the
-/// directory is longer.
+/// Its bytes at most: this, a checksum, and two sizes of 8 bytes. So many bytes
+/// always follow the data, because a directory and its end are longer.
 const DESCRIPTOR_BYTES: usize = 24;
 
 /// The flag of an entry whose checksum and sizes follow its data.
@@ -223,7 +223,7 @@ impl LocalReader {
         if is_over {
             return self.end(entry, input);
         }
-        // Neither input nor room is lacking: it would go on for ever.
+        // Otherwise neither input nor room is lacking, and yet nothing moves: the data is broken.
         (input.is_empty() && left > taken as u64).then_some(Found::NeedsInput)
     }
 

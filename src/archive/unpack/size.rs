@@ -19,6 +19,11 @@ impl Size {
         Self { bytes, packed }
     }
 
+    /// Bytes so far.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Adds one more file.
     pub(super) const fn and(&self, bytes: u64, packed: u64) -> Self {
         Self {

@@ -57,8 +57,9 @@ impl World {
         let seed = fastrand::u64(..);
         let mut dice = fastrand::Rng::with_seed(seed);
         let most = 1 << dice.usize(0..16);
+        let output = dice.usize(1..=1 << 14);
         let lengths = std::iter::repeat_with(|| dice.usize(1..=most));
-        let arrived = unpack_in_pieces(&unpacking, &path, lengths);
+        let arrived = unpack_in_pieces(&unpacking, &path, lengths, output);
         assert_eq!(told(&arrived), told(&whole), "seed {seed}");
         if whole.is_ok() {
             assert_eq!(contents(&folder), files, "seed {seed}");
@@ -474,4 +475,37 @@ fn what_the_library_repeats_of_a_damaged_zip_can_be_printed() {
     let error = World::new().unpack(&zip).unwrap_err().to_string();
     assert!(error.contains("[31m.json"), "{error}");
     assert!(!error.contains(char::is_control), "{error:?}");
+}
+
+/// Guarantee: Ordered
+#[test]
+fn a_flush_of_a_part_of_a_file_that_fails_fails_the_window_since_no_later_one_tells_of_it() {
+    let zip = zip_of(&[("a.json", &vec![b' '; 9 << 20])]);
+    let world = World::new();
+    let path = world.dir.path().join("answer.zip");
+    fs::write(&path, zip).unwrap();
+    let folder = world.dir.path().join("window/part-0001");
+    for (failing, refused) in [(Step::FlushData, true), (Step::SyncManifest, false)] {
+        let _ = fs::remove_dir_all(&folder);
+        let disk = Disk::gated(move |step, _| match step == failing {
+            true => Err(Errno::IO.into()),
+            false => Ok(()),
+        });
+        let store = Store::new(world.dir.path().into(), 0, disk);
+        let unpacking = Unpacking {
+            store: &store,
+            folder: &folder,
+            span: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
+            window: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
+            format: Format::Json,
+            include_fields: &[],
+            records_zone: None,
+            limit: 2,
+            limits: Limits::default(),
+        };
+        let unpacked = unpack_in_pieces(&unpacking, &path, std::iter::empty(), PIECE_BYTES);
+        let is_disk = matches!(&unpacked, Err(UnpackError::Disk(error)) if error.step == failing);
+        assert_eq!(is_disk, refused, "{unpacked:?}");
+        assert_eq!(unpacked.is_ok(), !refused);
+    }
 }

@@ -129,6 +129,11 @@ impl<'a> Download<'a> {
         self.read().await
     }
 
+    /// Nobody took what came for so long: that is not the service's time.
+    pub fn was_held_up(&mut self, by: Duration) {
+        self.deadline += by;
+    }
+
     async fn read(&mut self) -> Result<Option<Bytes>, CallError> {
         let deadlines = self.client.deadlines;
         let begun = Instant::now();

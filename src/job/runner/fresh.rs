@@ -53,9 +53,15 @@ impl JobRunner {
         });
         outcome.left += settled.len() as u64;
         self.progress.planned(&self.job, settled.len());
-        queue.extend(settled.into_iter().map(|window| Work {
-            task: Task::Archive,
-            window,
-        }));
+        let failures = self.recorder.ledger.replay().failures(Task::Archive);
+        let waits = |work: &Work| work.task == Task::Recheck || failures.contains_key(&work.window);
+        let at = queue.iter().position(waits).unwrap_or(queue.len());
+        for (nth, window) in settled.into_iter().enumerate() {
+            let work = Work {
+                task: Task::Archive,
+                window,
+            };
+            queue.insert(at + nth, work);
+        }
     }
 }

@@ -17,9 +17,23 @@ use crate::job::executor::{Ended, Executor, Found};
 use crate::job::recorder::Done;
 use crate::job::{Outcome, publish, reconcile, revise};
 
+/// How a window that has landed is to be published.
+enum Publishing {
+    /// Not at all.
+    Nothing,
+    /// In a group, as a folder that is its window's first.
+    New,
+    /// By itself, beside what it supersedes.
+    Anew,
+}
+
+fn ends_cycle_of(ended: &Ended) -> bool {
+    ended.found.as_ref().is_err_and(WindowError::ends_cycle)
+}
+
 impl JobRunner {
-    /// Has what was fetched published, all together, and ends what needs no publishing or stands by itself.
-    /// Returns why the job's other windows would fail alike.
+    /// Ends what has nothing to publish, and has what was fetched published, all together, where no other group
+    /// is. Returns why the job's other windows would fail alike.
     pub(super) async fn settle(
         &mut self,
         landed: &mut VecDeque<Ended>,
@@ -27,19 +41,42 @@ impl JobRunner {
         outcome: &mut Outcome,
         stop: &CancellationToken,
     ) -> Option<String> {
-        let (mut works, mut group) = (Vec::new(), Vec::new());
-        // In order of time, so that those of one date have it flushed once.
-        landed
-            .make_contiguous()
-            .sort_by_key(|ended| ended.work.window);
+        let mut ends_cycle = None;
+        let (mut new, mut anew, mut last) = (Vec::new(), Vec::new(), Vec::new());
         for ended in std::mem::take(landed) {
-            let is_new = ended.before.is_none() && !executor.is_halted();
+            match self.publishing(&ended, executor.is_halted()) {
+                Publishing::Nothing if ends_cycle_of(&ended) => {
+                    executor.close();
+                    last.push(ended);
+                }
+                // Any other failure is told at once, however much there is to publish.
+                Publishing::Nothing => {
+                    let why = self.end(ended, executor, outcome, stop).await;
+                    ends_cycle = ends_cycle.or(why);
+                }
+                Publishing::Anew => anew.push(ended),
+                Publishing::New => new.push(ended),
+            }
+        }
+        if executor.is_halted() {
+            for ended in new.into_iter().chain(anew).chain(last) {
+                let why = self.end(ended, executor, outcome, stop).await;
+                ends_cycle = ends_cycle.or(why);
+            }
+            return ends_cycle;
+        }
+        if executor.publishes() {
+            landed.extend(new);
+            landed.extend(anew);
+            landed.extend(last);
+            return ends_cycle;
+        }
+        // In order of time, so that those of one date have it flushed once.
+        new.sort_by_key(|ended| ended.work.window);
+        let (mut works, mut group) = (Vec::new(), Vec::new());
+        for ended in new {
             match &ended.found {
-                Ok(Found::Fetched(fetched))
-                    if is_new
-                        && group.len() < FEW
-                        && self.loss(ended.work.window, &ended.found) == Loss::None =>
-                {
+                Ok(Found::Fetched(fetched)) if group.len() < FEW => {
                     let (work, replay) = (ended.work, self.recorder.ledger.replay());
                     let gone = replay.missing.of(work.window).cloned();
                     match publish::stage(&self.source(stop), work.window, fetched, gone) {
@@ -47,35 +84,72 @@ impl JobRunner {
                             works.push(work);
                             group.push(staged);
                         }
-                        Err(error) => drop(self.recorder.failed(work, error, outcome)),
+                        Err(error) => {
+                            staging::clean(&self.shared, &self.job, &fetched.staged).await;
+                            let failed = Ended {
+                                found: Err(error),
+                                ..ended
+                            };
+                            let why = self.end(failed, executor, outcome, stop).await;
+                            ends_cycle = ends_cycle.or(why);
+                        }
                     }
                 }
                 _ => landed.push_back(ended),
             }
         }
         if !group.is_empty() {
+            landed.extend(anew);
+            landed.extend(last);
             let chain = publish::chain(self.recorder.ledger.replay());
             executor.publish(works, publish::publish(self.source(stop), group, chain));
             // The others may publish too.
-            return None;
+            return ends_cycle;
         }
-        let mut ends_cycle = None;
-        while let Some(ended) = landed.pop_front() {
-            let window = ended.work.window;
-            let done = self
-                .finish(ended, executor.is_halted(), outcome, stop)
-                .await;
-            self.progress.done(&self.job, window);
-            match done {
-                Ok(()) => executor.widen(),
-                Err(None) => executor.narrow(),
-                Err(why) => {
-                    executor.halt();
-                    ends_cycle = ends_cycle.or(why);
-                }
-            }
+        for ended in anew.into_iter().chain(last) {
+            let why = self.end(ended, executor, outcome, stop).await;
+            ends_cycle = ends_cycle.or(why);
         }
         ends_cycle
+    }
+
+    /// Whether a window that has landed is to be published.
+    fn publishing(&self, ended: &Ended, is_halted: bool) -> Publishing {
+        match (&ended.found, &ended.before) {
+            (Ok(Found::Fetched(_)), _) if is_halted => Publishing::Nothing,
+            (Ok(Found::Fetched(_)), Some(_)) => Publishing::Anew,
+            (found @ Ok(Found::Fetched(_)), None) => {
+                match self.loss(ended.work.window, found) == Loss::None {
+                    true => Publishing::New,
+                    false => Publishing::Nothing,
+                }
+            }
+            (Ok(Found::Unchanged(_)) | Err(_), _) => Publishing::Nothing,
+        }
+    }
+
+    /// Ends a window by itself. Returns why the job's other windows would fail alike.
+    async fn end(
+        &mut self,
+        ended: Ended,
+        executor: &mut Executor,
+        outcome: &mut Outcome,
+        stop: &CancellationToken,
+    ) -> Option<String> {
+        let window = ended.work.window;
+        let done = self
+            .finish(ended, executor.is_halted(), outcome, stop)
+            .await;
+        self.progress.done(&self.job, window);
+        match done {
+            Ok(()) => executor.widen(),
+            Err(None) => executor.narrow(),
+            Err(why) => {
+                executor.halt();
+                return why;
+            }
+        }
+        None
     }
 
     /// Records what was published together. Returns why the job's other windows would fail alike.
@@ -118,8 +192,8 @@ impl JobRunner {
     }
 
     /// Records a window that is not one of a group: that it is what it was, published anew beside that, lost,
-    /// or why it failed. An error is why
-    /// the job's other windows would fail alike; `None` within where they would not.
+    /// or why it failed. An error is why the job's other windows would fail alike; `None` within where they would
+    /// not.
     async fn finish(
         &mut self,
         ended: Ended,

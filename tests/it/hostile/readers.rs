@@ -99,8 +99,12 @@ fn agree(place: &Path, zip: &[u8], limits: Limits, dice: &mut fastrand::Rng, wha
     let is_accepted = whole.is_ok();
     let whole = outcome(whole, &folder);
     let longest = 1usize << dice.u32(0..=12);
+    let output = 1usize << dice.u32(0..=14);
     let lengths = std::iter::repeat_with(|| dice.usize(1..=longest));
-    let arrived = outcome(unpack_in_pieces(&unpacking, &path, lengths), &folder);
+    let arrived = outcome(
+        unpack_in_pieces(&unpacking, &path, lengths, output),
+        &folder,
+    );
     assert_eq!(arrived.0, whole.0, "{what}");
     assert!(arrived.1 == whole.1, "{what}: other bytes");
     Agreed {
