@@ -1,7 +1,7 @@
 //! What the ledger says when it takes over folders that it lacked: they are made lines from manifests, and
 //! what else was known of them is lost. Carries *Candid*: where the chain of manifests breaks is told.
 
-use crate::archive::adopt::{Adopted, FEW};
+use crate::archive::adopt::Adopted;
 use crate::archive::manifest::ChainBreak;
 use crate::archive::publish::Published;
 use crate::domain::span::Span;
@@ -23,7 +23,7 @@ pub struct Rebuilt {
 /// Folders that are recorded one after another, and what is said before them.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// `None` where nothing is lost but the few lines that a kill has cost.
+    /// `None` where nothing is lost but the one line that a kill has cost.
     pub rebuilt: Option<Rebuilt>,
     /// The folders.
     pub folders: Vec<Published>,
@@ -31,8 +31,9 @@ pub(crate) struct Group {
 
 /// Groups folders in the order in which they are to be recorded.
 pub(crate) fn groups(adopted: Vec<Adopted>) -> Vec<Group> {
-    // A group that is published together.
-    let is_told = adopted.len() > FEW || adopted.iter().any(|one| one.breaks.is_some());
+    // A kill in the middle of a group costs several lines, and so does an older state that was put back: what it
+    // has forgotten can't be told from nothing.
+    let is_told = adopted.len() > 1 || adopted.iter().any(|one| one.breaks.is_some());
     let mut groups: Vec<Group> = Vec::new();
     for Adopted { published, breaks } in adopted {
         let window = published.archived().window.span();
