@@ -146,19 +146,24 @@ async fn write(
     Ok(arriving)
 }
 
-/// Makes files durable, as many together as wait: the disk begins with all of them before any is waited for,
-/// so that one commit of a journalling file system does for all.
+/// Makes files durable, several together, or a part of a large one: the disk begins with all of them before any
+/// is waited for, so that one commit of a journalling file system does for all.
 async fn flush(mut flushes: Receiver<(Flush, Step)>) -> Result<(), DiskError> {
     let mut waiting = Vec::with_capacity(FLUSHED_AT_ONCE);
-    while flushes.recv_many(&mut waiting, FLUSHED_AT_ONCE).await > 0 {
-        off_the_runtime(|| {
-            if waiting.len() > 1 {
+    loop {
+        let next = flushes.recv().await;
+        let is_over = next.is_none();
+        let is_part = matches!(next, Some((_, Step::FlushData)));
+        waiting.extend(next);
+        if is_part || is_over || waiting.len() == FLUSHED_AT_ONCE {
+            off_the_runtime(|| {
                 waiting.iter().for_each(|(flush, _)| flush.begin());
-            }
-            waiting
-                .drain(..)
-                .try_for_each(|(flush, step)| flush.sync(step))
-        })?;
+                let mut flushed = waiting.drain(..);
+                flushed.try_for_each(|(flush, step)| flush.sync(step))
+            })?;
+        }
+        if is_over {
+            return Ok(());
+        }
     }
-    Ok(())
 }
