@@ -124,7 +124,7 @@ impl Arriving {
         }
     }
 
-    /// Takes what [`LocalReader`](super::LocalReader) found next, and `output` with it. Returns what is to be
+    /// Takes what [`LocalReader`] found next, and `output` with it. Returns what is to be
     /// flushed, by which step. The caller must flush it before it calls [`Unpacking::finish`].
     ///
     /// # Errors
