@@ -108,9 +108,18 @@ async fn write(
     mut waiting: mpsc::Receiver<Bytes>,
 ) -> Result<(Zip, Option<Arriving>), CallError> {
     let mut pipeline = Some(Pipeline::begin(attempt.clone()));
-    let zip = write_zip(&attempt, &mut out, &mut waiting, &mut pipeline).await;
-    let arrived = end(&attempt, &mut pipeline).await;
-    Ok((zip?, arrived?))
+    let mut arrived = None;
+    let zip = write_zip(
+        &attempt,
+        &mut out,
+        &mut waiting,
+        (&mut pipeline, &mut arrived),
+    )
+    .await;
+    if pipeline.is_some() {
+        arrived = end(&attempt, &mut pipeline).await?;
+    }
+    Ok((zip?, arrived))
 }
 
 /// Ends what is being unpacked, if anything is.
@@ -132,7 +141,7 @@ async fn write_zip(
     attempt: &Attempt,
     out: &mut Output,
     waiting: &mut mpsc::Receiver<Bytes>,
-    pipeline: &mut Option<Pipeline>,
+    (pipeline, arrived): (&mut Option<Pipeline>, &mut Option<Arriving>),
 ) -> Result<Zip, CallError> {
     let store = &attempt.source.shared.store;
     let mut hasher = Hasher::default();
@@ -143,9 +152,10 @@ async fn write_zip(
             looked_at = bytes;
             // The rest has no announced length.
             let mut space = store.check_space(0);
-            if space.is_err() && pipeline.is_some() {
+            if space.is_err() && (pipeline.is_some() || arrived.is_some()) {
                 // The zip tells how much its files need, once it is whole.
                 end(attempt, pipeline).await?;
+                *arrived = None;
                 off_the_runtime(|| attempt.remove_files()).map_err(|error| local(&error))?;
                 space = store.check_space(0);
             }
@@ -159,7 +169,8 @@ async fn write_zip(
         if let Some(open) = pipeline
             && !open.take(piece).await
         {
-            end(attempt, pipeline).await?;
+            // The entries are over, or something is unusual.
+            *arrived = end(attempt, pipeline).await?;
         }
     }
     Ok(Zip {

@@ -99,3 +99,30 @@ async fn what_the_service_refused_waits_for_its_pause_however_much_space_there_i
     rig.set_clocks(HOUR + HOUR / 2 + 60_000, HOUR + HOUR / 2 + 60_000);
     assert!(cycle(&mut runner).await.is_complete());
 }
+
+/// Guarantee: Bounded
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_in_small_pieces_is_unpacked_once() {
+    let mut rig = Rig::at(HOUR + HOUR / 2).await;
+    let drip = Fault::Drip {
+        pause: Duration::from_millis(1),
+    };
+    rig.service.set_faults(FaultPlan::script([drip]));
+    let created = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&created);
+    rig.disk = Disk::gated(move |step, path| {
+        if step == Step::StageData {
+            seen.lock().unwrap().push(path.to_owned());
+        }
+        Ok(())
+    });
+    let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
+    assert!(cycle(&mut runner).await.is_complete());
+    // Each file is created, and written once: it is small.
+    let created = created.lock().unwrap();
+    assert!(!created.is_empty());
+    for path in created.iter() {
+        let times = created.iter().filter(|other| *other == path).count();
+        assert_eq!(times, 2, "{}", path.display());
+    }
+}
