@@ -1,4 +1,4 @@
-//! Who of a job asks again after failed attempts: where several windows are in flight and the service is down,
+//! Who of a job asks again after attempts without a word of the service: where several windows are in flight and it is down,
 //! each of them would make all its attempts. So one of them asks for all, until the job is answered or that one
 //! is given up. Carries *Bounded*; what is answered meanwhile holds nobody up, so *Isolated* too.
 
