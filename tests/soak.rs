@@ -97,6 +97,7 @@ async fn soaked_in_faults_and_kills_the_archive_ends_up_as_the_truth() {
             .map(|load| load.job.clone())
             .collect::<Vec<_>>(),
     );
+    world.at_once(4);
     if minutes.is_none() {
         archive_without_late_logs(&world, loads.last().unwrap());
     }

@@ -147,11 +147,11 @@ impl World {
         (self.root, self.state) = (root, state);
     }
 
-    /// Writes the config.
+    /// Writes the config, in which windows are collected one after the other, in their order.
     pub fn configure(&self, jobs: &[Job]) {
         let mut text = format!(
             "[account.default]\nendpoint = {:?}\naccess_key = {{ file = {:?} }}\n\
-             secret_key = {{ file = {:?} }}\nmax_in_flight = 4\nrequests_per_second = 1000\n\n\
+             secret_key = {{ file = {:?} }}\nmax_in_flight = 1\nrequests_per_second = 1000\n\n\
              [archive]\nroot = {:?}\nmin_free_space = \"1MiB\"\n\n[state]\ndir = {:?}\n",
             self.service.endpoint(),
             self.path("keys/access"),
@@ -168,12 +168,7 @@ impl World {
         self.write_config(&text);
     }
 
-    /// Lets one request be in flight at once, so that a few windows are collected in their order.
-    pub fn one_at_a_time(&self) {
-        self.at_once(1);
-    }
-
-    /// Lets so many requests be in flight at once.
+    /// Lets so many requests be in flight at once: windows end in any order.
     pub fn at_once(&self, requests: u32) {
         let lines = self.config();
         let config = lines.lines().map(|line| match line.split_once(" = ") {

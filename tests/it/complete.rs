@@ -256,6 +256,7 @@ async fn a_backfill_goes_on_beside_a_window_that_hangs_and_later_where_it_was_st
     let world = World::of([due.project("shop")]).await;
     let since = format!("\"{}\"", due.windows[7].from());
     world.configure(&[Job::new("shop", &due).with("since", &since)]);
+    world.at_once(4);
     let stalls = [None, None, None, Some(Fault::StallInBody(300))];
     world.service.set_faults(FaultPlan::steps(stalls));
     let (from, to) = (due.since().to_string(), due.whole().to().to_string());

@@ -32,7 +32,6 @@ async fn a_second_opinion_that_could_not_be_had_is_asked_for_an_hour_later_and_r
     let due = Due::hours(3);
     let world = world(due.project("shop"), search(SearchAccess::Denied)).await;
     world.configure(&[job(&due)]);
-    world.one_at_a_time();
     // Of each window the first download is answered, and the second is not.
     let gone = Fault::Status {
         http: 403,

@@ -78,7 +78,6 @@ async fn in_the_middle_of_a_download(due: &Due) -> (World, Running) {
     let stalls = [None, Some(Fault::StallInBody(300))];
     world.service.set_faults(FaultPlan::steps(stalls));
     world.configure(&[Job::new("shop", due)]);
-    world.one_at_a_time();
     let daemon = world.spawn(&["run"]);
     until("a download hangs half-done", || {
         let hangs = world

@@ -149,7 +149,7 @@ async fn too_much_for_the_disk(answer: Fault, message: &str) {
     };
     let config = scene.world.config().replace("\"1MiB\"", "\"8MiB\"");
     scene.world.write_config(&config);
-    scene.world.one_at_a_time();
+    scene.world.at_once(1);
     scene.gate.open();
     let daemon = scene.start();
     let window = scene.due.windows[1];

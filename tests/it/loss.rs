@@ -59,7 +59,6 @@ async fn what_is_forgotten_is_asked_for_once_and_lost_loudly_until_somebody_know
         let due = Due::hours(5);
         let world = World::of([due.project("shop")]).await;
         world.configure(&[job(&due)]);
-        world.one_at_a_time();
         world.service.forget_before(due.windows[2].from());
         world.service.set_faults(faults);
         world

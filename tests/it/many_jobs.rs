@@ -78,6 +78,7 @@ async fn more_jobs_than_a_process_may_open_files_are_all_archived() {
     let world = World::of(names.iter().map(|name| due.project(name))).await;
     let tables: Vec<Job> = names.iter().map(|name| Job::new(name, &due)).collect();
     world.configure(&tables);
+    world.at_once(4);
 
     let (mut once_peak, mut run_peak) = (Peak::default(), Peak::default());
     let once = spawn(&world, files, &["once"], "");
@@ -128,6 +129,7 @@ async fn a_limit_of_open_files_that_is_too_low_is_said_and_archives_all_the_same
     let due = Due::hours(3);
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
+    world.at_once(4);
     let once = spawn(&world, 182, &["once"], "").wait().exits(0);
     once.says("this process may open too few files for max_in_flight = 4: 2 at once");
     world.assert_archived("shop", &due.windows);

@@ -36,7 +36,6 @@ async fn archived(due: &Due, format: &str) -> World {
     })
     .await;
     world.configure(&[job(due, format)]);
-    world.one_at_a_time();
     world.once().exits(0);
     world
 }

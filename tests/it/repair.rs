@@ -12,7 +12,6 @@ use crate::harness::{Due, Folder, Job, Ran, World, files_below, until};
 async fn archived(due: &Due) -> World {
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", due)]);
-    world.one_at_a_time();
     world.once().exits(0);
     world.service.clear_journal();
     world

@@ -371,7 +371,6 @@ async fn what_is_asked_for_again_waits_until_the_other_windows_are_archived() {
             calls: LyingCalls::Download,
         }]);
         world.configure(&[job(&due)]);
-        world.one_at_a_time();
         world
             .once()
             .exits(0)

@@ -13,7 +13,6 @@ async fn archived() -> (World, Folder) {
     let due = Due::hours(4);
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
-    world.one_at_a_time();
     world.once().exits(0);
     world
         .run(&["verify"])

@@ -192,6 +192,7 @@ impl Scene {
         let address = service.trim_start_matches("http://").parse().unwrap();
         let gate = Gate::before(address).await;
         world.write_config(&world.config().replace(&service, &gate.endpoint));
+        world.at_once(4);
         Some(Self {
             world,
             due,

@@ -165,6 +165,7 @@ fn umask() -> Vec<Row> {
 
 fn few_files() -> Vec<Row> {
     let stage = Stage::due(3);
+    stage.world.at_once(4);
     let limited = ["sh", "-c", "ulimit -n 182 && exec \"$0\" \"$@\""];
     let played = stage.when_by("The process may open too few files", &limited, &["once"]);
     played
@@ -185,6 +186,7 @@ fn many_jobs() -> Vec<Row> {
         .map(|name| Job::new(name, &stage.due))
         .collect();
     stage.world.configure(&jobs);
+    stage.world.at_once(4);
     stage.projects = names
         .into_iter()
         .map(|name| (name.clone(), vec![name]))

@@ -71,8 +71,6 @@ fn forgotten() -> Vec<Row> {
 
 fn refused() -> Vec<Row> {
     let stage = gone();
-    // The first two requests are for the first two windows.
-    stage.world.one_at_a_time();
     let refused = Fault::Status {
         http: 400,
         error_code: "300".to_owned(),

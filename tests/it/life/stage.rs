@@ -83,8 +83,6 @@ impl Stage {
     /// The same, in which all of it is archived.
     pub fn archived(hours: i64) -> Self {
         let stage = Self::due(hours);
-        // What is done to the newest is done to the last.
-        stage.world.one_at_a_time();
         stage.world.once().exits(0);
         stage.world.service.clear_journal();
         stage
