@@ -2,6 +2,7 @@
 //! the same. Carries *Bounded* and *Isolated*. `MANY_JOBS=2000` is the whole proof, under systemd's 1,024 files.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -64,7 +65,13 @@ fn spawn(world: &World, files: usize, args: &[&str], variables: &str) -> Running
 
 fn told(socket: &UnixDatagram) -> String {
     let mut bytes = [0; 16_384];
-    let length = socket.recv(&mut bytes).unwrap();
+    // A signal that arrives meanwhile interrupts it (signal(7)).
+    let length = loop {
+        match socket.recv(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            received => break received.unwrap(),
+        }
+    };
     String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
