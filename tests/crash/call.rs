@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use elsa_archiver::durable::Step;
 use nix::libc;
 use nix::unistd::Pid;
+use serde_json::Value;
 
 /// Where a repair moves what is damaged.
 pub const ASIDE: &str = "archive/.damaged";
@@ -44,8 +45,8 @@ pub struct Call {
     pub to: Option<PathBuf>,
     /// How much a write is about to write.
     pub bytes: u64,
-    /// Whether it records a window in a ledger, or that its folder is gone.
-    pub records: bool,
+    /// The folders of which it records in a ledger that they are archived, or gone: `archive/...`.
+    pub records: Vec<PathBuf>,
 }
 
 /// The two disks: on one the archive is `archive`, on the other the state directory is `state`.
@@ -108,11 +109,13 @@ impl Call {
             _ => return None,
         };
         let path = disks.relative(&path)?;
-        let records = kind == Kind::Write
-            && path
-                .extension()
-                .is_some_and(|extension| extension == "jsonl")
-            && records(thread, arguments[1], arguments[2]);
+        let is_ledger = path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl");
+        let records = match kind {
+            Kind::Write if is_ledger => recorded(thread, arguments[1], arguments[2]),
+            _ => Vec::new(),
+        };
         let (to, bytes) = (to.and_then(|to| disks.relative(&to)), arguments[2]);
         Some(Self {
             kind,
@@ -237,14 +240,23 @@ fn in_folder(thread: Pid, folder: u64, name: PathBuf) -> Option<PathBuf> {
     Some(opened(thread, folder)?.join(name))
 }
 
-/// Whether the line at an address says that a window is archived, or that its folder is gone.
-fn records(thread: Pid, address: u64, bytes: u64) -> bool {
-    let mut line = vec![0; bytes.min(4096) as usize];
+/// The folders that the lines at an address say are archived, or gone.
+fn recorded(thread: Pid, address: u64, bytes: u64) -> Vec<PathBuf> {
+    let mut lines = vec![0; bytes.min(1 << 16) as usize];
     let read = fs::File::open(format!("/proc/{thread}/mem"))
-        .and_then(|memory| memory.read_exact_at(&mut line, address));
-    let line = String::from_utf8_lossy(&line);
-    let says = |event: &str| line.contains(&format!("\"event\":\"{event}\""));
-    read.is_ok() && (says("archived") || says("missing"))
+        .and_then(|memory| memory.read_exact_at(&mut lines, address));
+    if read.is_err() {
+        return Vec::new();
+    }
+    let lines = String::from_utf8_lossy(&lines);
+    let lines = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_folders =
+        lines.filter(|line| matches!(line["event"].as_str(), Some("archived" | "missing")));
+    of_folders
+        .map(|line| Path::new("archive").join(line["folder"].as_str().unwrap_or_default()))
+        .collect()
 }
 
 /// The text at an address of the thread's.

@@ -54,11 +54,11 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
         {
             return Err(format!("kept before {} was flushed", call.path.display()));
         }
-        if call.records {
-            let too_early = |(path, whose): &&(PathBuf, String)| {
-                (whose == job || whose.is_empty())
-                    && !path.starts_with("archive/.staging")
-                    && !path.starts_with(QUARANTINE)
+        for folder in &call.records {
+            // Of another window of the job it says nothing.
+            let too_early = |(path, whose): &&(PathBuf, String)| match path.starts_with("state") {
+                true => (whose == job || whose.is_empty()) && !path.starts_with(QUARANTINE),
+                false => folder.starts_with(path) || path.starts_with(folder),
             };
             if let Some((path, _)) = unflushed.0.iter().find(too_early) {
                 return Err(format!("recorded before {} was flushed", path.display()));
