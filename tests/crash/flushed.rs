@@ -8,31 +8,59 @@ use std::path::{Path, PathBuf};
 use super::call::{Call, Kind, QUARANTINE};
 use super::tracer::Seen;
 
-/// What is on the disk and not flushed: the bytes of a file, or the names in a folder, and on
-/// behalf of which job.
+/// What is on the disk and not flushed: the bytes of a file, or a name in a folder.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Waits {
+    /// The file, or what has the name.
+    what: PathBuf,
+    /// What is to be flushed for it: the file itself, or the folder with the name.
+    flush: PathBuf,
+    /// On behalf of which job.
+    whose: String,
+}
+
 #[derive(Default)]
-struct Unflushed(BTreeSet<(PathBuf, String)>);
+struct Unflushed(BTreeSet<Waits>);
 
 impl Unflushed {
-    fn add(&mut self, path: &Path, job: &str) {
-        self.0.insert((path.to_owned(), job.to_owned()));
+    fn bytes(&mut self, file: &Path, job: &str) {
+        self.0.insert(Waits {
+            what: file.to_owned(),
+            flush: file.to_owned(),
+            whose: job.to_owned(),
+        });
+    }
+
+    fn name(&mut self, what: &Path, job: &str) {
+        self.0.insert(Waits {
+            what: what.to_owned(),
+            flush: what.parent().unwrap_or(Path::new("")).to_owned(),
+            whose: job.to_owned(),
+        });
     }
 
     fn below<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
         self.0
             .iter()
-            .map(|(path, _)| path)
+            .map(|waits| &waits.flush)
             .filter(move |path| path.starts_with(folder))
     }
 
     fn moved(&mut self, from: &Path, to: &Path) {
-        let renamed = |(path, job): (PathBuf, String)| match path.strip_prefix(from) {
-            Ok(rest) => (to.join(rest), job),
-            Err(_) => (path, job),
+        let renamed = |path: PathBuf| match path.strip_prefix(from) {
+            Ok(rest) if rest == Path::new("") => to.to_owned(),
+            Ok(rest) => to.join(rest),
+            Err(_) => path,
         };
         self.0 = std::mem::take(&mut self.0)
             .into_iter()
-            .map(renamed)
+            // A name that is gone is waited for no more.
+            .filter(|waits| waits.what != from || waits.flush == from)
+            .map(|waits| Waits {
+                what: renamed(waits.what),
+                flush: renamed(waits.flush),
+                ..waits
+            })
             .collect();
     }
 }
@@ -56,12 +84,16 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
         }
         for folder in &call.records {
             // Of another window of the job it says nothing.
-            let too_early = |(path, whose): &&(PathBuf, String)| match path.starts_with("state") {
-                true => (whose == job || whose.is_empty()) && !path.starts_with(QUARANTINE),
-                false => folder.starts_with(path) || path.starts_with(folder),
+            let too_early = |waits: &&Waits| match waits.what.starts_with("state") {
+                true => {
+                    (waits.whose == job || waits.whose.is_empty())
+                        && !waits.what.starts_with(QUARANTINE)
+                }
+                false => folder.starts_with(&waits.what) || waits.what.starts_with(folder),
             };
-            if let Some((path, _)) = unflushed.0.iter().find(too_early) {
-                return Err(format!("recorded before {} was flushed", path.display()));
+            if let Some(waits) = unflushed.0.iter().find(too_early) {
+                let path = waits.flush.display();
+                return Err(format!("recorded before {path} was flushed"));
             }
         }
         follow(&mut unflushed, call, job);
@@ -70,29 +102,28 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
 }
 
 fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
-    let names = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
     match (call.kind, &call.to) {
         (Kind::Create | Kind::Write, _) if call.path.starts_with("archive/.staging") => {
-            unflushed.add(&call.path, job);
-            unflushed.add(&names(&call.path), job);
+            unflushed.bytes(&call.path, job);
+            unflushed.name(&call.path, job);
         }
-        (Kind::Create | Kind::Write, _) if call.keeps_aside() => unflushed.add(&call.path, job),
+        (Kind::Create | Kind::Write, _) if call.keeps_aside() => unflushed.bytes(&call.path, job),
         // No line says anything of the quarantine, so none waits for the names in it.
         (Kind::MakeFolder | Kind::Rename, _) if call.keeps_aside() => {}
-        (Kind::MakeFolder, _) => unflushed.add(&names(&call.path), job),
+        (Kind::MakeFolder, _) => unflushed.name(&call.path, job),
         (Kind::Rename, Some(to)) => {
             unflushed.moved(&call.path, to);
-            unflushed.add(&names(to), job);
+            unflushed.name(to, job);
             if call.sets_aside() {
                 // That it has gone is relied on too.
-                unflushed.add(&names(&call.path), job);
+                unflushed.name(&call.path, job);
             }
         }
         (Kind::Remove, _) => unflushed
             .0
-            .retain(|(path, _)| !path.starts_with(&call.path)),
+            .retain(|waits| !waits.what.starts_with(&call.path)),
         (Kind::SyncFile | Kind::SyncFolder, _) => {
-            unflushed.0.retain(|(path, _)| *path != call.path)
+            unflushed.0.retain(|waits| waits.flush != call.path);
         }
         _ => {}
     }
