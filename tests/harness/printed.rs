@@ -6,7 +6,7 @@ use std::path::Path;
 use super::process::Ran;
 
 /// What differs from run to run: a regular expression, and what stands in its place.
-const VARYING: [(&str, &str); 17] = [
+const VARYING: [(&str, &str); 18] = [
     (r"\d{8}T\d{6}[+-]\d{4}", "[TIME]"),
     (
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?",
@@ -31,6 +31,10 @@ const VARYING: [(&str, &str); 17] = [
     (
         r"\d{2,} windows by search, \d windows by a second download, \d{2,} windows not \(\d+ requests\)",
         "[MANY]",
+    ),
+    (
+        r"search has agreed on [12] of 3 windows",
+        "search has agreed on [FEW] of 3 windows",
     ),
     (r"\b\d{13}\b", "[MS]"),
     (r"-[0-9a-f]{16}\.zip", "-[DIGEST].zip"),
