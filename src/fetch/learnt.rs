@@ -24,7 +24,7 @@ pub struct Learnt {
     pub inclusive_at: Option<UtcMs>,
     /// Whether times are written too coarsely to tell what `to` means.
     pub is_blind: bool,
-    /// Where in a day records lie. All windows of the job share it; a restart forgets it.
+    /// Where in a day records lie, of a job that has held much in a window. All its windows share it.
     pub(crate) shape: Arc<Mutex<Shape>>,
 }
 
@@ -51,12 +51,20 @@ impl ToBoundKnown {
 }
 
 impl Learnt {
-    /// Takes in where the records of a window lie, unless the times of some can't be read.
-    pub(super) fn note(&self, counted: &Counted) {
-        if counted.records == Some(counted.histogram.total()) {
-            let mut shape = self.shape.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes in where the records of a window lie, unless the times of some can't be read. A job whose windows are
+    /// far from `cap` records is asked for whole windows, and needs no picture.
+    pub(super) fn note(&self, counted: &Counted, cap: u64) {
+        let total = counted.histogram.total();
+        let mut shape = self.shape.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.records == Some(total) && (total >= cap / 2 || !shape.is_empty()) {
             shape.note(&counted.histogram);
         }
+    }
+
+    /// What is known of where records lie, to be kept.
+    pub(crate) fn known_shape(&self) -> Shape {
+        let shape = self.shape.lock().unwrap_or_else(PoisonError::into_inner);
+        shape.clone()
     }
 
     /// Where the records of `window` are expected, if that is known.

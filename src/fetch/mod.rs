@@ -217,7 +217,8 @@ pub async fn fetch(
         if counted.records.is_some_and(|records| records > 0) {
             learnt.zip_bytes = Some(counted.zip_bytes);
         }
-        learnt.note(&counted);
+        let cap = source.client.hidden_cap().min(source.job.count.into());
+        learnt.note(&counted, cap);
         let cut = next != Next::Publish && round.is_cut(&opinion);
         let (confirmed, doubt) = match next {
             Next::Again(again) => {

@@ -15,6 +15,7 @@
 //! - `prove`: the lines of ledgers that a start has not read
 //! - `repair`: the cure for what `verify` finds, outside of cycles
 
+mod densities;
 mod executor;
 mod mode;
 pub(crate) mod outage;

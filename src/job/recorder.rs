@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Outcome, outage, reconcile};
+use super::{Outcome, densities, outage, reconcile};
 use crate::archive::adopt::{Adopted, UnrecordedFolder};
 use crate::archive::manifest::Confirmed;
 use crate::archive::publish::{Archived, Published};
@@ -14,6 +14,7 @@ use crate::domain::job::{Job, JobName};
 use crate::domain::queue::Work;
 use crate::domain::second_opinion::Way;
 use crate::domain::settings::{Settings, Verdict};
+use crate::domain::split::shape::Shape;
 use crate::domain::window::Window;
 use crate::domain::window_error::WindowError;
 use crate::elsa::client::Client;
@@ -267,6 +268,15 @@ impl Recorder {
         if let Err(error) = kept {
             // Not worth stopping for: `status` shows what the jobs lack all the same.
             tracing::warn!(%account, "{error}");
+        }
+    }
+
+    /// Keeps for the next start where in a day records lie.
+    pub(super) fn keep_densities(&self, shape: &Shape) {
+        let (job, disk) = (&self.job.name, self.shared.store.disk());
+        if let Err(error) = densities::keep(&self.state_dir, job, shape, disk) {
+            // Without it the next start asks for a few windows too much at once.
+            tracing::debug!(job = %job, "{error}");
         }
     }
 

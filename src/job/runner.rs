@@ -9,7 +9,7 @@ mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fresh::Fresh;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use super::recorder::{self, Recorder};
 use super::service_time::ServiceTime;
 use super::suspects::Suspects;
 use super::view::View;
-use super::{Mode, Outcome, Progress, reconcile};
+use super::{Mode, Outcome, Progress, densities, reconcile};
 use crate::archive::publish::Archived;
 use crate::domain::circuit_breaker::State;
 use crate::domain::coverage::Coverage;
@@ -67,6 +67,7 @@ impl JobRunner {
         let learnt = Learnt {
             search: Calibration::of(ledger.replay().search_agreed),
             inclusive_at: ledger.replay().inclusive_at,
+            shape: Arc::new(Mutex::new(densities::read(state_dir, &job.name))),
             ..Learnt::default()
         };
         Self {
@@ -182,6 +183,9 @@ impl JobRunner {
             outcome.unchecked += more.len() as u64;
             let queue = self.view().queue(&[], &more, Pauses::Kept);
             is_halted = self.work_off(queue, mode, stop, &mut outcome).await;
+        }
+        if outcome.archived > 0 {
+            self.recorder.keep_densities(&self.learnt.known_shape());
         }
         outcome.lost = self.view().unacknowledged_losses();
         outcome

@@ -316,3 +316,32 @@ async fn a_spike_is_kept_also_where_the_service_finds_nothing_beside_it() {
     folders[0].assert_sums_pass();
     world.run(&["verify"]).exits(1).shows("unproven");
 }
+
+/// Guarantee: Bounded
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_that_comes_each_day_is_expected_after_a_restart_too() {
+    let due = Due::days(5);
+    let quiet = Project::uniform(&project_key("shop"), PROJECT_ID, 7, due.whole(), 500);
+    let bursts = due.windows.iter().fold(quiet, |project, day| {
+        project.with_spike(day.from().plus(Millis(9 * HOUR)), 6_000, Millis(600_000))
+    });
+    let mut asked = Vec::new();
+    for knows in [true, false] {
+        let world = World::of([bursts.clone()]).await;
+        world.configure(&[Job::new("shop", &due).with("count", "2000")]);
+        let time = |ms: UtcMs| jiff::Timestamp::from_millisecond(ms.0).unwrap().to_string();
+        let (from, to) = (time(due.since()), time(due.windows[3].to()));
+        world
+            .run(&["backfill", "--job", "shop", "--from", &from, "--to", &to])
+            .exits(0);
+        let kept = world.path("state/shop.densities.json");
+        if !knows {
+            std::fs::remove_file(&kept).unwrap();
+        }
+        let before = world.requests("shop").len();
+        world.once().exits(0);
+        world.assert_archived("shop", &due.windows);
+        asked.push(world.requests("shop").len() - before);
+    }
+    assert!(asked[0] < asked[1], "{asked:?} requests for the last day");
+}

@@ -8,7 +8,8 @@
 //! How the spans are chosen:
 //!
 //! - The window is swept in pieces that should fill some part of the cap, by what the days or the
-//!   windows before have shown; without that, it is asked for whole.
+//!   windows before have shown; without that, it is asked for whole. A burst that was not expected is
+//!   swept by its own density until it is over, the rest by what was expected.
 //! - A capped answer is thrown away, but its times show where records lie. They can mean two
 //!   things: the answer is a thinned picture of the whole span, or (where the service orders by
 //!   time) an exact one of a part of it. A probe in its middle tells: it holds more than the
@@ -152,6 +153,7 @@ async fn resolve_within<A: Ask>(
         Some(Estimate::Picture(picture)) => Expected::Known {
             picture,
             scale: 1.0,
+            near: None,
         },
         None => Expected::Unknown,
     };

@@ -1,6 +1,8 @@
 //! Where in a day records lie, by the days before, so that a burst that comes at the same time each day is cut
 //! beforehand. It only says what is asked for first: what an answer is worth never depends on it.
 
+use serde::{Deserialize, Serialize};
+
 use super::histogram::Histogram;
 use crate::domain::span::{Millis, Span, UtcMs};
 
@@ -8,46 +10,112 @@ use crate::domain::span::{Millis, Span, UtcMs};
 const CELL: Millis = Millis::from_secs(300);
 const DAY: Millis = Millis::from_days(1);
 const CELLS: usize = 288;
-/// How many days count for each cell.
-const DAYS: usize = 7;
+/// How many days are known: of each day of the week two, so that what came once is no rule.
+const DAYS: i64 = 14;
+const WEEK: i64 = 7;
+/// What is not known of a cell.
+const UNKNOWN: u32 = u32::MAX;
 
-/// Records of the last days by the time of day, UTC: 8 KiB.
-#[derive(Clone, Debug, Default)]
+/// By what factor two days may differ, and by how many records in any case, to be like each other.
+const ALIKE: f64 = 1.6;
+const FEW: f64 = 100.0;
+
+/// Records of the last 14 days by the time of day, UTC: 16 KiB.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Vec<u32>>", into = "Vec<Vec<u32>>")]
 pub(crate) struct Shape {
-    /// Of each cell the last days, the newest first, and how many are known. Empty before the first window.
-    cells: Vec<([u32; DAYS], usize)>,
+    /// A column of cells for each day; a day takes the one of 14 days before. Empty before the first window.
+    days: Vec<Vec<u32>>,
 }
 
 impl Shape {
-    /// Takes in where the records of a window lie.
+    /// Takes in where the records of a window lie. A window that is told twice counts once.
     pub(crate) fn note(&mut self, window: &Histogram) {
-        self.cells.resize(CELLS, Default::default());
+        if self.is_empty() {
+            self.days = vec![vec![UNKNOWN; CELLS]; DAYS as usize];
+        }
         for cell in cells(window.window()) {
             // A part of a cell tells nothing of the whole.
             if !window.window().covers(cell) {
                 continue;
             }
-            if let Some((days, known)) = self.cells.get_mut(number(cell)) {
-                days.rotate_right(1);
-                days[0] = u32::try_from(window.within(cell)).unwrap_or(u32::MAX);
-                *known = DAYS.min(*known + 1);
+            let (day, at) = place(cell, 0);
+            if let Some(known) = self.days.get_mut(day).and_then(|day| day.get_mut(at)) {
+                *known = u32::try_from(window.within(cell)).unwrap_or(UNKNOWN - 1);
             }
         }
     }
 
-    /// Where records of `window` may be expected; `None` where nothing is known of some of it.
+    /// Whether nothing is known.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.days.is_empty()
+    }
+
+    /// Where records of `window` may be expected, by the days that are like this day of the week; `None` where no
+    /// day before is known.
     pub(crate) fn picture(&self, window: Span) -> Option<Picture> {
-        let records = |cell: Span| {
-            let &(days, known) = self.cells.get(number(cell))?;
-            let mut days: Vec<u32> = days.into_iter().take(known).collect();
-            days.sort_unstable();
+        let days = (1..=DAYS).filter_map(|ago| Some((ago, self.day(window, ago)?)));
+        let mut days: Vec<(i64, Vec<u32>)> = days.collect();
+        let of_weekday = days.iter().filter(|(ago, _)| ago % WEEK == 0);
+        let of_weekday: Vec<f64> = of_weekday.map(|(_, day)| records(day)).collect();
+        // What two weeks in a row have shown is how this day of the week is.
+        if let [first, second] = of_weekday[..]
+            && are_alike(first, second)
+        {
+            days.retain(|(_, day)| are_alike(records(day), f64::midpoint(first, second)));
+        }
+        let expected = |at: usize| {
+            let mut known: Vec<u32> = days
+                .iter()
+                .filter_map(|(_, day)| day.get(at).copied())
+                .collect();
+            known.sort_unstable();
             // Rather more than the middle one: a piece too many costs less than one that is thrown away.
-            let expected = days.get(days.len() * 2 / 3).copied()?;
-            Some((cell, f64::from(expected)))
+            known.get(known.len() * 2 / 3).copied().map(f64::from)
         };
-        let cells = cells(window).map(records).collect::<Option<_>>()?;
+        let cells = cells(window).enumerate();
+        let cells = cells
+            .map(|(at, cell)| Some((cell, expected(at)?)))
+            .collect::<Option<_>>()?;
         Some(Picture { cells })
     }
+
+    /// What the cells of `window` held so many days ago, or the same day two weeks earlier; `None` unless all of it is
+    /// known.
+    fn day(&self, window: Span, ago: i64) -> Option<Vec<u32>> {
+        let known = |cell| {
+            let (day, at) = place(cell, ago);
+            let records = *self.days.get(day)?.get(at)?;
+            (records != UNKNOWN).then_some(records)
+        };
+        cells(window).map(known).collect()
+    }
+}
+
+impl From<Shape> for Vec<Vec<u32>> {
+    fn from(shape: Shape) -> Self {
+        shape.days
+    }
+}
+
+impl TryFrom<Vec<Vec<u32>>> for Shape {
+    type Error = &'static str;
+
+    fn try_from(days: Vec<Vec<u32>>) -> Result<Self, Self::Error> {
+        let is_whole = days.len() == DAYS as usize && days.iter().all(|day| day.len() == CELLS);
+        match is_whole || days.is_empty() {
+            true => Ok(Self { days }),
+            false => Err("not 14 days of 288 cells"),
+        }
+    }
+}
+
+fn records(day: &[u32]) -> f64 {
+    day.iter().map(|&records| f64::from(records)).sum()
+}
+
+fn are_alike(a: f64, b: f64) -> bool {
+    a <= b * ALIKE + FEW && b <= a * ALIKE + FEW
 }
 
 /// Where records of a window are expected.
@@ -79,10 +147,14 @@ fn cells(span: Span) -> impl Iterator<Item = Span> {
     (first..end).filter_map(|at| Span::new(UtcMs(at * CELL.0), UtcMs((at + 1) * CELL.0)))
 }
 
-/// Which cell of a day it is.
-fn number(cell: Span) -> usize {
-    let of_day = cell.from().0.rem_euclid(DAY.0).div_euclid(CELL.0);
-    usize::try_from(of_day).unwrap_or(0)
+/// In which column, and where in it, what a cell held so many days ago is kept.
+fn place(cell: Span, days_ago: i64) -> (usize, usize) {
+    let day = (cell.from().0.div_euclid(DAY.0) - days_ago).rem_euclid(DAYS);
+    let at = cell.from().0.rem_euclid(DAY.0).div_euclid(CELL.0);
+    (
+        usize::try_from(day).unwrap_or(0),
+        usize::try_from(at).unwrap_or(0),
+    )
 }
 
 #[cfg(test)]
@@ -128,6 +200,53 @@ mod tests {
         assert!(shape.picture(hour(2)).is_none());
     }
 
+    /// The picture of each hour, as the number of records in it.
+    fn expected(shape: &Shape, at: i64) -> f64 {
+        shape.picture(hour(at)).unwrap().records_in(hour(at))
+    }
+
+    #[test]
+    fn a_day_of_the_week_is_expected_as_it_was_twice_and_not_as_it_was_once() {
+        let mut shape = Shape::default();
+        let held = |day: i64| if day % 7 == 3 { 5_000 } else { 40 };
+        for day in 0..10 {
+            shape.note(&window(day * 24, held(day)));
+        }
+        assert_eq!(expected(&shape, 10 * 24), 40.0);
+        for day in 10..17 {
+            shape.note(&window(day * 24, held(day)));
+        }
+        assert_eq!(expected(&shape, 17 * 24), 5_000.0);
+        assert_eq!(expected(&shape, 18 * 24), 40.0);
+    }
+
+    #[test]
+    fn a_window_that_is_told_twice_counts_once() {
+        let mut shape = Shape::default();
+        for records in [10, 10, 90, 90, 90] {
+            shape.note(&window(0, records));
+        }
+        shape.note(&window(24, 10));
+        shape.note(&window(48, 10));
+        shape.note(&window(72, 10));
+        assert_eq!(expected(&shape, 96), 10.0);
+    }
+
+    #[test]
+    fn it_is_read_back_as_it_was_written_and_nothing_else_is_read() {
+        let mut shape = Shape::default();
+        shape.note(&window(5, 90));
+        let json = serde_json::to_string(&shape).unwrap();
+        assert_eq!(serde_json::from_str::<Shape>(&json).unwrap(), shape);
+        assert_eq!(
+            serde_json::from_str::<Shape>("[]").unwrap(),
+            Shape::default()
+        );
+        for wrong in ["[[1]]", "{}", "[[],[],[],[],[],[],[],[],[],[],[],[],[],[]]"] {
+            assert!(serde_json::from_str::<Shape>(wrong).is_err(), "{wrong}");
+        }
+    }
+
     /// Guarantee: Bounded
     #[test]
     fn no_more_than_the_last_days_are_kept() {
@@ -135,8 +254,7 @@ mod tests {
         for day in 0..100 {
             shape.note(&window(day * 24, 10 + u64::try_from(day).unwrap()));
         }
-        assert_eq!(shape.cells.len(), CELLS);
-        let picture = shape.picture(hour(0)).unwrap();
-        assert_eq!(picture.records_in(hour(0)), 107.0);
+        assert_eq!(shape.days.len(), 14);
+        assert_eq!(expected(&shape, 100 * 24), 105.0);
     }
 }

@@ -29,8 +29,12 @@ pub(super) enum Expected {
     Unknown,
     /// So many in a millisecond, as counted close by.
     Even { per_ms: f64 },
-    /// As the days before show, times `scale`.
-    Known { picture: Picture, scale: f64 },
+    /// As the days before show, times `scale`; until a burst that was just cut is over, `near` in a millisecond.
+    Known {
+        picture: Picture,
+        scale: f64,
+        near: Option<f64>,
+    },
     /// As a capped answer shows, times `scale`; outside the answer's extent `beyond` in a
     /// millisecond.
     Sampled {
@@ -56,7 +60,10 @@ impl Expected {
         match self {
             Self::Unknown => 0.0,
             Self::Even { per_ms } => per_ms * span.length().0 as f64,
-            Self::Known { picture, scale } => picture.records_in(span) * scale,
+            Self::Known {
+                near: Some(per_ms), ..
+            } => per_ms * span.length().0 as f64,
+            Self::Known { picture, scale, .. } => picture.records_in(span) * scale,
             Self::Sampled {
                 sample,
                 scale,
@@ -94,18 +101,30 @@ impl Expected {
 
     /// What is expected next to a piece that held `records`; `is_cut` where it had to be cut for that.
     pub(super) fn after(self, piece: Span, records: f64, is_cut: bool) -> Self {
-        if let Self::Known { picture, scale } = self {
+        if let Self::Known {
+            picture,
+            scale,
+            near,
+        } = self
+        {
+            let per_ms = records / piece.length().0 as f64;
+            let in_burst = is_cut || near.is_some_and(|near| per_ms > near / 2.0);
             let expected = picture.records_in(piece) * scale;
             let is_close = records <= expected * CLOSE + FEW && records + FEW >= expected / CLOSE;
-            if is_cut || !is_close {
-                // This day is another one.
-                return Self::even(records / piece.length().0 as f64);
-            }
-            // Few records say little about the scale.
-            let known = (expected.max(records) / 500.0).min(1.0);
-            let ratio = (records + FEW / 2.0) / (expected + FEW / 2.0);
-            let scale = scale * ratio.powf(known);
-            return Self::Known { picture, scale };
+            // A burst out of its time, or a day that is another one so far, says little of the rest of the day.
+            let scale = if in_burst || near.is_some() || !is_close {
+                1.0
+            } else {
+                // Few records say little about the scale.
+                let known = (expected.max(records) / 500.0).min(1.0);
+                let ratio = (records + FEW / 2.0) / (expected + FEW / 2.0);
+                scale * ratio.powf(known)
+            };
+            return Self::Known {
+                picture,
+                scale,
+                near: in_burst.then_some(per_ms),
+            };
         }
         if let Self::Sampled {
             sample,

@@ -89,7 +89,7 @@ fn ratio(caps: u64, burst: f64, comes: Comes, length: i64, knows_days: bool) -> 
 #[test]
 fn bursts_that_come_each_day_cost_little_more_than_the_least_possible() {
     for comes in [Comes::Daily, Comes::Anytime] {
-        for (length, most) in [(HOUR, 1.4), (DAY, 2.2)] {
+        for (length, most) in [(HOUR, 1.4), (DAY, 1.9)] {
             for caps in [3, 20] {
                 let hours = length / HOUR;
                 let mut row = format!("{comes:?}, {caps} caps a day, {hours} h:");
