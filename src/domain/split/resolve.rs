@@ -154,6 +154,7 @@ async fn resolve_within<A: Ask>(
             picture,
             scale: 1.0,
             near: None,
+            uneven_to: None,
         },
         None => Expected::Unknown,
     };

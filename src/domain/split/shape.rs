@@ -138,6 +138,12 @@ impl Picture {
         });
         within.sum()
     }
+
+    /// Where the cell ends of which `piece` is a part.
+    pub(crate) fn cell_end(&self, piece: Span) -> Option<UtcMs> {
+        let mut cells = self.cells.iter().map(|&(cell, _)| cell);
+        cells.find(|cell| cell.covers(piece)).map(Span::to)
+    }
 }
 
 /// The cells that a span touches.

@@ -1,6 +1,6 @@
 //! What is expected of the records in a span, and how large a piece to ask for accordingly.
 
-use crate::domain::span::{Millis, Span};
+use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::split::sample::Sample;
 use crate::domain::split::shape::Picture;
 
@@ -30,10 +30,12 @@ pub(super) enum Expected {
     /// So many in a millisecond, as counted close by.
     Even { per_ms: f64 },
     /// As the days before show, times `scale`; until a burst that was just cut is over, `near` in a millisecond.
+    /// Up to `uneven_to` records lie closer together than the picture can show: the first piece there lacked them.
     Known {
         picture: Picture,
         scale: f64,
         near: Option<f64>,
+        uneven_to: Option<UtcMs>,
     },
     /// As a capped answer shows, times `scale`; outside the answer's extent `beyond` in a
     /// millisecond.
@@ -79,6 +81,13 @@ impl Expected {
     /// The piece of `rest` to ask for next: all of it when it should fit below `cap`, otherwise
     /// one of as many even shares as are needed.
     pub(super) fn piece(&self, rest: Span, side: Side, cap: u64, longest_ms: i64) -> Span {
+        if let Self::Known {
+            uneven_to: Some(to),
+            ..
+        } = self
+        {
+            return end_of(rest, side, longest_ms.min(to.since(rest.from()).0).max(1));
+        }
         let target = (cap as f64 * self.fill()).max(1.0);
         let shares = (self.records_in(rest) / target).ceil();
         let mut length = rest.length().0;
@@ -105,14 +114,17 @@ impl Expected {
             picture,
             scale,
             near,
+            uneven_to,
         } = self
         {
             let per_ms = records / piece.length().0 as f64;
-            let in_burst = is_cut || near.is_some_and(|near| per_ms > near / 2.0);
+            let was_uneven = uneven_to.is_some();
+            let in_burst = !was_uneven && (is_cut || near.is_some_and(|near| per_ms > near / 2.0));
             let expected = picture.records_in(piece) * scale;
-            let is_close = records <= expected * CLOSE + FEW && records + FEW >= expected / CLOSE;
+            let lacks = records + FEW < expected / CLOSE;
+            let is_close = !lacks && records <= expected * CLOSE + FEW;
             // A burst out of its time, or a day that is another one so far, says little of the rest of the day.
-            let scale = if in_burst || near.is_some() || !is_close {
+            let scale = if in_burst || was_uneven || near.is_some() || !is_close {
                 1.0
             } else {
                 // Few records say little about the scale.
@@ -120,10 +132,13 @@ impl Expected {
                 let ratio = (records + FEW / 2.0) / (expected + FEW / 2.0);
                 scale * ratio.powf(known)
             };
+            let cell_end = picture.cell_end(piece).filter(|_| lacks && near.is_none());
+            let uneven_to = uneven_to.or(cell_end).filter(|&to| to > piece.to());
             return Self::Known {
                 picture,
                 scale,
                 near: in_burst.then_some(per_ms),
+                uneven_to,
             };
         }
         if let Self::Sampled {
