@@ -176,16 +176,19 @@ async fn a_connection_that_is_closed_just_when_the_next_request_comes_is_made_go
     for how in [End::Closed, End::Reset] {
         let script = Script {
             most: 1,
+            last: how,
             ..Script::of([Act::Send(empty_zip())])
         };
         let server = Server::start(Shown::Right.tls(), move |_| script.clone()).await;
         let mut archiving = Archiving::new("shop", Arc::new(client(server.port)), BRISK);
-        let outcome = archiving.cycle(6).await;
+        let outcome = archiving.cycle(5).await;
         assert!(
-            outcome.is_complete() && outcome.archived == 6,
+            outcome.is_complete() && outcome.archived == 5,
             "{how:?}: {outcome:?}"
         );
-        // The first request of a connection is answered, its second one is not.
-        assert_eq!(server.seen.requests(), 11, "{how:?}");
+        // The first request of a connection is answered. A second one is not, and is made again; whether it comes is
+        // a matter of when the client takes the connection for idle. Five attempts are enough for five windows.
+        let requests = server.seen.requests();
+        assert!((5..=9).contains(&requests), "{how:?}: {requests}");
     }
 }

@@ -38,8 +38,9 @@ pub struct Script {
     pub cut: Option<Cut>,
     /// What each request on it is answered with.
     pub answer: Vec<Act>,
-    /// The most that are answered; the next one ends the connection.
+    /// The most that are answered; the next one ends the connection, like this.
     pub most: usize,
+    pub last: End,
 }
 
 impl Script {
@@ -48,6 +49,7 @@ impl Script {
             cut: None,
             answer: answer.into_iter().collect(),
             most: usize::MAX,
+            last: End::Closed,
         }
     }
 }
@@ -168,7 +170,7 @@ async fn connection(stream: TcpStream, tls: Arc<ServerConfig>, script: &Script, 
     while read_request(&mut stream).await {
         seen.requests.fetch_add(1, Ordering::SeqCst);
         if answered == script.most {
-            return end(stream.into_inner().0, None, seen).await;
+            return end(stream.into_inner().0, Some(script.last), seen).await;
         }
         answered += 1;
         for act in &script.answer {
