@@ -5,13 +5,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::Context;
+use super::clients::Clients;
 use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::live::{Answering, Finding, Live, Scratch};
 use super::place::{Findings, told};
 use super::print::{count, print_fitted};
-use super::session::Clients;
 use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::identity::Verdict;

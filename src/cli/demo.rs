@@ -77,7 +77,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     heading("Archive everything that is due (`once`)")?;
     let bars = Bars::new(context.terminal);
     let progress: Arc<dyn Progress> = bars;
-    let session = Session::open(context, &config, &config.jobs, &progress)?;
+    let (session, ..) = Session::open(context, &config, &config.jobs, &progress)?;
     let stop = CancellationToken::new();
     let signals = stop_on_signal(&stop)
         .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;

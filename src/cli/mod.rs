@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod clients;
 mod demo;
 mod exit;
 mod identity;
@@ -15,6 +16,7 @@ mod plan;
 mod print;
 mod process;
 mod progress;
+mod reload;
 mod repair;
 mod retired;
 mod run;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Stop;
 use super::print::{count, grouped, print_fitted};
 use super::progress::Bars;
+use super::reload::Current;
 use super::session::{Session, chosen};
 use super::unset_clock;
 use super::{Context, made_ready};
@@ -28,12 +29,16 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
     warn_where_none_is_enabled(context, &config.jobs);
     let progress: Arc<dyn Progress> = Arc::new(NoProgress);
     Context::block_on(async {
-        let session = Session::open(context, &config, &config.jobs, &progress)?;
+        // From here on it is no end, and what it asks for is read below.
+        let _ = daemon::signals::hangups();
+        let opened = Session::open(context, &config, &config.jobs, &progress)?;
+        let (session, place, clients) = opened;
         if session.runners.is_empty() && session.broken > 0 {
             return Err(Stop::failed("no job can run; the log says why"));
         }
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
-        let served = daemon::serve(session.runners, zone, clock).await;
+        let mut current = Current::of(context, config, progress, (place, clients));
+        let served = daemon::serve(session.runners, &mut current, zone, clock).await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
 }
@@ -123,7 +128,7 @@ fn archive(
 ) -> Result<(), Stop> {
     let progress: Arc<dyn Progress> = Bars::new(context.terminal);
     let (outcomes, broken, stopped) = Context::block_on(async {
-        let session = Session::open(context, config, jobs, &progress)?;
+        let (session, ..) = Session::open(context, config, jobs, &progress)?;
         let stop = CancellationToken::new();
         let signals = daemon::signals::stop_on_signal(&stop)
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use strsim::normalized_damerau_levenshtein;
 
 use super::Context;
+use super::clients::Clients;
 use super::exit::Stop;
 use super::identity;
 use super::ledgers::side_by_side;
@@ -18,11 +19,11 @@ use super::retired::rebuild;
 use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::{Store, tell_of};
-use crate::config::{Config, ConfiguredAccount, Environment};
-use crate::domain::job::{AccountName, Job, JobName};
+use crate::config::Config;
+use crate::domain::identity::ArchiveId;
+use crate::domain::job::{Job, JobName};
 use crate::domain::retry::Policy;
 use crate::durable::{Disk, Lack, Step};
-use crate::elsa::client::{Client, Deadlines};
 use crate::fetch::Shared;
 use crate::job::{JobRunner, Progress, outage};
 use crate::ledger::lock::{FolderLock, LockError};
@@ -31,7 +32,7 @@ use crate::ledger::{Ledger, LedgerError, Looked};
 /// The lock's file in an archive's root; collectors skip its name.
 const ROOT_LOCK: &str = ".lock";
 
-/// Everything that is needed to archive. Its locks are held for the process's life.
+/// Everything that is needed to archive.
 pub(super) struct Session {
     /// The jobs that can run.
     pub runners: Vec<JobRunner>,
@@ -39,21 +40,18 @@ pub(super) struct Session {
     pub broken: usize,
 }
 
-impl Session {
-    /// Takes the lock and opens the enabled ones of `jobs`.
-    ///
-    /// A job whose keys can't be read, or whose ledger is damaged, is reported and left out; the
-    /// others go on.
+/// What is of the process for its life: its locks, its disk, and the archive that it is bound to.
+pub(super) struct Place {
+    disk: Disk,
+    id: ArchiveId,
+}
+
+impl Place {
+    /// Takes the locks, and looks whether it is the place that it was.
     ///
     /// # Errors
-    /// When another instance has the lock, the root can't be written, or not a single job's
-    /// keys can be read.
-    pub(super) fn open(
-        context: &Context<'_>,
-        config: &Config,
-        jobs: &[Job],
-        progress: &Arc<dyn Progress>,
-    ) -> Result<Self, Stop> {
+    /// When another instance has a lock, or root or state can't be written or are not this archive's.
+    pub(super) fn take(context: &Context<'_>, config: &Config) -> Result<Self, Stop> {
         let disk = disk(config);
         // Before anything is written. What can't be written, or has no space, is told when it is.
         let found = Findings::of(config, &Context::environment());
@@ -69,43 +67,77 @@ impl Session {
         }
         lock(config, &disk)?;
         let id = identity::bind(config, context.clock.now(), &disk).map_err(Stop::failed)?;
-        let store = store(config, &disk).bound_to(id);
+        let place = Self { disk, id };
+        let store = place.store(config);
         store
             .prepare()
             .map_err(|error| Stop::failed(error.to_string()))?;
-        let quarantine = Quarantine::new(
-            &config.state_dir,
-            config.archive.min_free_space,
-            disk.clone(),
-        );
+        let quarantine = place.quarantine(config);
         if let Err(error) = quarantine.prepare() {
             // Not worth stopping for: it holds nothing that is needed.
             tracing::warn!("the quarantine can't be tidied up: {error}");
         }
-        rebuild(config, &store, &disk, &context.clock);
-        // Only now the ledgers say where a job that is no more ended, and what it lacked.
-        let (config, mut looked) = look(config);
-        let jobs = as_resolved(&config, jobs);
-        let config = &config;
-        let clients = Clients::of(config, &jobs, context, &Context::environment());
-        let shared = Arc::new(Shared {
-            store,
-            quarantine,
-            clock: context.clock.clone(),
-            policy: Policy::default(),
-            limits: config.archive.limits,
-            turns: process::turns(config, &clients.ready),
-        });
+        rebuild(config, &store, &place.disk, &context.clock);
+        Ok(place)
+    }
+
+    fn store(&self, config: &Config) -> Store {
+        store(config, &self.disk).bound_to(self.id.clone())
+    }
+
+    fn quarantine(&self, config: &Config) -> Quarantine {
+        let disk = self.disk.clone();
+        Quarantine::new(&config.state_dir, config.archive.min_free_space, disk)
+    }
+}
+
+impl Session {
+    /// Takes the place and opens the enabled ones of `jobs`.
+    ///
+    /// # Errors
+    /// When the place can't be taken, or not a single job's keys can be read.
+    pub(super) fn open(
+        context: &Context<'_>,
+        config: &Config,
+        jobs: &[Job],
+        progress: &Arc<dyn Progress>,
+    ) -> Result<(Self, Place, Clients), Stop> {
+        let place = Place::take(context, config)?;
+        let clients = Clients::of(config, jobs, context, &Context::environment());
         if let (true, Some((_, why))) = (clients.ready.is_empty(), clients.broken.first_key_value())
         {
             return Err(Stop::usage(why));
         }
         for account in clients.ready.keys() {
             // It was of another process, and is asked anew.
-            if let Err(error) = outage::keep(&config.state_dir, account, None, &disk) {
+            if let Err(error) = outage::keep(&config.state_dir, account, None, &place.disk) {
                 tracing::warn!(%account, "{error}");
             }
         }
+        let session = Self::at(&place, (config, jobs), &clients, (context, progress));
+        Ok((session, place, clients))
+    }
+
+    /// Opens the enabled ones of `jobs`. A job whose keys can't be read, or whose ledger is damaged, is reported
+    /// and left out; the others go on.
+    pub(super) fn at(
+        place: &Place,
+        (config, jobs): (&Config, &[Job]),
+        clients: &Clients,
+        (context, progress): (&Context<'_>, &Arc<dyn Progress>),
+    ) -> Self {
+        // Only now the ledgers say where a job that is no more ended, and what it lacked.
+        let (config, mut looked) = look(config);
+        let jobs = as_resolved(&config, jobs);
+        let (config, disk) = (&config, &place.disk);
+        let shared = Arc::new(Shared {
+            store: place.store(config),
+            quarantine: place.quarantine(config),
+            clock: context.clock.clone(),
+            policy: Policy::default(),
+            limits: config.archive.limits,
+            turns: process::turns(config, &clients.ready),
+        });
         for warned in twice(config) {
             tracing::warn!("{warned}");
         }
@@ -131,7 +163,7 @@ impl Session {
                     JobRunner::resume(
                         Arc::new(job.clone()),
                         Arc::clone(client),
-                        (&config.state_dir, looked, &disk),
+                        (&config.state_dir, looked, disk),
                         Arc::clone(&shared),
                         Arc::clone(progress),
                     )
@@ -146,7 +178,7 @@ impl Session {
                 }
             }
         }
-        Ok(Self { runners, broken })
+        Self { runners, broken }
     }
 }
 
@@ -223,64 +255,6 @@ pub(super) fn store(config: &Config, disk: &Disk) -> Store {
         config.archive.min_free_space,
         disk.clone(),
     )
-}
-
-/// A client for each account that jobs use.
-pub(super) struct Clients {
-    /// Those whose keys could be read.
-    pub ready: BTreeMap<AccountName, Arc<Client>>,
-    /// Why the others' could not.
-    pub broken: BTreeMap<AccountName, String>,
-}
-
-impl Clients {
-    /// Reads the keys of the accounts that the enabled ones of `jobs` use.
-    pub(super) fn of(
-        config: &Config,
-        jobs: &[Job],
-        context: &Context<'_>,
-        environment: &Environment,
-    ) -> Self {
-        let mut clients = Self {
-            ready: BTreeMap::new(),
-            broken: BTreeMap::new(),
-        };
-        for job in jobs.iter().filter(|job| job.enabled) {
-            let name = &job.account;
-            if clients.ready.contains_key(name) || clients.broken.contains_key(name) {
-                continue;
-            }
-            let Some(account) = config.accounts.get(name) else {
-                continue;
-            };
-            match client(account, context, environment) {
-                Ok(client) => drop(clients.ready.insert(name.clone(), Arc::new(client))),
-                Err(why) => {
-                    let why = format!("account.{name}: {why}");
-                    clients.broken.insert(name.clone(), why);
-                }
-            }
-        }
-        clients
-    }
-}
-
-fn client(
-    configured: &ConfiguredAccount,
-    context: &Context<'_>,
-    environment: &Environment,
-) -> Result<Client, String> {
-    let keys = configured
-        .keys
-        .read(environment)
-        .map_err(|error| error.to_string())?;
-    Client::new(
-        &configured.account,
-        keys,
-        context.clock.clone(),
-        Deadlines::default(),
-    )
-    .map_err(|error| error.to_string())
 }
 
 /// The jobs that were named, or all.

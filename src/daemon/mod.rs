@@ -1,6 +1,11 @@
 //! The daemon: every job looks when its schedule fires and at the start, one cycle at a time,
 //! side by side with the others. Carries *Isolated*.
+//!
+//! SIGHUP has the configuration read anew (`reload.rs`): what is wrong with it changes nothing. Jobs that it is
+//! about end their windows in flight; once all of them have, those that it names begin.
 
+mod crew;
+pub(crate) mod reload;
 pub(crate) mod signals;
 pub(crate) mod systemd;
 mod trigger;
@@ -10,24 +15,19 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::select;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::domain::plan::plan;
 use crate::domain::window::Zone;
-use crate::job::{JobRunner, Mode, Pace, Proof, prove};
+use crate::job::JobRunner;
+use crew::{Crew, Watch};
+use reload::Configuration;
 use systemd::Systemd;
-use trigger::{Triggers, Wakes};
 
 /// How long the cycles may take to notice that they must stop. The next start cleans up what they
 /// leave behind.
 const LAST_CALL: Duration = Duration::from_secs(8);
-
-/// How often it is looked whether a ledger is to be proven: each is, once a day.
-const LOOK_FOR_PROOFS: Duration = Duration::from_secs(60 * 60);
 
 /// Why the daemon could not start.
 #[derive(Debug, Error)]
@@ -47,111 +47,55 @@ pub(crate) enum ServeError {
 /// Runs the jobs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// When signals or scheduler can't be set up.
+/// When signals or scheduler can't be set up, and when a job's task dies.
 pub(crate) async fn serve(
     runners: Vec<JobRunner>,
+    configuration: &mut dyn Configuration,
     zone: Zone,
     clock: Clock,
 ) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
     let signals = signals::stop_on_signal(&stop)?;
-    let wakes: Vec<_> = runners
-        .iter()
-        .map(|runner| Wakes {
-            job: runner.job().clone(),
-            wake: Arc::new(Notify::new()),
-        })
-        .collect();
-    let wake: Vec<_> = wakes.iter().map(|wakes| Arc::clone(&wakes.wake)).collect();
-    let proven_by = clock.clone();
-    let mut triggers = Triggers::start(wakes, zone, clock).await?;
+    let mut hangups = signals::hangups()?;
     let systemd = Arc::new(Systemd::new(runners.len()));
+    let mut crew = Crew::new(&stop, &systemd);
+    let jobs = runners.len();
+    let mut watch = Watch::start(crew.enter(runners), &zone, &clock, &stop).await?;
     // Before any job can say how it goes.
     systemd.ready();
-    tracing::info!(jobs = runners.len(), "running");
-    let proofs = runners.iter().map(JobRunner::proof).collect();
-    let proving = tokio::spawn(prove_daily(proofs, wake.clone(), proven_by, stop.clone()));
-    let mut cycles = JoinSet::new();
-    for (runner, wake) in runners.into_iter().zip(wake) {
-        // Every job looks at the start, whatever its schedule says.
-        wake.notify_one();
-        let (systemd, stop) = (Arc::clone(&systemd), stop.clone());
-        cycles.spawn(look_when_woken(runner, wake, stop, systemd));
-    }
-
-    let died = select! {
-        () = stop.cancelled() => None,
-        () = triggers.follow_clock() => None,
-        // Ended before it was told to.
-        ended = cycles.join_next(), if !cycles.is_empty() => {
-            ended.filter(|_| !stop.is_cancelled())
+    tracing::info!(jobs, "running");
+    crew.begin();
+    let died = loop {
+        select! {
+            () = stop.cancelled() => break None,
+            _ = hangups.recv() => {
+                systemd.reloading();
+                let read = reload::read(configuration, &mut crew);
+                systemd.reloaded(read);
+            }
+            ended = crew.next() => if let Err(why) = ended && !stop.is_cancelled() {
+                break Some(why);
+            }
+        }
+        if let Some(staying) = crew.all_have_left() {
+            let runners = reload::open(configuration, &staying);
+            let jobs = crew.enter(runners);
+            watch.end().await;
+            watch = Watch::start(jobs, &zone, &clock, &stop).await?;
+            crew.begin();
+            systemd.runs(crew.len());
+            tracing::info!(jobs = crew.len(), "the configuration is in force");
         }
     };
     stop.cancel();
     systemd.stopping();
     tracing::info!("stopping");
-    triggers.stop().await;
+    watch.end().await;
     signals.abort();
-    proving.abort();
-    if timeout(LAST_CALL, async {
-        while cycles.join_next().await.is_some() {}
-    })
-    .await
-    .is_err()
-    {
+    if timeout(LAST_CALL, crew.end()).await.is_err() {
         tracing::warn!("some work did not stop in time; the next start cleans up");
-        cycles.abort_all();
     }
-    match died {
-        Some(ended) => Err(ServeError::Died(
-            ended.err().map_or_else(String::new, |e| e.to_string()),
-        )),
-        None => Ok(()),
-    }
-}
-
-async fn look_when_woken(
-    mut runner: JobRunner,
-    wake: Arc<Notify>,
-    stop: CancellationToken,
-    systemd: Arc<Systemd>,
-) {
-    loop {
-        let woken = async {
-            select! {
-                () = wake.notified() => {}
-                () = runner.service_may_be_back() => {}
-            }
-        };
-        if stop.run_until_cancelled(woken).await.is_none() {
-            break;
-        }
-        let outcome = runner.cycle(plan, Mode::Daemon, &stop).await;
-        systemd.looked(runner.job(), &outcome);
-    }
-    runner.close();
-}
-
-/// Proves the ledgers as they fall due, and wakes the job of one that is damaged: it stops.
-async fn prove_daily(
-    proofs: Vec<Proof>,
-    wake: Vec<Arc<Notify>>,
-    clock: Clock,
-    stop: CancellationToken,
-) {
-    loop {
-        let wake = wake.clone();
-        let found = move |at: usize| wake.get(at).into_iter().for_each(|wake| wake.notify_one());
-        let (all, clock, token) = (proofs.clone(), clock.clone(), stop.clone());
-        prove(all, clock, Pace::Slowly, token, found).await;
-        if stop
-            .run_until_cancelled(sleep(LOOK_FOR_PROOFS))
-            .await
-            .is_none()
-        {
-            break;
-        }
-    }
+    died.map_or(Ok(()), |why| Err(ServeError::Died(why)))
 }
 
 #[cfg(test)]
@@ -170,12 +114,24 @@ mod tests {
         }
     }
 
+    struct Fixed;
+
+    impl Configuration for Fixed {
+        fn read_anew(&mut self) -> Result<reload::Changes, String> {
+            Err("there is no other".to_owned())
+        }
+
+        fn open(&mut self, _: &reload::Names) -> Vec<JobRunner> {
+            Vec::new()
+        }
+    }
+
     /// Guarantee: Self-healing
     #[tokio::test]
     async fn a_job_that_dies_ends_the_daemon_instead_of_being_left_alone() {
         let rig = Rig::at(0).await;
         let runner = rig.runner(Arc::new(Deadly), Deadlines::default());
-        let served = serve(vec![runner], Zone::utc(), rig.clock()).await;
+        let served = serve(vec![runner], &mut Fixed, Zone::utc(), rig.clock()).await;
         assert!(matches!(served, Err(ServeError::Died(_))), "{served:?}");
     }
 }

@@ -1,9 +1,9 @@
-//! SIGTERM and SIGINT end the program in good order.
+//! SIGTERM and SIGINT end the program in good order. SIGHUP has the daemon read its configuration anew.
 
 use std::io;
 
 use tokio::select;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,4 +22,12 @@ pub(crate) fn stop_on_signal(stop: &CancellationToken) -> io::Result<JoinHandle<
         }
         stop.cancel();
     }))
+}
+
+/// The SIGHUPs from now on; several at once count as one. They no longer end the process.
+///
+/// # Errors
+/// When they can't be listened for.
+pub(crate) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

@@ -18,6 +18,7 @@ use chrono::FixedOffset;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_cron_scheduler::{Job as ScheduledJob, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::domain::job::Job;
@@ -66,8 +67,14 @@ impl Triggers {
         })
     }
 
+    /// Wakes the jobs until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let _ = stop.run_until_cancelled(self.follow_clock()).await;
+        self.stop().await;
+    }
+
     /// Watches the zone's offset and the machine's clock, for ever.
-    pub(super) async fn follow_clock(&mut self) {
+    async fn follow_clock(&mut self) {
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = (self.clock.now(), Instant::now());
@@ -106,7 +113,7 @@ impl Triggers {
     }
 
     /// Stops all schedules.
-    pub(super) async fn stop(&mut self) {
+    async fn stop(&mut self) {
         if let Err(error) = self.scheduler.shutdown().await {
             tracing::debug!("the scheduler did not stop: {error}");
         }

@@ -246,6 +246,15 @@ impl Client {
         self.limiter.hold(wait.to_std());
     }
 
+    /// Whether both sign with the same keys.
+    #[must_use]
+    pub(crate) fn signs_alike(&self, other: &Self) -> bool {
+        let keys = |client: &Self| {
+            [&client.keys.access_key, &client.keys.secret_key].map(|key| key.expose().to_owned())
+        };
+        keys(self) == keys(other)
+    }
+
     /// Text from the service as it can be shown and written: on one short line, without the keys
     /// of this account.
     #[must_use]

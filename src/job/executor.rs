@@ -85,6 +85,8 @@ pub(super) struct Executor {
     seat: Option<Seat>,
     halt: CancellationToken,
     is_halted: bool,
+    /// The job's windows in flight are its last ones.
+    leaving: CancellationToken,
     /// Whether no other window begins, and those in flight go on.
     is_closed: bool,
 }
@@ -100,8 +102,13 @@ pub(super) enum Event {
 }
 
 impl Executor {
-    /// As many windows at once as the account of `client` allows, until `stop`.
-    pub(super) fn new(client: &Client, stop: &CancellationToken) -> Self {
+    /// As many windows at once as the account of `client` allows, until `stop`. No other begins once the job is
+    /// `leaving`.
+    pub(super) fn new(
+        client: &Client,
+        stop: &CancellationToken,
+        leaving: &CancellationToken,
+    ) -> Self {
         Self {
             in_flight: JoinSet::new(),
             publishes: false,
@@ -113,6 +120,7 @@ impl Executor {
             seat: None,
             halt: stop.child_token(),
             is_halted: false,
+            leaving: leaving.clone(),
             is_closed: false,
         }
     }
@@ -134,7 +142,7 @@ impl Executor {
             true => self.in_flight() < self.most && waiting < self.most,
             false => self.in_flight.is_empty() && waiting == 0,
         };
-        is_free && !self.is_closed && !self.halt.is_cancelled()
+        is_free && !self.is_closed && !self.halt.is_cancelled() && !self.leaving.is_cancelled()
     }
 
     /// Begins a window, or ends it at once for a reason that is known already.

@@ -52,6 +52,8 @@ pub struct JobRunner {
     looks: Looks,
     /// What settles during a cycle.
     fresh: Option<Fresh>,
+    /// Cancelled when no other window is to begin.
+    leaving: CancellationToken,
 }
 
 impl JobRunner {
@@ -88,7 +90,13 @@ impl JobRunner {
             suspects: Suspects::default(),
             again: BTreeMap::new(),
             fresh: None,
+            leaving: CancellationToken::new(),
         }
+    }
+
+    /// Once it is cancelled, the windows in flight are the job's last ones.
+    pub(crate) const fn leaving(&self) -> &CancellationToken {
+        &self.leaving
     }
 
     /// The job.
@@ -201,7 +209,7 @@ impl JobRunner {
         outcome: &mut Outcome,
     ) -> bool {
         self.progress.planned(&self.job, queue.len());
-        let mut executor = Executor::new(&self.client, stop);
+        let mut executor = Executor::new(&self.client, stop, &self.leaving);
         let mut flight = Flight::new(mode.asks_from_both_ends());
         let (mut deferred, mut landed) = (BTreeMap::new(), VecDeque::new());
         loop {

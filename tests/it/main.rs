@@ -56,6 +56,7 @@ mod random_liars;
 mod recheck;
 mod records_digest;
 mod recovery;
+mod reload;
 mod repair;
 mod retired;
 mod second_opinion;

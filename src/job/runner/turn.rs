@@ -153,6 +153,7 @@ impl JobRunner {
         self.recorder.breaker.is_closed()
             && !self.client.availability().holds(&self.job.name)
             && !stop.is_cancelled()
+            && !self.leaving.is_cancelled()
     }
 
     /// Whether what the next window shows of search spares those after it a second download.

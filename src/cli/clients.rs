@@ -1,0 +1,87 @@
+//! A client for each account that jobs use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Context;
+use crate::config::{Config, ConfiguredAccount, Environment};
+use crate::domain::job::{AccountName, Job};
+use crate::elsa::client::{Client, Deadlines};
+
+/// A client for each account that jobs use.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// Those whose keys could be read.
+    pub(super) ready: BTreeMap<AccountName, Arc<Client>>,
+    /// Why the others' could not.
+    pub(super) broken: BTreeMap<AccountName, String>,
+}
+
+impl Clients {
+    /// Reads the keys of the accounts that the enabled ones of `jobs` use.
+    pub(super) fn of(
+        config: &Config,
+        jobs: &[Job],
+        context: &Context<'_>,
+        environment: &Environment,
+    ) -> Self {
+        Self::made(config, jobs, |account| {
+            client(account, context, environment)
+        })
+    }
+
+    /// The same for a configuration that was read anew: an account of which nothing differs keeps its client, and
+    /// what that one knows of the service.
+    pub(super) fn anew(
+        config: &Config,
+        context: &Context<'_>,
+        environment: &Environment,
+        (running, clients): (&Config, &Self),
+    ) -> Self {
+        Self::made(config, &config.jobs, |account| {
+            let name = &account.account.name;
+            let new = client(account, context, environment)?;
+            let known = clients.ready.get(name);
+            let is_same = running.accounts.get(name) == Some(account);
+            let kept = known.filter(|known| is_same && known.signs_alike(&new));
+            Ok(kept.map_or(new, Arc::clone))
+        })
+    }
+
+    fn made(
+        config: &Config,
+        jobs: &[Job],
+        make: impl Fn(&ConfiguredAccount) -> Result<Arc<Client>, String>,
+    ) -> Self {
+        let mut clients = Self::default();
+        for job in jobs.iter().filter(|job| job.enabled) {
+            let name = &job.account;
+            if clients.ready.contains_key(name) || clients.broken.contains_key(name) {
+                continue;
+            }
+            let Some(account) = config.accounts.get(name) else {
+                continue;
+            };
+            match make(account) {
+                Ok(client) => drop(clients.ready.insert(name.clone(), client)),
+                Err(why) => {
+                    let why = format!("account.{name}: {why}");
+                    clients.broken.insert(name.clone(), why);
+                }
+            }
+        }
+        clients
+    }
+}
+
+fn client(
+    configured: &ConfiguredAccount,
+    context: &Context<'_>,
+    environment: &Environment,
+) -> Result<Arc<Client>, String> {
+    let keys = configured.keys.read(environment);
+    let keys = keys.map_err(|error| error.to_string())?;
+    let (clock, deadlines) = (context.clock.clone(), Deadlines::default());
+    let client = Client::new(&configured.account, keys, clock, deadlines);
+    client.map(Arc::new).map_err(|error| error.to_string())
+}

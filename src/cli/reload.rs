@@ -1,0 +1,100 @@
+//! The configuration that `run` goes by, read anew at SIGHUP: checked whole, and in force once the jobs that it
+//! changes have ended their windows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Context;
+use super::clients::Clients;
+use super::place::{Findings, told};
+use super::session::{Place, Session};
+use crate::config::{Changes, Config};
+use crate::daemon::reload::{Configuration, Names};
+use crate::domain::job::Job;
+use crate::job::{JobRunner, Progress};
+
+/// What `run` goes by.
+pub(super) struct Current<'a> {
+    context: &'a Context<'a>,
+    progress: Arc<dyn Progress>,
+    place: Place,
+    config: Config,
+    clients: Clients,
+    /// What is in force next.
+    next: Option<(Config, Clients)>,
+}
+
+impl<'a> Current<'a> {
+    /// That of a session that has begun.
+    pub(super) fn of(
+        context: &'a Context<'a>,
+        config: Config,
+        progress: Arc<dyn Progress>,
+        (place, clients): (Place, Clients),
+    ) -> Self {
+        Self {
+            context,
+            progress,
+            place,
+            config,
+            clients,
+            next: None,
+        }
+    }
+
+    /// The configuration as the file says it now, where nothing is wrong with it.
+    fn read(&self) -> Result<(Config, Clients), String> {
+        let path = &self.context.args.config;
+        let config = Config::load(path, self.context.clock.now());
+        let config = config.map_err(|error| error.to_string())?;
+        let environment = Context::environment();
+        let found = Findings::of(&config, &environment);
+        if let Some(wrong) = told(path, found.refused) {
+            return Err(wrong.to_string());
+        }
+        for warned in found.warned {
+            tracing::warn!("{}:{warned}", path.display());
+        }
+        let before = (&self.config, &self.clients);
+        let clients = Clients::anew(&config, self.context, &environment, before);
+        let broken: Vec<_> = clients.broken.values().cloned().collect();
+        match broken.is_empty() {
+            true => Ok((config, clients)),
+            false => Err(broken.join("\n")),
+        }
+    }
+}
+
+impl Configuration for Current<'_> {
+    fn read_anew(&mut self) -> Result<Changes, String> {
+        let (config, clients) = self.read()?;
+        let is_rekeyed = |name: &&_| match (clients.ready.get(*name), self.clients.ready.get(*name))
+        {
+            (Some(new), Some(old)) => !Arc::ptr_eq(new, old),
+            _ => true,
+        };
+        let rekeyed: BTreeSet<_> = config.accounts.keys().filter(is_rekeyed).cloned().collect();
+        let changes = Changes::between(&self.config, &config, &rekeyed).map_err(|problems| {
+            let path = self.context.args.config.display();
+            let each = problems.as_slice().iter();
+            let each: Vec<_> = each.map(|problem| format!("{path}:{problem}")).collect();
+            each.join("\n")
+        })?;
+        self.next = Some((config, clients));
+        Ok(changes)
+    }
+
+    fn open(&mut self, stay: &Names) -> Vec<JobRunner> {
+        if let Some((config, clients)) = self.next.take() {
+            (self.config, self.clients) = (config, clients);
+        }
+        let jobs = self
+            .config
+            .jobs
+            .iter()
+            .filter(|job| !stay.contains(&job.name));
+        let jobs: Vec<Job> = jobs.cloned().collect();
+        let with = (self.context, &self.progress);
+        Session::at(&self.place, (&self.config, &jobs), &self.clients, with).runners
+    }
+}
