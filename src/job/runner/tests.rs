@@ -29,6 +29,7 @@ use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simul
 mod circuit_breaker;
 mod deferred;
 mod disk;
+mod fresh;
 mod outage;
 mod side_by_side;
 mod stopped;
