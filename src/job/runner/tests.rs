@@ -31,6 +31,7 @@ mod deferred;
 mod disk;
 mod fresh;
 mod outage;
+mod retry_leader;
 mod side_by_side;
 mod stopped;
 mod told;
