@@ -30,6 +30,7 @@ mod circuit_breaker;
 mod deferred;
 mod disk;
 mod fresh;
+mod halted;
 mod outage;
 mod retry_leader;
 mod side_by_side;
