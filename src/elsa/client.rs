@@ -4,7 +4,7 @@
 pub mod availability;
 pub mod cuts;
 mod download;
-mod scout;
+mod retry_leader;
 mod search;
 mod service_clock;
 
@@ -36,7 +36,7 @@ use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
 use availability::Availability;
 use cuts::Cuts;
-use scout::{Scout, Scouts};
+use retry_leader::{RetryLeader, RetryLeaders};
 
 use service_clock::{Heard, ServiceClock, Signed};
 
@@ -90,7 +90,7 @@ pub struct Client {
     hidden_cap: AtomicU64,
     cuts: Cuts,
     availability: Availability,
-    scouts: Scouts,
+    retry_leaders: RetryLeaders,
     deadlines: Deadlines,
 }
 
@@ -154,7 +154,7 @@ impl Client {
             service_clock: ServiceClock::default(),
             hidden_cap: AtomicU64::new(u64::MAX),
             cuts: Cuts::default(),
-            scouts: Scouts::default(),
+            retry_leaders: RetryLeaders::default(),
             deadlines,
         })
     }
@@ -236,9 +236,9 @@ impl Client {
         &self.availability
     }
 
-    /// Who of a job's windows asks again after failed attempts.
-    pub(crate) fn scout(&self, job: &JobName) -> Arc<Scout> {
-        self.scouts.of(job)
+    /// Which of a job's windows asks again for all after failed attempts.
+    pub(crate) fn retry_leader(&self, job: &JobName) -> Arc<RetryLeader> {
+        self.retry_leaders.of(job)
     }
 
     /// Delays all further requests of this account for so long.

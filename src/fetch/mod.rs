@@ -315,7 +315,7 @@ async fn collect<'a>(
     };
     // An empty window is asked for again as a whole: just its pieces may come back empty.
     let estimate = wanted.estimate.filter(|_| round.was_empty.is_none());
-    let heard = source.client.scout(&source.job.name).answers();
+    let heard = source.client.retry_leader(&source.job.name).answers();
     let estimate = estimate.map(|records| match learnt.picture(window) {
         Some(picture) => Estimate::Picture(picture),
         None => Estimate::Records(records),

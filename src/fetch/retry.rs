@@ -28,20 +28,20 @@ pub(super) async fn until_answered(
     staged_bytes: u64,
 ) -> Result<(Answered, u32), WindowError> {
     let mut attempts = 0;
-    let scout = source.client.scout(&source.job.name);
+    let leader = source.client.retry_leader(&source.job.name);
     let (mut first, mut asking) = (None, None);
     loop {
         attempts += 1;
         let error = match attempt(source, asked, place).await {
             Ok(answered) => {
                 source.client.availability().answered(&source.job.name);
-                scout.answered();
+                leader.answered();
                 return Ok((answered, attempts));
             }
             Err(error) if error.failure == Failure::Stopped => return Err(WindowError::Stopped),
             Err(error) => error,
         };
-        let answers = scout.answers();
+        let answers = leader.answers();
         let before = *first.get_or_insert(answers);
         // First of all: what failed must not go on taking space.
         staging::remove(&source.shared, &place.zip).await?;
@@ -64,7 +64,7 @@ pub(super) async fn until_answered(
             // The service is there: what fails so is this window's own.
             asking = None;
         } else if asking.is_none() {
-            let may_ask = source.stop.run_until_cancelled(scout.may_ask(answers));
+            let may_ask = source.stop.run_until_cancelled(leader.may_ask(answers));
             asking = may_ask.await.ok_or(WindowError::Stopped)?;
             if source.client.availability().holds(&source.job.name) {
                 return Err(down(&error.message));
@@ -95,7 +95,7 @@ pub(super) fn without_a_word(
     answers: u64,
     error: WindowError,
 ) -> WindowError {
-    if source.client.scout(&source.job.name).answers() > answers {
+    if source.client.retry_leader(&source.job.name).answers() > answers {
         return error;
     }
     let (availability, message) = (source.client.availability(), error.to_string());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use elsa_archiver::durable::Step;
 use nix::libc;
+use nix::sys::ptrace;
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -108,12 +109,19 @@ impl Call {
             }
             _ => return None,
         };
-        let path = disks.relative(&path)?;
+        let absolute = path;
+        let path = disks.relative(&absolute)?;
         let is_ledger = path
             .extension()
             .is_some_and(|extension| extension == "jsonl");
-        let records = match kind {
-            Kind::Write if is_ledger => recorded(thread, arguments[1], arguments[2]),
+        let records = match (kind, registers.orig_rax.cast_signed()) {
+            (Kind::Write, libc::SYS_write) if is_ledger => {
+                recorded(thread, &absolute, arguments[1], arguments[2])
+            }
+            (Kind::Write, number) if is_ledger => panic!(
+                "system call {number} writes {}, and what it writes can't be read",
+                path.display()
+            ),
             _ => Vec::new(),
         };
         let (to, bytes) = (to.and_then(|to| disks.relative(&to)), arguments[2]);
@@ -240,23 +248,45 @@ fn in_folder(thread: Pid, folder: u64, name: PathBuf) -> Option<PathBuf> {
     Some(opened(thread, folder)?.join(name))
 }
 
-/// The folders that the lines at an address say are archived, or gone.
-fn recorded(thread: Pid, address: u64, bytes: u64) -> Vec<PathBuf> {
-    let mut lines = vec![0; bytes.min(1 << 16) as usize];
+/// The folders that the lines at an address, which are to be written at the end of `ledger`, say are archived, or
+/// gone. Of a line of which a part was written before, all of it counts.
+fn recorded(thread: Pid, ledger: &Path, address: u64, bytes: u64) -> Vec<PathBuf> {
+    let mut text = fs::read(ledger).unwrap();
+    let begun = text.iter().rposition(|&byte| byte == b'\n');
+    text.drain(..begun.map_or(0, |end| end + 1));
+    let begun = text.len();
+    text.resize(begun + bytes as usize, 0);
     let read = fs::File::open(format!("/proc/{thread}/mem"))
-        .and_then(|memory| memory.read_exact_at(&mut lines, address));
-    if read.is_err() {
-        return Vec::new();
+        .and_then(|memory| memory.read_exact_at(&mut text[begun..], address));
+    match read {
+        Ok(()) => folders_of(&text),
+        // It was killed meanwhile, and writes nothing.
+        Err(_) if ptrace::getregs(thread).is_err() => Vec::new(),
+        Err(error) => panic!(
+            "can't read what is written to {}: {error}",
+            ledger.display()
+        ),
     }
-    let lines = String::from_utf8_lossy(&lines);
-    let lines = lines
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of_folders =
-        lines.filter(|line| matches!(line["event"].as_str(), Some("archived" | "missing")));
-    of_folders
-        .map(|line| Path::new("archive").join(line["folder"].as_str().unwrap_or_default()))
-        .collect()
+}
+
+/// The folders that whole lines of a ledger say are archived, or gone. What follows the last of them is torn.
+fn folders_of(text: &[u8]) -> Vec<PathBuf> {
+    let end = text.iter().rposition(|&byte| byte == b'\n');
+    let whole = str::from_utf8(&text[..end.map_or(0, |end| end + 1)]).unwrap();
+    let mut folders = Vec::new();
+    for line in whole.lines() {
+        let read: Value = serde_json::from_str(line)
+            .unwrap_or_else(|error| panic!("not a line of a ledger ({error}): {line}"));
+        match read["event"].as_str() {
+            Some("archived" | "missing") => match read["folder"].as_str() {
+                Some(folder) => folders.push(Path::new("archive").join(folder)),
+                None => panic!("names no folder: {line}"),
+            },
+            Some(_) => {}
+            None => panic!("names no event: {line}"),
+        }
+    }
+    folders
 }
 
 /// The text at an address of the thread's.
@@ -278,4 +308,22 @@ fn text(thread: Pid, address: u64) -> Option<PathBuf> {
         length = end;
     }
     None
+}
+
+#[test]
+fn a_whole_line_of_a_ledger_is_read_or_complained_of_and_a_torn_one_is_passed_over() {
+    let archived = r#"{"seq":1,"event":"archived","folder":"shop/2026-11-22/a"}"#;
+    let text = format!("{archived}\n{{\"seq\":2,\"event\":\"lost\"}}\n{{\"seq\":3,\"ev");
+    let folder = PathBuf::from("archive/shop/2026-11-22/a");
+    assert_eq!(folders_of(text.as_bytes()), [folder]);
+    for broken in [
+        &archived[1..],
+        "",
+        r#"{"seq":1}"#,
+        r#"{"seq":1,"event":"missing"}"#,
+    ] {
+        let text = format!("{archived}\n{broken}\n");
+        let read = std::panic::catch_unwind(|| folders_of(text.as_bytes()));
+        assert!(read.is_err(), "{broken}");
+    }
 }

@@ -29,9 +29,13 @@ use crate::simulator::{self, Fault, FaultPlan, KeyPair, Project, Settings, Simul
 mod circuit_breaker;
 mod deferred;
 mod disk;
+mod fresh;
+mod halted;
 mod outage;
+mod retry_leader;
 mod side_by_side;
 mod stopped;
+mod told;
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -148,6 +152,12 @@ impl Rig {
     }
 }
 
+/// The window of the hour that begins so many hours after [`BEGIN`].
+fn window(hour: i64) -> Window {
+    let begin = BEGIN + hour * HOUR;
+    Window::of(Span::new(UtcMs(begin), UtcMs(begin + HOUR)).unwrap())
+}
+
 async fn cycle(runner: &mut JobRunner) -> Outcome {
     let stop = CancellationToken::new();
     runner.cycle(plan, Mode::Daemon, &stop).await
@@ -192,7 +202,7 @@ async fn a_clock_that_is_right_again_is_noticed_also_where_something_stays_due()
     let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     // Its first window is blocked, and so is due in every cycle without a request.
     runner.recorder.unrecorded.push(UnrecordedFolder {
-        window: Window::of(Span::new(UtcMs(BEGIN), UtcMs(BEGIN + HOUR)).unwrap()),
+        window: window(0),
         folder: "shop/unknown".into(),
         why: "it is unknown".into(),
     });

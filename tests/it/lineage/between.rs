@@ -99,21 +99,24 @@ async fn a_job_that_got_its_old_name_back_and_lost_its_ledger_must_say_again_who
     world.assert_nothing_left_to_do();
 }
 
+/// What `shop` has of the first three windows: all but one between, or but the first, before which nothing is archived.
+const WITH_A_GAP: [&[(usize, usize)]; 2] = [&[(0, 1), (2, 3)], &[(1, 3)]];
+
+/// `shop` archived what it `has` of the first three windows; `store` went on up to window `to`.
+fn with_a_gap(due: &Due, has: &[(usize, usize)], to: usize) -> Vec<Archives> {
+    let shop = (Job::new("shop", due), "shop", has.to_vec());
+    let store = (heir("store", due, "shop"), "store", vec![(3, to)]);
+    vec![shop, store]
+}
+
 /// Guarantee: Its own
 /// Guarantee: Complete
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_first_of_three_names_lacks_is_due_though_the_state_is_lost() {
     for lost in [false, true] {
-        // The first window too: nothing is archived before it.
-        for lacks in [1..2, 0..1] {
+        for has in WITH_A_GAP {
             let due = Due::hours(6);
-            let has = match lacks.start {
-                0 => vec![(1, 3)],
-                _ => vec![(0, 1), (2, 3)],
-            };
-            let shop = (Job::new("shop", &due), "shop", has);
-            let store = (heir("store", &due, "shop"), "store", vec![(3, 5)]);
-            let world = world(&due, vec![shop, store]).await;
+            let world = world(&due, with_a_gap(&due, has, 5)).await;
             if lost {
                 lose_state(&world);
             }
@@ -130,16 +133,11 @@ async fn what_the_first_of_three_names_lacks_is_due_though_the_state_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_job_lacked_before_it_got_its_old_name_back_stays_due() {
     for lost in [false, true] {
-        for lacks in [1..2, 0..1] {
+        for has in WITH_A_GAP {
             let due = Due::hours(6);
-            let has = match lacks.start {
-                0 => vec![(1, 3)],
-                _ => vec![(0, 1), (2, 3)],
-            };
-            let shop = (Job::new("shop", &due), "shop", has);
-            let store = (heir("store", &due, "shop"), "store", vec![(3, 4)]);
-            let again = (heir("shop", &due, "store"), "shop", vec![(4, 5)]);
-            let world = world(&due, vec![shop, store, again]).await;
+            let mut archived = with_a_gap(&due, has, 4);
+            archived.push((heir("shop", &due, "store"), "shop", vec![(4, 5)]));
+            let world = world(&due, archived).await;
             if lost {
                 lose_state(&world);
             } else {

@@ -140,10 +140,9 @@ async fn paused(hours: i64) -> (Rig, JobRunner) {
     let rig = Rig::at(hours * HOUR + HOUR / 2).await;
     let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     for hour in 0..hours {
-        let begin = BEGIN + hour * HOUR;
         for _ in 0..9 {
             let failed = Failed {
-                window: Window::of(Span::new(UtcMs(begin), UtcMs(begin + HOUR)).unwrap()),
+                window: window(hour),
                 message: "no".into(),
                 needs_bytes: None,
                 contradicts: false,

@@ -23,7 +23,7 @@ fn chance(seed: u64, at: u64) -> f64 {
 }
 
 /// Everything that a ledger says is archived, and where it says that the chain of manifests breaks.
-fn recorded(rig: &Rig) -> (Vec<Archived>, Vec<ChainBreak>) {
+pub(super) fn recorded(rig: &Rig) -> (Vec<Archived>, Vec<ChainBreak>) {
     let (mut archived, mut breaks) = (Vec::new(), Vec::new());
     Ledger::read(rig.dir.path(), &job().name, |line| match &line.event {
         Event::Archived(found) => archived.push(found.clone()),
@@ -37,7 +37,7 @@ fn recorded(rig: &Rig) -> (Vec<Archived>, Vec<ChainBreak>) {
 /// Asserts that what is archived is in one chain, in the order of the ledger, and that no other folder is there.
 /// The data of a folder that the ledger lacks may be unreadable for a while: then the chain goes on without it, and
 /// the ledger tells that when it is adopted later.
-fn assert_one_chain(rig: &Rig) {
+pub(super) fn assert_one_chain(rig: &Rig) {
     let root = rig.dir.path().join("archive");
     let (mut previous, mut folders) = (None, BTreeMap::new());
     let (archived, breaks) = recorded(rig);
@@ -157,31 +157,4 @@ async fn a_bad_stretch_of_time_is_no_outage_where_the_other_windows_are_answered
     assert!(!runner.client.availability().holds(&job().name));
     assert_eq!(outcome.archived + outcome.left, 24);
     assert!(outcome.archived >= 20, "{outcome:?}");
-}
-
-/// Guarantee: Isolated
-#[tokio::test]
-async fn a_window_that_settles_while_a_backlog_is_archived_is_asked_for_at_once() {
-    let rig = Rig::at(DAY + HOUR / 2).await;
-    struct Later(Arc<AtomicI64>, Mutex<usize>);
-    impl Progress for Later {
-        fn done(&self, _: &Job, _: Window) {
-            let mut done = self.1.lock().unwrap();
-            *done += 1;
-            if *done == 5 {
-                self.0.fetch_add(HOUR, Ordering::Relaxed);
-            }
-        }
-    }
-    let later = Arc::new(Later(Arc::clone(&rig.ours), Mutex::default()));
-    let mut runner = rig.runner(later, Deadlines::default());
-    let theirs = UtcMs(BEGIN + DAY + HOUR + HOUR / 2);
-    rig.service
-        .set_clock(simulator::ServiceClock::Frozen(theirs));
-    let outcome = cycle(&mut runner).await;
-    assert_eq!((outcome.archived, outcome.left), (25, 0));
-    let asked = rig.service.journal();
-    let fresh = Some(UtcMs(BEGIN + DAY));
-    let at = asked.iter().position(|entry| entry.from == fresh).unwrap();
-    assert!((5..16).contains(&at), "{at} of {}", asked.len());
 }

@@ -1,6 +1,7 @@
-//! Who of a job asks again after attempts without a word of the service: where several windows are in flight and it is down,
-//! each of them would make all its attempts. So one of them asks for all, until the job is answered or that one
-//! is given up. Carries *Bounded*; what is answered meanwhile holds nobody up, so *Isolated* too.
+//! Which window of a job leads: it asks again for all after attempts without a word of the service. Where several windows
+//! are in flight and the service is down, each of them would make all its attempts; the others wait until the job is
+//! answered or the one that leads is given up. Carries *Bounded*; what is answered meanwhile holds nobody up, so
+//! *Isolated* too.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,28 +10,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::domain::job::JobName;
 
-/// The scouts of an account's jobs.
+/// One for each of an account's jobs.
 #[derive(Debug, Default)]
-pub(super) struct Scouts(Mutex<BTreeMap<JobName, Arc<Scout>>>);
+pub(super) struct RetryLeaders(Mutex<BTreeMap<JobName, Arc<RetryLeader>>>);
 
-impl Scouts {
+impl RetryLeaders {
     /// That of one job.
-    pub(super) fn of(&self, job: &JobName) -> Arc<Scout> {
-        let mut scouts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let scout = scouts.entry(job.clone()).or_default();
-        Arc::clone(scout)
+    pub(super) fn of(&self, job: &JobName) -> Arc<RetryLeader> {
+        let mut leaders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let leader = leaders.entry(job.clone()).or_default();
+        Arc::clone(leader)
     }
 }
 
-/// What a job's windows know of each other.
+/// What a job's windows know of each other: whether the service answers, and whether one of them leads.
 #[derive(Debug)]
-pub(crate) struct Scout {
+pub(crate) struct RetryLeader {
     /// The number of answers so far.
     answers: watch::Sender<u64>,
     one: Arc<Semaphore>,
 }
 
-impl Default for Scout {
+impl Default for RetryLeader {
     fn default() -> Self {
         Self {
             answers: watch::Sender::new(0),
@@ -45,7 +46,7 @@ pub(crate) struct Asking {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Scout {
+impl RetryLeader {
     /// How many of the job's requests were answered since the start.
     pub(crate) fn answers(&self) -> u64 {
         *self.answers.borrow()
@@ -82,8 +83,8 @@ mod tests {
     /// Guarantee: Isolated
     #[tokio::test(start_paused = true)]
     async fn one_window_asks_for_all_that_have_failed_until_the_job_is_answered() {
-        let scouts = Scouts::default();
-        let [ours, theirs] = ["a", "b"].map(|name| scouts.of(&JobName::parse(name).unwrap()));
+        let leaders = RetryLeaders::default();
+        let [ours, theirs] = ["a", "b"].map(|name| leaders.of(&JobName::parse(name).unwrap()));
         let hour = Duration::from_hours(1);
         let asking = ours.may_ask(0).await;
         assert!(asking.is_some());
