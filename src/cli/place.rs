@@ -13,7 +13,9 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use super::print::bytes;
 use super::session::disk;
 use crate::archive::store::free_bytes;
-use crate::config::{Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart};
+use crate::config::{
+    CaFile, Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart,
+};
 use crate::durable::{Step, advice, denied};
 
 /// Bits of a mode.
@@ -27,6 +29,8 @@ const SEARCH_BY_ANY_BUT_THE_OWNER: u32 = 0o011;
 pub(super) struct Findings {
     /// What the configuration must not say: nothing is archived with it.
     pub(super) refused: Vec<Problem>,
+    /// What the configuration must not say of one account: others archive all the same.
+    pub(super) refused_of_account: Vec<Problem>,
     /// What would keep this user from archiving now.
     pub(super) unusable: Vec<Problem>,
     /// What may be meant.
@@ -38,6 +42,7 @@ impl Findings {
     pub(super) fn of(config: &Config, environment: &Environment) -> Self {
         let mut found = Self::default();
         found.look_at_keys(config, environment);
+        found.look_at_authorities(config);
         let lines = config.lines;
         let [root, state] = [&config.archive.root, &config.state_dir].map(|path| real(path));
         if let Some((key, what)) = apart(&root, &state) {
@@ -63,6 +68,18 @@ impl Findings {
             }
         }
         found
+    }
+
+    fn look_at_authorities(&mut self, config: &Config) {
+        for (name, configured) in &config.accounts {
+            let read = configured.ca_file.as_ref().map(CaFile::read);
+            if let Some(Err(error)) = read {
+                let key = format!("account.{name}.ca_file");
+                let line = configured.ca_line.0;
+                let message = error.to_string();
+                self.refused_of_account.push(problem(line, key, message));
+            }
+        }
     }
 
     fn look_at_keys(&mut self, config: &Config, environment: &Environment) {

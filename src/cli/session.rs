@@ -23,6 +23,7 @@ use crate::domain::job::{AccountName, Job, JobName};
 use crate::domain::retry::Policy;
 use crate::durable::{Disk, Lack, Step};
 use crate::elsa::client::{Client, Deadlines};
+use crate::elsa::network::Network;
 use crate::fetch::Shared;
 use crate::job::{JobRunner, Progress, outage};
 use crate::ledger::lock::{FolderLock, LockError};
@@ -274,7 +275,18 @@ fn client(
         .keys
         .read(environment)
         .map_err(|error| error.to_string())?;
-    Client::new(
+    let mut network = Network {
+        proxy: configured.proxy.clone(),
+        ..Network::default()
+    };
+    if let Some(file) = &configured.ca_file {
+        let authorities = file.read().map_err(|error| format!("ca_file: {error}"))?;
+        network = network
+            .trusting(authorities)
+            .map_err(|error| error.to_string())?;
+    }
+    Client::over(
+        network,
         &configured.account,
         keys,
         context.clock.clone(),

@@ -15,6 +15,7 @@ use crate::domain::span::UtcMs;
 use crate::domain::window::Zone;
 
 mod accounts;
+mod ca_file;
 mod jobs;
 mod keys;
 mod ncloud;
@@ -25,6 +26,7 @@ mod table;
 mod units;
 
 pub use accounts::ConfiguredAccount;
+pub use ca_file::{CaFile, CaFileError};
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub(crate) use places::{ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
