@@ -66,7 +66,7 @@ fn look_at_lineage(config: &Config) -> Result<(), Stop> {
 /// Says what only the disk can tell of the configuration.
 fn look_at_places(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
     let path = &context.args.config;
-    let found = Findings::of(config, &Context::environment());
+    let found = Findings::of(config, path, &Context::environment());
     if let Some(warned) = told(path, found.warned) {
         print_fitted(&format!("{warned}\n"), 2)?;
     }

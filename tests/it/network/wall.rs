@@ -4,14 +4,16 @@
 use std::fs;
 use std::path::Path;
 
+use elsa_archiver::clock::Clock;
 use elsa_archiver::domain::proxy::ProxyAddress;
 use elsa_archiver::domain::retry::Failure;
-use elsa_archiver::elsa::client::Client;
+use elsa_archiver::elsa::client::{Client, Deadlines};
 use elsa_archiver::elsa::error_response::CallError;
 use elsa_archiver::elsa::network::Network;
+use elsa_archiver::elsa::request::Search;
 use tokio::net::TcpSocket;
 
-use super::asking::{assert_followed, client_over, download, network};
+use super::asking::{account, assert_followed, client_over, download, job, keys, network};
 use super::authority::{self, Shown};
 use super::program::tls_before;
 use super::proxy::{CompanyProxy, Manner};
@@ -139,14 +141,12 @@ async fn a_proxy_that_refuses_is_told_from_the_service_and_waited_for_like_a_net
         ("", says("SSH-2.0-OpenSSH_9.2\r\n"), &["not an HTTP proxy"]),
         (USER, Manner::Says(echo), &["403"]),
     ] {
-        let what = format!("{manner:?}");
         let proxy = CompanyProxy::start(manner).await;
         let address = match user {
             "" => proxy.address(),
             user => proxy.address_of(user),
         };
         let error = download(&through(&address, server.port)).await.unwrap_err();
-        println!("{what}\n  {error}");
         assert_of_proxy(&error, Failure::Unreachable, &proxy, expected);
     }
     assert_eq!(server.seen.requests(), 0);
@@ -238,7 +238,6 @@ async fn a_page_within_tls_is_the_proxy_s_and_json_is_the_service_s() {
         let inspecting = Server::always(Shown::Right.tls(), answer).await;
         let proxy = CompanyProxy::start(Manner::LeadsTo(inspecting.port)).await;
         let error = download(&through(&proxy.address(), 443)).await.unwrap_err();
-        println!("{status}\n  {error}");
         assert_of_proxy(&error, Failure::Passing, &proxy, &[says, "Company"]);
     }
     let empty = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
@@ -269,13 +268,74 @@ async fn a_page_within_tls_is_the_proxy_s_and_json_is_the_service_s() {
     }
 }
 
+/// An endpoint on this machine without TLS: the proxy is given the request itself.
+///
+/// Guarantee: Suspicious
+#[tokio::test]
+async fn a_request_that_a_proxy_is_given_whole_is_refused_in_its_own_name() {
+    let wants =
+        "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
+    for (manner, says) in [
+        (Manner::Says(wants.to_owned()), "does not accept the user"),
+        (Manner::Says(page("403 Forbidden", BASIC)), "403"),
+    ] {
+        let proxy = CompanyProxy::start(manner).await;
+        let network = Network {
+            proxy: Some(ProxyAddress::parse(&proxy.address_of(USER)).unwrap()),
+            ..network()
+        };
+        let account = account("http://127.0.0.1:9");
+        let deadlines = Deadlines::default();
+        let client = Client::over(network, &account, keys(), Clock::system(), deadlines).unwrap();
+        let error = download(&client).await.unwrap_err();
+        assert_of_proxy(&error, Failure::Passing, &proxy, &[says]);
+        let heads = proxy.seen.heads();
+        assert!(heads.len() == 1 && heads[0].contains(BASIC), "{heads:?}");
+        let searched = client.search(&Search::of_nothing(&job("shop"))).await;
+        assert_of_proxy(&searched.unwrap_err(), Failure::Passing, &proxy, &[says]);
+    }
+}
+
+/// Guarantee: Suspicious
+#[tokio::test]
+async fn a_proxy_may_be_spoken_to_over_tls_and_must_show_who_it_is() {
+    let server = Server::always(Shown::Right.tls(), Script::of([Act::Send(empty_zip())])).await;
+    let proxy = CompanyProxy::start(Manner::Asks(BASIC)).await;
+    let port = tls_before(([127, 0, 0, 1], proxy.port).into(), Vec::new()).await;
+    let address = format!("https://{USER}@localhost:{port}");
+    download(&through(&address, server.port)).await.unwrap();
+    assert_eq!(proxy.seen.heads().len(), 1);
+
+    let strangers = Network {
+        also_trusted: Vec::new(),
+        proxy: Some(ProxyAddress::parse(&address).unwrap()),
+        ..network()
+    };
+    let error = download(&client_over(strangers, server.port))
+        .await
+        .unwrap_err();
+    assert_eq!(error.failure, Failure::Unreachable, "{error}");
+    for part in ["the proxy can't be reached", "UnknownIssuer", "set ca_file"] {
+        assert!(error.message.contains(part), "{error}");
+    }
+    assert_eq!(proxy.seen.heads().len(), 1);
+
+    proxy.set(Manner::Says(page("403 Forbidden", "no")));
+    let error = download(&through(&address, server.port)).await.unwrap_err();
+    assert_eq!(error.failure, Failure::Unreachable, "{error}");
+    assert!(
+        error.message.contains("the proxy did not let it pass"),
+        "{error}"
+    );
+    assert_secret(&error.message);
+}
+
 /// Guarantee: Suspicious
 #[tokio::test]
 async fn a_proxy_that_inspects_tls_is_told_nothing_and_ca_file_is_named() {
     let inspecting = Server::always(Shown::FromElsewhere.tls(), Script::of([])).await;
     let proxy = CompanyProxy::start(Manner::LeadsTo(inspecting.port)).await;
     let error = download(&through(&proxy.address(), 443)).await.unwrap_err();
-    println!("{error}");
     assert_of_proxy(
         &error,
         Failure::Unreachable,
@@ -349,7 +409,11 @@ async fn check_live_names_the_proxy_and_where_it_comes_from_and_ca_file_is_trust
         &(address.clone() + &walled.trusted()),
     );
     // NO_PROXY is for the environment's proxy.
-    let elsewhere = [("HTTPS_PROXY", "http://127.0.0.1:9"), ("NO_PROXY", "*")];
+    let elsewhere = [
+        ("HTTPS_PROXY", "http://127.0.0.1:9"),
+        ("NO_PROXY", "*"),
+        ("RUST_LOG", "trace"),
+    ];
     let ran = walled.run(&["check", "--live"], &elsewhere).exits(0);
     let line = format!(
         "goes through the proxy {} (account.default.proxy)",
@@ -473,12 +537,24 @@ async fn a_ca_file_that_is_none_is_told_with_its_line_and_what_to_do() {
         let ran = walled.run(&["check"], &[]).exits(2);
         let line = "config.toml:3: account.default.ca_file: ";
         let ran = ran.says(line).says(expected).says(&path);
-        println!("{}", ran.stderr);
         assert!(!ran.stderr.contains("PRIVATE"), "{ran:#?}");
         // Nothing is archived by that account.
         walled.run(&["once"], &[]).exits(2).says(expected);
     }
     walled.configure(&due, &walled.endpoint(), &walled.trusted());
     walled.run(&["check"], &[]).exits(0);
-    walled.run(&["once"], &[]).exits(0);
+    // One account's mistake holds up no other.
+    let other = Job::new("other", &due).with("account", "\"other\"");
+    let config = walled.world.config();
+    walled.world.configure(&[other]);
+    let job = walled.world.config();
+    let job = job.split("[[job]]").nth(1).unwrap();
+    let account = "[account.other]\nca_file = \"/nonexistent/company.pem\"";
+    let keys = config.lines().filter(|line| line.contains("_key = {"));
+    let keys = keys.collect::<Vec<_>>().join("\n");
+    let both = format!("{config}\n{account}\n{keys}\n\n[[job]]{job}");
+    walled.world.write_config(&both);
+    let ran = walled.run(&["once"], &[]).exits(1);
+    ran.says("account.other: ca_file: can't read /nonexistent/company.pem");
+    walled.world.assert_archived("shop", &due.windows);
 }
