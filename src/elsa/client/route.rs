@@ -23,7 +23,7 @@ use crate::elsa::redact::{quote, redact_all};
 const VARIABLES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
 /// A shorter password would be found in words that have nothing to do with it.
 const TELLING: usize = 4;
-/// What an answer to CONNECT is without which there is no way on.
+/// The status by which a proxy wants a user and a password (RFC 9110, 15.5.8).
 const WANTS_A_USER: u16 = 407;
 
 /// A proxy that all requests of an account go through.

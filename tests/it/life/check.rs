@@ -176,15 +176,20 @@ fn password_for_everybody() -> Vec<Row> {
 
 fn no_ca_file() -> Vec<Row> {
     let stage = Stage::due(2);
-    is_refused(
-        &stage,
-        "`ca_file` is not there",
-        |stage| {
-            let account = "[account.default]\nca_file = \"/nonexistent/company.pem\"\n";
-            change(stage, "[account.default]\n", account);
-        },
-        "… ca_file: can't read /nonexistent/company.pem: No such file …",
-    )
+    let ca_file = "[account.default]\nca_file = \"/nonexistent/company.pem\"\n";
+    change(&stage, "[account.default]\n", ca_file);
+    let played = stage.when("`ca_file` is not there", &["check"]);
+    played
+        .exits(2)
+        .prints("config.toml:… account.default.ca_file: can't read /nonexistent/company.pem: No such file …")
+        .unwritten()
+        .asking(0)
+        .after("leaving it out", |stage| {
+            change(stage, ca_file, "[account.default]\n");
+        })
+        .after_running(&["once"])
+        .exact()
+        .row()
 }
 
 fn no_space() -> Vec<Row> {

@@ -2,6 +2,7 @@
 //! taken for the service's, and its password is never shown.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use elsa_archiver::clock::Clock;
@@ -374,6 +375,9 @@ impl Walled {
         let config = self.world.config();
         assert!(config.contains(&plain));
         self.world.write_config(&config.replace(&plain, &new));
+        // It holds a password, and everybody may look into the world's folder.
+        let mode = fs::Permissions::from_mode(0o640);
+        fs::set_permissions(self.world.path("config.toml"), mode).unwrap();
     }
 
     fn endpoint(&self) -> String {
