@@ -66,12 +66,13 @@ fn look_at_lineage(config: &Config) -> Result<(), Stop> {
 /// Says what only the disk can tell of the configuration.
 fn look_at_places(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
     let path = &context.args.config;
-    let found = Findings::of(config, &Context::environment());
+    let found = Findings::of(config, path, &Context::environment());
     if let Some(warned) = told(path, found.warned) {
         print_fitted(&format!("{warned}\n"), 2)?;
     }
-    let is_wrong = !found.refused.is_empty();
-    let all = found.refused.into_iter().chain(found.unusable).collect();
+    let wrong = [found.refused, found.refused_of_account].concat();
+    let is_wrong = !wrong.is_empty();
+    let all = wrong.into_iter().chain(found.unusable).collect();
     match told(path, all) {
         None => Ok(()),
         Some(wrong) if is_wrong => Err(Stop::usage(&wrong)),
@@ -81,6 +82,12 @@ fn look_at_places(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
 
 fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
     let clients = Clients::of(config, &config.jobs, context, &Context::environment());
+    for (account, client) in &clients.ready {
+        if let Some(proxy) = client.proxy() {
+            let told = format!("account.{account}: goes through the proxy {proxy}\n");
+            print_fitted(&told, 2)?;
+        }
+    }
     let now = context.clock.now();
     let scratch = Scratch::new()
         .map_err(|error| Stop::failed(format!("can't make a temporary folder: {error}")))?;

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::config::{Config, ConfiguredAccount, Environment};
+use crate::digest::Digest;
 use crate::domain::job::{AccountName, Job};
 use crate::elsa::client::{Client, Deadlines};
+use crate::elsa::network::Network;
 
 /// A client for each account that jobs use.
 #[derive(Default)]
 pub(super) struct Clients {
     /// Those whose keys could be read.
     pub(super) ready: BTreeMap<AccountName, Arc<Client>>,
+    /// The content of each account's `ca_file`, where it has one.
+    trusted: BTreeMap<AccountName, Option<Digest>>,
     /// Why the others' could not.
     pub(super) broken: BTreeMap<AccountName, String>,
 }
@@ -40,18 +44,19 @@ impl Clients {
     ) -> Self {
         Self::made(config, &config.jobs, |account| {
             let name = &account.account.name;
-            let new = client(account, context, environment)?;
+            let (new, trusted) = client(account, context, environment)?;
             let known = clients.ready.get(name);
-            let is_same = running.accounts.get(name) == Some(account);
+            let is_same = running.accounts.get(name) == Some(account)
+                && clients.trusted.get(name) == Some(&trusted);
             let kept = known.filter(|known| is_same && known.signs_alike(&new));
-            Ok(kept.map_or(new, Arc::clone))
+            Ok((kept.map_or(new, Arc::clone), trusted))
         })
     }
 
     fn made(
         config: &Config,
         jobs: &[Job],
-        make: impl Fn(&ConfiguredAccount) -> Result<Arc<Client>, String>,
+        make: impl Fn(&ConfiguredAccount) -> Result<(Arc<Client>, Option<Digest>), String>,
     ) -> Self {
         let mut clients = Self::default();
         for job in jobs.iter().filter(|job| job.enabled) {
@@ -63,7 +68,10 @@ impl Clients {
                 continue;
             };
             match make(account) {
-                Ok(client) => drop(clients.ready.insert(name.clone(), client)),
+                Ok((client, trusted)) => {
+                    clients.ready.insert(name.clone(), client);
+                    clients.trusted.insert(name.clone(), trusted);
+                }
                 Err(why) => {
                     let why = format!("account.{name}: {why}");
                     clients.broken.insert(name.clone(), why);
@@ -78,10 +86,24 @@ fn client(
     configured: &ConfiguredAccount,
     context: &Context<'_>,
     environment: &Environment,
-) -> Result<Arc<Client>, String> {
+) -> Result<(Arc<Client>, Option<Digest>), String> {
     let keys = configured.keys.read(environment);
     let keys = keys.map_err(|error| error.to_string())?;
+    let mut network = Network {
+        proxy: configured.proxy.clone(),
+        ..Network::default()
+    };
+    let mut trusted = None;
+    if let Some(file) = &configured.ca_file {
+        let authorities = file.read().map_err(|error| format!("ca_file: {error}"))?;
+        let all: Vec<&[u8]> = authorities.iter().map(AsRef::as_ref).collect();
+        trusted = Some(Digest::of(&all.concat()));
+        network = network
+            .trusting(authorities)
+            .map_err(|error| error.to_string())?;
+    }
     let (clock, deadlines) = (context.clock.clone(), Deadlines::default());
-    let client = Client::new(&configured.account, keys, clock, deadlines);
-    client.map(Arc::new).map_err(|error| error.to_string())
+    let client = Client::over(network, &configured.account, keys, clock, deadlines);
+    let client = client.map_err(|error| error.to_string())?;
+    Ok((Arc::new(client), trusted))
 }

@@ -1,5 +1,5 @@
 //! What of a configuration only the disk can tell: whether root and state directory are apart, can be written
-//! and have space, and who else may read the keys. It looks, and writes nothing. Carries *Its own*,
+//! and have space, who else may read keys and passwords, and whether a `ca_file` holds authorities. It looks, and writes nothing. Carries *Its own*,
 //! *Suspicious* and *Candid*.
 
 use std::ffi::OsStr;
@@ -13,7 +13,10 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use super::print::bytes;
 use super::session::disk;
 use crate::archive::store::free_bytes;
-use crate::config::{Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart};
+use crate::config::{
+    CaFile, Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart,
+};
+use crate::domain::proxy::ProxyAddress;
 use crate::durable::{Step, advice, denied};
 
 /// Bits of a mode.
@@ -27,6 +30,8 @@ const SEARCH_BY_ANY_BUT_THE_OWNER: u32 = 0o011;
 pub(super) struct Findings {
     /// What the configuration must not say: nothing is archived with it.
     pub(super) refused: Vec<Problem>,
+    /// What the configuration must not say of one account: others archive all the same.
+    pub(super) refused_of_account: Vec<Problem>,
     /// What would keep this user from archiving now.
     pub(super) unusable: Vec<Problem>,
     /// What may be meant.
@@ -34,10 +39,12 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Looks at everything that the configuration names.
-    pub(super) fn of(config: &Config, environment: &Environment) -> Self {
+    /// Looks at everything that the configuration names, which was read from `path`.
+    pub(super) fn of(config: &Config, path: &Path, environment: &Environment) -> Self {
         let mut found = Self::default();
         found.look_at_keys(config, environment);
+        found.look_at_authorities(config);
+        found.look_at_passwords(config, path);
         let lines = config.lines;
         let [root, state] = [&config.archive.root, &config.state_dir].map(|path| real(path));
         if let Some((key, what)) = apart(&root, &state) {
@@ -63,6 +70,42 @@ impl Findings {
             }
         }
         found
+    }
+
+    fn look_at_authorities(&mut self, config: &Config) {
+        for (name, configured) in &config.accounts {
+            let read = configured.ca_file.as_ref().map(CaFile::read);
+            if let Some(Err(error)) = read {
+                let key = format!("account.{name}.ca_file");
+                let line = configured.ca_line.0;
+                let message = error.to_string();
+                self.refused_of_account.push(problem(line, key, message));
+            }
+        }
+    }
+
+    /// A proxy's password is the one secret that a config may hold.
+    fn look_at_passwords(&mut self, config: &Config, path: &Path) {
+        let Some(mode) = mode(path).filter(|mode| mode & READ_BY_OTHERS != 0) else {
+            return;
+        };
+        if !is_reached(path, SEARCH_BY_OTHERS) {
+            return;
+        }
+        let shown = path.display();
+        for (name, configured) in &config.accounts {
+            let proxy = configured.proxy.as_ref();
+            if proxy.is_some_and(ProxyAddress::has_password) {
+                let message = format!(
+                    "everybody on this machine can read the proxy's password in {shown} (mode {mode:03o}); \
+                     take that away with `chmod 640 {shown}`, and give the file the group of the user that \
+                     archives"
+                );
+                let key = format!("account.{name}.proxy");
+                self.refused
+                    .push(problem(configured.proxy_line.0, key, message));
+            }
+        }
     }
 
     fn look_at_keys(&mut self, config: &Config, environment: &Environment) {

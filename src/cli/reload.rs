@@ -48,7 +48,7 @@ impl<'a> Current<'a> {
         let config = Config::load(path, self.context.clock.now());
         let config = config.map_err(|error| error.to_string())?;
         let environment = Context::environment();
-        let found = Findings::of(&config, &environment);
+        let found = Findings::of(&config, path, &environment);
         if let Some(wrong) = told(path, found.refused) {
             return Err(wrong.to_string());
         }

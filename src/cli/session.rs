@@ -54,7 +54,7 @@ impl Place {
     pub(super) fn take(context: &Context<'_>, config: &Config) -> Result<Self, Stop> {
         let disk = disk(config);
         // Before anything is written. What can't be written, or has no space, is told when it is.
-        let found = Findings::of(config, &Context::environment());
+        let found = Findings::of(config, &context.args.config, &Context::environment());
         if let Some(wrong) = told(&context.args.config, found.refused) {
             return Err(Stop::usage(&wrong));
         }

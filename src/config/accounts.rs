@@ -8,19 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::{DeTable, DeValue};
 
 use super::Line;
+use super::ca_file::CaFile;
 use super::keys::{KeyForm, KeySource};
 use super::problem::{Report, printable};
-use super::table::{Table, absolute_path, integer, positive};
+use super::table::{Table, absolute_path, integer, positive, string};
 use crate::domain::account::{Account, Endpoint};
 use crate::domain::job::AccountName;
+use crate::domain::proxy::ProxyAddress;
 
 /// Every key of an account.
-pub(super) const KEYS: [&str; 5] = [
+pub(super) const KEYS: [&str; 7] = [
     "endpoint",
     "access_key",
     "secret_key",
     "max_in_flight",
     "requests_per_second",
+    "proxy",
+    "ca_file",
 ];
 
 /// The forms of a key's source.
@@ -39,8 +43,14 @@ pub struct ConfiguredAccount {
     pub account: Account,
     /// Where its keys are read from when they are needed.
     pub keys: KeySource,
+    /// The proxy for all its requests; by default the environment's.
+    pub proxy: Option<ProxyAddress>,
+    /// Who is trusted beside the system's authorities.
+    pub ca_file: Option<CaFile>,
     /// Where the file says so: the line of the access key, and of the secret key.
     pub(crate) key_lines: [Line; 2],
+    pub(crate) proxy_line: Line,
+    pub(crate) ca_line: Line,
 }
 
 /// The accounts that are right, and the names of all of them.
@@ -104,17 +114,29 @@ fn account(name: AccountName, table: &Table<'_>, report: &mut Report) -> Option<
         |value| positive(value, 1000.0),
     );
     let keys = keys(table, report);
+    // Not shown when wrong: it may hold a password.
+    let proxy = table.read("proxy", report, |value| {
+        ProxyAddress::parse(string(value, "http://proxy.example:3128")?)
+    });
+    let ca_file = table.read("ca_file", report, |value| {
+        let path = absolute_path(string(value, "/etc/ssl/company.pem")?)?;
+        Ok(CaFile::new(path))
+    });
     let account = Account {
         name,
         endpoint: endpoint?,
         max_in_flight,
         requests_per_second,
     };
-    let key_lines = ["access_key", "secret_key"].map(|key| Line(report.line(table.at_of(key))));
+    let line = |key| Line(report.line(table.at_of(key)));
     Some(ConfiguredAccount {
         account,
         keys: keys?,
-        key_lines,
+        proxy,
+        ca_file,
+        key_lines: ["access_key", "secret_key"].map(line),
+        proxy_line: line("proxy"),
+        ca_line: line("ca_file"),
     })
 }
 

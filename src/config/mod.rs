@@ -15,6 +15,7 @@ use crate::domain::span::UtcMs;
 use crate::domain::window::Zone;
 
 mod accounts;
+mod ca_file;
 mod changes;
 mod jobs;
 mod keys;
@@ -26,6 +27,7 @@ mod table;
 mod units;
 
 pub use accounts::ConfiguredAccount;
+pub use ca_file::{CaFile, CaFileError};
 pub(crate) use changes::Changes;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub(crate) use places::{ROOT, STATE, apart};

@@ -18,6 +18,7 @@ pub(crate) mod loss;
 pub(crate) mod open_files;
 pub mod outage;
 pub(crate) mod plan;
+pub mod proxy;
 pub(crate) mod queue;
 pub mod recheck;
 pub mod records_digest;

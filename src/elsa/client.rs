@@ -4,7 +4,10 @@
 pub mod availability;
 pub mod cuts;
 mod download;
+mod no_answer;
+mod proxy_answer;
 mod retry_leader;
+mod route;
 mod search;
 mod service_clock;
 
@@ -36,7 +39,9 @@ use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
 use availability::Availability;
 use cuts::Cuts;
+use no_answer::{causes, chain, no_answer};
 use retry_leader::{RetryLeader, RetryLeaders};
+use route::Route;
 
 use service_clock::{Heard, ServiceClock, Signed};
 
@@ -74,12 +79,16 @@ impl Default for Deadlines {
 /// The client could not be made.
 #[derive(Debug, Error)]
 #[error("can't set up HTTPS: {0}")]
-pub struct SetUpError(String);
+pub struct SetUpError(pub(super) String);
 
 /// The client of one account.
 pub struct Client {
     http: reqwest::Client,
     endpoint: Endpoint,
+    /// The proxy, where there is one.
+    route: Option<Route>,
+    /// Whether others than the system's authorities are trusted.
+    has_authorities: bool,
     keys: Keys,
     limiter: Limiter,
     max_in_flight: usize,
@@ -135,17 +144,21 @@ impl Client {
             // Reading has no deadline of the HTTP client's: it would end a search that takes too
             // long as if the network had failed.
             .connect_timeout(deadlines.look_up + deadlines.connect);
-        builder = network.beneath(builder, deadlines.look_up);
-        if account.endpoint.is_loopback() {
-            // A proxy would take loopback for its own.
-            builder = builder.no_proxy();
+        let has_authorities = !network.also_trusted.is_empty();
+        let resolver = network.resolver(deadlines.look_up);
+        let route = Route::to(account, network.proxy.as_ref(), Arc::clone(&resolver))?;
+        // The environment's proxy has been looked up: what is told of it is what is used.
+        builder = network.beneath(builder, resolver).no_proxy();
+        let fail = |error| SetUpError(chain(&error, None));
+        if let Some(route) = &route {
+            builder = builder.proxy(route.for_http().map_err(fail)?);
         }
-        let http = builder
-            .build()
-            .map_err(|error| SetUpError(chain(&error, None)))?;
+        let http = builder.build().map_err(fail)?;
         Ok(Self {
             http,
             endpoint: account.endpoint.clone(),
+            route,
+            has_authorities,
             keys,
             availability: Availability::new(account.endpoint.clone(), clock.clone()),
             limiter: Limiter::new(account.max_in_flight, account.requests_per_second),
@@ -163,6 +176,11 @@ impl Client {
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The proxy that requests go through and who names it, in words; `None` where there is none.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.route.as_ref().map(Route::to_string)
     }
 
     /// How many requests of the account may be in flight at once, 1 or more.
@@ -259,15 +277,21 @@ impl Client {
     /// of this account.
     #[must_use]
     pub fn printable(&self, text: &str) -> String {
-        quote(&redact(text, &self.keys))
-            .trim_matches('"')
-            .to_owned()
+        quote(&self.redacted(text)).trim_matches('"').to_owned()
     }
 
     /// As [`Client::printable`], uncut: what a path of ours leads to, say, and what is wrong there.
     #[must_use]
     pub fn without_keys(&self, text: &str) -> String {
-        printable::whole(&redact(text, &self.keys))
+        printable::whole(&self.redacted(text))
+    }
+
+    /// Text without the keys of this account, and without its proxy's password.
+    fn redacted(&self, text: &str) -> String {
+        let text = redact(text, &self.keys);
+        self.route
+            .as_ref()
+            .map_or_else(|| text.clone(), |route| route.redact(&text))
     }
 
     /// Makes one attempt to download, signed afresh, as soon as the account's bounds allow.
@@ -316,7 +340,7 @@ impl Client {
         );
         let failed = match sent.await {
             Ok(Ok(response)) => return Ok(Download::new(self, response, begun, signed, slot)),
-            Ok(Err(error)) => self.no_answer(&error),
+            Ok(Err(error)) => no_answer(self, &error).await,
             Err(_) => self.too_slow("no answer", until_head),
         };
         tracing::debug!(ms = begun.elapsed().as_millis() as u64, "{failed}");
@@ -354,21 +378,6 @@ impl Client {
         Ok(headers)
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> CallError {
-        let (failure, phase) = match error.is_connect() {
-            true => (Failure::Unreachable, "can't connect to"),
-            false => (Failure::Passing, "no answer from"),
-        };
-        CallError::new(
-            failure,
-            format!(
-                "{phase} {}: {}",
-                self.endpoint,
-                chain(error, Some(&self.keys))
-            ),
-        )
-    }
-
     fn too_slow(&self, what: &str, after: Duration) -> CallError {
         let seconds = after.as_secs();
         CallError::new(
@@ -376,24 +385,6 @@ impl Client {
             format!("{what} from {} within {seconds} s", self.endpoint),
         )
     }
-}
-
-/// The whole story of an error, on one line, without the address (it is named already).
-fn chain(error: &(dyn std::error::Error + 'static), keys: Option<&Keys>) -> String {
-    let mut told: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        // Wrappers repeat what they wrap, or say only that there was an error.
-        if !text.contains("error sending request") && !told.iter().any(|t| t.contains(&text)) {
-            told.push(text);
-        }
-        next = error.source();
-    }
-    let told = told.join(": ");
-    // Before anything cuts the text, or half a key would be left.
-    let told = keys.map_or_else(|| told.clone(), |keys| redact(&told, keys));
-    quote(&told).trim_matches('"').to_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
+use super::client::SetUpError;
+use crate::domain::proxy::ProxyAddress;
+
 /// The network that a client uses. The default is the system's, which is what the program uses.
 #[derive(Clone)]
 pub struct Network {
@@ -21,6 +24,8 @@ pub struct Network {
     /// Authorities that are trusted besides those of the system; none by default. Nothing that TLS
     /// checks is checked less for them.
     pub also_trusted: Vec<Certificate>,
+    /// The proxy that all requests go through; by default the environment's (`HTTPS_PROXY`, `NO_PROXY`).
+    pub proxy: Option<ProxyAddress>,
 }
 
 impl Default for Network {
@@ -28,6 +33,7 @@ impl Default for Network {
         Self {
             resolver: Arc::new(System),
             also_trusted: Vec::new(),
+            proxy: None,
         }
     }
 }
@@ -39,14 +45,39 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// Configures a client with it; a look-up may take as long as `look_up`.
-    pub(super) fn beneath(self, client: ClientBuilder, look_up: Duration) -> ClientBuilder {
+    /// The same, where these authorities (each in DER) are trusted too.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn trusting<D: AsRef<[u8]>>(
+        mut self,
+        authorities: impl IntoIterator<Item = D>,
+    ) -> Result<Self, SetUpError> {
+        for der in authorities {
+            let certificate = Certificate::from_der(der.as_ref());
+            self.also_trusted
+                .push(certificate.map_err(|error| SetUpError(error.to_string()))?);
+        }
+        Ok(self)
+    }
+
+    /// Finds the addresses of a host; that may take as long as `look_up`.
+    pub(super) fn resolver(&self, look_up: Duration) -> Arc<dyn Resolve> {
+        Arc::new(Bounded {
+            resolver: Arc::clone(&self.resolver),
+            limit: look_up,
+        })
+    }
+
+    /// Configures a client with it, except for the proxy.
+    pub(super) fn beneath(
+        self,
+        client: ClientBuilder,
+        resolver: Arc<dyn Resolve>,
+    ) -> ClientBuilder {
         client
             .tls_certs_merge(self.also_trusted)
-            .dns_resolver(Arc::new(Bounded {
-                resolver: self.resolver,
-                limit: look_up,
-            }))
+            .dns_resolver(resolver)
     }
 }
 

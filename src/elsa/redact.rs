@@ -46,12 +46,18 @@ fn is_unprintable(c: char) -> bool {
 /// may escape them, also where the text was cut within one.
 #[must_use]
 pub(crate) fn redact(text: &str, keys: &Keys) -> String {
-    let keys = [&keys.secret_key, &keys.access_key].map(Secret::expose);
+    redact_all(text, &[&keys.secret_key, &keys.access_key])
+}
+
+/// The same for any secrets.
+#[must_use]
+pub(crate) fn redact_all(text: &str, secrets: &[&Secret]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let echoes = keys.iter().filter(|key| !key.is_empty());
-        match echoes.filter_map(|key| echo(rest, key)).max() {
+        let secrets = secrets.iter().map(|secret| secret.expose());
+        let echoes = secrets.filter(|secret| !secret.is_empty());
+        match echoes.filter_map(|secret| echo(rest, secret)).max() {
             Some(length) => {
                 shown.push_str(REDACTED);
                 rest = &rest[length..];

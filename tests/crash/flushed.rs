@@ -111,6 +111,8 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
         // No line says anything of the quarantine, so none waits for the names in it.
         (Kind::MakeFolder | Kind::Rename, _) if call.keeps_aside() => {}
         (Kind::MakeFolder, _) => unflushed.name(&call.path, job),
+        // What can be deleted at any time (`docs/format.md`) is relied on by nobody.
+        (Kind::Rename, Some(to)) if is_cache(to) => {}
         (Kind::Rename, Some(to)) => {
             unflushed.moved(&call.path, to);
             unflushed.name(to, job);
@@ -127,4 +129,11 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
         }
         _ => {}
     }
+}
+
+/// Whether a file of the state is a cache.
+fn is_cache(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let caches = [".ledger.checkpoint", ".proven.json", ".densities.json"];
+    name.starts_with("state/outage-") || caches.iter().any(|cache| name.ends_with(cache))
 }

@@ -83,6 +83,12 @@ pub fn command(args: &[&str], home: &Path) -> Command {
         "CREDENTIALS_DIRECTORY",
         "NCLOUD_ACCESS_KEY",
         "NCLOUD_SECRET_KEY",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ] {
         command.env_remove(variable);
     }

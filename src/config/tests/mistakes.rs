@@ -12,6 +12,8 @@ access_key = "CANARYCANARYCANARY"
 secret_key = { credential = "a", env = "B" }
 max_in_fligth = 3
 requests_per_second = nan
+proxy = "proxy.example:CANARY"
+ca_file = "company.pem"
 [account.gov]
 secret_key = { file = "CANARY" }
 [archive]
@@ -54,35 +56,37 @@ colour = "\u001b[31mred"
 4: account.default.secret_key: needs exactly one source; use { credential = "NAME" }, { file = "/PATH" } or { env = "VARIABLE" }
 5: account.default.max_in_fligth: unknown key; did you mean max_in_flight?
 6: account.default.requests_per_second: out of range; use a number above 0 and up to 1000
-7: account.gov.access_key: missing; give both keys, or leave both out
-8: account.gov.secret_key.file: must be the file's whole path, from /
-10: archive.root: "backups" is not absolute; give the whole path from /
-11: archive.timezone: there is no time zone "Asia/Soul"; did you mean "Asia/Seoul"?
-12: archive.store: "zip" is not yet supported; use "unpacked"
-13: archive.min_free_space: "1GB" is not a size; write a whole number and B, KiB, MiB, GiB or TiB, like "1GiB"
-15: state.directory: unknown key; valid here: dir
-17: defaults.name: is each job's own; put it into the [[job]]
-18: defaults.settle: must be a string like "10m", not an integer
-22: job.shop-api.project_id: out of range; use a whole number, at least 0
-23: job.shop-api.window: "7m" does not divide a day evenly; use 1m to 12h dividing a day evenly, or 1d
-24: job.shop-api.since: "2026-11-01T00:00:00" has no offset, so its instant is not known; use a date like "2026-11-01" (its start in archive.timezone), or RFC 3339 with an offset like "2026-11-01T00:00:00+09:00"
-25: job.shop-api.format: "JSON" is unknown; use "json" or "csv"
-26: job.shop-api.count: out of range; use a whole number from 1 to 200000
-28: job.shop-api.name: the [[job]] on line 19 has this name too; names are unique
-29: job.shop-api.project_key: has 0 characters; a project's key has 1 to 53
-31: job.shop-api.since: "2027-01-01" is not in the past (it is 2026-11-22T00:00:00+00:00 now); correct it, or set this machine's clock
-32: job.shop-api.account: there is no account "defualt"; did you mean "default"?
-33: job.shop-api.schedule: "* *": a schedule has 5 fields (minute first) or 6 (second first), this one has 2
-34: job.shop-api.include_fields: must be a list of field names like ["logTime", "body"], and holds an integer
-35: job.shop-api.enabled: must be true or false, not a string
-36: job[3].project_key: missing; give the project's key, like "Pbxxxxx_elsa-test"
-36: job[3].project_id: missing; give the project's number, like 16706
-36: job[3].since: missing; give the first day to archive, like "2026-11-01"
-37: job[3].name: "Shop": a job's name is made of a-z, 0-9, '.', '_' and '-'
-38: job[3].to_bound: "open" is unknown; use "auto" or "inclusive" or "exclusive"
-40: job[3].retention: retention 5m is not longer than the window 1h and settle 1h: logs would be gone before they are asked for; give what the service's project is set to
-41: job[3].colour: unknown key; valid here: name, project_key, project_id, succeeds, account, since, schedule, window, settle, recheck, format, include_fields, retention, to_bound, cross_check, count, limit, time_zone_of_records, enabled
-42: jobs: unknown key; did you mean job?
+7: account.default.proxy: only http:// and https:// are supported; give one like http://proxy.example:3128
+8: account.default.ca_file: "company.pem" is not absolute; give the whole path from /
+9: account.gov.access_key: missing; give both keys, or leave both out
+10: account.gov.secret_key.file: must be the file's whole path, from /
+12: archive.root: "backups" is not absolute; give the whole path from /
+13: archive.timezone: there is no time zone "Asia/Soul"; did you mean "Asia/Seoul"?
+14: archive.store: "zip" is not yet supported; use "unpacked"
+15: archive.min_free_space: "1GB" is not a size; write a whole number and B, KiB, MiB, GiB or TiB, like "1GiB"
+17: state.directory: unknown key; valid here: dir
+19: defaults.name: is each job's own; put it into the [[job]]
+20: defaults.settle: must be a string like "10m", not an integer
+24: job.shop-api.project_id: out of range; use a whole number, at least 0
+25: job.shop-api.window: "7m" does not divide a day evenly; use 1m to 12h dividing a day evenly, or 1d
+26: job.shop-api.since: "2026-11-01T00:00:00" has no offset, so its instant is not known; use a date like "2026-11-01" (its start in archive.timezone), or RFC 3339 with an offset like "2026-11-01T00:00:00+09:00"
+27: job.shop-api.format: "JSON" is unknown; use "json" or "csv"
+28: job.shop-api.count: out of range; use a whole number from 1 to 200000
+30: job.shop-api.name: the [[job]] on line 21 has this name too; names are unique
+31: job.shop-api.project_key: has 0 characters; a project's key has 1 to 53
+33: job.shop-api.since: "2027-01-01" is not in the past (it is 2026-11-22T00:00:00+00:00 now); correct it, or set this machine's clock
+34: job.shop-api.account: there is no account "defualt"; did you mean "default"?
+35: job.shop-api.schedule: "* *": a schedule has 5 fields (minute first) or 6 (second first), this one has 2
+36: job.shop-api.include_fields: must be a list of field names like ["logTime", "body"], and holds an integer
+37: job.shop-api.enabled: must be true or false, not a string
+38: job[3].project_key: missing; give the project's key, like "Pbxxxxx_elsa-test"
+38: job[3].project_id: missing; give the project's number, like 16706
+38: job[3].since: missing; give the first day to archive, like "2026-11-01"
+39: job[3].name: "Shop": a job's name is made of a-z, 0-9, '.', '_' and '-'
+40: job[3].to_bound: "open" is unknown; use "auto" or "inclusive" or "exclusive"
+42: job[3].retention: retention 5m is not longer than the window 1h and settle 1h: logs would be gone before they are asked for; give what the service's project is set to
+43: job[3].colour: unknown key; valid here: name, project_key, project_id, succeeds, account, since, schedule, window, settle, recheck, format, include_fields, retention, to_bound, cross_check, count, limit, time_zone_of_records, enabled
+44: jobs: unknown key; did you mean job?
 "#;
     let problems = Config::parse(text, now()).unwrap_err();
     assert_eq!(problems.to_string() + "\n", expected);

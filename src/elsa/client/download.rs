@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, DATE, HeaderName, RETRY_AFTER};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, PROXY_AUTHENTICATE, RETRY_AFTER,
+};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::proxy_answer::{is_page, own, schemes_of, visible};
 use super::{Client, Heard, Signed, chain};
 use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT};
 use crate::domain::span::Millis;
@@ -269,11 +272,49 @@ impl<'a> Download<'a> {
             .filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
     }
 
+    /// Whether it is a page for people.
+    fn is_page(&self, body: &str) -> bool {
+        is_page(text(&self.response, CONTENT_TYPE), body)
+    }
+
+    /// What an answer means that is a proxy's own.
+    pub(super) fn of_proxy(&self, body: &str) -> Option<CallError> {
+        let route = self.client.route.as_ref();
+        let content_type = text(&self.response, CONTENT_TYPE);
+        let mut answer = own(self.status(), content_type, body, route.is_some())?;
+        if self.encoding().is_some() {
+            answer.text.clear();
+        }
+        let named = self.response.headers().get_all(PROXY_AUTHENTICATE);
+        answer.schemes = schemes_of(named.iter().filter_map(|value| value.to_str().ok()));
+        let endpoint = &self.client.endpoint;
+        let what = match route {
+            Some(route) => {
+                let why = route.refuses(&answer);
+                format!("{endpoint} did not answer through the proxy {route}: {why}")
+            }
+            None => format!(
+                "a proxy on the way to {endpoint} answered {} \"{}\"; ask whoever runs it to let the host pass, or \
+                 set proxy of the account",
+                answer.status,
+                self.client.printable(&answer.text)
+            ),
+        };
+        // It says nothing of what was asked for, like a network that fails.
+        Some(CallError::new(
+            Failure::Passing,
+            redact(&what, &self.client.keys),
+        ))
+    }
+
     /// What an error response means that begins with these bytes.
     pub(super) fn refusal_of(&self, body: &[u8]) -> CallError {
         let body = &body[..body.len().min(ERROR_BYTES)];
         // Before anything cuts the text, or half a key would be left.
-        let body = redact(&String::from_utf8_lossy(body), &self.client.keys);
+        let body = self.client.redacted(&String::from_utf8_lossy(body));
+        if let Some(error) = self.of_proxy(&body) {
+            return error;
+        }
         let Signed { at, skew } = self.heard.signed;
         let (mut error, signature) = classify_with_signature(ErrorResponse {
             status: self.status(),
@@ -285,6 +326,15 @@ impl<'a> Download<'a> {
             keys: &self.client.keys,
         });
         self.note_time(signature);
+        if let Some(route) = &self.client.route
+            && self.is_page(&body)
+        {
+            let status = self.status();
+            let said = self.client.printable(&visible(&body));
+            error.message = format!(
+                "the proxy {route}, or the service behind it, answered {status} with a page, \"{said}\""
+            );
+        }
         match &mut error.failure {
             // It was measured against the clock that signed; what counts is ours.
             Failure::ClockSkew { skew: measured } => *measured = measured.plus(skew),

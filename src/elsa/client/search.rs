@@ -39,8 +39,11 @@ impl Client {
             if answer.encoding().is_some() {
                 return Err(answer.refusal_of(&body));
             }
-            let beginning = &body[..body.len().min(SHOWN_BYTES)];
-            let text = self.printable(&String::from_utf8_lossy(beginning));
+            let beginning = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES)]);
+            if let Some(error) = answer.of_proxy(&self.redacted(&beginning)) {
+                return Err(error);
+            }
+            let text = self.printable(&beginning);
             let what = format!("search answered 200 with what is no JSON: {text}");
             return Err(CallError::new(Failure::BadAnswer, what));
         };

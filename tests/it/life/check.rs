@@ -14,6 +14,8 @@ pub const SCENES: &[Scene] = &[
     root_of_everything,
     key_for_everybody,
     key_for_a_group,
+    password_for_everybody,
+    no_ca_file,
     no_space,
     fatal_as_json,
 ];
@@ -145,6 +147,46 @@ fn key_for_a_group() -> Vec<Row> {
         .exits(0)
         .prints("the group of … can read it (mode 640); unless that is meant, `chmod 600 …")
         .unwritten()
+        .after_running(&["once"])
+        .exact()
+        .row()
+}
+
+fn password_for_everybody() -> Vec<Row> {
+    let stage = Stage::due(2);
+    open(&stage);
+    let proxy = "[account.default]\nproxy = \"http://kim:secret@127.0.0.1:9\"\n";
+    change(&stage, "[account.default]\n", proxy);
+    set_mode(&stage.world.path("config.toml"), 0o644);
+    let what = "Everybody can read the config, and a proxy's password in it";
+    let played = stage.when_each(what, ALL);
+    played
+        .exits(2)
+        .prints("config.toml:… account.default.proxy: everybody on this machine can read … `chmod 640 …")
+        .unwritten()
+        .asking(0)
+        .after_pasting_into_a_shell("that `chmod`", "take that away with `")
+        .after("it is the right proxy", |stage| {
+            change(stage, proxy, "[account.default]\n");
+        })
+        .after_running(&["once"])
+        .exact()
+        .row()
+}
+
+fn no_ca_file() -> Vec<Row> {
+    let stage = Stage::due(2);
+    let ca_file = "[account.default]\nca_file = \"/nonexistent/company.pem\"\n";
+    change(&stage, "[account.default]\n", ca_file);
+    let played = stage.when("`ca_file` is not there", &["check"]);
+    played
+        .exits(2)
+        .prints("config.toml:… account.default.ca_file: can't read /nonexistent/company.pem: No such file …")
+        .unwritten()
+        .asking(0)
+        .after("leaving it out", |stage| {
+            change(stage, ca_file, "[account.default]\n");
+        })
         .after_running(&["once"])
         .exact()
         .row()

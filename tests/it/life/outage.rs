@@ -16,6 +16,7 @@ pub const SCENES: &[Scene] = &[
     wrong_key,
     no_zip,
     compressed,
+    proxy_wants_a_user,
 ];
 
 fn status(http: u16, message: &str) -> Fault {
@@ -135,8 +136,8 @@ fn no_zip() -> Vec<Row> {
         .row()
 }
 
-/// A proxy that compresses whatever passes.
-fn proxy() -> String {
+/// Whoever answers everything so.
+fn answering(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -144,10 +145,7 @@ fn proxy() -> String {
             let Ok(mut stream) = stream else { return };
             let mut request = [0; 16_384];
             let _ = stream.read(&mut request);
-            let _ = stream.write_all(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Encoding: gzip\r\n\
-                  Content-Length: 4\r\nConnection: close\r\n\r\n\x1f\x8b\x08\x00",
-            );
+            let _ = stream.write_all(answer);
         }
     });
     endpoint
@@ -156,9 +154,13 @@ fn proxy() -> String {
 fn compressed() -> Vec<Row> {
     let stage = Stage::due(1);
     let right = stage.world.config();
+    let proxy = answering(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Encoding: gzip\r\n\
+          Content-Length: 4\r\nConnection: close\r\n\r\n\x1f\x8b\x08\x00",
+    );
     stage
         .world
-        .write_config(&right.replace(&stage.world.service.endpoint(), &proxy()));
+        .write_config(&right.replace(&stage.world.service.endpoint(), &proxy));
     let played = stage.when("A proxy compresses the answers", &["once"]);
     let played = played.exits(1).prints("… Content-Encoding … gzip …");
     assert!(stage.folders().is_empty());
@@ -167,6 +169,30 @@ fn compressed() -> Vec<Row> {
         .after("it passes them as they are", |stage| {
             stage.world.write_config(&right)
         })
+        .after_running(&["once"])
+        .exact()
+        .row()
+}
+
+fn proxy_wants_a_user() -> Vec<Row> {
+    let stage = Stage::due(1);
+    let right = stage.world.config();
+    let proxy = answering(
+        b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\
+          Content-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+    let account = format!("[account.default]\nproxy = {proxy:?}\n");
+    stage
+        .world
+        .write_config(&right.replace("[account.default]\n", &account));
+    let played = stage.when("The company's proxy wants a password", &["once"]);
+    let played = played.exits(1).prints(
+        "… through the proxy … (account.default.proxy): the proxy answered 407: it wants a user and a password …",
+    );
+    assert!(stage.folders().is_empty());
+    played
+        .leaves("no folder")
+        .after("it lets pass", |stage| stage.world.write_config(&right))
         .after_running(&["once"])
         .exact()
         .row()

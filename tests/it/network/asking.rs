@@ -48,6 +48,7 @@ pub fn network() -> Network {
     Network {
         resolver: Arc::new(ToLoopback),
         also_trusted: vec![authority::certificate()],
+        ..Network::default()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::harness::{Due, Job, Ran, World, until};
 
 /// Puts TLS before `service`; the connections that `cuts` names are cut, the ones after them not.
 /// Returns the port.
-async fn tls_before(service: SocketAddr, cuts: Vec<Cut>) -> u16 {
+pub async fn tls_before(service: SocketAddr, cuts: Vec<Cut>) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let tls = TlsAcceptor::from(Shown::Right.in_small_records());

@@ -95,7 +95,7 @@ async fn what_would_fail_all_windows_waits_for_what_has_landed_well_and_for_noth
     let mut runner = rig.runner(Arc::new(NoProgress), Deadlines::default());
     runner.prepare().await.unwrap();
     let stop = CancellationToken::new();
-    let mut executor = Executor::new(&runner.client, &stop);
+    let mut executor = Executor::new(&runner.client, &stop, &runner.leaving);
     let refused = Fault::Status {
         http: 401,
         error_code: "200".into(),
