@@ -21,6 +21,7 @@ use crate::archive::store::{Store, tell_of};
 use crate::config::{Config, ConfiguredAccount, Environment};
 use crate::domain::job::{AccountName, Job, JobName};
 use crate::domain::retry::Policy;
+use crate::domain::span::UtcMs;
 use crate::durable::{Disk, Lack, Step};
 use crate::elsa::client::{Client, Deadlines};
 use crate::fetch::Shared;
@@ -35,8 +36,17 @@ const ROOT_LOCK: &str = ".lock";
 pub(super) struct Session {
     /// The jobs that can run.
     pub runners: Vec<JobRunner>,
-    /// How many can't run; each was logged with its reason.
-    pub broken: usize,
+    /// Those that can't run; each was logged with its reason.
+    pub broken: Vec<Broken>,
+}
+
+/// A job that can't run.
+pub(super) struct Broken {
+    pub name: JobName,
+    /// Why, and what to do.
+    pub why: String,
+    /// Until when all is covered; `None` where its ledger can't be read.
+    pub covered_until: Option<UtcMs>,
 }
 
 impl Session {
@@ -111,10 +121,15 @@ impl Session {
         }
         let gone = Gone::of(config);
         let mut runners = Vec::new();
-        let mut broken = 0;
+        let mut broken = Vec::new();
         for job in jobs.iter().filter(|job| job.enabled) {
+            let mut covered_until = None;
             let mut begin = || {
                 let looked = looked.remove(&job.name);
+                if let Some(Ok(looked)) = &looked {
+                    let accounted = looked.replay().accounted();
+                    covered_until = Some(accounted.covered_until(job.since));
+                }
                 let refused = match &looked {
                     Some(Ok(looked)) => gone.refusal(config, job, looked.replay()),
                     Some(Err(_)) | None => None,
@@ -140,9 +155,14 @@ impl Session {
             };
             match begin() {
                 Ok(runner) => runners.push(runner),
-                Err(message) => {
-                    tracing::error!(job = %job.name, "the job can't run: {message}");
-                    broken += 1;
+                Err(why) => {
+                    tracing::error!(job = %job.name, "the job can't run: {why}");
+                    let name = job.name.clone();
+                    broken.push(Broken {
+                        name,
+                        why,
+                        covered_until,
+                    });
                 }
             }
         }

@@ -52,6 +52,7 @@ pub(crate) async fn serve(
     runners: Vec<JobRunner>,
     zone: Zone,
     clock: Clock,
+    systemd: Systemd,
 ) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
     let signals = signals::stop_on_signal(&stop)?;
@@ -65,8 +66,10 @@ pub(crate) async fn serve(
     let wake: Vec<_> = wakes.iter().map(|wakes| Arc::clone(&wakes.wake)).collect();
     let proven_by = clock.clone();
     let mut triggers = Triggers::start(wakes, zone, clock).await?;
-    let systemd = Arc::new(Systemd::new(runners.len()));
     // Before any job can say how it goes.
+    for runner in &runners {
+        systemd.stands(&runner.job().name, runner.standing(None));
+    }
     systemd.ready();
     tracing::info!(jobs = runners.len(), "running");
     let proofs = runners.iter().map(JobRunner::proof).collect();
@@ -75,7 +78,7 @@ pub(crate) async fn serve(
     for (runner, wake) in runners.into_iter().zip(wake) {
         // Every job looks at the start, whatever its schedule says.
         wake.notify_one();
-        let (systemd, stop) = (Arc::clone(&systemd), stop.clone());
+        let (systemd, stop) = (systemd.clone(), stop.clone());
         cycles.spawn(look_when_woken(runner, wake, stop, systemd));
     }
 
@@ -114,7 +117,7 @@ async fn look_when_woken(
     mut runner: JobRunner,
     wake: Arc<Notify>,
     stop: CancellationToken,
-    systemd: Arc<Systemd>,
+    systemd: Systemd,
 ) {
     loop {
         let woken = async {
@@ -127,7 +130,7 @@ async fn look_when_woken(
             break;
         }
         let outcome = runner.cycle(plan, Mode::Daemon, &stop).await;
-        systemd.looked(runner.job(), &outcome);
+        systemd.stands(&runner.job().name, runner.standing(Some(&outcome)));
     }
     runner.close();
 }
@@ -175,7 +178,7 @@ mod tests {
     async fn a_job_that_dies_ends_the_daemon_instead_of_being_left_alone() {
         let rig = Rig::at(0).await;
         let runner = rig.runner(Arc::new(Deadly), Deadlines::default());
-        let served = serve(vec![runner], Zone::utc(), rig.clock()).await;
+        let served = serve(vec![runner], Zone::utc(), rig.clock(), Systemd::default()).await;
         assert!(matches!(served, Err(ServeError::Died(_))), "{served:?}");
     }
 }

@@ -1,73 +1,108 @@
-//! Notifications to systemd: READY, STATUS and STOPPING (sd_notify(3)). Without systemd, none.
+//! Notifications to systemd: READY, STATUS and STOPPING (sd_notify(3)). Without systemd, none. What STATUS says,
+//! `domain/standing.rs` decides. Carries *Candid*.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::time::{Instant, sleep};
 
 use crate::domain::job::{Job, JobName};
-use crate::job::Outcome;
+use crate::domain::standing::{self, Standing};
+use crate::job::Progress;
 
-/// What systemd was told so far.
-#[derive(Debug)]
-pub(super) struct Systemd {
-    jobs: usize,
-    /// The failing jobs, each with its windows that are not archived and not rechecked.
-    unwell: Mutex<BTreeMap<JobName, (u64, u64)>>,
+/// While windows are archived, systemd is told no more often: it tells each change to others.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// What systemd was told so far. Its clones are one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Systemd(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    jobs: BTreeMap<JobName, Standing>,
+    /// Whether the start is over; before it nothing is told, and after the end has begun nothing any more.
+    is_telling: bool,
+    status: String,
+    last: Option<Instant>,
+    /// Whether somebody waits until it may be told.
+    is_waiting: bool,
 }
 
 impl Systemd {
-    /// For a daemon with so many jobs.
-    #[must_use]
-    pub(super) const fn new(jobs: usize) -> Self {
-        Self {
-            jobs,
-            unwell: Mutex::new(BTreeMap::new()),
-        }
+    /// How a job stands: at the start, and after each cycle.
+    pub(crate) fn stands(&self, job: &JobName, standing: Standing) {
+        let mut told = self.told();
+        told.jobs.insert(job.clone(), standing);
+        told.tell();
     }
 
     /// The start is over.
     pub(super) fn ready(&self) {
-        tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
-    }
-
-    /// A job has looked.
-    pub(super) fn looked(&self, job: &Job, outcome: &Outcome) {
-        {
-            let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = (outcome.left, outcome.unchecked);
-            match outcome.error.is_some() || outcome.left > 0 {
-                true => unwell.insert(job.name.clone(), open),
-                false => unwell.remove(&job.name),
-            };
-        }
-        tell(&[NotifyState::Status(&self.status())]);
+        let mut told = self.told();
+        told.is_telling = true;
+        told.status = standing::line(&told.jobs);
+        told.last = Some(Instant::now());
+        tell(&[NotifyState::Ready, NotifyState::Status(&told.status)]);
     }
 
     /// The end has begun.
     pub(super) fn stopping(&self) {
+        self.told().is_telling = false;
         tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     }
 
-    fn status(&self) -> String {
-        let unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
-        if unwell.is_empty() {
-            return format!("jobs: {}; everything due is archived", self.jobs);
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Systemd {
+    fn stands(&self, job: &Job, now: &Standing) {
+        let mut told = self.told();
+        told.jobs.insert(job.name.clone(), now.clone());
+        let next = told.last.map(|last| last + BETWEEN);
+        match next.filter(|&next| next > Instant::now()) {
+            None => told.tell(),
+            Some(next) if !told.is_waiting => {
+                told.is_waiting = true;
+                let all = self.clone();
+                tokio::spawn(async move {
+                    sleep(next - Instant::now()).await;
+                    let mut told = all.told();
+                    told.is_waiting = false;
+                    told.tell();
+                });
+            }
+            Some(_) => {}
         }
-        let names: Vec<String> = unwell
-            .iter()
-            .map(|(name, &(left, unchecked))| match unchecked {
-                0 => format!("{name} (windows not archived: {left})"),
-                _ => format!("{name} (windows not archived: {left}, not rechecked: {unchecked})"),
-            })
-            .collect();
-        format!("jobs: {}; failing: {}", self.jobs, names.join(", "))
+    }
+}
+
+impl Told {
+    /// Tells what has changed.
+    fn tell(&mut self) {
+        if !self.is_telling {
+            return;
+        }
+        let status = standing::line(&self.jobs);
+        if status != self.status {
+            tell(&[NotifyState::Status(&status)]);
+            self.status = status;
+            self.last = Some(Instant::now());
+        }
     }
 }
 
 /// The start waits for something that may take long. It is ready for systemd, which would end it otherwise.
 pub(crate) fn waiting(what: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(what)]);
+}
+
+/// The process ends for this reason, which `systemctl status` shows from then on.
+pub(crate) fn ending(why: &str) {
+    tell(&[NotifyState::Status(&standing::end(why))]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

@@ -1,0 +1,291 @@
+//! *Candid* towards systemd: what its STATUS says is true from the first moment on until right before the end, and each
+//! line in the journal has its priority.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use elsa_archiver::simulator::{Fault, FaultPlan};
+
+use crate::harness::{Due, Job, Running, World, command, until};
+
+/// The socket that systemd would read.
+struct Notified {
+    path: PathBuf,
+    socket: UnixDatagram,
+}
+
+impl Notified {
+    fn new(world: &World) -> Self {
+        let path = world.path("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let far_longer = Duration::from_secs(60);
+        socket.set_read_timeout(Some(far_longer)).unwrap();
+        Self { path, socket }
+    }
+
+    fn run(&self, world: &World) -> Running {
+        world.spawn_with(&["run"], &[("NOTIFY_SOCKET", &self.path)])
+    }
+
+    /// The next message.
+    fn told(&self) -> String {
+        let mut bytes = [0; 8192];
+        let length = self.socket.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    }
+
+    /// The STATUS of the next message that has one.
+    fn status(&self) -> String {
+        loop {
+            if let Some(status) = status_in(&self.told()) {
+                return status;
+            }
+        }
+    }
+
+    /// Waits for a STATUS that says `what`.
+    #[track_caller]
+    fn wait_for(&self, what: &str) -> String {
+        let mut last = String::new();
+        until(&format!("a status says {what:?}"), || {
+            last = self.status();
+            last.contains(what)
+        });
+        last
+    }
+
+    /// The last STATUS of a process that has ended.
+    fn last_status(&self) -> String {
+        self.socket.set_nonblocking(true).unwrap();
+        let (mut last, mut bytes) = (String::new(), [0; 8192]);
+        while let Ok(length) = self.socket.recv(&mut bytes) {
+            let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            last = status_in(&told).unwrap_or(last);
+        }
+        self.socket.set_nonblocking(false).unwrap();
+        last
+    }
+}
+
+fn status_in(told: &str) -> Option<String> {
+    let mut lines = told.lines();
+    let status = lines.find_map(|line| line.strip_prefix("STATUS="))?;
+    Some(status.to_owned())
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_first_moment_on_the_status_says_what_is_due_and_until_when_all_is_covered() {
+    let due = Due::hours(16);
+    let world = World::of([due.project("shop")]).await;
+    // The second window's download hangs for a while, so the first cycle is not over.
+    let stalls = [None, Some(Fault::StallInBody(300))];
+    world.service.set_faults(FaultPlan::steps(stalls));
+    world.configure(&[Job::new("shop", &due)]);
+    let systemd = Notified::new(&world);
+    let daemon = systemd.run(&world);
+    let first = systemd.told();
+    assert!(first.lines().any(|line| line == "READY=1"), "{first}");
+    let status = status_in(&first).unwrap();
+    assert!(
+        status.starts_with("jobs: 1; archiving: 16 windows are due; all is covered until 20"),
+        "{status}"
+    );
+    // It goes with what is archived, though the cycle goes on.
+    let status = systemd.wait_for("archiving: 15 windows are due");
+    assert_ne!(status_in(&first).unwrap()[60..], status[60..]);
+    daemon.terminate();
+    daemon.wait().exits(0);
+
+    world.service.set_faults(FaultPlan::script([]));
+    let daemon = systemd.run(&world);
+    systemd.wait_for("jobs: 1; everything due is archived; all is covered until 20");
+    daemon.terminate();
+    daemon.wait().exits(0);
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_can_t_run_and_jobs_that_are_paused_are_named_with_the_reason() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop"), due.project("torn")]).await;
+    world.configure(&[Job::new("torn", &due)]);
+    world.once().exits(0);
+    let whole = fs::read_to_string(world.ledger("torn")).unwrap();
+    fs::write(
+        world.ledger("torn"),
+        whole.replacen("\"seq\":1", "\"seq\":7", 1),
+    )
+    .unwrap();
+    world.configure(&[
+        Job::new("shop", &due),
+        Job::new("torn", &due),
+        Job::new("keyless", &due).with("account", "\"second\""),
+        Job::new("refused", &due).with("account", "\"third\""),
+    ]);
+    let account = |name: &str, key: &str| {
+        format!(
+            "[account.{name}]\nendpoint = {:?}\naccess_key = {{ file = {:?} }}\n\
+             secret_key = {{ file = {key:?} }}\n",
+            world.service.endpoint(),
+            world.path("keys/access"),
+        )
+    };
+    let wrong = world.path("wrong-key");
+    fs::write(&wrong, "WRONG0KEY").unwrap();
+    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o600)).unwrap();
+    let absent = world.path("absent-key");
+    let more =
+        account("second", absent.to_str().unwrap()) + &account("third", wrong.to_str().unwrap());
+    world.write_config(&format!("{more}{}", world.config()));
+
+    let systemd = Notified::new(&world);
+    let daemon = systemd.run(&world);
+    let first = systemd.status();
+    for words in [
+        "jobs: 4; ",
+        "archiving: 4 windows are due",
+        "can't run: ",
+        "torn (",
+        "keyless (account.second: can't read ",
+        "absent-key",
+        "; of the jobs that are known all is covered until 20",
+    ] {
+        assert!(first.contains(words), "{words:?} is not in {first}");
+    }
+    let paused = systemd.wait_for("paused: refused (");
+    assert!(paused.contains("windows not archived: 2"), "{paused}");
+    assert!(paused.contains("tried again after 20"), "{paused}");
+    assert!(paused.contains("torn ("), "{paused}");
+    systemd.wait_for("; 2 windows are due; ");
+    daemon.terminate();
+    daemon.wait().exits(0);
+}
+
+/// A world with a job that is archived.
+async fn archived(due: &Due) -> World {
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", due)]);
+    world.once().exits(0);
+    world
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn right_before_a_fatal_end_the_status_says_why_and_what_to_do_on_one_line() {
+    let due = Due::hours(1);
+    let world = archived(&due).await;
+    let systemd = Notified::new(&world);
+    let config = world.config();
+    let ends = |code: i32, words: &[&str]| {
+        let ran = systemd.run(&world).wait().exits(code);
+        let status = systemd.last_status();
+        for &words in words {
+            assert!(status.contains(words), "{words:?} is not in {status:?}");
+        }
+        assert!(status.len() < 1500, "{status}");
+        // The log ends with the same words.
+        let log = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        let status = status.split('…').next().unwrap().to_owned();
+        assert!(log.contains(&status), "{status} is not in {log}");
+    };
+    let root = world.root().display().to_string();
+
+    // The root is not there, as where its disk is not mounted.
+    fs::rename(world.root(), world.path("away")).unwrap();
+    ends(1, &[&root, "Mount the disk"]);
+    fs::rename(world.path("away"), world.root()).unwrap();
+
+    // Another instance has the lock.
+    let mut other = world.spawn(&["run"]);
+    other.wait_until_it_says("running");
+    ends(3, &["another elsa-archiver works on", "stop it first"]);
+    other.terminate();
+    other.wait().exits(0);
+
+    // A key that can't be read.
+    fs::rename(world.path("keys/secret"), world.path("kept")).unwrap();
+    ends(
+        2,
+        &[
+            "keys/secret",
+            "check that it is there and readable to this user",
+        ],
+    );
+    fs::rename(world.path("kept"), world.path("keys/secret")).unwrap();
+
+    // The only job has a ledger that is damaged.
+    let whole = fs::read_to_string(world.ledger("shop")).unwrap();
+    fs::write(world.ledger("shop"), "{}\n{}\n").unwrap();
+    ends(1, &["no job can run", "shop (", "line 1"]);
+    fs::write(world.ledger("shop"), whole).unwrap();
+
+    // A configuration with many problems, and one that is not there.
+    let wrong = (0..99)
+        .map(|n| format!("nonsense{n} = 1\n"))
+        .collect::<String>();
+    world.write_config(&format!("{wrong}{config}"));
+    ends(2, &["config.toml", "nonsense0", "the log has the rest"]);
+    fs::remove_file(world.path("config.toml")).unwrap();
+    ends(2, &["config.toml", "can't read"]);
+    world.write_config(&config);
+
+    // What is not understood.
+    let ran = world.spawn_with(&["run", "--now"], &[("NOTIFY_SOCKET", &systemd.path)]);
+    ran.wait().exits(2);
+    assert!(systemd.last_status().contains("--now"));
+}
+
+/// What a command writes to its stderr, which is the journal's stream where it `is_journal`, and else another one.
+fn to_the_journal(world: &World, args: &[&str], is_journal: bool) -> String {
+    let path = world.path("journal");
+    let file = File::create(&path).unwrap();
+    let stat = file.metadata().unwrap();
+    let inode = stat.ino() + u64::from(!is_journal);
+    let mut command = command(args, &world.path(""));
+    command
+        .env("JOURNAL_STREAM", format!("{}:{inode}", stat.dev()))
+        .env("RUST_LOG", "elsa_archiver=debug")
+        .stderr(file);
+    command.output().unwrap();
+    fs::read_to_string(&path).unwrap()
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_journal_each_line_has_its_priority_and_elsewhere_none() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due), Job::new("gone", &due)]);
+    let log = to_the_journal(&world, &["once"], true);
+    for begin in ["<3>ERROR ", "<6> INFO ", "<7>DEBUG "] {
+        assert!(log.lines().any(|line| line.starts_with(begin)), "{log}");
+    }
+    let is_prefixed = |line: &str| ["<3>", "<4>", "<6>", "<7>"].contains(&&line[..3]);
+    assert!(log.lines().all(is_prefixed), "{log}");
+
+    // Without JOURNAL_STREAM as with that of another stream: a line begins with its time.
+    let log = to_the_journal(&world, &["once"], false);
+    assert!(log.lines().all(|line| line.starts_with("20")), "{log}");
+
+    // Programs read JSON; its lines have a level.
+    let log = to_the_journal(&world, &["--log-format", "json", "once"], true);
+    assert!(log.lines().all(|line| line.starts_with('{')), "{log}");
+
+    // What ends a command, on each of its lines.
+    world.write_config(&format!("nonsense = 1\nfolly = 2\n{}", world.config()));
+    let log = to_the_journal(&world, &["once"], true);
+    assert!(
+        log.starts_with("<3>elsa-archiver: ") && log.lines().count() == 2,
+        "{log}"
+    );
+    assert!(log.lines().all(|line| line.starts_with("<3>")), "{log}");
+    let log = to_the_journal(&world, &["once"], false);
+    assert!(log.starts_with("elsa-archiver: "), "{log}");
+    let log = to_the_journal(&world, &["once", "--folly"], true);
+    assert!(log.contains("--folly"), "{log}");
+    assert!(log.lines().all(|line| line.starts_with("<3>")), "{log}");
+}
