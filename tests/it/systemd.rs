@@ -4,12 +4,13 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
 
-use crate::harness::{Due, Job, Running, World, command, until};
+use crate::harness::{Due, Job, Running, World, command, left_out, own_namespace, sh, until};
 
 /// The socket that systemd would read.
 struct Notified {
@@ -217,6 +218,27 @@ async fn right_before_a_fatal_end_the_status_says_why_and_what_to_do_on_one_line
     );
     fs::rename(world.path("kept"), world.path("keys/secret")).unwrap();
 
+    // One that systemd could not find: the unit has an empty default for it.
+    let credentials = world.path("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::write(credentials.join("secret-key"), "\n").unwrap();
+    let file = format!("{{ file = {:?} }}", world.path("keys/secret"));
+    world.write_config(&config.replace(&file, "{ credential = \"secret-key\" }"));
+    let variables = [
+        ("NOTIFY_SOCKET", &*systemd.path),
+        ("CREDENTIALS_DIRECTORY", &*credentials),
+    ];
+    world.spawn_with(&["run"], &variables).wait().exits(2);
+    let status = systemd.last_status();
+    for words in [
+        "credential secret-key is empty",
+        "LoadCredential=secret-key:",
+        "restart the service",
+    ] {
+        assert!(status.contains(words), "{status}");
+    }
+    world.write_config(&config);
+
     // The only job has a ledger that is damaged.
     let whole = fs::read_to_string(world.ledger("shop")).unwrap();
     fs::write(world.ledger("shop"), "{}\n{}\n").unwrap();
@@ -288,4 +310,87 @@ async fn in_the_journal_each_line_has_its_priority_and_elsewhere_none() {
     let log = to_the_journal(&world, &["once", "--folly"], true);
     assert!(log.contains("--folly"), "{log}");
     assert!(log.lines().all(|line| line.starts_with("<3>")), "{log}");
+}
+
+/// Guarantee: Candid
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_does_not_exist_where_the_unit_forbids_to_make_it_is_told_with_the_command_that_does()
+ {
+    let due = Due::hours(1);
+    let mut world = World::of([due.project("shop")]).await;
+    let sandbox = world.path("sandbox");
+    fs::create_dir(&sandbox).unwrap();
+    if let Err(why) = own_namespace() {
+        return left_out("a root that the unit forbids to make", why);
+    }
+    let at = sandbox.to_str().unwrap();
+    sh(&["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", at]);
+    let (root, state) = (sandbox.join("elsa"), world.path("state"));
+    world.place(root.clone(), state);
+    world.configure(&[Job::new("shop", &due)]);
+    let systemd = Notified::new(&world);
+    systemd.run(&world).wait().exits(1);
+    let status = systemd.last_status();
+    let make = format!(" -m 750 {}` as root", root.display());
+    for words in [
+        "there is no such directory",
+        &make,
+        "mount its disk",
+        "ReadWritePaths=",
+    ] {
+        assert!(status.contains(words), "{words:?} is not in {status}");
+    }
+    // Then it goes on by itself, at the next start by systemd.
+    sh(&["mount", "-o", "remount,rw", at]);
+    fs::create_dir(&root).unwrap();
+    world.once().exits(0);
+    world.assert_archived("shop", &due.windows);
+    sh(&["umount", at]);
+}
+
+/// Guarantee: Candid
+/// Guarantee: Self-healing
+#[test]
+fn the_unit_starts_the_program_whatever_is_missing_and_tries_again() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/elsa-archiver.service");
+    let unit = fs::read_to_string(unit).unwrap();
+    let lines: Vec<&str> = unit.lines().filter(|line| !line.starts_with('#')).collect();
+    // A dependency that fails leaves a unit inactive for good; a path or a key that is missing ends it before the
+    // program can say why.
+    let begins = |what: &str| lines.iter().any(|line| line.starts_with(what));
+    assert!(!begins("Requires") && !begins("BindsTo") && !begins("Condition") && !begins("Assert"));
+    assert!(begins("Wants=var-backups-elsa.mount") && begins("Restart=on-failure"));
+    for line in &lines {
+        if let Some(paths) = line.strip_prefix("ReadWritePaths=") {
+            assert!(paths.split(' ').all(|path| path.starts_with('-')), "{line}");
+        }
+        if let Some((name, _)) = line
+            .strip_prefix("LoadCredential=")
+            .and_then(|key| key.split_once(':'))
+        {
+            assert!(
+                lines.contains(&&*format!("SetCredential={name}:\\n")),
+                "{line}"
+            );
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("elsa-archiver.service");
+    let program = env!("CARGO_BIN_EXE_elsa-archiver");
+    fs::write(&copy, unit.replace("/usr/local/bin/elsa-archiver", program)).unwrap();
+    match Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&copy)
+        .output()
+    {
+        Err(error) => left_out("systemd's look at the unit", error),
+        Ok(verified) => {
+            let told = String::from_utf8_lossy(&verified.stderr).into_owned();
+            assert!(
+                verified.status.success() && !told.contains("elsa-archiver.service:"),
+                "{told}"
+            );
+        }
+    }
 }
