@@ -35,7 +35,10 @@ impl Systemd {
     pub(crate) fn stands(&self, job: &JobName, standing: Standing) {
         let mut told = self.told();
         told.jobs.insert(job.clone(), standing);
-        told.tell();
+        if told.is_telling {
+            let line = standing::line(&told.jobs);
+            told.tell(line);
+        }
     }
 
     /// The start is over.
@@ -64,7 +67,7 @@ impl Progress for Systemd {
         told.jobs.insert(job.name.clone(), now.clone());
         let next = told.last.map(|last| last + BETWEEN);
         match next.filter(|&next| next > Instant::now()) {
-            None => told.tell(),
+            None => told.tell_news(),
             Some(next) if !told.is_waiting => {
                 told.is_waiting = true;
                 let all = self.clone();
@@ -72,7 +75,7 @@ impl Progress for Systemd {
                     sleep(next - Instant::now()).await;
                     let mut told = all.told();
                     told.is_waiting = false;
-                    told.tell();
+                    told.tell_news();
                 });
             }
             Some(_) => {}
@@ -82,16 +85,17 @@ impl Progress for Systemd {
 
 impl Told {
     /// Tells what has changed.
-    fn tell(&mut self) {
-        if !self.is_telling {
-            return;
+    fn tell_news(&mut self) {
+        let line = standing::line(&self.jobs);
+        if self.is_telling && line != self.status {
+            self.tell(line);
         }
-        let status = standing::line(&self.jobs);
-        if status != self.status {
-            tell(&[NotifyState::Status(&status)]);
-            self.status = status;
-            self.last = Some(Instant::now());
-        }
+    }
+
+    fn tell(&mut self, line: String) {
+        tell(&[NotifyState::Status(&line)]);
+        self.status = line;
+        self.last = Some(Instant::now());
     }
 }
 

@@ -209,21 +209,9 @@ async fn who_may_not_read_is_told_what_and_nothing_of_it_is_made_up() {
     world.once().exits(0);
     world.run(&["verify"]).exits(0);
     let home = world.path("");
-    for (path, mode) in [
-        ("", 0o755),
-        ("state", 0o755),
-        ("archive", 0o755),
-        ("archive/_archive", 0o755),
-    ] {
-        fs::set_permissions(home.join(path), fs::Permissions::from_mode(mode)).unwrap();
-    }
-    for file in [
-        "state/archive.json",
-        "archive/_archive/archive.json",
-        "state/shop.ledger.jsonl",
-    ] {
-        fs::set_permissions(home.join(file), fs::Permissions::from_mode(0o644)).unwrap();
-    }
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+    let all = format!("chmod -R a+rX '{0}/state' '{0}/archive'", home.display());
+    assert!(bash(&all).status.success());
     for (closed, commands) in [
         (
             "state/shop.ledger.jsonl",

@@ -6,36 +6,48 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
 
 use crate::harness::{Due, Job, Running, World, command, left_out, own_namespace, sh, until};
 
-/// The socket that systemd would read.
-struct Notified {
+/// What ends the messages of a process that has ended.
+const END: &str = "END";
+
+/// The socket that systemd reads. It is read at once, since a full one would hold the daemon up.
+pub(crate) struct Notified {
     path: PathBuf,
-    socket: UnixDatagram,
+    told: Receiver<String>,
 }
 
 impl Notified {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let path = world.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let far_longer = Duration::from_secs(60);
-        socket.set_read_timeout(Some(far_longer)).unwrap();
-        Self { path, socket }
+        let (tell, told) = channel();
+        thread::spawn(move || {
+            let mut bytes = [0; 8192];
+            while let Ok(length) = socket.recv(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                if tell.send(text).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { path, told }
     }
 
-    fn run(&self, world: &World) -> Running {
+    pub(crate) fn run(&self, world: &World) -> Running {
         world.spawn_with(&["run"], &[("NOTIFY_SOCKET", &self.path)])
     }
 
     /// The next message.
     fn told(&self) -> String {
-        let mut bytes = [0; 8192];
-        let length = self.socket.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
+        let far_longer = Duration::from_secs(60);
+        self.told.recv_timeout(far_longer).unwrap()
     }
 
     /// The STATUS of the next message that has one.
@@ -49,7 +61,7 @@ impl Notified {
 
     /// Waits for a STATUS that says `what`.
     #[track_caller]
-    fn wait_for(&self, what: &str) -> String {
+    pub(crate) fn wait_for(&self, what: &str) -> String {
         let mut last = String::new();
         until(&format!("a status says {what:?}"), || {
             last = self.status();
@@ -60,14 +72,12 @@ impl Notified {
 
     /// The last STATUS of a process that has ended.
     fn last_status(&self) -> String {
-        self.socket.set_nonblocking(true).unwrap();
-        let (mut last, mut bytes) = (String::new(), [0; 8192]);
-        while let Ok(length) = self.socket.recv(&mut bytes) {
-            let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
-            last = status_in(&told).unwrap_or(last);
-        }
-        self.socket.set_nonblocking(false).unwrap();
-        last
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.send_to(END.as_bytes(), &self.path).unwrap();
+        let all = std::iter::from_fn(|| Some(self.told()).filter(|told| told != END));
+        all.filter_map(|told| status_in(&told))
+            .last()
+            .unwrap_or_default()
     }
 }
 
@@ -221,7 +231,9 @@ async fn right_before_a_fatal_end_the_status_says_why_and_what_to_do_on_one_line
     // One that systemd could not find: the unit has an empty default for it.
     let credentials = world.path("credentials");
     fs::create_dir(&credentials).unwrap();
-    fs::write(credentials.join("secret-key"), "\n").unwrap();
+    let empty = credentials.join("secret-key");
+    fs::write(&empty, "\n").unwrap();
+    fs::set_permissions(&empty, fs::Permissions::from_mode(0o600)).unwrap();
     let file = format!("{{ file = {:?} }}", world.path("keys/secret"));
     world.write_config(&config.replace(&file, "{ credential = \"secret-key\" }"));
     let variables = [
