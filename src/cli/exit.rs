@@ -4,7 +4,10 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
+use tracing::Level;
+
 use super::args::LogFormat;
+use super::journal;
 use super::wrap::fitted;
 use crate::clock::machine_time;
 
@@ -56,6 +59,11 @@ impl Stop {
         }
     }
 
+    /// The message; empty where the output already says why.
+    pub(super) fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+
     /// Prints the message, if there is one, in the form of the log's lines, and returns the exit code.
     #[expect(
         clippy::print_stderr,
@@ -66,7 +74,11 @@ impl Stop {
             (None, _) => {}
             (Some(message), LogFormat::Text) => {
                 let message = format!("elsa-archiver: {}", message.trim_end());
-                eprintln!("{}", fitted(&message, None, io::stderr()));
+                let message = fitted(&message, None, io::stderr());
+                match journal::is_stderr() {
+                    true => eprintln!("{}", journal::prefixed(&message, Level::ERROR)),
+                    false => eprintln!("{message}"),
+                }
             }
             // No filter of the log can leave it out.
             (Some(message), LogFormat::Json) => {

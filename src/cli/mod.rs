@@ -7,6 +7,7 @@ mod clients;
 mod demo;
 mod exit;
 mod identity;
+mod journal;
 mod ledgers;
 mod lineage;
 mod live;
@@ -36,6 +37,7 @@ use tokio::runtime::Builder;
 
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
+use crate::daemon::systemd;
 use crate::domain::open_files::THREADS;
 use crate::domain::span::show_instants_in;
 use args::{Args, Command, LogFormat};
@@ -56,10 +58,16 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Help and version are asked for and go to stdout; anything else is a usage error.
-            if error.use_stderr() && args::asks_for_json(std::env::args_os()) {
+            let wrong = error.use_stderr();
+            if wrong {
+                systemd::ending(&error.to_string());
+            }
+            if wrong && args::asks_for_json(std::env::args_os()) {
                 return Stop::usage(&error).tell(LogFormat::Json);
             }
-            let wrong = error.use_stderr();
+            if wrong && journal::is_stderr() {
+                return Stop::usage(&error).tell(LogFormat::Text);
+            }
             let _ = error.print();
             return ExitCode::from(if wrong { 2 } else { 0 });
         }

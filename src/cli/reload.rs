@@ -10,13 +10,16 @@ use super::place::{Findings, told};
 use super::session::{Place, Session};
 use crate::config::{Changes, Config};
 use crate::daemon::reload::{Configuration, Names};
+use crate::daemon::systemd::Systemd;
 use crate::domain::job::Job;
+use crate::domain::standing::Standing;
 use crate::job::{JobRunner, Progress};
 
 /// What `run` goes by.
 pub(super) struct Current<'a> {
     context: &'a Context<'a>,
     progress: Arc<dyn Progress>,
+    systemd: Systemd,
     place: Place,
     config: Config,
     clients: Clients,
@@ -29,17 +32,30 @@ impl<'a> Current<'a> {
     pub(super) fn of(
         context: &'a Context<'a>,
         config: Config,
-        progress: Arc<dyn Progress>,
         (place, clients): (Place, Clients),
+        systemd: &Systemd,
     ) -> Self {
         Self {
             context,
-            progress,
+            progress: Arc::new(systemd.clone()),
+            systemd: systemd.clone(),
             place,
             config,
             clients,
             next: None,
         }
+    }
+
+    /// The jobs of a session that can run; how the others stand is told.
+    pub(super) fn told(&self, session: Session) -> Vec<JobRunner> {
+        let enabled = self.config.jobs.iter().filter(|job| job.enabled);
+        self.systemd
+            .retain(&enabled.map(|job| job.name.clone()).collect());
+        for broken in session.broken {
+            let standing = Standing::stopped(broken.why, broken.covered_until);
+            self.systemd.stands(&broken.name, standing);
+        }
+        session.runners
     }
 
     /// The configuration as the file says it now, where nothing is wrong with it.
@@ -95,6 +111,7 @@ impl Configuration for Current<'_> {
             .filter(|job| !stay.contains(&job.name));
         let jobs: Vec<Job> = jobs.cloned().collect();
         let with = (self.context, &self.progress);
-        Session::at(&self.place, (&self.config, &jobs), &self.clients, with).runners
+        let session = Session::at(&self.place, (&self.config, &jobs), &self.clients, with);
+        self.told(session)
     }
 }

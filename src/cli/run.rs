@@ -14,31 +14,45 @@ use super::unset_clock;
 use super::{Context, made_ready};
 use crate::config::{Config, instant};
 use crate::daemon;
+use crate::daemon::systemd::{self, Systemd};
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
-use crate::job::{JobRunner, Mode, NoProgress, Outcome, Pace, Progress, prove};
+use crate::job::{JobRunner, Mode, Outcome, Pace, Progress, prove};
 
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
+    let served = serve(context);
+    if let Err(stop) = &served {
+        systemd::ending(stop.message());
+    }
+    served
+}
+
+fn serve(context: &Context<'_>) -> Result<(), Stop> {
     let Some(config) = unset_clock::config(context)?.map(made_ready) else {
         return Ok(());
     };
     warn_where_none_is_enabled(context, &config.jobs);
-    let progress: Arc<dyn Progress> = Arc::new(NoProgress);
+    let systemd = Systemd::default();
+    let progress: Arc<dyn Progress> = Arc::new(systemd.clone());
     Context::block_on(async {
         // From here on it is no end, and what it asks for is read below.
         let _ = daemon::signals::hangups();
         let opened = Session::open(context, &config, &config.jobs, &progress)?;
         let (session, place, clients) = opened;
-        if session.runners.is_empty() && session.broken > 0 {
-            return Err(Stop::failed("no job can run; the log says why"));
+        if let (true, Some(first)) = (session.runners.is_empty(), session.broken.first()) {
+            return Err(Stop::failed(format!(
+                "no job can run; the log says why of each: {} ({})",
+                first.name, first.why
+            )));
         }
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
-        let mut current = Current::of(context, config, progress, (place, clients));
-        let served = daemon::serve(session.runners, &mut current, zone, clock).await;
+        let mut current = Current::of(context, config, (place, clients), &systemd);
+        let runners = current.told(session);
+        let served = daemon::serve(runners, &mut current, (zone, clock), systemd).await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
 }
@@ -139,7 +153,11 @@ fn archive(
         let archived = all_once(session.runners, plan, mode, &stop);
         let (outcomes, damaged) = tokio::join!(archived, proven);
         signals.abort();
-        Ok((outcomes, session.broken + damaged, stop.is_cancelled()))
+        Ok((
+            outcomes,
+            session.broken.len() + damaged,
+            stop.is_cancelled(),
+        ))
     })?;
     context.terminal.clear();
     print_fitted(&summary(&outcomes), 0)?;

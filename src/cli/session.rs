@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::{Job, JobName};
 use crate::domain::retry::Policy;
+use crate::domain::span::UtcMs;
 use crate::durable::{Disk, Lack, Step};
 use crate::fetch::Shared;
 use crate::job::{JobRunner, Progress, outage};
@@ -36,8 +37,17 @@ const ROOT_LOCK: &str = ".lock";
 pub(super) struct Session {
     /// The jobs that can run.
     pub runners: Vec<JobRunner>,
-    /// How many can't run; each was logged with its reason.
-    pub broken: usize,
+    /// Those that can't run; each was logged with its reason.
+    pub broken: Vec<Broken>,
+}
+
+/// A job that can't run.
+pub(super) struct Broken {
+    pub name: JobName,
+    /// Why, and what to do.
+    pub why: String,
+    /// Until when all is covered; `None` where its ledger can't be read.
+    pub covered_until: Option<UtcMs>,
 }
 
 /// What is of the process for its life: its locks, its disk, and the archive that it is bound to.
@@ -143,10 +153,15 @@ impl Session {
         }
         let gone = Gone::of(config);
         let mut runners = Vec::new();
-        let mut broken = 0;
+        let mut broken = Vec::new();
         for job in jobs.iter().filter(|job| job.enabled) {
+            let mut covered_until = None;
             let mut begin = || {
                 let looked = looked.remove(&job.name);
+                if let Some(Ok(looked)) = &looked {
+                    let accounted = looked.replay().accounted();
+                    covered_until = Some(accounted.covered_until(job.since));
+                }
                 let refused = match &looked {
                     Some(Ok(looked)) => gone.refusal(config, job, looked.replay()),
                     Some(Err(_)) | None => None,
@@ -172,9 +187,14 @@ impl Session {
             };
             match begin() {
                 Ok(runner) => runners.push(runner),
-                Err(message) => {
-                    tracing::error!(job = %job.name, "the job can't run: {message}");
-                    broken += 1;
+                Err(why) => {
+                    tracing::error!(job = %job.name, "the job can't run: {why}");
+                    let name = job.name.clone();
+                    broken.push(Broken {
+                        name,
+                        why,
+                        covered_until,
+                    });
                 }
             }
         }

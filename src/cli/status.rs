@@ -22,7 +22,7 @@ use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, acknowledgement};
 use newest::NotBySearch;
 use outage::Outage;
-use report::{Archive, JobStatus, Report};
+use report::{Archive, JobReport, JobStatus, Report, Unread};
 
 /// Prints the status, after it has acknowledged what is lost, truncated or unproven of the jobs named
 /// `known`.
@@ -64,7 +64,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
     let all = side_by_side(&config.jobs, |job| {
         let mut replay = match Ledger::glance(&config.state_dir, &job.name) {
             Ok(replay) => replay,
-            Err(error) => return JobStatus::unreadable(job, &error, now),
+            Err(error) => return JobReport::Unread(Unread::of(job, &error, now)),
         };
         let refused = gone.refusal(&config, job, &replay);
         let ledger = Ledger::path(&config.state_dir, &job.name);
@@ -77,7 +77,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         if let Some(why) = &refused {
             status.refuse(why, job, now);
         }
-        status
+        JobReport::Known(Box::new(status))
     });
     for (job, status) in config.jobs.iter().zip(all) {
         text += &status.listing(job.enabled, &job.zone);
@@ -94,7 +94,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                 ..JobStatus::retired(&name, &replay, zone)
             };
             text += &status.listing(false, zone);
-            report.jobs.push(status);
+            report.jobs.push(JobReport::Known(Box::new(status)));
         }
     }
     if json {
@@ -108,7 +108,7 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         .iter()
         .zip(&report.jobs)
         .filter(|(job, _)| job.enabled);
-    let all_well = enabled.map(|(_, status)| status).all(JobStatus::is_well);
+    let all_well = enabled.map(|(_, status)| status).all(JobReport::is_well);
     if all_well && report.archive.problem.is_none() {
         Ok(())
     } else {

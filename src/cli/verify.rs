@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -15,7 +16,7 @@ use super::print::{at_least, bytes, count, grouped, print_fitted, print_json};
 use super::retired::retired;
 use super::session::{chosen, store};
 use crate::archive::recorded::Recorded;
-use crate::archive::verify::{Finding, JobReport, Known, Owner, Problem, against, copy};
+use crate::archive::verify::{Finding, JobReport, Known, Owner, Problem, against, copy, reading};
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
 use crate::domain::plan::{plan, reach};
@@ -232,8 +233,8 @@ fn verify_job(
             .map(|(_, folder)| folder)
             .collect::<Vec<_>>(),
         Err(error) => {
-            let problem = Problem::Unreadable(error.to_string());
-            return unreadable(job, &store.root().display(), problem).into();
+            let folder = store.root().join(job.as_str());
+            return unreadable(job, &folder.display(), reading(&error)).into();
         }
     };
     let mut folders = Folders::default();
@@ -247,6 +248,9 @@ fn verify_job(
         Err(error) => {
             let problem = match error {
                 LedgerError::Newer { .. } => Problem::Newer(error.to_string()),
+                LedgerError::Unreadable { ref source, .. } if !tells_of_damage(source) => {
+                    Problem::Unreachable(error.to_string())
+                }
                 error => Problem::Unreadable(error.to_string()),
             };
             return unreadable(job, &file.display(), problem).into();
@@ -294,6 +298,11 @@ fn verify_job(
         plan(now, &closed, &replay.missing.spans(), job).len() as u64
     });
     Verified::of(report, due, &folders.collect())
+}
+
+/// Whether an error says more than that nothing can be known by this user, or for now.
+fn tells_of_damage(error: &io::Error) -> bool {
+    !matches!(reading(error), Problem::Unreachable(_))
 }
 
 fn unreadable(job: &JobName, file: &dyn Display, problem: Problem) -> JobReport {

@@ -73,6 +73,13 @@ pub enum KeyError {
         /// What the system said.
         error: io::Error,
     },
+    /// systemd has found no file for a credential, or an empty one; the shipped unit has an empty default.
+    #[error(
+        "the credential {0} is empty: there is no key in the file that LoadCredential={0}:FILE of the unit names, or \
+         no such file (the shipped unit names /etc/elsa-archiver/{0}); put the key alone into it, on one line, \
+         readable to root alone, then restart the service"
+    )]
+    EmptyCredential(String),
     /// The text is no valid key.
     #[error("{place} {wrong}; it must hold the key alone, on one line")]
     NotAKey {
@@ -221,7 +228,12 @@ impl KeyForm {
             }
         };
         let bytes = read_bounded(&path, MOST_KEY_BYTES)?;
-        key(&bytes, || shown(&path))
+        match self {
+            Self::Credential(name) if bytes.trim_ascii().is_empty() => {
+                Err(KeyError::EmptyCredential(name.clone()))
+            }
+            _ => key(&bytes, || shown(&path)),
+        }
     }
 }
 

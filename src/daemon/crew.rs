@@ -46,19 +46,19 @@ pub(super) struct Crew {
     /// Whether others are to enter once those that leave have left.
     is_changing: bool,
     stop: CancellationToken,
-    systemd: Arc<Systemd>,
+    systemd: Systemd,
 }
 
 impl Crew {
     /// Nobody yet.
-    pub(super) fn new(stop: &CancellationToken, systemd: &Arc<Systemd>) -> Self {
+    pub(super) fn new(stop: &CancellationToken, systemd: &Systemd) -> Self {
         Self {
             cycles: JoinSet::new(),
             members: BTreeMap::new(),
             entering: Vec::new(),
             is_changing: false,
             stop: stop.clone(),
-            systemd: Arc::clone(systemd),
+            systemd: systemd.clone(),
         }
     }
 
@@ -71,6 +71,9 @@ impl Crew {
                 proof: runner.proof(),
                 leaving: runner.leaving().clone(),
             };
+            // Before it can say how it goes.
+            self.systemd
+                .stands(&runner.job().name, runner.standing(None));
             self.entering.push((runner, Arc::clone(&member.wake)));
             self.members.insert(member.job.name.clone(), member);
         }
@@ -82,7 +85,7 @@ impl Crew {
     pub(super) fn begin(&mut self) {
         for (runner, wake) in self.entering.drain(..) {
             wake.notify_one();
-            let (systemd, stop) = (Arc::clone(&self.systemd), self.stop.child_token());
+            let (systemd, stop) = (self.systemd.clone(), self.stop.child_token());
             self.cycles
                 .spawn(look_when_woken(runner, wake, stop, systemd));
         }
@@ -114,7 +117,6 @@ impl Crew {
             return future::pending().await;
         };
         let name = ended.map_err(|error| error.to_string())?;
-        self.systemd.left(&name);
         self.members.remove(&name);
         Ok(())
     }
@@ -136,7 +138,7 @@ async fn look_when_woken(
     mut runner: JobRunner,
     wake: Arc<Notify>,
     stop: CancellationToken,
-    systemd: Arc<Systemd>,
+    systemd: Systemd,
 ) -> JobName {
     let name = runner.job().name.clone();
     let leaving = runner.leaving().clone();
@@ -152,7 +154,7 @@ async fn look_when_woken(
             never = cut_short(&leaving, &stop) => match never {},
         };
         if !leaving.is_cancelled() {
-            systemd.looked(runner.job(), &outcome);
+            systemd.stands(&runner.job().name, runner.standing(Some(&outcome)));
         }
     }
     runner.close();

@@ -10,7 +10,6 @@ pub(crate) mod signals;
 pub(crate) mod systemd;
 mod trigger;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -51,13 +50,12 @@ pub(crate) enum ServeError {
 pub(crate) async fn serve(
     runners: Vec<JobRunner>,
     configuration: &mut dyn Configuration,
-    zone: Zone,
-    clock: Clock,
+    (zone, clock): (Zone, Clock),
+    systemd: Systemd,
 ) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
     let signals = signals::stop_on_signal(&stop)?;
     let mut hangups = signals::hangups()?;
-    let systemd = Arc::new(Systemd::new(runners.len()));
     let mut crew = Crew::new(&stop, &systemd);
     let jobs = runners.len();
     let mut watch = Watch::start(crew.enter(runners), &zone, &clock, &stop).await?;
@@ -77,13 +75,14 @@ pub(crate) async fn serve(
                 break Some(why);
             }
         }
-        if let Some(staying) = crew.all_have_left() {
+        if let Some(staying) = crew.all_have_left().filter(|_| !stop.is_cancelled()) {
             let runners = reload::open(configuration, &staying);
             let jobs = crew.enter(runners);
             watch.end().await;
             watch = Watch::start(jobs, &zone, &clock, &stop).await?;
             crew.begin();
-            systemd.runs(crew.len());
+            // Of those that have entered and left.
+            systemd.ready();
             tracing::info!(jobs = crew.len(), "the configuration is in force");
         }
     };
@@ -100,6 +99,8 @@ pub(crate) async fn serve(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::job::Job;
     use crate::elsa::client::Deadlines;
@@ -131,7 +132,8 @@ mod tests {
     async fn a_job_that_dies_ends_the_daemon_instead_of_being_left_alone() {
         let rig = Rig::at(0).await;
         let runner = rig.runner(Arc::new(Deadly), Deadlines::default());
-        let served = serve(vec![runner], &mut Fixed, Zone::utc(), rig.clock()).await;
+        let place = (Zone::utc(), rig.clock());
+        let served = serve(vec![runner], &mut Fixed, place, Systemd::default()).await;
         assert!(matches!(served, Err(ServeError::Died(_))), "{served:?}");
     }
 }

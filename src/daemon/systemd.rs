@@ -1,51 +1,55 @@
-//! Notifications to systemd: READY, STATUS and STOPPING (sd_notify(3)). Without systemd, none.
+//! Notifications to systemd: READY, STATUS and STOPPING (sd_notify(3)). Without systemd, none. What STATUS says,
+//! `domain/standing.rs` decides. Carries *Candid*.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::time::{Instant, sleep};
 
 use crate::domain::job::{Job, JobName};
-use crate::job::Outcome;
+use crate::domain::standing::{self, Standing};
+use crate::job::Progress;
 
-/// What systemd was told so far.
-#[derive(Debug)]
-pub(super) struct Systemd {
-    jobs: AtomicUsize,
+/// While windows are archived, systemd is told no more often: it tells each change to others.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// What systemd was told so far. Its clones are one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Systemd(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    jobs: BTreeMap<JobName, Standing>,
     /// Why the configuration that was read last is refused.
-    refused: Mutex<Option<String>>,
-    /// The failing jobs, each with its windows that are not archived and not rechecked.
-    unwell: Mutex<BTreeMap<JobName, (u64, u64)>>,
+    refused: Option<String>,
+    /// Whether the start is over; before it nothing is told, and after the end has begun nothing any more.
+    is_telling: bool,
+    status: String,
+    last: Option<Instant>,
+    /// Whether somebody waits until it may be told.
+    is_waiting: bool,
 }
 
 impl Systemd {
-    /// For a daemon with so many jobs.
-    #[must_use]
-    pub(super) const fn new(jobs: usize) -> Self {
-        Self {
-            jobs: AtomicUsize::new(jobs),
-            refused: Mutex::new(None),
-            unwell: Mutex::new(BTreeMap::new()),
+    /// How a job stands: at the start, and after each cycle.
+    pub(crate) fn stands(&self, job: &JobName, standing: Standing) {
+        let mut told = self.told();
+        told.jobs.insert(job.clone(), standing);
+        if told.is_telling {
+            let line = told.line();
+            told.tell(line);
         }
     }
 
     /// The start is over.
     pub(super) fn ready(&self) {
-        tell(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
-    }
-
-    /// A job has looked.
-    pub(super) fn looked(&self, job: &Job, outcome: &Outcome) {
-        {
-            let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = (outcome.left, outcome.unchecked);
-            match outcome.error.is_some() || outcome.left > 0 {
-                true => unwell.insert(job.name.clone(), open),
-                false => unwell.remove(&job.name),
-            };
-        }
-        tell(&[NotifyState::Status(&self.status())]);
+        let mut told = self.told();
+        told.is_telling = true;
+        told.status = told.line();
+        told.last = Some(Instant::now());
+        tell(&[NotifyState::Ready, NotifyState::Status(&told.status)]);
     }
 
     /// The configuration is being read anew.
@@ -58,52 +62,80 @@ impl Systemd {
 
     /// It was read, or refused for this reason.
     pub(super) fn reloaded(&self, read: Result<(), String>) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = read.err();
+        self.told().refused = read.err();
         self.ready();
     }
 
-    /// A job is at work no more.
-    pub(super) fn left(&self, job: &JobName) {
-        let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
-        unwell.remove(job);
-    }
-
-    /// So many jobs are at work.
-    pub(super) fn runs(&self, jobs: usize) {
-        self.jobs.store(jobs, Ordering::Relaxed);
-        tell(&[NotifyState::Status(&self.status())]);
+    /// No other jobs than these are the daemon's any more.
+    pub(crate) fn retain(&self, jobs: &BTreeSet<JobName>) {
+        self.told().jobs.retain(|name, _| jobs.contains(name));
     }
 
     /// The end has begun.
     pub(super) fn stopping(&self) {
+        self.told().is_telling = false;
         tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     }
 
-    fn status(&self) -> String {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = refused.as_ref().map_or_else(String::new, |why| {
-            let first = why.lines().next().unwrap_or_default();
-            format!("the configuration is refused, the one before is in force: {first}; ")
-        });
-        let unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
-        let jobs = self.jobs.load(Ordering::Relaxed);
-        if unwell.is_empty() {
-            return format!("{refused}jobs: {jobs}; everything due is archived");
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Systemd {
+    fn stands(&self, job: &Job, now: &Standing) {
+        let mut told = self.told();
+        told.jobs.insert(job.name.clone(), now.clone());
+        let next = told.last.map(|last| last + BETWEEN);
+        match next.filter(|&next| next > Instant::now()) {
+            None => told.tell_news(),
+            Some(next) if !told.is_waiting => {
+                told.is_waiting = true;
+                let all = self.clone();
+                tokio::spawn(async move {
+                    sleep(next - Instant::now()).await;
+                    let mut told = all.told();
+                    told.is_waiting = false;
+                    told.tell_news();
+                });
+            }
+            Some(_) => {}
         }
-        let names: Vec<String> = unwell
-            .iter()
-            .map(|(name, &(left, unchecked))| match unchecked {
-                0 => format!("{name} (windows not archived: {left})"),
-                _ => format!("{name} (windows not archived: {left}, not rechecked: {unchecked})"),
-            })
-            .collect();
-        format!("{refused}jobs: {jobs}; failing: {}", names.join(", "))
+    }
+}
+
+impl Told {
+    fn line(&self) -> String {
+        let line = standing::line(&self.jobs);
+        match &self.refused {
+            Some(why) => format!("{}; {line}", standing::refused(why)),
+            None => line,
+        }
+    }
+
+    /// Tells what has changed.
+    fn tell_news(&mut self) {
+        let line = self.line();
+        if self.is_telling && line != self.status {
+            self.tell(line);
+        }
+    }
+
+    fn tell(&mut self, line: String) {
+        tell(&[NotifyState::Status(&line)]);
+        self.status = line;
+        self.last = Some(Instant::now());
     }
 }
 
 /// The start waits for something that may take long. It is ready for systemd, which would end it otherwise.
 pub(crate) fn waiting(what: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(what)]);
+}
+
+/// The process ends for this reason, which `systemctl status` shows from then on.
+pub(crate) fn ending(why: &str) {
+    tell(&[NotifyState::Status(&standing::end(why))]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

@@ -114,6 +114,14 @@ impl CircuitBreaker {
         self.failures.take_if(|known| known.remedy == Remedy::Time);
     }
 
+    /// Since a failure that all windows share: when something is tried again, and the failure.
+    #[must_use]
+    pub fn pause(&self) -> Option<(UtcMs, &str)> {
+        let known = self.failures.as_ref()?;
+        let until = known.remedy.backoff().next_try(known.times, known.last);
+        Some((until, &known.message))
+    }
+
     /// Whether no such failure is known since the last archived window.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
@@ -154,11 +162,13 @@ mod tests {
         let open = State::Open { message: "down" };
         breaker.open(Remedy::Time, "down", UtcMs(0));
         assert_eq!(breaker.state(UtcMs(minute - 1)), open);
+        assert_eq!(breaker.pause(), Some((UtcMs(minute), "down")));
         assert_eq!(breaker.state(UtcMs(minute)), State::HalfOpen);
         breaker.open(Remedy::Time, "down", UtcMs(minute));
         assert_eq!(breaker.state(UtcMs(3 * minute - 1)), open);
         assert_eq!(breaker.state(UtcMs(3 * minute)), State::HalfOpen);
         breaker.close();
+        assert_eq!(breaker.pause(), None);
         assert_eq!(breaker.state(UtcMs(3 * minute)), State::Closed);
     }
 

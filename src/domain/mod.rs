@@ -29,6 +29,7 @@ pub mod secret;
 pub mod settings;
 pub mod span;
 pub(crate) mod split;
+pub mod standing;
 pub(crate) mod user;
 pub mod window;
 pub(crate) mod window_error;

@@ -34,14 +34,18 @@ pub(super) fn denied(path: &Path) -> String {
             format!(", which belongs to uid {owner},")
         });
         return format!(
-            "; {}{whose} does not let this user (uid {uid}) in: `chmod o+x {}` lets everybody pass",
+            "; {}{whose} does not let this user (uid {uid}) in: to look, run this as that user; `chmod o+x {}` \
+             lets everybody pass",
             closed.display(),
             shell_word(closed)
         );
     }
     // A folder that is lacking is made in one that may be anybody's.
     let parent = path.parent().unwrap_or(path);
-    let at = if owner(path).is_some() { path } else { parent };
+    // So is what is there and may be written by this user: what fails is to remove or to rename it.
+    let is_open = accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
+    let is_theirs = owner(path).is_some() && !is_open;
+    let at = if is_theirs { path } else { parent };
     let Some((owner_of_it, _)) = owner(at) else {
         return general;
     };
@@ -54,9 +58,12 @@ pub(super) fn denied(path: &Path) -> String {
     }
     // Whoever has made one file in this user's folder has made others.
     let is_in_ours = owner(parent).is_some_and(|(owner, _)| owner == uid);
-    let all = if is_in_ours { parent } else { at };
+    let (all, look) = match is_in_ours {
+        true => (parent, ""),
+        false => (at, "to look, run this as that user; to archive, "),
+    };
     format!(
-        "; {shown} belongs to uid {owner_of_it}, and this runs as uid {uid}: `chown -R {uid}:{gid} {}` as \
+        "; {shown} belongs to uid {owner_of_it}, and this runs as uid {uid}: {look}`chown -R {uid}:{gid} {}` as \
          root gives it to this user",
         shell_word(all)
     )
@@ -70,6 +77,16 @@ pub(super) fn denied_folder(path: &Path) -> String {
     format!(
         "; it can't be made by this user (uid {uid}): `install -d -o {uid} -g {gid} -m 750 {}` as root \
          makes it",
+        shell_word(path)
+    )
+}
+
+/// What to do about a folder that does not exist and that this process can't make, since all is read-only to it.
+pub(super) fn lacking_under_systemd(path: &Path) -> String {
+    let (uid, gid) = this_user().unwrap_or_default();
+    format!(
+        "; there is no such directory, and what it would be made in is read-only: mount its disk, or make it by \
+         `install -d -o {uid} -g {gid} -m 750 {}` as root; the unit names it in ReadWritePaths=",
         shell_word(path)
     )
 }

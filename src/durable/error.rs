@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Step;
-use super::denied::{denied, denied_folder};
+use super::denied::{denied, denied_folder, lacking_under_systemd};
 
 /// A step that failed: what, on what, why, and what to do.
 #[derive(Debug)]
@@ -64,7 +64,9 @@ pub fn advice(error: &io::Error) -> &'static str {
             "; free some space, then the next cycle tries again"
         }
         Kind::PermissionDenied => "; give the user that runs elsa-archiver write access",
-        Kind::ReadOnlyFilesystem => "; the file system is mounted read-only",
+        Kind::ReadOnlyFilesystem => {
+            "; the file system is mounted read-only, or the unit does not name the path in ReadWritePaths="
+        }
         Kind::NotADirectory => "; a part of that path is a file",
         _ => "",
     }
@@ -84,6 +86,7 @@ pub fn advice_on(path: &Path, error: &io::Error) -> String {
 pub fn advice_on_folder(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => denied_folder(path),
+        io::ErrorKind::ReadOnlyFilesystem if !path.exists() => lacking_under_systemd(path),
         _ => advice(error).to_owned(),
     }
 }

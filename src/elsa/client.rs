@@ -78,7 +78,9 @@ impl Default for Deadlines {
 
 /// The client could not be made.
 #[derive(Debug, Error)]
-#[error("can't set up HTTPS: {0}")]
+#[error(
+    "can't set up HTTPS: {0}; it takes the system's CA certificates, of the package ca-certificates"
+)]
 pub struct SetUpError(pub(super) String);
 
 /// The client of one account.

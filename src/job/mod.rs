@@ -32,6 +32,7 @@ mod suspects;
 mod view;
 
 use crate::domain::job::Job;
+use crate::domain::standing::Standing;
 use crate::domain::window::Window;
 pub use mode::Mode;
 pub use outcome::Outcome;
@@ -46,6 +47,8 @@ pub trait Progress: Send + Sync {
     fn planned(&self, _job: &Job, _windows: usize) {}
     /// One of them has ended, archived or not.
     fn done(&self, _job: &Job, _window: Window) {}
+    /// How the job stands in the middle of a cycle.
+    fn stands(&self, _job: &Job, _now: &Standing) {}
 }
 
 /// Shows nothing.

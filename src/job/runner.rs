@@ -5,6 +5,7 @@
 mod fresh;
 mod opening;
 mod settle;
+mod standing;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -269,6 +270,7 @@ impl JobRunner {
             }
             let why = self.settle(&mut landed, &mut executor, outcome, stop).await;
             failed = failed.or(why);
+            self.tell_standing(outcome);
             if let Some(message) = failed {
                 executor.halt();
                 let left = queue.len() + executor.in_flight() + landed.len();

@@ -170,6 +170,17 @@ async fn what_a_user_may_not_open_is_named_with_its_owner_and_the_command_that_m
         let command = mend.trim_matches('`');
         assert!(bash(command).status.success());
     }
+    // The root alone, in which this user's own folders can't be removed.
+    chown(world.root(), Some(0), Some(0)).unwrap();
+    fs::set_permissions(world.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = as_nobody(&world, &["once"]).exits(1);
+    let (root, mend) = (
+        world.root(),
+        format!("`chown -R 65534:65534 {}`", world.root().display()),
+    );
+    ran.says(&format!("{} belongs to uid 0", root.display()))
+        .says(&mend);
+    give(&root, NOBODY);
     // A folder on the way, and one that is to be made.
     fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
     chown(&state, Some(0), Some(0)).unwrap();
@@ -184,4 +195,87 @@ async fn what_a_user_may_not_open_is_named_with_its_owner_and_the_command_that_m
     world.write_config(&config);
     as_nobody(&world, &["once"]).exits(0);
     world.assert_archived("shop", &due.windows);
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_is_told_what_and_nothing_of_it_is_made_up() {
+    if !is_root() {
+        return;
+    }
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due).with("retention", "\"30d\"")]);
+    world.once().exits(0);
+    world.run(&["verify"]).exits(0);
+    let home = world.path("");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+    let all = format!("chmod -R a+rX '{0}/state' '{0}/archive'", home.display());
+    assert!(bash(&all).status.success());
+    for (closed, commands) in [
+        (
+            "state/shop.ledger.jsonl",
+            &[&["status"][..], &["plan"], &["verify"]][..],
+        ),
+        (
+            "state",
+            &[&["status"], &["status", "--json"], &["plan"], &["verify"]],
+        ),
+        ("archive/shop", &[&["verify"]]),
+        ("archive", &[&["verify"], &["status"]]),
+    ] {
+        let path = home.join(closed);
+        let before = fs::metadata(&path).unwrap().permissions();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        for &command in commands {
+            // 4 would be damage, of which nothing is known.
+            let ran = as_nobody(&world, command).exits(1);
+            let told = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(told.contains(path.to_str().unwrap()), "{told}");
+            for made_up in [
+                "0 records, 0 B\n",
+                "windows due",
+                "due     ",
+                "DAMAGED",
+                "lost",
+                "covered until  ",
+                "null",
+            ] {
+                let is_known = closed == "archive" && made_up == "covered until  ";
+                assert!(
+                    is_known || !told.contains(made_up),
+                    "{made_up:?} is in {ran:#?}"
+                );
+            }
+        }
+        fs::set_permissions(&path, before).unwrap();
+    }
+    // For programs: null, of which they can make nothing.
+    let ledger = world.ledger("shop");
+    fs::set_permissions(&ledger, fs::Permissions::from_mode(0o600)).unwrap();
+    let job = as_nobody(&world, &["status", "--json"]).exits(1).json()["jobs"][0].clone();
+    for unknown in [
+        "covered_until_ms",
+        "gaps",
+        "due",
+        "truncated",
+        "unproven",
+        "records",
+        "bytes",
+        "last_success",
+    ] {
+        assert_eq!(
+            job.get(unknown),
+            Some(&serde_json::Value::Null),
+            "{unknown} in {job}"
+        );
+    }
+    assert!(
+        job["last_error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("to look, run this as that user")
+    );
+    assert_eq!(job["since_ms"], due.since().0);
+    as_nobody(&world, &["verify", "--json"]).exits(1);
 }

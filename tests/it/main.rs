@@ -62,6 +62,7 @@ mod retired;
 mod second_opinion;
 mod side_by_side;
 mod start;
+mod systemd;
 mod told;
 mod unmounted;
 mod verify;

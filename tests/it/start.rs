@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
+use super::systemd::Notified;
 use crate::harness::{Due, Job, World, until};
 
 /// A world whose job has more than a hundred lines, of which the third was changed afterwards.
@@ -67,9 +68,11 @@ async fn damage_before_a_checkpoint_is_found_by_once_within_a_day_and_by_verify_
 async fn damage_before_a_checkpoint_is_found_behind_a_daemon_and_stops_the_job_alone() {
     let world = damaged().await;
     let before = fs::read_to_string(world.ledger("shop")).unwrap();
-    let mut daemon = world.spawn(&["run"]);
+    let systemd = Notified::new(&world);
+    let mut daemon = systemd.run(&world);
     daemon.wait_until_it_says("running");
     daemon.wait_until_it_says("rename it and keep it");
+    systemd.wait_for("can't run: shop (the ledger ");
     until("status says it", || {
         let status = world.status("shop");
         status["last_error"]["message"]

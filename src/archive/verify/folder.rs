@@ -101,7 +101,8 @@ fn hash(path: &Path) -> io::Result<(Digest, u64)> {
     hashed
 }
 
-fn reading(error: &io::Error) -> Problem {
+/// What an error says of a file that was to be read.
+pub(crate) fn reading(error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => Problem::Missing,
         // They say nothing of what is on the disk.

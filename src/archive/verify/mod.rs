@@ -18,6 +18,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::printable;
+pub(crate) use folder::reading;
 
 /// What was found of one job.
 #[derive(Debug, Default, Serialize)]

@@ -24,7 +24,70 @@ pub(super) struct Report {
     /// Accounts whose service is down; left out while there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accounts: Vec<Outage>,
-    pub(super) jobs: Vec<JobStatus>,
+    pub(super) jobs: Vec<JobReport>,
+}
+
+/// What is known of a job.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum JobReport {
+    Known(Box<JobStatus>),
+    Unread(Unread),
+}
+
+impl JobReport {
+    /// Whether there is nothing to do, and nothing that the operator does not know of.
+    pub(super) fn is_well(&self) -> bool {
+        match self {
+            Self::Known(status) => status.is_well(),
+            Self::Unread(_) => false,
+        }
+    }
+}
+
+/// A job whose ledger can't be read, or is damaged: what only the ledger says is null.
+#[derive(Serialize)]
+pub(super) struct Unread {
+    pub(super) job: String,
+    name: String,
+    retired: bool,
+    since_ms: UtcMs,
+    covered_until_ms: (),
+    gaps: (),
+    due: (),
+    truncated: (),
+    unproven: (),
+    confirmed: (),
+    records: (),
+    bytes: (),
+    last_success: (),
+    pub(super) last_error: Failure,
+    loss_deadline: (),
+}
+
+impl Unread {
+    pub(super) fn of(job: &Job, error: &LedgerError, now: UtcMs) -> Self {
+        Self {
+            job: job.name.to_string(),
+            name: job.name.to_string(),
+            retired: false,
+            since_ms: job.since,
+            covered_until_ms: (),
+            gaps: (),
+            due: (),
+            truncated: (),
+            unproven: (),
+            confirmed: (),
+            records: (),
+            bytes: (),
+            last_success: (),
+            last_error: Failure {
+                at: local_time(whole_seconds(now), &job.zone),
+                message: error.to_string(),
+            },
+            loss_deadline: (),
+        }
+    }
 }
 
 /// The archive, whatever its jobs.
@@ -253,18 +316,6 @@ impl JobStatus {
             last_error: None,
             loss_deadline: None,
             lateness: None,
-        }
-    }
-
-    /// The status of a job whose ledger can't be read: all unknown.
-    pub(super) fn unreadable(job: &Job, error: &LedgerError, now: UtcMs) -> Self {
-        let error = Failure {
-            at: local_time(now, &job.zone),
-            message: error.to_string(),
-        };
-        Self {
-            last_error: Some(error),
-            ..Self::of(job, &Replay::default(), None, now)
         }
     }
 

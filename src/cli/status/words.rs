@@ -1,7 +1,7 @@
 //! What `status` says of a job to people.
 
 use super::REBUILT;
-use super::report::{JobStatus, Late};
+use super::report::{JobReport, JobStatus, Late};
 use crate::archive::manifest::local_time;
 use crate::cli::print::{at_least, at_most, bytes, count, grouped};
 use crate::domain::second_opinion::ConfirmedWindows;
@@ -11,6 +11,24 @@ use crate::domain::window::Zone;
 
 /// Where a line's value begins.
 pub(super) const HANGING: usize = 17;
+
+impl JobReport {
+    /// The job for people, its name first; times in `zone`.
+    pub(super) fn listing(&self, is_enabled: bool, zone: &Zone) -> String {
+        let unread = match self {
+            Self::Known(status) => return status.listing(is_enabled, zone),
+            Self::Unread(unread) => unread,
+        };
+        let verdict = match is_enabled {
+            true => "needs attention",
+            false => "not enabled",
+        };
+        format!(
+            "{}: {verdict}\n  {:14} not known: {}\n",
+            unread.job, "archived", unread.last_error.message
+        )
+    }
+}
 
 impl JobStatus {
     /// How many windows a second ask has confirmed; `None` while nothing is archived.

@@ -53,6 +53,13 @@ impl Availability {
         self.known().outage.holds(job)
     }
 
+    /// The outage for which `job` is held up.
+    #[must_use]
+    pub fn down_for(&self, job: &JobName) -> Option<Down> {
+        let known = self.known();
+        known.outage.down().filter(|_| known.outage.holds(job))
+    }
+
     /// Whether one more window of `job` that fails would show that it is down.
     #[must_use]
     pub fn is_suspected(&self, job: &JobName) -> bool {

@@ -144,9 +144,9 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Waits until each job has looked some more times.
+    /// Waits until each job has looked some more times. In the middle of a look it may be told how it goes, too.
     pub fn look_often(&self) {
-        let enough = self.looks.load(Ordering::SeqCst) + 4 * JOBS.len();
+        let enough = self.looks.load(Ordering::SeqCst) + 6 * JOBS.len();
         until("the jobs have looked", || {
             self.looks.load(Ordering::SeqCst) >= enough
         });

@@ -4,6 +4,7 @@
 use tokio::time::timeout;
 
 use super::*;
+use crate::domain::standing::State;
 use crate::job::outage;
 
 const MINUTE: i64 = 60_000;
@@ -68,6 +69,18 @@ async fn a_service_that_is_down_for_all_is_probed_and_then_everything_goes_on_at
     assert!(kept.message.contains("Endpoint Error"), "{}", kept.message);
     assert_eq!(kept.jobs[..2], ["a", "b"]);
 
+    let outcome = cycle(&mut c).await;
+    let stands = c.standing(Some(&outcome));
+    assert_eq!(
+        (stands.due, stands.covered_until),
+        (24, Some(c.job().since))
+    );
+    let State::Paused { until, message } = stands.state else {
+        panic!("{stands:?}");
+    };
+    assert_eq!(until, kept.next_ms);
+    assert!(message.contains("Endpoint Error"), "{message}");
+
     // It answers again: none waits for its pauses, and none of its schedule.
     assert!(!may_be_back(&a).await);
     let now = BEGUN + 42 * MINUTE;
@@ -78,6 +91,8 @@ async fn a_service_that_is_down_for_all_is_probed_and_then_everything_goes_on_at
         let outcome = cycle(runner).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         assert_eq!(outcome.archived, 25);
+        let stands = runner.standing(Some(&outcome));
+        assert_eq!((stands.due, stands.state), (0, State::AtWork));
     }
     assert!(outage::read(rig.dir.path(), &account).is_none());
 }
