@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::config::{Config, ConfiguredAccount, Environment};
-use crate::digest::Digest;
 use crate::domain::job::{AccountName, Job};
 use crate::elsa::client::{Client, Deadlines};
 use crate::elsa::network::Network;
@@ -16,7 +15,7 @@ pub(super) struct Clients {
     /// Those whose keys could be read.
     pub(super) ready: BTreeMap<AccountName, Arc<Client>>,
     /// The content of each account's `ca_file`, where it has one.
-    trusted: BTreeMap<AccountName, Option<Digest>>,
+    trusted: BTreeMap<AccountName, Option<Vec<u8>>>,
     /// Why the others' could not.
     pub(super) broken: BTreeMap<AccountName, String>,
 }
@@ -56,7 +55,7 @@ impl Clients {
     fn made(
         config: &Config,
         jobs: &[Job],
-        make: impl Fn(&ConfiguredAccount) -> Result<(Arc<Client>, Option<Digest>), String>,
+        make: impl Fn(&ConfiguredAccount) -> Result<(Arc<Client>, Option<Vec<u8>>), String>,
     ) -> Self {
         let mut clients = Self::default();
         for job in jobs.iter().filter(|job| job.enabled) {
@@ -86,7 +85,7 @@ fn client(
     configured: &ConfiguredAccount,
     context: &Context<'_>,
     environment: &Environment,
-) -> Result<(Arc<Client>, Option<Digest>), String> {
+) -> Result<(Arc<Client>, Option<Vec<u8>>), String> {
     let keys = configured.keys.read(environment);
     let keys = keys.map_err(|error| error.to_string())?;
     let mut network = Network {
@@ -97,7 +96,7 @@ fn client(
     if let Some(file) = &configured.ca_file {
         let authorities = file.read().map_err(|error| format!("ca_file: {error}"))?;
         let all: Vec<&[u8]> = authorities.iter().map(AsRef::as_ref).collect();
-        trusted = Some(Digest::of(&all.concat()));
+        trusted = Some(all.concat());
         network = network
             .trusting(authorities)
             .map_err(|error| error.to_string())?;
