@@ -73,7 +73,7 @@ async fn a_service_that_is_down_for_all_is_probed_and_then_everything_goes_on_at
     let stands = c.standing(Some(&outcome));
     assert_eq!(
         (stands.due, stands.covered_until),
-        (24, Some(c.job().since))
+        (25, Some(c.job().since))
     );
     let State::Paused { until, message } = stands.state else {
         panic!("{stands:?}");
