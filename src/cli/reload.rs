@@ -8,10 +8,11 @@ use super::Context;
 use super::clients::Clients;
 use super::place::{Findings, told};
 use super::session::{Place, Session};
-use crate::config::{Changes, Config};
+use crate::config::{Config, changes};
 use crate::daemon::reload::{Configuration, Names};
 use crate::daemon::systemd::Systemd;
 use crate::domain::job::Job;
+use crate::domain::job_changes::JobChanges;
 use crate::domain::standing::Standing;
 use crate::job::{JobRunner, Progress};
 
@@ -82,7 +83,7 @@ impl<'a> Current<'a> {
 }
 
 impl Configuration for Current<'_> {
-    fn read_anew(&mut self) -> Result<Changes, String> {
+    fn read_anew(&mut self) -> Result<JobChanges, String> {
         let (config, clients) = self.read()?;
         let is_rekeyed = |name: &&_| match (clients.ready.get(*name), self.clients.ready.get(*name))
         {
@@ -90,14 +91,14 @@ impl Configuration for Current<'_> {
             _ => true,
         };
         let rekeyed: BTreeSet<_> = config.accounts.keys().filter(is_rekeyed).cloned().collect();
-        let changes = Changes::between(&self.config, &config, &rekeyed).map_err(|problems| {
+        let found = changes(&self.config, &config, &rekeyed).map_err(|problems| {
             let path = self.context.args.config.display();
             let each = problems.as_slice().iter();
             let each: Vec<_> = each.map(|problem| format!("{path}:{problem}")).collect();
             each.join("\n")
         })?;
         self.next = Some((config, clients));
-        Ok(changes)
+        Ok(found)
     }
 
     fn open(&mut self, stay: &Names) -> Vec<JobRunner> {

@@ -3,60 +3,43 @@
 use std::collections::BTreeSet;
 
 use super::{Config, Problem, Problems, ROOT, STATE};
-use crate::domain::job::{AccountName, Job, JobName};
+use crate::domain::job::{AccountName, Job};
+use crate::domain::job_changes::JobChanges;
 
-/// Which jobs a configuration that was read anew is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changes {
-    /// Those that come.
-    pub(crate) added: BTreeSet<JobName>,
-    /// Those that go.
-    pub(crate) removed: BTreeSet<JobName>,
-    /// Those that go on otherwise.
-    pub(crate) changed: BTreeSet<JobName>,
-}
-
-impl Changes {
-    /// Between `running` and `new`; the keys of the `rekeyed` accounts are others now.
-    ///
-    /// # Errors
-    /// With each thing that only a restart can change.
-    pub(crate) fn between(
-        running: &Config,
-        new: &Config,
-        rekeyed: &BTreeSet<AccountName>,
-    ) -> Result<Self, Problems> {
-        if let Some(problems) = Problems::of(needs_restart(running, new)) {
-            return Err(problems);
-        }
-        // All jobs share it.
-        let shared = running.archive != new.archive;
-        let is_same = |old: &Job, job: &Job| {
-            let account = &job.account;
-            let accounts = [running, new].map(|config| config.accounts.get(account));
-            let [before, after] = accounts;
-            old == job && before == after && !rekeyed.contains(account) && !shared
+/// What differs between `running` and `new`; the keys of the `rekeyed` accounts are others now.
+///
+/// # Errors
+/// With each thing that only a restart can change.
+pub(crate) fn changes(
+    running: &Config,
+    new: &Config,
+    rekeyed: &BTreeSet<AccountName>,
+) -> Result<JobChanges, Problems> {
+    if let Some(problems) = Problems::of(needs_restart(running, new)) {
+        return Err(problems);
+    }
+    // All jobs share it.
+    let shared = running.archive != new.archive;
+    let is_same = |old: &Job, job: &Job| {
+        let account = &job.account;
+        let accounts = [running, new].map(|config| config.accounts.get(account));
+        let [before, after] = accounts;
+        old == job && before == after && !rekeyed.contains(account) && !shared
+    };
+    let mut found = JobChanges::default();
+    for job in &new.jobs {
+        let old = running.jobs.iter().find(|old| old.name == job.name);
+        match (old.filter(|old| old.enabled), job.enabled) {
+            (None, true) => found.added.insert(job.name.clone()),
+            (Some(_), false) => found.removed.insert(job.name.clone()),
+            (Some(old), true) => !is_same(old, job) && found.changed.insert(job.name.clone()),
+            (None, false) => false,
         };
-        let mut changes = Self::default();
-        for job in &new.jobs {
-            let old = running.jobs.iter().find(|old| old.name == job.name);
-            match (old.filter(|old| old.enabled), job.enabled) {
-                (None, true) => changes.added.insert(job.name.clone()),
-                (Some(_), false) => changes.removed.insert(job.name.clone()),
-                (Some(old), true) => !is_same(old, job) && changes.changed.insert(job.name.clone()),
-                (None, false) => false,
-            };
-        }
-        let is_gone = |old: &&Job| old.enabled && new.jobs.iter().all(|job| job.name != old.name);
-        let gone = running.jobs.iter().filter(is_gone);
-        changes.removed.extend(gone.map(|job| job.name.clone()));
-        Ok(changes)
     }
-
-    /// Those that end their windows and stop, before any other begins.
-    pub(crate) fn leaving(&self) -> impl Iterator<Item = &JobName> {
-        self.removed.iter().chain(&self.changed)
-    }
+    let is_gone = |old: &&Job| old.enabled && new.jobs.iter().all(|job| job.name != old.name);
+    let gone = running.jobs.iter().filter(is_gone);
+    found.removed.extend(gone.map(|job| job.name.clone()));
+    Ok(found)
 }
 
 /// What is of the process: its locks, the archive it is bound to, and the names of its folders.
@@ -85,6 +68,7 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::JobName;
     use crate::domain::span::UtcMs;
 
     const NOW: UtcMs = UtcMs(1_800_000_000_000);
@@ -110,13 +94,13 @@ mod tests {
             .collect()
     }
 
-    fn between(new: &Config) -> Changes {
-        Changes::between(&config(""), new, &BTreeSet::new()).unwrap()
+    fn between(new: &Config) -> JobChanges {
+        changes(&config(""), new, &BTreeSet::new()).unwrap()
     }
 
     #[test]
     fn jobs_that_come_go_and_differ_are_told_apart() {
-        assert_eq!(between(&config("")), Changes::default());
+        assert_eq!(between(&config("")), JobChanges::default());
         let mut new = config("");
         new.jobs[0].settle = crate::domain::span::Millis(1);
         let old = new.jobs.remove(1);
@@ -124,15 +108,15 @@ mod tests {
             name: JobName::parse("new").unwrap(),
             ..old
         });
-        let changes = between(&new);
-        assert_eq!(changes.added, of(&["new"]));
-        assert_eq!(changes.removed, of(&["a-job"]));
-        assert_eq!(changes.changed, of(&["shop"]));
+        let found = between(&new);
+        assert_eq!(found.added, of(&["new"]));
+        assert_eq!(found.removed, of(&["a-job"]));
+        assert_eq!(found.changed, of(&["shop"]));
         let mut new = config("");
         new.jobs[0].enabled = false;
         assert_eq!(between(&new).removed, of(&["shop"]));
-        let changes = Changes::between(&new, &config(""), &BTreeSet::new()).unwrap();
-        assert_eq!(changes.added, of(&["shop"]));
+        let found = changes(&new, &config(""), &BTreeSet::new()).unwrap();
+        assert_eq!(found.added, of(&["shop"]));
     }
 
     #[test]
@@ -142,13 +126,13 @@ mod tests {
         new.accounts.get_mut(&other).unwrap().account.max_in_flight = 4;
         assert_eq!(between(&new).changed, of(&["a-job"]));
         let rekeyed = [other].into();
-        let changes = Changes::between(&config(""), &config(""), &rekeyed).unwrap();
-        assert_eq!(changes.changed, of(&["a-job"]));
+        let found = changes(&config(""), &config(""), &rekeyed).unwrap();
+        assert_eq!(found.changed, of(&["a-job"]));
         let mut new = config("");
         new.archive.min_free_space += 1;
         assert_eq!(between(&new).changed, of(&["a-job", "shop"]));
         // Lines that move are no change.
-        assert_eq!(between(&config("# a comment\n")), Changes::default());
+        assert_eq!(between(&config("# a comment\n")), JobChanges::default());
     }
 
     #[test]
@@ -156,7 +140,7 @@ mod tests {
         let mut new = config("");
         new.archive.root = "/elsewhere".into();
         new.state_dir = "/other".into();
-        let refused = Changes::between(&config(""), &new, &BTreeSet::new()).unwrap_err();
+        let refused = changes(&config(""), &new, &BTreeSet::new()).unwrap_err();
         let text = refused.to_string();
         assert!(text.contains("archive.root: can't change"), "{text}");
         assert!(text.contains("state.dir: can't change"), "{text}");

@@ -28,7 +28,7 @@ mod units;
 
 pub use accounts::ConfiguredAccount;
 pub use ca_file::{CaFile, CaFileError};
-pub(crate) use changes::Changes;
+pub(crate) use changes::changes;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub(crate) use places::{ROOT, STATE, apart};
 pub use problem::{Problem, Problems};

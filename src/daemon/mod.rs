@@ -103,6 +103,7 @@ mod tests {
 
     use super::*;
     use crate::domain::job::Job;
+    use crate::domain::job_changes::JobChanges;
     use crate::elsa::client::Deadlines;
     use crate::job::Progress;
     use crate::job::tests::Rig;
@@ -118,7 +119,7 @@ mod tests {
     struct Fixed;
 
     impl Configuration for Fixed {
-        fn read_anew(&mut self) -> Result<reload::Changes, String> {
+        fn read_anew(&mut self) -> Result<JobChanges, String> {
             Err("there is no other".to_owned())
         }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::crew::Crew;
-pub(crate) use crate::config::Changes;
 use crate::domain::job::JobName;
+use crate::domain::job_changes::JobChanges;
 use crate::durable::off_the_runtime;
 use crate::job::JobRunner;
 
@@ -18,7 +18,7 @@ pub(crate) trait Configuration {
     ///
     /// # Errors
     /// With everything that is wrong. Then it is as if it had not been read.
-    fn read_anew(&mut self) -> Result<Changes, String>;
+    fn read_anew(&mut self) -> Result<JobChanges, String>;
 
     /// Opens the jobs that are to run, but for those that `stay` as they are. One that can't run is logged with its
     /// reason.

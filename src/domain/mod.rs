@@ -13,6 +13,7 @@ pub mod failures;
 pub mod identity;
 pub(crate) mod incomplete;
 pub mod job;
+pub(crate) mod job_changes;
 pub mod limits;
 pub(crate) mod loss;
 pub(crate) mod open_files;
