@@ -14,6 +14,7 @@ use crate::daemon::systemd::Systemd;
 use crate::domain::job::Job;
 use crate::domain::job_changes::JobChanges;
 use crate::domain::standing::Standing;
+use crate::durable::off_the_runtime;
 use crate::job::{JobRunner, Progress};
 
 /// What `run` goes by.
@@ -84,7 +85,7 @@ impl<'a> Current<'a> {
 
 impl Configuration for Current<'_> {
     fn read_anew(&mut self) -> Result<JobChanges, String> {
-        let (config, clients) = self.read()?;
+        let (config, clients) = off_the_runtime(|| self.read())?;
         let is_rekeyed = |name: &&_| match (clients.ready.get(*name), self.clients.ready.get(*name))
         {
             (Some(new), Some(old)) => !Arc::ptr_eq(new, old),
@@ -112,7 +113,9 @@ impl Configuration for Current<'_> {
             .filter(|job| !stay.contains(&job.name));
         let jobs: Vec<Job> = jobs.cloned().collect();
         let with = (self.context, &self.progress);
-        let session = Session::at(&self.place, (&self.config, &jobs), &self.clients, with);
+        let session = off_the_runtime(|| {
+            Session::at(&self.place, (&self.config, &jobs), &self.clients, with)
+        });
         self.told(session)
     }
 }

@@ -76,7 +76,7 @@ pub(crate) async fn serve(
             }
         }
         if let Some(staying) = crew.all_have_left().filter(|_| !stop.is_cancelled()) {
-            let runners = reload::open(configuration, &staying);
+            let runners = configuration.open(&staying);
             let jobs = crew.enter(runners);
             watch.end().await;
             watch = Watch::start(jobs, &zone, &clock, &stop).await?;

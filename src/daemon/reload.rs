@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::crew::Crew;
 use crate::domain::job::JobName;
 use crate::domain::job_changes::JobChanges;
-use crate::durable::off_the_runtime;
 use crate::job::JobRunner;
 
 /// Names of jobs.
@@ -27,7 +26,7 @@ pub(crate) trait Configuration {
 
 /// Reads the configuration, and has the jobs that it changes leave.
 pub(super) fn read(configuration: &mut dyn Configuration, crew: &mut Crew) -> Result<(), String> {
-    match off_the_runtime(|| configuration.read_anew()) {
+    match configuration.read_anew() {
         Ok(changes) => {
             let leaving: Names = changes.leaving().cloned().collect();
             tracing::info!(
@@ -46,9 +45,4 @@ pub(super) fn read(configuration: &mut dyn Configuration, crew: &mut Crew) -> Re
             Err(why)
         }
     }
-}
-
-/// Opens the jobs that are to run now.
-pub(super) fn open(configuration: &mut dyn Configuration, stay: &Names) -> Vec<JobRunner> {
-    off_the_runtime(|| configuration.open(stay))
 }
