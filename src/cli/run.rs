@@ -19,6 +19,7 @@ use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::job::{JobRunner, Mode, NoProgress, Outcome, Pace, Progress, prove};
+use crate::observe::{self, Observing, Places, Watch};
 
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
@@ -26,16 +27,45 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
         return Ok(());
     };
     warn_where_none_is_enabled(context, &config.jobs);
-    let progress: Arc<dyn Progress> = Arc::new(NoProgress);
+    let watch = config.observe.as_ref().map(|observe| {
+        let clock = context.clock.clone();
+        Arc::new(Watch::new(&config.jobs, observe.max_lag, clock))
+    });
+    let progress: Arc<dyn Progress> = match &watch {
+        Some(watch) => Arc::<Watch>::clone(watch),
+        None => Arc::new(NoProgress),
+    };
     Context::block_on(async {
         let session = Session::open(context, &config, &config.jobs, &progress)?;
         if session.runners.is_empty() && session.broken > 0 {
             return Err(Stop::failed("no job can run; the log says why"));
         }
+        let _observing = observe(&config, watch, &session.runners).await?;
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
         let served = daemon::serve(session.runners, zone, clock).await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
+}
+
+/// Tells whoever asks how the jobs go, until what is returned is dropped.
+async fn observe(
+    config: &Config,
+    watch: Option<Arc<Watch>>,
+    runners: &[JobRunner],
+) -> Result<Option<Observing>, Stop> {
+    let (Some(observe), Some(watch)) = (&config.observe, watch) else {
+        return Ok(None);
+    };
+    runners.iter().for_each(|runner| watch.know(runner));
+    let places = Places {
+        listen: observe.listen,
+        textfile: observe.textfile.clone(),
+        root: config.archive.root.clone(),
+    };
+    let begun = observe::start(watch, places).await;
+    begun
+        .map(Some)
+        .map_err(|error| Stop::failed(error.to_string()))
 }
 
 /// Archives everything due now.

@@ -26,6 +26,7 @@ pub mod schedule;
 pub mod second_opinion;
 pub mod secret;
 pub mod settings;
+pub(crate) mod silence;
 pub mod span;
 pub(crate) mod split;
 pub(crate) mod user;

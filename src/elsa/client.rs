@@ -4,6 +4,7 @@
 pub mod availability;
 pub mod cuts;
 mod download;
+pub(crate) mod requests;
 mod scout;
 mod search;
 mod service_clock;
@@ -36,6 +37,7 @@ use crate::domain::span::{Millis, UtcMs};
 use crate::printable;
 use availability::Availability;
 use cuts::Cuts;
+use requests::Requests;
 use scout::{Scout, Scouts};
 
 use service_clock::{Heard, ServiceClock, Signed};
@@ -90,6 +92,7 @@ pub struct Client {
     hidden_cap: AtomicU64,
     cuts: Cuts,
     availability: Availability,
+    requests: Arc<Requests>,
     scouts: Scouts,
     deadlines: Deadlines,
 }
@@ -154,6 +157,7 @@ impl Client {
             service_clock: ServiceClock::default(),
             hidden_cap: AtomicU64::new(u64::MAX),
             cuts: Cuts::default(),
+            requests: Arc::default(),
             scouts: Scouts::default(),
             deadlines,
         })
@@ -266,7 +270,7 @@ impl Client {
     /// # Errors
     /// When no answer comes, or one that does not begin like a zip.
     pub async fn ask(&self, request: &Request<'_>) -> Result<Download<'_>, CallError> {
-        let mut answer = self.send(DOWNLOAD_PATH, request).await?;
+        let mut answer = self.send(DOWNLOAD_PATH, request, request.job()).await?;
         if answer.begins_like_a_zip().await? {
             answer.note_time(Signature::Accepted);
             return Ok(answer);
@@ -277,8 +281,13 @@ impl Client {
     /// Makes one attempt at a call, signed afresh, as soon as the account's bounds allow. The time
     /// comes last, since waiting for the bounds may take minutes, and the gateway refuses a
     /// timestamp that is five minutes old.
-    async fn send(&self, path: &str, request: &impl Serialize) -> Result<Download<'_>, CallError> {
-        let slot = self.limiter.slot().await;
+    async fn send(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+        job: &JobName,
+    ) -> Result<Download<'_>, CallError> {
+        let slot = (self.limiter.slot().await, self.requests.begin(job));
         let begun = Instant::now();
         let skew = self.service_clock.skew();
         let signed = Signed {
@@ -310,6 +319,7 @@ impl Client {
             Ok(Err(error)) => self.no_answer(&error),
             Err(_) => self.too_slow("no answer", until_head),
         };
+        slot.1.failed(failed.failure);
         tracing::debug!(ms = begun.elapsed().as_millis() as u64, "{failed}");
         Err(failed)
     }

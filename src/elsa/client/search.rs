@@ -24,11 +24,12 @@ impl Client {
     /// # Errors
     /// When no answer comes, or one that is no JSON, or an error.
     pub async fn search(&self, request: &Search<'_>) -> Result<Found, CallError> {
-        let mut answer = self.send(SEARCH_PATH, request).await?;
+        let mut answer = self.send(SEARCH_PATH, request, request.job()).await?;
         if answer.status() != OK {
             return Err(answer.refusal().await);
         }
         let Some(body) = answer.whole(MOST_BYTES).await? else {
+            answer.failed(Failure::BadAnswer);
             let what = format!(
                 "the answer to a search for one record is longer than {} MiB",
                 MOST_BYTES >> 20
@@ -39,6 +40,7 @@ impl Client {
             if answer.encoding().is_some() {
                 return Err(answer.refusal_of(&body));
             }
+            answer.failed(Failure::BadAnswer);
             let beginning = &body[..body.len().min(SHOWN_BYTES)];
             let text = self.printable(&String::from_utf8_lossy(beginning));
             let what = format!("search answered 200 with what is no JSON: {text}");
