@@ -45,8 +45,9 @@ pub(crate) fn silent(archived: &[Held]) -> &[Held] {
 
 /// Whether each of the last seven days before `since` held logs at the time of day of `hour`.
 fn is_unexpected(hour: Span, since: UtcMs, before: &[Held]) -> bool {
-    let days_since = hour.to().since(since).0.div_euclid(DAY.0);
-    (days_since + 1..=days_since + DAYS).all(|ago| {
+    // So many days ago it had not begun.
+    let first = (hour.to().since(since).0 + DAY.0 - 1).div_euclid(DAY.0);
+    (first..first + DAYS).all(|ago| {
         let back = DAY.times(ago);
         let (from, to) = (hour.from().minus(back), hour.to().minus(back));
         let at = before.partition_point(|(window, _)| window.to() <= from);

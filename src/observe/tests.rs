@@ -70,7 +70,7 @@ async fn what_is_due_and_how_old_coverage_is_goes_by_the_clock_where_no_cycle_co
         retention: Some(Millis::from_hours(100)),
         ..named("shop")
     };
-    let (watch, hours) = watch(&[keeps.clone()], 3);
+    let (watch, hours) = watch(std::slice::from_ref(&keeps), 3);
     let mut archived = Replay::default();
     archived.coverage.add(span(0, 10));
     watch.began(&keeps);
@@ -140,10 +140,8 @@ async fn a_cycle_is_stuck_when_nothing_has_ended_for_longer_than_deadlines_allow
 async fn counters_never_go_back_although_what_they_count_may() {
     let (shop, (watch, _)) = (Arc::new(named("shop")), watch(&[named("shop")], 3));
     for (records, shown) in [(10, 10.0), (4, 10.0), (12, 12.0)] {
-        let archived = Replay {
-            records,
-            ..Replay::default()
-        };
+        let mut archived = replay(&[]);
+        archived.records = records;
         watch.shows(&shop, &archived, false);
         let found = value(&watch.facts(), "records_total{archive_job=\"shop\"}");
         assert_eq!(found, Some(shown));

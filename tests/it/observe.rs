@@ -81,13 +81,17 @@ fn run(world: &World, lines: &str) -> (Running, SocketAddr) {
     observed(world, &format!("listen = \"127.0.0.1:0\"\n{lines}"));
     let mut daemon = world.spawn(&["run"]);
     daemon.wait_until_it_says("metrics are at /metrics");
+    let address = address(&daemon);
+    (daemon, address)
+}
+
+/// Where a daemon says that it listens.
+fn address(daemon: &Running) -> SocketAddr {
     let log = daemon.log();
     let line = log.lines().find(|line| line.contains("metrics are at"));
-    let words = line.unwrap().split_whitespace();
-    let address = words
-        .filter_map(|word| word.strip_prefix("address="))
-        .next();
-    (daemon, address.unwrap().parse().unwrap())
+    let mut words = line.unwrap().split_whitespace();
+    let address = words.find_map(|word| word.strip_prefix("address="));
+    address.unwrap().parse().unwrap()
 }
 
 fn ends(daemon: Running) {
@@ -180,6 +184,30 @@ async fn a_daemon_that_has_archived_everything_says_so_to_whoever_asks() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.body.contains(says), "{answer:?}");
     }
+    ends(daemon);
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_falls_silent_shows_though_everything_is_archived() {
+    let due = Due::hours(7 * 24 + 2);
+    let mut logged = due.clone();
+    logged.windows.truncate(7 * 24);
+    let world = World::of([logged.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.at_once(8);
+    let (daemon, to) = run(&world, "");
+    until("all is archived", || {
+        scrape(to)[&of_shop("due_windows")] == 0.0
+    });
+    assert_eq!(scrape(to)[&of_shop("silent_windows")], 2.0);
+    ends(daemon);
+    // So it does after a restart, which asks for nothing.
+    world.service.clear_journal();
+    let mut daemon = world.spawn(&["run"]);
+    daemon.wait_until_it_says("metrics are at /metrics");
+    assert_eq!(scrape(address(&daemon))[&of_shop("silent_windows")], 2.0);
+    assert_eq!(world.requests("shop").len(), 0);
     ends(daemon);
 }
 
