@@ -70,9 +70,19 @@ impl Outline {
         self.losses.accounted(&self.coverage).covered_until(since)
     }
 
-    /// The spans that are lost, and not archived since; with each, whether it is acknowledged.
+    /// The spans that are lost, and not archived since; with each, whether it is acknowledged. What is known of a span is
+    /// told apart from the rest of it.
     #[must_use]
     pub(crate) fn lost(&self) -> Vec<(Span, bool)> {
-        self.losses.without(&self.coverage)
+        let mut lost = Vec::new();
+        for (span, _) in self.losses.without(&self.coverage) {
+            let unknown = self.losses.acknowledged.missing_in(span);
+            let mut rest = Coverage::new();
+            unknown.iter().for_each(|&unknown| rest.add(unknown));
+            let known = rest.missing_in(span).into_iter();
+            lost.extend(known.map(|known| (known, true)));
+            lost.extend(unknown.into_iter().map(|unknown| (unknown, false)));
+        }
+        lost
     }
 }
