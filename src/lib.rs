@@ -13,6 +13,7 @@
 //! - [`ledger`]: what was archived, as a chain of lines
 //! - [`elsa`]: the service and what it answers
 //! - [`config`]: the config file
+//! - `observe`: metrics and health, for whoever asks
 //! - [`simulator`]: an ELSA on loopback with a known truth
 //! - [`durable`]: every change of the disk
 //! - [`clock`], [`digest`], `printable`: the time, SHA-256, text from outside
@@ -37,5 +38,6 @@ pub mod elsa;
 pub mod fetch;
 pub mod job;
 pub mod ledger;
+pub(crate) mod observe;
 pub(crate) mod printable;
 pub mod simulator;

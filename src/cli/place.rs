@@ -16,6 +16,7 @@ use crate::archive::store::free_bytes;
 use crate::config::{
     CaFile, Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart,
 };
+use crate::domain::job::Job;
 use crate::domain::proxy::ProxyAddress;
 use crate::durable::{Step, advice, denied};
 
@@ -45,6 +46,7 @@ impl Findings {
         found.look_at_keys(config, environment);
         found.look_at_authorities(config);
         found.look_at_passwords(config, path);
+        found.look_at_observe(config);
         let lines = config.lines;
         let [root, state] = [&config.archive.root, &config.state_dir].map(|path| real(path));
         if let Some((key, what)) = apart(&root, &state) {
@@ -105,6 +107,48 @@ impl Findings {
                 self.refused
                     .push(problem(configured.proxy_line.0, key, message));
             }
+        }
+    }
+
+    fn look_at_observe(&mut self, config: &Config) {
+        let Some(observe) = &config.observe else {
+            return;
+        };
+        let [listen, max_lag, textfile] = observe.lines;
+        if let Some(address) = observe.listen.filter(|listen| !listen.ip().is_loopback()) {
+            let message = format!(
+                "whoever reaches {address} can read which jobs there are and how much they log; unless that is \
+                 meant, listen on 127.0.0.1"
+            );
+            self.warned
+                .push(problem(listen.0, "observe.listen".into(), message));
+        }
+        let lag = |job: &Job| job.window.length().plus(job.settle);
+        let enabled = config.jobs.iter().filter(|job| job.enabled);
+        let slowest = enabled.max_by_key(|job| lag(job));
+        if let Some(job) = slowest.filter(|job| lag(job) >= observe.max_lag) {
+            let message = format!(
+                "the job {} is that far behind before each of its windows can be archived: window and settle are \
+                 {} min together, so /readyz and the alerts would not be quiet; allow an hour more than that",
+                job.name,
+                lag(job).as_secs() / 60
+            );
+            self.warned
+                .push(problem(max_lag.0, "observe.max_lag".into(), message));
+        }
+        let is_inside = |file: &PathBuf| {
+            let file = real(file);
+            let folders = [&config.archive.root, &config.state_dir];
+            folders.iter().any(|folder| file.starts_with(real(folder)))
+        };
+        if observe.textfile.as_ref().is_some_and(is_inside) {
+            let message = "it lies inside archive.root or state.dir, where nothing but this program's own is to be; \
+                           name a file in the folder that node_exporter reads";
+            self.refused.push(problem(
+                textfile.0,
+                "observe.textfile".into(),
+                message.into(),
+            ));
         }
     }
 

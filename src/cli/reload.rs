@@ -14,14 +14,59 @@ use crate::daemon::systemd::Systemd;
 use crate::domain::job::Job;
 use crate::domain::job_changes::JobChanges;
 use crate::domain::standing::Standing;
+use crate::domain::window::Window;
 use crate::durable::off_the_runtime;
-use crate::job::{JobRunner, Progress};
+use crate::job::{JobRunner, Outcome, Progress};
+use crate::ledger::replay::Replay;
+use crate::observe::Watch;
+
+/// Those who show how the jobs go.
+#[derive(Clone)]
+pub(super) struct Shown {
+    pub(super) systemd: Systemd,
+    pub(super) watch: Option<Arc<Watch>>,
+}
+
+impl Shown {
+    fn each(&self, tell: impl Fn(&dyn Progress)) {
+        tell(&self.systemd);
+        if let Some(watch) = &self.watch {
+            tell(&**watch);
+        }
+    }
+}
+
+impl Progress for Shown {
+    fn planned(&self, job: &Job, windows: usize) {
+        self.each(|who| who.planned(job, windows));
+    }
+
+    fn done(&self, job: &Job, window: Window) {
+        self.each(|who| who.done(job, window));
+    }
+
+    fn stands(&self, job: &Job, now: &Standing) {
+        self.each(|who| who.stands(job, now));
+    }
+
+    fn began(&self, job: &Job) {
+        self.each(|who| who.began(job));
+    }
+
+    fn ended(&self, job: &Job, outcome: &Outcome) {
+        self.each(|who| who.ended(job, outcome));
+    }
+
+    fn shows(&self, job: &Arc<Job>, replay: &Replay, is_open: bool) {
+        self.each(|who| who.shows(job, replay, is_open));
+    }
+}
 
 /// What `run` goes by.
 pub(super) struct Current<'a> {
     context: &'a Context<'a>,
     progress: Arc<dyn Progress>,
-    systemd: Systemd,
+    shown: Shown,
     place: Place,
     config: Config,
     clients: Clients,
@@ -35,12 +80,12 @@ impl<'a> Current<'a> {
         context: &'a Context<'a>,
         config: Config,
         (place, clients): (Place, Clients),
-        systemd: &Systemd,
+        shown: Shown,
     ) -> Self {
         Self {
             context,
-            progress: Arc::new(systemd.clone()),
-            systemd: systemd.clone(),
+            progress: Arc::new(shown.clone()),
+            shown,
             place,
             config,
             clients,
@@ -50,12 +95,16 @@ impl<'a> Current<'a> {
 
     /// The jobs of a session that can run; how the others stand is told.
     pub(super) fn told(&self, session: Session) -> Vec<JobRunner> {
+        let Shown { systemd, watch } = &self.shown;
         let enabled = self.config.jobs.iter().filter(|job| job.enabled);
-        self.systemd
-            .retain(&enabled.map(|job| job.name.clone()).collect());
+        systemd.retain(&enabled.map(|job| job.name.clone()).collect());
         for broken in session.broken {
             let standing = Standing::stopped(broken.why, broken.covered_until);
-            self.systemd.stands(&broken.name, standing);
+            systemd.stands(&broken.name, standing);
+        }
+        if let Some(watch) = watch {
+            watch.is_about(&self.config.jobs);
+            session.runners.iter().for_each(|runner| watch.know(runner));
         }
         session.runners
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Stop;
 use super::print::{count, grouped, print_fitted};
 use super::progress::Bars;
-use super::reload::Current;
+use super::reload::{Current, Shown};
 use super::session::{Session, chosen};
 use super::unset_clock;
 use super::{Context, made_ready};
@@ -21,6 +21,7 @@ use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::job::{JobRunner, Mode, Outcome, Pace, Progress, prove};
+use crate::observe::{self, Observing, Places, Watch};
 
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
@@ -37,7 +38,15 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
     };
     warn_where_none_is_enabled(context, &config.jobs);
     let systemd = Systemd::default();
-    let progress: Arc<dyn Progress> = Arc::new(systemd.clone());
+    let watch = config.observe.as_ref().map(|observe| {
+        let clock = context.clock.clone();
+        Arc::new(Watch::new(&config.jobs, observe.max_lag, clock))
+    });
+    let shown = Shown {
+        systemd: systemd.clone(),
+        watch: watch.clone(),
+    };
+    let progress: Arc<dyn Progress> = Arc::new(shown.clone());
     Context::block_on(async {
         // From here on it is no end, and what it asks for is read below.
         let _ = daemon::signals::hangups();
@@ -49,12 +58,29 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
                 first.name, first.why
             )));
         }
+        let _observing = observe(&config, watch).await?;
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
-        let mut current = Current::of(context, config, (place, clients), &systemd);
+        let mut current = Current::of(context, config, (place, clients), shown);
         let runners = current.told(session);
         let served = daemon::serve(runners, &mut current, (zone, clock), systemd).await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
+}
+
+/// Tells whoever asks how the jobs go, until what is returned is dropped.
+async fn observe(config: &Config, watch: Option<Arc<Watch>>) -> Result<Option<Observing>, Stop> {
+    let (Some(observe), Some(watch)) = (&config.observe, watch) else {
+        return Ok(None);
+    };
+    let places = Places {
+        listen: observe.listen,
+        textfile: observe.textfile.clone(),
+        root: config.archive.root.clone(),
+    };
+    let begun = observe::start(watch, places).await;
+    begun
+        .map(Some)
+        .map_err(|error| Stop::failed(error.to_string()))
 }
 
 /// Archives everything due now.

@@ -54,6 +54,11 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<Problem> {
             lines.root.0,
             "archive.timezone".to_owned(),
         ),
+        (
+            running.observe != new.observe,
+            new.observe.as_ref().map_or(1, |observe| observe.lines[0].0),
+            "observe".to_owned(),
+        ),
     ];
     let differs = of_process.into_iter().filter(|(differs, ..)| *differs);
     let problem = |(_, line, key)| Problem {

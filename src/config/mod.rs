@@ -20,6 +20,7 @@ mod changes;
 mod jobs;
 mod keys;
 mod ncloud;
+mod observe;
 mod places;
 mod problem;
 mod since;
@@ -30,6 +31,7 @@ pub use accounts::ConfiguredAccount;
 pub use ca_file::{CaFile, CaFileError};
 pub(crate) use changes::changes;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
+pub use observe::Observe;
 pub(crate) use places::{ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
 pub use since::instant;
@@ -38,7 +40,7 @@ use places::{Line, Lines};
 use problem::{Report, nearest, printable, quote};
 use table::{Table, absolute_path, boolean, integer, size};
 
-const KEYS: [&str; 5] = ["account", "archive", "state", "defaults", "job"];
+const KEYS: [&str; 6] = ["account", "archive", "state", "defaults", "job", "observe"];
 const ARCHIVE_KEYS: [&str; 8] = [
     "root",
     "timezone",
@@ -75,6 +77,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The jobs in the file's order, at least one; names are unique.
     pub jobs: Vec<Job>,
+    /// What can be asked while the daemon runs; `None` for nothing.
+    pub observe: Option<Observe>,
     /// Where in the file it says what only the disk can judge.
     pub(crate) lines: Lines,
 }
@@ -200,11 +204,13 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report) -> Option<Config> {
         accounts: report.is_whole().then_some(&names),
     };
     let jobs = jobs::read(root, &context, report);
+    let observe = observe::read(root, report);
     Some(Config {
         accounts,
         archive: archive?,
         state_dir: state_dir?,
         jobs,
+        observe,
         lines,
     })
 }

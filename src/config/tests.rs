@@ -99,13 +99,14 @@ fn the_example_shows_every_key() {
         &STATE_KEYS,
         &accounts::KEYS,
         &jobs::KEYS,
+        &observe::KEYS,
     ]
     .concat();
     for key in keys {
         let shown = EXAMPLE.lines().any(|line| {
-            let header = line.trim_start_matches('[').strip_prefix(key);
-            // A value that must not be copied with the example is a comment in it.
+            // What must not be copied with the example is a comment in it.
             let line = line.strip_prefix("# ").unwrap_or(line);
+            let header = line.trim_start_matches('[').strip_prefix(key);
             line.starts_with(&format!("{key} = "))
                 || line.starts_with('[') && header.is_some_and(|rest| rest.starts_with([']', '.']))
         });

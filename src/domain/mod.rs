@@ -28,6 +28,7 @@ pub mod schedule;
 pub mod second_opinion;
 pub mod secret;
 pub mod settings;
+pub(crate) mod silence;
 pub mod span;
 pub(crate) mod split;
 pub mod standing;

@@ -214,8 +214,8 @@ impl Recheckable {
         self.windows.insert(window, asked);
     }
 
-    /// Every window that is remembered, for a checkpoint.
-    pub fn windows(&self) -> impl Iterator<Item = (Window, Asked)> + '_ {
+    /// Every window that is remembered, oldest first.
+    pub fn windows(&self) -> impl DoubleEndedIterator<Item = (Window, Asked)> + '_ {
         self.windows.iter().map(|(&window, &asked)| (window, asked))
     }
 }

@@ -34,3 +34,13 @@ pub struct Keys {
     /// Signs.
     pub secret_key: Secret,
 }
+
+impl Keys {
+    /// Whether both are the same.
+    #[must_use]
+    pub(crate) fn are_those(&self, other: &Self) -> bool {
+        let texts =
+            |keys: &Self| [&keys.access_key, &keys.secret_key].map(|key| key.expose().to_owned());
+        texts(self) == texts(other)
+    }
+}

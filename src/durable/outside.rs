@@ -1,8 +1,8 @@
-//! The few things that are written outside archive and state, for the demo.
+//! The few things that are written outside archive and state: for the demo, and for a collector of metrics.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// Makes a folder outside archive and state, and those above it.
@@ -25,4 +25,19 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(text.as_bytes())
+}
+
+/// Replaces a file outside archive and state, for programs of other users to read. They see the old or the new one,
+/// whole. It is made beside it, under the same name with `.new` in place of what follows the last dot.
+///
+/// # Errors
+/// When it can't be written or moved into place.
+pub(crate) fn replace_readable(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let replaced = fs::write(&new, text)
+        .and_then(|()| fs::set_permissions(&new, fs::Permissions::from_mode(0o644)))
+        .and_then(|()| fs::rename(&new, path));
+    replaced.inspect_err(|_| {
+        let _ = fs::remove_file(&new);
+    })
 }

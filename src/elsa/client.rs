@@ -6,6 +6,7 @@ pub mod cuts;
 mod download;
 mod no_answer;
 mod proxy_answer;
+pub(crate) mod requests;
 mod retry_leader;
 mod route;
 mod search;
@@ -40,6 +41,7 @@ use crate::printable;
 use availability::Availability;
 use cuts::Cuts;
 use no_answer::{causes, chain, no_answer};
+use requests::Requests;
 use retry_leader::{RetryLeader, RetryLeaders};
 use route::Route;
 
@@ -102,6 +104,7 @@ pub struct Client {
     cuts: Cuts,
     availability: Availability,
     retry_leaders: RetryLeaders,
+    requests: Arc<Requests>,
     deadlines: Deadlines,
 }
 
@@ -170,6 +173,7 @@ impl Client {
             hidden_cap: AtomicU64::new(u64::MAX),
             cuts: Cuts::default(),
             retry_leaders: RetryLeaders::default(),
+            requests: Arc::default(),
             deadlines,
         })
     }
@@ -269,10 +273,7 @@ impl Client {
     /// Whether both sign with the same keys.
     #[must_use]
     pub(crate) fn signs_alike(&self, other: &Self) -> bool {
-        let keys = |client: &Self| {
-            [&client.keys.access_key, &client.keys.secret_key].map(|key| key.expose().to_owned())
-        };
-        keys(self) == keys(other)
+        self.keys.are_those(&other.keys)
     }
 
     /// Text from the service as it can be shown and written: on one short line, without the keys
@@ -301,7 +302,7 @@ impl Client {
     /// # Errors
     /// When no answer comes, or one that does not begin like a zip.
     pub async fn ask(&self, request: &Request<'_>) -> Result<Download<'_>, CallError> {
-        let mut answer = self.send(DOWNLOAD_PATH, request).await?;
+        let mut answer = self.send(DOWNLOAD_PATH, request, request.job()).await?;
         if answer.begins_like_a_zip().await? {
             answer.note_time(Signature::Accepted);
             return Ok(answer);
@@ -312,8 +313,13 @@ impl Client {
     /// Makes one attempt at a call, signed afresh, as soon as the account's bounds allow. The time
     /// comes last, since waiting for the bounds may take minutes, and the gateway refuses a
     /// timestamp that is five minutes old.
-    async fn send(&self, path: &str, request: &impl Serialize) -> Result<Download<'_>, CallError> {
-        let slot = self.limiter.slot().await;
+    async fn send(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+        job: &JobName,
+    ) -> Result<Download<'_>, CallError> {
+        let slot = (self.limiter.slot().await, self.requests.begin(job));
         let begun = Instant::now();
         let skew = self.service_clock.skew();
         let signed = Signed {
@@ -345,6 +351,7 @@ impl Client {
             Ok(Err(error)) => no_answer(self, &error).await,
             Err(_) => self.too_slow("no answer", until_head),
         };
+        slot.1.failed(failed.failure);
         tracing::debug!(ms = begun.elapsed().as_millis() as u64, "{failed}");
         Err(failed)
     }

@@ -2,13 +2,16 @@
 
 use serde::Serialize;
 
-use crate::domain::job::{Job, ToBound};
+use crate::domain::job::{Job, JobName, ToBound};
 use crate::domain::span::{Span, UtcMs};
 
 /// What one download asks for, as `ELSA-API.md` names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request<'a> {
+    /// Whose request it is; it is not sent.
+    #[serde(skip)]
+    job: &'a JobName,
     project_key: &'a str,
     project_id: i64,
     from: i64,
@@ -32,6 +35,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn between(job: &'a Job, from: UtcMs, to: UtcMs) -> Self {
         Self {
+            job: &job.name,
             project_key: &job.project_key,
             project_id: job.project_id,
             from: from.0,
@@ -41,6 +45,11 @@ impl<'a> Request<'a> {
             count: job.count,
             include_fields: &job.include_fields,
         }
+    }
+
+    /// The job whose request it is.
+    pub(super) const fn job(&self) -> &JobName {
+        self.job
     }
 
     /// The same request for at most so many records, at least 1.
@@ -59,6 +68,9 @@ const YEAR_2000: UtcMs = UtcMs(946_684_800_000);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Search<'a> {
+    /// Whose request it is; it is not sent.
+    #[serde(skip)]
+    job: &'a JobName,
     project_key: &'a str,
     project_id: i64,
     from: i64,
@@ -68,10 +80,16 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
+    /// The job whose request it is.
+    pub(super) const fn job(&self) -> &JobName {
+        self.job
+    }
+
     /// Asks for the record of `job` in `span` that has `offset` others before it; 0 to 9,999.
     #[must_use]
     pub fn at(job: &'a Job, to_bound: ToBound, span: Span, offset: u64) -> Self {
         Self {
+            job: &job.name,
             project_key: &job.project_key,
             project_id: job.project_id,
             from: span.from().0,
@@ -85,6 +103,7 @@ impl<'a> Search<'a> {
     #[must_use]
     pub fn of_nothing(job: &'a Job) -> Self {
         Self {
+            job: &job.name,
             project_key: &job.project_key,
             project_id: job.project_id,
             from: YEAR_2000.0,

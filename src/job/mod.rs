@@ -31,9 +31,12 @@ mod service_time;
 mod suspects;
 mod view;
 
+use std::sync::Arc;
+
 use crate::domain::job::Job;
 use crate::domain::standing::Standing;
 use crate::domain::window::Window;
+use crate::ledger::replay::Replay;
 pub use mode::Mode;
 pub use outcome::Outcome;
 pub(crate) use prove::{Pace, prove};
@@ -41,7 +44,7 @@ pub use runner::JobRunner;
 
 pub(crate) use crate::ledger::proof::Proof;
 
-/// Tells how a job's cycle goes on, for a progress bar.
+/// Tells how a job's cycles go on, for a progress bar and for metrics.
 pub trait Progress: Send + Sync {
     /// So many more windows are to be archived or rechecked.
     fn planned(&self, _job: &Job, _windows: usize) {}
@@ -49,6 +52,12 @@ pub trait Progress: Send + Sync {
     fn done(&self, _job: &Job, _window: Window) {}
     /// How the job stands in the middle of a cycle.
     fn stands(&self, _job: &Job, _now: &Standing) {}
+    /// A cycle begins.
+    fn began(&self, _job: &Job) {}
+    /// A cycle has ended so.
+    fn ended(&self, _job: &Job, _outcome: &Outcome) {}
+    /// This is what the ledger shows now, and whether the circuit breaker is open.
+    fn shows(&self, _job: &Arc<Job>, _replay: &Replay, _is_open: bool) {}
 }
 
 /// Shows nothing.

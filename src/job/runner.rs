@@ -73,7 +73,7 @@ impl JobRunner {
             shape: Arc::new(Mutex::new(densities::read(state_dir, &job.name))),
             ..Learnt::default()
         };
-        Self {
+        let begun = Self {
             recorder: Recorder::new(
                 Arc::clone(&job),
                 Arc::clone(&client),
@@ -92,7 +92,9 @@ impl JobRunner {
             again: BTreeMap::new(),
             fresh: None,
             leaving: CancellationToken::new(),
-        }
+        };
+        begun.show();
+        begun
     }
 
     /// Once it is cancelled, the windows in flight are the job's last ones.
@@ -118,8 +120,26 @@ impl JobRunner {
         &self.recorder.ledger
     }
 
+    /// The account's client.
+    pub(crate) const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
     /// Archives the windows that `planned` names, and rechecks those that are due for it.
     pub async fn cycle(
+        &mut self,
+        planned: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window>,
+        mode: Mode,
+        stop: &CancellationToken,
+    ) -> Outcome {
+        self.progress.began(&self.job);
+        let outcome = self.look(planned, mode, stop).await;
+        self.show();
+        self.progress.ended(&self.job, &outcome);
+        outcome
+    }
+
+    async fn look(
         &mut self,
         planned: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window>,
         mode: Mode,
@@ -330,6 +350,12 @@ impl JobRunner {
             deferred,
             learnt: self.learnt.clone(),
         })
+    }
+
+    /// Shows to whoever watches what the ledger says.
+    fn show(&self) {
+        let (replay, breaker) = (self.recorder.ledger.replay(), &self.recorder.breaker);
+        self.progress.shows(&self.job, replay, !breaker.is_closed());
     }
 
     fn view(&self) -> View<'_> {

@@ -15,6 +15,7 @@ pub mod losses;
 pub mod missing;
 mod newer;
 mod opening;
+pub(crate) mod outline;
 pub(crate) mod proof;
 pub(crate) mod rebuilt;
 pub mod replay;

@@ -195,6 +195,11 @@ impl Running {
         assert!(says(), "`{}` ended without a word of {what:?}", self.args);
     }
 
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.bytes.lock().unwrap()).into_owned()
+    }
+
     /// The process.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -1,6 +1,7 @@
 //! Whether the service is down for an account, shared by all its jobs, and who is told when that changes.
 //! `domain/outage.rs` decides. Carries *Bounded* and *Isolated*.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -20,6 +21,8 @@ pub struct Availability {
     known: Mutex<Known>,
     /// The number of changes so far.
     changes: watch::Sender<u64>,
+    /// For whoever watches.
+    is_down: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +41,7 @@ impl Availability {
             clock,
             known: Mutex::default(),
             changes: watch::Sender::new(0),
+            is_down: AtomicBool::new(false),
         }
     }
 
@@ -64,6 +68,12 @@ impl Availability {
     #[must_use]
     pub fn is_suspected(&self, job: &JobName) -> bool {
         self.known().outage.is_suspected(job)
+    }
+
+    /// Whether it is known to be down for any job. It waits for nobody, as the others may who write down what is known.
+    #[must_use]
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed)
     }
 
     /// How often an outage was over since the start.
@@ -104,6 +114,7 @@ impl Availability {
         let mut known = self.known();
         if let Some(length) = known.outage.answered(job, self.clock.now()) {
             known.recoveries += 1;
+            self.is_down.store(false, Ordering::Relaxed);
             tracing::warn!(
                 endpoint = %self.endpoint,
                 "the service answers again after {}; what is due goes on in all jobs of the account",
@@ -139,6 +150,7 @@ impl Availability {
         let mut known = self.known();
         let now = self.clock.now();
         if known.outage.given_up(job, from, message, now) {
+            self.is_down.store(true, Ordering::Relaxed);
             let jobs = known.outage.down().map_or(0, |down| down.jobs.len());
             tracing::error!(
                 endpoint = %self.endpoint,
@@ -214,7 +226,7 @@ fn minutes(length: Millis) -> String {
 mod tests {
     use std::io::{self, Write};
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::atomic::AtomicI64;
 
     use super::*;
 

@@ -11,6 +11,7 @@ use reqwest::header::{
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::proxy_answer::{is_page, own, schemes_of, visible};
+use super::requests::InFlight;
 use super::{Client, Heard, Signed, chain};
 use crate::domain::retry::{Failure, LONGEST_NAMED_WAIT};
 use crate::domain::span::Millis;
@@ -53,6 +54,7 @@ pub struct Download<'a> {
     pace: Pace,
     /// Whether it took too long to read what it says, so that nobody waits for more of it.
     is_slow: bool,
+    counted: InFlight,
     _slot: Slot,
 }
 
@@ -92,7 +94,7 @@ impl<'a> Download<'a> {
         response: Response,
         begun: Instant,
         signed: Signed,
-        slot: Slot,
+        (slot, counted): (Slot, InFlight),
     ) -> Self {
         let heard = Heard {
             signed,
@@ -111,6 +113,7 @@ impl<'a> Download<'a> {
             received: 0,
             pace: Pace::default(),
             is_slow: false,
+            counted,
             _slot: slot,
         }
     }
@@ -137,7 +140,18 @@ impl<'a> Download<'a> {
         self.deadline += by;
     }
 
+    /// The next piece as it comes.
     async fn read(&mut self) -> Result<Option<Bytes>, CallError> {
+        let read = self.read_in_time().await;
+        match &read {
+            Ok(Some(_)) => {}
+            Ok(None) => self.counted.answered(),
+            Err(error) => self.counted.failed(error.failure),
+        }
+        read
+    }
+
+    async fn read_in_time(&mut self) -> Result<Option<Bytes>, CallError> {
         let deadlines = self.client.deadlines;
         let begun = Instant::now();
         let pace_ends = begun + (deadlines.idle * 2).saturating_sub(self.pace.waited);
@@ -223,6 +237,11 @@ impl<'a> Download<'a> {
         Ok(())
     }
 
+    /// It is not what was asked for.
+    pub(super) fn failed(&self, failure: Failure) {
+        self.counted.failed(failure);
+    }
+
     /// The HTTP status.
     pub(super) fn status(&self) -> u16 {
         self.response.status().as_u16()
@@ -241,6 +260,7 @@ impl<'a> Download<'a> {
         if self.is_slow && matches!(error.failure, Failure::Passing | Failure::BadAnswer) {
             error.failure = Failure::TooSlow;
             error.message += "; the rest of it came too slowly";
+            self.failed(error.failure);
         }
         error
     }
@@ -335,6 +355,7 @@ impl<'a> Download<'a> {
                 "the proxy {route}, or the service behind it, answered {status} with a page, \"{said}\""
             );
         }
+        self.failed(error.failure);
         match &mut error.failure {
             // It was measured against the clock that signed; what counts is ours.
             Failure::ClockSkew { skew: measured } => *measured = measured.plus(skew),

@@ -24,11 +24,12 @@ impl Client {
     /// # Errors
     /// When no answer comes, or one that is no JSON, or an error.
     pub async fn search(&self, request: &Search<'_>) -> Result<Found, CallError> {
-        let mut answer = self.send(SEARCH_PATH, request).await?;
+        let mut answer = self.send(SEARCH_PATH, request, request.job()).await?;
         if answer.status() != OK {
             return Err(answer.refusal().await);
         }
         let Some(body) = answer.whole(MOST_BYTES).await? else {
+            answer.failed(Failure::BadAnswer);
             let what = format!(
                 "the answer to a search for one record is longer than {} MiB",
                 MOST_BYTES >> 20
@@ -41,8 +42,10 @@ impl Client {
             }
             let beginning = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES)]);
             if let Some(error) = answer.of_proxy(&self.redacted(&beginning)) {
+                answer.failed(error.failure);
                 return Err(error);
             }
+            answer.failed(Failure::BadAnswer);
             let text = self.printable(&beginning);
             let what = format!("search answered 200 with what is no JSON: {text}");
             return Err(CallError::new(Failure::BadAnswer, what));

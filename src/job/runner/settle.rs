@@ -141,6 +141,7 @@ impl JobRunner {
             .finish(ended, executor.is_halted(), outcome, stop)
             .await;
         self.progress.done(&self.job, window);
+        self.show();
         match done {
             Ok(()) => executor.widen(),
             Err(None) => executor.narrow(),
@@ -188,6 +189,7 @@ impl JobRunner {
         for window in windows {
             self.progress.done(&self.job, window);
         }
+        self.show();
         ends_cycle
     }
 
