@@ -207,8 +207,17 @@ impl Running {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
+        self.send("-TERM");
+    }
+
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        self.send("-HUP");
+    }
+
+    fn send(&self, signal: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
         assert!(sent.success());
     }
 

@@ -125,6 +125,33 @@ fn promtool(args: &[&str], input: &str) -> Option<String> {
 
 /// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_comes_at_a_reload_shows_and_one_that_goes_does_not() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop"), due.project("pay")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    let (mut daemon, address) = run(&world, "");
+    let running = |job: &str| format!("elsa_archiver_job_running{{archive_job=\"{job}\"}}");
+    assert_eq!(scrape(address).get(&running("shop")), Some(&1.0));
+    let [shop, pay] = ["shop", "pay"].map(|job| Job::new(job, &due));
+    world.configure(&[shop.with("enabled", "false"), pay]);
+    observed(&world, "listen = \"127.0.0.1:0\"");
+    daemon.hang_up();
+    daemon.wait_until_it_says("the configuration is in force");
+    until("the one that came is archived", || {
+        world.folders("pay").len() == 1
+    });
+    let shown = scrape(address);
+    assert_eq!(shown.get(&running("shop")), None);
+    assert_eq!(shown.get(&running("pay")), Some(&1.0));
+    // The port is the process's.
+    world.write_config(&world.config().replace("127.0.0.1:0", "127.0.0.1:1"));
+    daemon.hang_up();
+    daemon.wait_until_it_says("observe: can't change");
+    ends(daemon);
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_has_archived_everything_says_so_to_whoever_asks() {
     let due = Due::hours(3);
     let world = World::of([due.project("shop")]).await;

@@ -2,18 +2,11 @@
 //! in force between windows. Carries *Self-healing*, *Candid* and *Exactly once*.
 
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
 use std::time::Duration;
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
 
-use crate::harness::{Due, Job, Running, World, until};
-
-fn hang_up(daemon: &Running) {
-    let id = daemon.id().to_string();
-    let sent = Command::new("kill").args(["-HUP", &id]).status().unwrap();
-    assert!(sent.success());
-}
+use crate::harness::{Due, Job, World, until};
 
 fn is_archived(world: &World, job: &str) -> bool {
     world.folders(job).len() == 3
@@ -42,7 +35,7 @@ async fn jobs_come_go_and_change_while_the_others_run_on() {
         Job::new("mail", &due).with("enabled", "false"),
         Job::new("news", &due),
     ]);
-    hang_up(&daemon);
+    daemon.hang_up();
     daemon.wait_until_it_says("added=1 removed=1 changed=1");
     daemon.wait_until_it_says("the configuration is in force");
     until("the one that came is archived", || {
@@ -79,7 +72,7 @@ async fn a_window_in_flight_is_archived_before_its_job_goes_on_otherwise() {
         world.requests("shop").len() == 2
     });
     world.configure(&[Job::new("shop", &due).with("format", "\"csv\"")]);
-    hang_up(&daemon);
+    daemon.hang_up();
     daemon.wait_until_it_says("the configuration is in force");
     until("all is archived", || is_archived(&world, "shop"));
     daemon.terminate();
@@ -124,7 +117,7 @@ async fn a_configuration_that_is_wrong_is_refused_and_the_one_before_stays_in_fo
     for (times, (what, wrong)) in wrongs.iter().enumerate() {
         assert_ne!(wrong, &right);
         world.write_config(wrong);
-        hang_up(&daemon);
+        daemon.hang_up();
         daemon.wait_until_it_has_said("the configuration is refused", times + 1);
         daemon.wait_until_it_says(what);
         until("systemd is told that it is reloading", || {
@@ -140,7 +133,7 @@ async fn a_configuration_that_is_wrong_is_refused_and_the_one_before_stays_in_fo
         world.folders("shop").len() >= due.windows.len()
     });
     world.write_config(&right);
-    hang_up(&daemon);
+    daemon.hang_up();
     daemon.wait_until_it_says("the configuration is in force");
     until("nothing is refused any more", || {
         let told = told();
@@ -161,7 +154,7 @@ async fn keys_that_were_replaced_are_in_force_after_a_reload() {
     let mut daemon = world.spawn(&["run"]);
     daemon.wait_until_it_says("not archived");
     world.set_secret_key(&right);
-    hang_up(&daemon);
+    daemon.hang_up();
     daemon.wait_until_it_says("the configuration is in force");
     until("all is archived", || is_archived(&world, "shop"));
     daemon.terminate();
