@@ -1,3 +1,5 @@
+//! What is told of jobs that hang, fail, or stop looking, by a clock that the test moves.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
