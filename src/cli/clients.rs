@@ -52,6 +52,15 @@ impl Clients {
         })
     }
 
+    /// The accounts whose clients are not those of `other`.
+    pub(super) fn unlike<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a AccountName> {
+        let is_other = |(name, client): &(&AccountName, &Arc<Client>)| {
+            let theirs = other.ready.get(*name);
+            theirs.is_none_or(|theirs| !Arc::ptr_eq(client, theirs))
+        };
+        self.ready.iter().filter(is_other).map(|(name, _)| name)
+    }
+
     fn made(
         config: &Config,
         jobs: &[Job],

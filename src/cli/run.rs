@@ -1,8 +1,10 @@
 //! `run`, `once` and `backfill`: the commands that archive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinError;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Stop;
@@ -38,9 +40,11 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
     };
     warn_where_none_is_enabled(context, &config.jobs);
     let systemd = Systemd::default();
-    let watch = config.observe.as_ref().map(|observe| {
-        let clock = context.clock.clone();
-        Arc::new(Watch::new(&config.jobs, observe.max_lag, clock))
+    let max_lag = config.observe.as_ref().map(|observe| observe.max_lag);
+    let is_watched = max_lag.is_some() || systemd::watchdog().is_some();
+    let watch = is_watched.then(|| {
+        let (max_lag, clock) = (max_lag.unwrap_or_default(), context.clock.clone());
+        Arc::new(Watch::new(&config.jobs, max_lag, clock))
     });
     let shown = Shown {
         systemd: systemd.clone(),
@@ -48,8 +52,12 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
     };
     let progress: Arc<dyn Progress> = Arc::new(shown.clone());
     Context::block_on(async {
-        // From here on it is no end, and what it asks for is read below.
-        let _ = daemon::signals::hangups();
+        // One that comes before the jobs begin is kept.
+        let hangups = daemon::signals::hangups()
+            .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
+        if let (Some(watch), Some(within)) = (watch.clone(), systemd::watchdog()) {
+            tokio::spawn(feed_watchdog(watch, within / 2));
+        }
         let opened = Session::open(context, &config, &config.jobs, &progress)?;
         let (session, place, clients) = opened;
         if let (true, Some(first)) = (session.runners.is_empty(), session.broken.first()) {
@@ -62,9 +70,19 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
         let mut current = Current::of(context, config, (place, clients), shown);
         let runners = current.told(session);
-        let served = daemon::serve(runners, &mut current, (zone, clock), systemd).await;
+        let served = daemon::serve(runners, &mut current, (zone, clock), (systemd, hangups)).await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
+}
+
+/// Tells systemd that the daemon is well for as long as no cycle hangs. A runtime that stands still does not tell it.
+async fn feed_watchdog(watch: Arc<Watch>, every: Duration) {
+    loop {
+        if watch.makes_progress() {
+            systemd::alive();
+        }
+        sleep(every).await;
+    }
 }
 
 /// Tells whoever asks how the jobs go, until what is returned is dropped.

@@ -21,7 +21,7 @@ use crate::archive::quarantine::Quarantine;
 use crate::archive::store::{Store, tell_of};
 use crate::config::Config;
 use crate::domain::identity::ArchiveId;
-use crate::domain::job::{Job, JobName};
+use crate::domain::job::{AccountName, Job, JobName};
 use crate::domain::retry::Policy;
 use crate::domain::span::UtcMs;
 use crate::durable::{Disk, Lack, Step};
@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub runners: Vec<JobRunner>,
     /// Those that can't run; each was logged with its reason.
     pub broken: Vec<Broken>,
+    /// What its jobs share.
+    pub shared: Arc<Shared>,
 }
 
 /// A job that can't run.
@@ -91,6 +93,13 @@ impl Place {
         Ok(place)
     }
 
+    /// An outage that was kept is another client's; the account's service is asked anew.
+    pub(super) fn forget_outage(&self, config: &Config, account: &AccountName) {
+        if let Err(error) = outage::keep(&config.state_dir, account, None, &self.disk) {
+            tracing::warn!(%account, "{error}");
+        }
+    }
+
     fn store(&self, config: &Config) -> Store {
         store(config, &self.disk).bound_to(self.id.clone())
     }
@@ -119,35 +128,35 @@ impl Session {
             return Err(Stop::usage(why));
         }
         for account in clients.ready.keys() {
-            // It was of another process, and is asked anew.
-            if let Err(error) = outage::keep(&config.state_dir, account, None, &place.disk) {
-                tracing::warn!(%account, "{error}");
-            }
+            place.forget_outage(config, account);
         }
-        let session = Self::at(&place, (config, jobs), &clients, (context, progress));
+        let with = (&clients, None);
+        let session = Self::at(&place, (config, jobs), with, (context, progress));
         Ok((session, place, clients))
     }
 
     /// Opens the enabled ones of `jobs`. A job whose keys can't be read, or whose ledger is damaged, is reported
-    /// and left out; the others go on.
+    /// and left out; the others go on. Where others run already by the same archive and clients, they share with
+    /// those.
     pub(super) fn at(
         place: &Place,
         (config, jobs): (&Config, &[Job]),
-        clients: &Clients,
+        (clients, shared): (&Clients, Option<Arc<Shared>>),
         (context, progress): (&Context<'_>, &Arc<dyn Progress>),
     ) -> Self {
         // Only now the ledgers say where a job that is no more ended, and what it lacked.
         let (config, mut looked) = look(config);
         let jobs = as_resolved(&config, jobs);
         let (config, disk) = (&config, &place.disk);
-        let shared = Arc::new(Shared {
+        let anew = || Shared {
             store: place.store(config),
             quarantine: place.quarantine(config),
             clock: context.clock.clone(),
             policy: Policy::default(),
             limits: config.archive.limits,
             turns: process::turns(config, &clients.ready),
-        });
+        };
+        let shared = shared.unwrap_or_else(|| Arc::new(anew()));
         for warned in twice(config) {
             tracing::warn!("{warned}");
         }
@@ -198,7 +207,11 @@ impl Session {
                 }
             }
         }
-        Self { runners, broken }
+        Self {
+            runners,
+            broken,
+            shared,
+        }
     }
 }
 

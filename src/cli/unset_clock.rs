@@ -12,7 +12,8 @@ use super::Context;
 use super::exit::Stop;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::daemon::{signals::stop_on_signal, systemd};
+use crate::daemon::signals::{hangups, stop_on_signal};
+use crate::daemon::systemd;
 use crate::domain::span::UtcMs;
 
 /// How often clock and file are looked at.
@@ -31,6 +32,10 @@ pub(super) fn config(context: &Context<'_>) -> Result<Option<Config>, Stop> {
     Context::block_on(async {
         let stop = CancellationToken::new();
         let signals = stop_on_signal(&stop)
+            .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
+        // The file is read each second in any case. SIGHUP would end the process, for good: systemd takes that for
+        // a clean end.
+        let _hangups = hangups()
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
         let config = in_time(path, &context.clock, &stop).await;
         signals.abort();
@@ -61,6 +66,9 @@ async fn in_time(
                 is_told = true;
             }
             Loaded::Ahead(_) => {}
+        }
+        if systemd::watchdog().is_some() {
+            systemd::alive();
         }
         if stop.run_until_cancelled(sleep(LOOK)).await.is_none() {
             return Ok(None);

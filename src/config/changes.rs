@@ -55,6 +55,11 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<Problem> {
             "archive.timezone".to_owned(),
         ),
         (
+            running.archive.durable_folders != new.archive.durable_folders,
+            lines.root.0,
+            "archive.durable_folders".to_owned(),
+        ),
+        (
             running.observe != new.observe,
             new.observe.as_ref().map_or(1, |observe| observe.lines[0].0),
             "observe".to_owned(),

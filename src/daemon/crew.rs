@@ -45,6 +45,8 @@ pub(super) struct Crew {
     entering: Vec<(JobRunner, Arc<Notify>)>,
     /// Whether others are to enter once those that leave have left.
     is_changing: bool,
+    /// Whether one has entered or left since the others began.
+    is_another: bool,
     stop: CancellationToken,
     systemd: Systemd,
 }
@@ -57,6 +59,7 @@ impl Crew {
             members: BTreeMap::new(),
             entering: Vec::new(),
             is_changing: false,
+            is_another: false,
             stop: stop.clone(),
             systemd: systemd.clone(),
         }
@@ -64,6 +67,7 @@ impl Crew {
 
     /// Takes these in. Returns all that are in.
     pub(super) fn enter(&mut self, runners: Vec<JobRunner>) -> Vec<Member> {
+        self.is_another |= !runners.is_empty();
         for runner in runners {
             let member = Member {
                 job: runner.job().clone(),
@@ -83,12 +87,27 @@ impl Crew {
 
     /// Those that have entered look, whatever their schedules say.
     pub(super) fn begin(&mut self) {
+        self.is_another = false;
         for (runner, wake) in self.entering.drain(..) {
             wake.notify_one();
             let (systemd, stop) = (self.systemd.clone(), self.stop.child_token());
             self.cycles
                 .spawn(look_when_woken(runner, wake, stop, systemd));
         }
+    }
+
+    /// Whether one has entered or left since [`Crew::begin`].
+    pub(super) const fn is_another(&self) -> bool {
+        self.is_another
+    }
+
+    /// Those that end their windows in flight.
+    pub(super) fn leaving(&self) -> Names {
+        let leaving = self
+            .members
+            .values()
+            .filter(|member| member.leaving.is_cancelled());
+        leaving.map(|member| member.job.name.clone()).collect()
     }
 
     /// How many there are.
@@ -118,6 +137,8 @@ impl Crew {
         };
         let name = ended.map_err(|error| error.to_string())?;
         self.members.remove(&name);
+        self.is_another = true;
+        self.systemd.left(&name, self.leaving());
         Ok(())
     }
 

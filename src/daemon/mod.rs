@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::select;
+use tokio::signal::unix::Signal;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -51,11 +52,10 @@ pub(crate) async fn serve(
     runners: Vec<JobRunner>,
     configuration: &mut dyn Configuration,
     (zone, clock): (Zone, Clock),
-    systemd: Systemd,
+    (systemd, mut hangups): (Systemd, Signal),
 ) -> Result<(), ServeError> {
     let stop = CancellationToken::new();
     let signals = signals::stop_on_signal(&stop)?;
-    let mut hangups = signals::hangups()?;
     let mut crew = Crew::new(&stop, &systemd);
     let jobs = runners.len();
     let mut watch = Watch::start(crew.enter(runners), &zone, &clock, &stop).await?;
@@ -69,7 +69,7 @@ pub(crate) async fn serve(
             _ = hangups.recv() => {
                 systemd.reloading();
                 let read = reload::read(configuration, &mut crew);
-                systemd.reloaded(read);
+                systemd.reloaded(read, crew.leaving());
             }
             ended = crew.next() => if let Err(why) = ended && !stop.is_cancelled() {
                 break Some(why);
@@ -78,11 +78,13 @@ pub(crate) async fn serve(
         if let Some(staying) = crew.all_have_left().filter(|_| !stop.is_cancelled()) {
             let runners = configuration.open(&staying);
             let jobs = crew.enter(runners);
-            watch.end().await;
-            watch = Watch::start(jobs, &zone, &clock, &stop).await?;
-            crew.begin();
+            if crew.is_another() {
+                watch.end().await;
+                watch = Watch::start(jobs, &zone, &clock, &stop).await?;
+                crew.begin();
+            }
             // Of those that have entered and left.
-            systemd.ready();
+            systemd.in_force();
             tracing::info!(jobs = crew.len(), "the configuration is in force");
         }
     };
@@ -134,7 +136,8 @@ mod tests {
         let rig = Rig::at(0).await;
         let runner = rig.runner(Arc::new(Deadly), Deadlines::default());
         let place = (Zone::utc(), rig.clock());
-        let served = serve(vec![runner], &mut Fixed, place, Systemd::default()).await;
+        let told = (Systemd::default(), signals::hangups().unwrap());
+        let served = serve(vec![runner], &mut Fixed, place, told).await;
         assert!(matches!(served, Err(ServeError::Died(_))), "{served:?}");
     }
 }

@@ -24,6 +24,8 @@ struct Told {
     jobs: BTreeMap<JobName, Standing>,
     /// Why the configuration that was read last is refused.
     refused: Option<String>,
+    /// For which jobs a new configuration waits.
+    leaving: BTreeSet<JobName>,
     /// Whether the start is over; before it nothing is told, and after the end has begun nothing any more.
     is_telling: bool,
     status: String,
@@ -61,9 +63,27 @@ impl Systemd {
     }
 
     /// It was read, or refused for this reason.
-    pub(super) fn reloaded(&self, read: Result<(), String>) {
-        self.told().refused = read.err();
+    pub(super) fn reloaded(&self, read: Result<(), String>, leaving: BTreeSet<JobName>) {
+        {
+            let mut told = self.told();
+            (told.refused, told.leaving) = (read.err(), leaving);
+        }
         self.ready();
+    }
+
+    /// A job is at work no more; these are still to leave.
+    pub(super) fn left(&self, job: &JobName, leaving: BTreeSet<JobName>) {
+        let mut told = self.told();
+        told.jobs.remove(job);
+        told.leaving = leaving;
+        told.tell_news();
+    }
+
+    /// The configuration that was read last is in force.
+    pub(super) fn in_force(&self) {
+        let mut told = self.told();
+        told.leaving.clear();
+        told.tell_news();
     }
 
     /// No other jobs than these are the daemon's any more.
@@ -107,9 +127,10 @@ impl Progress for Systemd {
 impl Told {
     fn line(&self) -> String {
         let line = standing::line(&self.jobs);
-        match &self.refused {
-            Some(why) => format!("{}; {line}", standing::refused(why)),
-            None => line,
+        match (&self.refused, self.leaving.is_empty()) {
+            (Some(why), _) => format!("{}; {line}", standing::refused(why)),
+            (None, false) => format!("{}; {line}", standing::waits_for(&self.leaving)),
+            (None, true) => line,
         }
     }
 
@@ -131,6 +152,16 @@ impl Told {
 /// The start waits for something that may take long. It is ready for systemd, which would end it otherwise.
 pub(crate) fn waiting(what: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(what)]);
+}
+
+/// Within what time systemd wants to hear that the daemon is well (`WatchdogSec=`); `None` where it does not ask.
+pub(crate) fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled().filter(|within| !within.is_zero())
+}
+
+/// The daemon is well.
+pub(crate) fn alive() {
+    tell(&[NotifyState::Watchdog]);
 }
 
 /// The process ends for this reason, which `systemctl status` shows from then on.

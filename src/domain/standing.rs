@@ -1,7 +1,7 @@
 //! How the jobs of a daemon stand, and the one line that says so to the service manager. Carries *Candid*: nothing
 //! is called archived that is due, and a job that can't run is named as long as it can't.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::job::JobName;
@@ -122,6 +122,14 @@ pub(crate) fn end(why: &str) -> String {
 pub(crate) fn refused(why: &str) -> String {
     let (first, _) = cut(why.lines().next().unwrap_or_default(), 2 * MOST_OF_A_REASON);
     format!("the configuration is refused, and the one before stays in force: {first}")
+}
+
+/// That a configuration that was read anew waits for these jobs, on one line of bounded length.
+pub(crate) fn waits_for(leaving: &BTreeSet<JobName>) -> String {
+    let names: Vec<&str> = leaving.iter().map(JobName::as_str).collect();
+    let (shown, is_cut) = cut(&names.join(", "), MOST_OF_A_LIST);
+    let more = if is_cut { "…" } else { "" };
+    format!("a new configuration waits until these jobs have ended their windows: {shown}{more}")
 }
 
 /// How much is due.

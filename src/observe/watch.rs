@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::facts::{AccountFacts, Facts, JobFacts, Running, Totals};
+use super::health::{Verdict, health};
 use crate::clock::Clock;
 use crate::domain::job::{AccountName, Job, JobName};
 use crate::domain::span::{Millis, UtcMs};
@@ -81,17 +82,31 @@ impl Watch {
     pub(crate) fn is_about(&self, jobs: &[Job]) {
         let enabled = || jobs.iter().filter(|job| job.enabled);
         let names: BTreeSet<&JobName> = enabled().map(|job| &job.name).collect();
+        let accounts: BTreeSet<&AccountName> = enabled().map(|job| &job.account).collect();
         let mut known = self.known();
         known.jobs.retain(|name, _| names.contains(name));
+        known.accounts.retain(|name, _| accounts.contains(name));
         for job in enabled() {
             let seen = known.jobs.entry(job.name.clone());
             seen.or_insert_with(|| Seen::of(Arc::new(job.clone())));
         }
     }
 
+    /// A job that can't run: what it has shown before is no longer true.
+    pub(crate) fn is_out(&self, job: &JobName) {
+        self.note(job, |seen| {
+            (seen.outline, seen.running, seen.is_open) = (None, None, false);
+        });
+    }
+
     /// So many bytes are free where the archive is.
     pub(super) fn has_free(&self, bytes: u64) {
         self.known().free = Some((bytes, Instant::now()));
+    }
+
+    /// Whether no cycle hangs, as `/healthz` says it.
+    pub(crate) fn makes_progress(&self) -> bool {
+        health(&self.facts()) == Verdict::Well
     }
 
     /// All that is known, as it is now.

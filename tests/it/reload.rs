@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
 
-use crate::harness::{Due, Job, World, until};
+use crate::harness::{Due, Job, PROJECT_ID, World, until};
 
 fn is_archived(world: &World, job: &str) -> bool {
     world.folders(job).len() == 3
@@ -108,10 +108,14 @@ async fn a_configuration_that_is_wrong_is_refused_and_the_one_before_stays_in_fo
     let mut daemon = world.spawn_with(&["run"], &[("NOTIFY_SOCKET", &path)]);
     daemon.wait_until_it_says("running");
     let moved = right.replace("archive\"\n", "elsewhere\"\n");
+    let lax = right.replace("[archive]\n", "[archive]\ndurable_folders = false\n");
+    let other = right.replace(&PROJECT_ID.to_string(), "4711");
     let unreadable = right.replace("keys/secret", "keys/none");
     let wrongs = [
         ("did you mean", format!("{right}widow = \"1h\"\n")),
         ("archive.root: can't change", moved),
+        ("archive.durable_folders: can't change", lax),
+        ("job.shop: ", other),
         ("keys/none", unreadable),
     ];
     for (times, (what, wrong)) in wrongs.iter().enumerate() {

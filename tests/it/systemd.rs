@@ -406,3 +406,30 @@ fn the_unit_starts_the_program_whatever_is_missing_and_tries_again() {
         }
     }
 }
+
+/// Guarantee: Self-healing
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watchdog_is_fed_while_a_service_is_waited_for() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    world
+        .service
+        .set_faults(FaultPlan::always(Fault::StallBeforeHeaders));
+    world.configure(&[Job::new("shop", &due)]);
+    let systemd = Notified::new(&world);
+    let within = [
+        ("NOTIFY_SOCKET", systemd.path.as_path()),
+        ("WATCHDOG_USEC", Path::new("100000")),
+    ];
+    let daemon = world.spawn_with(&["run"], &within);
+    until("a request is waited for", || {
+        !world.requests("shop").is_empty()
+    });
+    let mut fed = 0;
+    until("it is fed", || {
+        fed += usize::from(systemd.told().contains("WATCHDOG=1"));
+        fed == 20
+    });
+    daemon.terminate();
+    daemon.wait().exits(0);
+}
