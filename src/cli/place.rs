@@ -47,28 +47,28 @@ impl Findings {
         found.look_at_authorities(config);
         found.look_at_passwords(config, path);
         found.look_at_observe(config);
-        let lines = config.lines;
+        let lines = &config.lines;
         let [root, state] = [&config.archive.root, &config.state_dir].map(|path| real(path));
         if let Some((key, what)) = apart(&root, &state) {
             let line = if key == ROOT {
-                lines.root
+                &lines.root
             } else {
-                lines.state_dir
+                &lines.state_dir
             };
             let [root, state] = [root, state].map(|path| path.display().to_string());
             let message = format!("{what} (they lead to {root} and {state})");
-            found.refused.push(problem(line.0, named(key), message));
+            found.refused.push(line.problem(named(key), message));
         }
         let least = config.archive.min_free_space;
         for (key, line, path) in [
-            (ROOT, lines.root, &config.archive.root),
-            (STATE, lines.state_dir, &config.state_dir),
+            (ROOT, &lines.root, &config.archive.root),
+            (STATE, &lines.state_dir, &config.state_dir),
         ] {
             let unusable = can_be_written(path)
                 .and_then(|()| has_space(path, least))
                 .and_then(|()| can_be_flushed(config, path));
             if let Err(message) = unusable {
-                found.unusable.push(problem(line.0, named(key), message));
+                found.unusable.push(line.problem(named(key), message));
             }
         }
         found
@@ -79,9 +79,9 @@ impl Findings {
             let read = configured.ca_file.as_ref().map(CaFile::read);
             if let Some(Err(error)) = read {
                 let key = format!("account.{name}.ca_file");
-                let line = configured.ca_line.0;
+                let line = &configured.ca_line;
                 let message = error.to_string();
-                self.refused_of_account.push(problem(line, key, message));
+                self.refused_of_account.push(line.problem(key, message));
             }
         }
     }
@@ -105,7 +105,7 @@ impl Findings {
                 );
                 let key = format!("account.{name}.proxy");
                 self.refused
-                    .push(problem(configured.proxy_line.0, key, message));
+                    .push(configured.proxy_line.problem(key, message));
             }
         }
     }
@@ -114,14 +114,14 @@ impl Findings {
         let Some(observe) = &config.observe else {
             return;
         };
-        let [listen, max_lag, textfile] = observe.lines;
+        let [listen, max_lag, textfile] = &observe.lines;
         if let Some(address) = observe.listen.filter(|listen| !listen.ip().is_loopback()) {
             let message = format!(
                 "whoever reaches {address} can read which jobs there are and how much they log; unless that is \
                  meant, listen on 127.0.0.1"
             );
             self.warned
-                .push(problem(listen.0, "observe.listen".into(), message));
+                .push(listen.problem("observe.listen".into(), message));
         }
         let lag = |job: &Job| job.window.length().plus(job.settle);
         let enabled = config.jobs.iter().filter(|job| job.enabled);
@@ -134,7 +134,7 @@ impl Findings {
                 lag(job).as_secs() / 60
             );
             self.warned
-                .push(problem(max_lag.0, "observe.max_lag".into(), message));
+                .push(max_lag.problem("observe.max_lag".into(), message));
         }
         let is_inside = |file: &PathBuf| {
             let file = real(file);
@@ -144,11 +144,8 @@ impl Findings {
         if observe.textfile.as_ref().is_some_and(is_inside) {
             let message = "it lies inside archive.root or state.dir, where nothing but this program's own is to be; \
                            name a file in the folder that node_exporter reads";
-            self.refused.push(problem(
-                textfile.0,
-                "observe.textfile".into(),
-                message.into(),
-            ));
+            let key = "observe.textfile".to_owned();
+            self.refused.push(textfile.problem(key, message.to_owned()));
         }
     }
 
@@ -157,7 +154,7 @@ impl Findings {
             let files = configured.keys.files(environment);
             let keys = ["access_key", "secret_key"]
                 .into_iter()
-                .zip(configured.key_lines);
+                .zip(&configured.key_lines);
             for ((key, line), file) in keys.zip(files) {
                 // What can't be looked at is told when it is read.
                 let known = file.and_then(|file| mode(&file).map(|mode| (file, mode)));
@@ -170,7 +167,7 @@ impl Findings {
                          with `chmod 600 {shown}`, and change the key at the portal if others were \
                          logged in"
                     );
-                    self.refused.push(problem(line.0, key, message));
+                    self.refused.push(line.problem(key, message));
                 } else if mode & READ_BY_GROUP != 0
                     && is_reached(&file, SEARCH_BY_ANY_BUT_THE_OWNER)
                     && !is_credential(&file, environment)
@@ -179,7 +176,7 @@ impl Findings {
                         "the group of {shown} can read it (mode {mode:03o}); unless that is meant, `chmod \
                          600 {shown}`"
                     );
-                    self.warned.push(problem(line.0, key, message));
+                    self.warned.push(line.problem(key, message));
                 }
             }
         }
@@ -191,14 +188,6 @@ pub(super) fn told(path: &Path, problems: Vec<Problem>) -> Option<ConfigError> {
     let problems = Problems::of(problems)?;
     let path = path.to_owned();
     Some(ConfigError::Wrong { path, problems })
-}
-
-fn problem(line: usize, key: String, message: String) -> Problem {
-    Problem {
-        line,
-        key: Some(key),
-        message,
-    }
 }
 
 fn named((table, key): (&str, &str)) -> String {

@@ -2,6 +2,8 @@
 //! changes have ended their windows.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -16,13 +18,14 @@ use crate::daemon::reload::{Configuration, Names};
 use crate::daemon::systemd::Systemd;
 use crate::domain::job::{Job, JobName};
 use crate::domain::job_changes::JobChanges;
+use crate::domain::span::Millis;
 use crate::domain::standing::Standing;
 use crate::domain::window::Window;
 use crate::durable::off_the_runtime;
 use crate::fetch::Shared;
 use crate::job::{JobRunner, Outcome, Progress};
 use crate::ledger::replay::Replay;
-use crate::observe::Watch;
+use crate::observe::{Listener, Observing, Watch, bind};
 
 /// How long a configuration must say the same, and how often it is read for that.
 const BETWEEN_READS: Duration = Duration::from_millis(300);
@@ -32,15 +35,13 @@ const MOST_READS: usize = 10;
 #[derive(Clone)]
 pub(super) struct Shown {
     pub(super) systemd: Systemd,
-    pub(super) watch: Option<Arc<Watch>>,
+    pub(super) watch: Arc<Watch>,
 }
 
 impl Shown {
     fn each(&self, tell: impl Fn(&dyn Progress)) {
         tell(&self.systemd);
-        if let Some(watch) = &self.watch {
-            tell(&**watch);
-        }
+        tell(&*self.watch);
     }
 }
 
@@ -75,6 +76,7 @@ pub(super) struct Current<'a> {
     context: &'a Context<'a>,
     progress: Arc<dyn Progress>,
     shown: Shown,
+    observing: Observing,
     place: Place,
     config: Config,
     clients: Clients,
@@ -83,7 +85,32 @@ pub(super) struct Current<'a> {
     /// The jobs that can't run.
     broken: Names,
     /// What is in force next.
-    next: Option<(Config, Clients)>,
+    next: Option<Next>,
+}
+
+/// A configuration that waits for the jobs that it changes.
+struct Next {
+    config: Config,
+    clients: Clients,
+    /// Where to listen, if that is elsewhere than now.
+    listener: Option<Listener>,
+}
+
+/// How far behind the coverage of a job may be.
+pub(super) fn max_lag(config: &Config) -> Millis {
+    let observe = config.observe.as_ref();
+    observe.map(|observe| observe.max_lag).unwrap_or_default()
+}
+
+fn listen(config: &Config) -> Option<SocketAddr> {
+    config.observe.as_ref().and_then(|observe| observe.listen)
+}
+
+fn textfile(config: &Config) -> Option<&PathBuf> {
+    config
+        .observe
+        .as_ref()
+        .and_then(|observe| observe.textfile.as_ref())
 }
 
 impl<'a> Current<'a> {
@@ -92,12 +119,13 @@ impl<'a> Current<'a> {
         context: &'a Context<'a>,
         config: Config,
         (place, clients): (Place, Clients),
-        shown: Shown,
+        (shown, observing): (Shown, Observing),
     ) -> Self {
         Self {
             context,
             progress: Arc::new(shown.clone()),
             shown,
+            observing,
             place,
             config,
             clients,
@@ -119,11 +147,9 @@ impl<'a> Current<'a> {
             let standing = Standing::stopped(broken.why, broken.covered_until);
             systemd.stands(&broken.name, standing);
         }
-        if let Some(watch) = watch {
-            watch.is_about(&self.config.jobs);
-            self.broken.iter().for_each(|name| watch.is_out(name));
-            session.runners.iter().for_each(|runner| watch.know(runner));
-        }
+        watch.is_about(&self.config.jobs, max_lag(&self.config));
+        self.broken.iter().for_each(|name| watch.is_out(name));
+        session.runners.iter().for_each(|runner| watch.know(runner));
         session.runners
     }
 
@@ -137,7 +163,7 @@ impl<'a> Current<'a> {
             return Err(wrong.to_string());
         }
         for warned in found.warned {
-            tracing::warn!("{}:{warned}", path.display());
+            tracing::warn!("{}", warned.within(path));
         }
         let before = (&self.config, &self.clients);
         let clients = Clients::anew(&config, self.context, &environment, before);
@@ -167,6 +193,20 @@ impl<'a> Current<'a> {
         config
     }
 
+    /// Listens and writes where the new configuration says; what it leaves as it is goes on.
+    fn observe_as(&mut self, new: &Config, listener: Option<Listener>) {
+        if listen(new) != listen(&self.config)
+            && let Err(error) = self.observing.answer_on(listener)
+        {
+            tracing::error!(
+                "nobody is answered: the new address can't be listened on (observe.listen): {error}; restart the daemon"
+            );
+        }
+        if textfile(new) != textfile(&self.config) {
+            self.observing.write_to(textfile(new).cloned());
+        }
+    }
+
     /// What the ledgers say against the jobs of a new configuration, but for those that can't run as it is.
     fn refused_by_ledgers(&self, config: &Config) -> Vec<String> {
         let mut jobs = config.jobs.clone();
@@ -191,18 +231,26 @@ impl Configuration for Current<'_> {
     fn read_anew(&mut self) -> Result<JobChanges, String> {
         let (config, clients) = off_the_runtime(|| self.read())?;
         let rekeyed: BTreeSet<_> = clients.unlike(&self.clients).cloned().collect();
-        let found = changes(&self.config, &config, &rekeyed).map_err(|problems| {
-            let path = self.context.args.config.display();
-            let each = problems.as_slice().iter();
-            let each: Vec<_> = each.map(|problem| format!("{path}:{problem}")).collect();
-            each.join("\n")
-        })?;
-        self.next = Some((config, clients));
+        let found = changes(&self.config, &config, &rekeyed)
+            .map_err(|problems| problems.within(&self.context.args.config))?;
+        // An address that is kept is ours already.
+        let elsewhere = listen(&config).filter(|_| listen(&config) != listen(&self.config));
+        let listener = elsewhere.map(bind).transpose();
+        let listener = listener.map_err(|error| error.to_string())?;
+        self.next = Some(Next {
+            config,
+            clients,
+            listener,
+        });
         Ok(found)
     }
 
     fn open(&mut self, stay: &Names) -> Vec<JobRunner> {
-        if let Some((config, clients)) = self.next.take() {
+        if let Some(next) = self.next.take() {
+            self.observe_as(&next.config, next.listener);
+            let Next {
+                config, clients, ..
+            } = next;
             for account in clients.unlike(&self.clients) {
                 self.place.forget_outage(&config, account);
             }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Stop;
 use super::print::{count, grouped, print_fitted};
 use super::progress::Bars;
-use super::reload::{Current, Shown};
+use super::reload::{Current, Shown, max_lag};
 use super::session::{Session, chosen};
 use super::unset_clock;
 use super::{Context, made_ready};
@@ -23,7 +23,7 @@ use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::job::{JobRunner, Mode, Outcome, Pace, Progress, prove};
-use crate::observe::{self, Observing, Places, Watch};
+use crate::observe::{self, Observing, Watch};
 
 /// The daemon.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Stop> {
@@ -40,23 +40,19 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
     };
     warn_where_none_is_enabled(context, &config.jobs);
     let systemd = Systemd::default();
-    let max_lag = config.observe.as_ref().map(|observe| observe.max_lag);
-    let is_watched = max_lag.is_some() || systemd::watchdog().is_some();
-    let watch = is_watched.then(|| {
-        let (max_lag, clock) = (max_lag.unwrap_or_default(), context.clock.clone());
-        Arc::new(Watch::new(&config.jobs, max_lag, clock))
-    });
+    let (max_lag, clock) = (max_lag(&config), context.clock.clone());
+    let watch = Arc::new(Watch::new(&config.jobs, max_lag, clock));
     let shown = Shown {
         systemd: systemd.clone(),
-        watch: watch.clone(),
+        watch: Arc::clone(&watch),
     };
     let progress: Arc<dyn Progress> = Arc::new(shown.clone());
     Context::block_on(async {
         // One that comes before the jobs begin is kept.
         let hangups = daemon::signals::hangups()
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
-        if let (Some(watch), Some(within)) = (watch.clone(), systemd::watchdog()) {
-            tokio::spawn(feed_watchdog(watch, within / 2));
+        if let Some(within) = systemd::watchdog() {
+            tokio::spawn(feed_watchdog(Arc::clone(&watch), within / 2));
         }
         let opened = Session::open(context, &config, &config.jobs, &progress)?;
         let (session, place, clients) = opened;
@@ -66,9 +62,9 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
                 first.name, first.why
             )));
         }
-        let _observing = observe(&config, watch).await?;
+        let observing = observe(&config, watch)?;
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
-        let mut current = Current::of(context, config, (place, clients), shown);
+        let mut current = Current::of(context, config, (place, clients), (shown, observing));
         let runners = current.told(session);
         let served = daemon::serve(runners, &mut current, (zone, clock), (systemd, hangups)).await;
         served.map_err(|error| Stop::failed(error.to_string()))
@@ -86,19 +82,17 @@ async fn feed_watchdog(watch: Arc<Watch>, every: Duration) {
 }
 
 /// Tells whoever asks how the jobs go, until what is returned is dropped.
-async fn observe(config: &Config, watch: Option<Arc<Watch>>) -> Result<Option<Observing>, Stop> {
-    let (Some(observe), Some(watch)) = (&config.observe, watch) else {
-        return Ok(None);
-    };
-    let places = Places {
-        listen: observe.listen,
-        textfile: observe.textfile.clone(),
-        root: config.archive.root.clone(),
-    };
-    let begun = observe::start(watch, places).await;
-    begun
-        .map(Some)
-        .map_err(|error| Stop::failed(error.to_string()))
+fn observe(config: &Config, watch: Arc<Watch>) -> Result<Observing, Stop> {
+    let mut observing = Observing::start(watch, config.archive.root.clone());
+    if let Some(observe) = &config.observe {
+        let bound = observe.listen.map(observe::bind).transpose();
+        let bound = bound.map_err(|error| Stop::failed(error.to_string()))?;
+        let answered = observing.answer_on(bound);
+        answered
+            .map_err(|error| Stop::failed(format!("can't listen (observe.listen): {error}")))?;
+        observing.write_to(observe.textfile.clone());
+    }
+    Ok(observing)
 }
 
 /// Archives everything due now.

@@ -71,7 +71,7 @@ impl Place {
             return Err(Stop::usage(&wrong));
         }
         for warned in found.warned {
-            tracing::warn!("{}:{warned}", context.args.config.display());
+            tracing::warn!("{}", warned.within(&context.args.config));
         }
         refuse_another(context, config)?;
         if let Some(why) = identity::refusal(config) {

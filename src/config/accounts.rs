@@ -56,7 +56,7 @@ pub struct ConfiguredAccount {
 /// The accounts that are right, and the names of all of them.
 pub(super) fn read(
     root: &Table<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> (BTreeMap<AccountName, ConfiguredAccount>, BTreeSet<String>) {
     let empty = DeTable::new();
     let mut tables = Vec::new();
@@ -96,7 +96,11 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-fn account(name: AccountName, table: &Table<'_>, report: &mut Report) -> Option<ConfiguredAccount> {
+fn account(
+    name: AccountName,
+    table: &Table<'_>,
+    report: &mut Report<'_>,
+) -> Option<ConfiguredAccount> {
     table.refuse_unknown(&KEYS, report);
     // Not shown when wrong: an address can carry a password.
     let endpoint = table.text_or("endpoint", PUBLIC_ENDPOINT, report, |text| {
@@ -128,7 +132,7 @@ fn account(name: AccountName, table: &Table<'_>, report: &mut Report) -> Option<
         max_in_flight,
         requests_per_second,
     };
-    let line = |key| Line(report.line(table.at_of(key)));
+    let line = |key| report.line(table.at_of(key));
     Some(ConfiguredAccount {
         account,
         keys: keys?,
@@ -140,7 +144,7 @@ fn account(name: AccountName, table: &Table<'_>, report: &mut Report) -> Option<
     })
 }
 
-fn keys(table: &Table<'_>, report: &mut Report) -> Option<KeySource> {
+fn keys(table: &Table<'_>, report: &mut Report<'_>) -> Option<KeySource> {
     let pair = ["access_key", "secret_key"];
     let mut forms = pair.map(|key| key_form(table, key, report));
     match pair.map(|key| table.has(key)) {
@@ -164,7 +168,7 @@ fn keys(table: &Table<'_>, report: &mut Report) -> Option<KeySource> {
     }
 }
 
-fn key_form(table: &Table<'_>, key: &str, report: &mut Report) -> Option<KeyForm> {
+fn key_form(table: &Table<'_>, key: &str, report: &mut Report<'_>) -> Option<KeyForm> {
     let forms = "{ credential = \"NAME\" }, { file = \"/PATH\" } or { env = \"VARIABLE\" }";
     let value = table.value(key)?;
     let DeValue::Table(entries) = value else {

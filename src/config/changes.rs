@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::places::Line;
 use super::{Config, Problem, Problems, ROOT, STATE};
 use crate::domain::job::{AccountName, Job};
 use crate::domain::job_changes::JobChanges;
@@ -44,33 +45,26 @@ pub(crate) fn changes(
 
 /// What is of the process: its locks, the archive it is bound to, and the names of its folders.
 fn needs_restart(running: &Config, new: &Config) -> Vec<Problem> {
-    let lines = new.lines;
+    let lines = &new.lines;
     let [root, state] = [ROOT, STATE].map(|(table, key)| format!("{table}.{key}"));
     let of_process = [
-        (running.archive.root != new.archive.root, lines.root.0, root),
-        (running.state_dir != new.state_dir, lines.state_dir.0, state),
+        (running.archive.root != new.archive.root, &lines.root, root),
+        (running.state_dir != new.state_dir, &lines.state_dir, state),
         (
             running.archive.zone != new.archive.zone,
-            lines.root.0,
+            &lines.root,
             "archive.timezone".to_owned(),
         ),
         (
             running.archive.durable_folders != new.archive.durable_folders,
-            lines.root.0,
+            &lines.root,
             "archive.durable_folders".to_owned(),
-        ),
-        (
-            running.observe != new.observe,
-            new.observe.as_ref().map_or(1, |observe| observe.lines[0].0),
-            "observe".to_owned(),
         ),
     ];
     let differs = of_process.into_iter().filter(|(differs, ..)| *differs);
-    let problem = |(_, line, key)| Problem {
-        line,
-        key: Some(key),
-        message: "can't change while the program runs; restart it, or take the change back"
-            .to_owned(),
+    let problem = |(_, line, key): (bool, &Line, String)| {
+        let message = "can't change while the program runs; restart it, or take the change back";
+        line.problem(key, message.to_owned())
     };
     differs.map(problem).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::btree_map::{BTreeMap, Entry};
 
 use toml::de::{DeTable, DeValue};
 
+use super::places::Line;
 use super::problem::Report;
 use super::since::since;
 use super::table::{Table, boolean, choice, duration, integer, string};
@@ -71,7 +72,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Reads all jobs, in the file's order. What is wrong is reported, and its job left out.
-pub(super) fn read(root: &Table<'_>, context: &Context<'_>, report: &mut Report) -> Vec<Job> {
+pub(super) fn read(root: &Table<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Vec<Job> {
     let empty = DeTable::new();
     let defaults = root
         .table("defaults", "[defaults]", report)
@@ -106,7 +107,7 @@ pub(super) fn read(root: &Table<'_>, context: &Context<'_>, report: &mut Report)
 }
 
 /// Reports a name that another job has, with both lines.
-fn refuse_second(table: &Table<'_>, lines: &mut BTreeMap<JobName, usize>, report: &mut Report) {
+fn refuse_second(table: &Table<'_>, lines: &mut BTreeMap<JobName, Line>, report: &mut Report<'_>) {
     let Some(Ok(name)) = table.value("name").map(name) else {
         return;
     };
@@ -116,8 +117,7 @@ fn refuse_second(table: &Table<'_>, lines: &mut BTreeMap<JobName, usize>, report
         }
         Entry::Occupied(first) => {
             let first = first.get();
-            let message =
-                format!("the [[job]] on line {first} has this name too; names are unique");
+            let message = format!("the [[job]] on {first} has this name too; names are unique");
             table.wrong("name", message, report);
         }
     }
@@ -129,7 +129,7 @@ fn job(
     defaults: &Table<'_>,
     mut settings: Settings,
     context: &Context<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<Job> {
     table.refuse_unknown(&KEYS, report);
     let name = table.required("name", "give a name like \"shop-api\"", report, name);
@@ -208,7 +208,7 @@ impl Settings {
     }
 
     /// Adds what `table` says.
-    fn overlay(&mut self, table: &Table<'_>, context: &Context<'_>, report: &mut Report) {
+    fn overlay(&mut self, table: &Table<'_>, context: &Context<'_>, report: &mut Report<'_>) {
         table.overlay("account", &mut self.account, report, |value| {
             known_account(string(value, "default")?, context.accounts)
         });
@@ -295,7 +295,7 @@ impl Settings {
     }
 
     /// A recheck comes after the window was archived, and while the service still has it.
-    fn judge_recheck(&self, table: &Table<'_>, key: &str, report: &mut Report) {
+    fn judge_recheck(&self, table: &Table<'_>, key: &str, report: &mut Report<'_>) {
         let Recheck::After(recheck) = self.recheck else {
             return;
         };

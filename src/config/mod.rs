@@ -2,8 +2,7 @@
 //! problem at once with its line (**Candid**); keys are never in it (**Suspicious**).
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::tz;
@@ -17,6 +16,7 @@ use crate::domain::window::Zone;
 mod accounts;
 mod ca_file;
 mod changes;
+mod files;
 mod jobs;
 mod keys;
 mod ncloud;
@@ -24,6 +24,7 @@ mod observe;
 mod places;
 mod problem;
 mod since;
+mod sources;
 mod table;
 mod units;
 
@@ -37,10 +38,13 @@ pub use problem::{Problem, Problems};
 pub use since::instant;
 
 use places::{Line, Lines};
-use problem::{Report, nearest, printable, quote};
+use problem::{Report, nearest, quote, shown};
+use sources::Sources;
 use table::{Table, absolute_path, boolean, integer, size};
 
-const KEYS: [&str; 6] = ["account", "archive", "state", "defaults", "job", "observe"];
+const KEYS: [&str; 7] = [
+    "include", "account", "archive", "state", "defaults", "job", "observe",
+];
 const ARCHIVE_KEYS: [&str; 8] = [
     "root",
     "timezone",
@@ -56,8 +60,7 @@ const STATE_KEYS: [&str; 1] = ["dir"];
 /// The only value of `store`.
 const STORE: &str = "unpacked";
 
-/// How many bytes of a config are read: far more than a thousand jobs need.
-const MOST_BYTES: u64 = 1 << 20;
+const NOT_UTF_8: &str = "not UTF-8; save the file in that encoding";
 
 /// Less would refuse windows that are quite usual.
 const LEAST_UNPACKED: u64 = 1 << 20;
@@ -110,17 +113,13 @@ pub enum ConfigError {
         error: io::Error,
     },
     /// The file was read, and is wrong: one line a problem.
-    #[error("{}", .problems.each_after(&format!("{}:", shown(.path))))]
+    #[error("{}", .problems.within(.path))]
     Wrong {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         problems: Problems,
     },
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -134,35 +133,19 @@ fn advice(error: &io::Error) -> &'static str {
 }
 
 impl Config {
-    /// Reads the file at `path`. `now` is what `since` must be before.
+    /// Reads the file at `path`, and those that it includes. `now` is what `since` must be before.
     ///
     /// # Errors
-    /// When the file can't be read or is larger than 1 MiB, and with every problem of [`parse`].
-    ///
-    /// [`parse`]: Self::parse
+    /// When the file can't be read or is larger than 1 MiB, and with every problem of it and of the files that it
+    /// includes.
     pub fn load(path: &Path, now: UtcMs) -> Result<Self, ConfigError> {
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
-            .and_then(|read| {
-                let fits = read as u64 <= MOST_BYTES;
-                let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "more than 1 MiB");
-                fits.then_some(()).ok_or_else(too_large)
-            })
-            .map_err(|error| ConfigError::Unreadable {
-                path: path.to_owned(),
-                error,
-            })?;
-        let parsed = match std::str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(text, now),
-            Err(error) => {
-                let before = bytes.iter().take(error.valid_up_to());
-                let line = 1 + before.filter(|&&byte| byte == b'\n').count();
-                Err(Problems::one(
-                    line,
-                    "not UTF-8; save the file in that encoding",
-                ))
-            }
+        let sources = files::read(path).map_err(|error| ConfigError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
+        let parsed = match sources {
+            Ok(sources) => Self::of(&sources, now),
+            Err(line) => Err(Problems::one(line, NOT_UTF_8)),
         };
         parsed.map_err(|problems| ConfigError::Wrong {
             path: path.to_owned(),
@@ -170,13 +153,17 @@ impl Config {
         })
     }
 
-    /// Reads a config. `now` is what `since` must be before.
+    /// Reads a config that stands for itself: what it includes is left out. `now` is what `since` must be before.
     ///
     /// # Errors
     /// With all problems at once, in the order of their lines.
     pub fn parse(text: &str, now: UtcMs) -> Result<Self, Problems> {
-        let (root, errors) = DeTable::parse_recoverable(text);
-        let mut report = Report::new(text, &errors);
+        Self::of(&Sources::alone(text), now)
+    }
+
+    fn of(sources: &Sources, now: UtcMs) -> Result<Self, Problems> {
+        let (root, errors) = DeTable::parse_recoverable(sources.text());
+        let mut report = Report::new(sources, &errors);
         let root = Table::new(root.get_ref(), String::new(), 0);
         let config = read(&root, now, &mut report);
         report.finish()?;
@@ -185,8 +172,12 @@ impl Config {
     }
 }
 
-fn read(root: &Table<'_>, now: UtcMs, report: &mut Report) -> Option<Config> {
+fn read(root: &Table<'_>, now: UtcMs, report: &mut Report<'_>) -> Option<Config> {
     root.refuse_unknown(&KEYS, report);
+    root.read("include", report, sources::include);
+    if let Some(why) = report.include_wrong() {
+        root.wrong("include", why, report);
+    }
     let archive = archive(root, report);
     let state_dir = state_dir(root, report);
     let lines = Lines::read(root, report);
@@ -215,7 +206,7 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report) -> Option<Config> {
     })
 }
 
-fn archive(root: &Table<'_>, report: &mut Report) -> Option<Archive> {
+fn archive(root: &Table<'_>, report: &mut Report<'_>) -> Option<Archive> {
     let empty = DeTable::new();
     let table = root
         .table("archive", "[archive]", report)
@@ -239,7 +230,7 @@ fn archive(root: &Table<'_>, report: &mut Report) -> Option<Archive> {
     })
 }
 
-fn limits(table: &Table<'_>, report: &mut Report) -> Limits {
+fn limits(table: &Table<'_>, report: &mut Report<'_>) -> Limits {
     let mut limits = Limits::default();
     table.overlay(
         "max_unpacked",
@@ -262,7 +253,7 @@ fn limits(table: &Table<'_>, report: &mut Report) -> Limits {
     limits
 }
 
-fn state_dir(root: &Table<'_>, report: &mut Report) -> Option<PathBuf> {
+fn state_dir(root: &Table<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
     let empty = DeTable::new();
     let table = root
         .table("state", "[state]", report)

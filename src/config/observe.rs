@@ -28,7 +28,7 @@ pub struct Observe {
 }
 
 /// What the file says; `None` where it has no such table, or what it says is wrong.
-pub(super) fn read(root: &Table<'_>, report: &mut Report) -> Option<Observe> {
+pub(super) fn read(root: &Table<'_>, report: &mut Report<'_>) -> Option<Observe> {
     let table = root.table("observe", "[observe]", report)?;
     table.refuse_unknown(&KEYS, report);
     let mut max_lag = Millis::from_hours(3);
@@ -47,7 +47,7 @@ pub(super) fn read(root: &Table<'_>, report: &mut Report) -> Option<Observe> {
         true => None,
         false => table.text_or("listen", LISTEN, report, address),
     };
-    let line = |key| Line(report.line(table.at_of(key)));
+    let line = |key| report.line(table.at_of(key));
     Some(Observe {
         listen,
         max_lag,

@@ -1,11 +1,13 @@
 //! Where the file says which directories are whose, and which can't be right whatever is on the disk. What
 //! only the disk can tell is `cli/place.rs`. Carries *Its own*.
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::problem::Report;
+use super::problem::{Problem, Report, shown};
 use super::table::Table;
 
 /// A key, by its table and its name.
@@ -17,15 +19,45 @@ pub(crate) const ROOT: Key = ("archive", "root");
 pub(crate) const STATE: Key = ("state", "dir");
 
 /// Lines of the file.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lines {
     pub(crate) root: Line,
     pub(crate) state_dir: Line,
 }
 
-/// A line of the file, counted from 1. What a config says is the same wherever it says it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Line(pub(crate) usize);
+/// A line of the config or of a file that it includes. What a config says is the same wherever it says it.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// An included file; `None` for the config itself.
+    file: Option<Arc<Path>>,
+    /// Counted from 1.
+    number: usize,
+}
+
+impl Line {
+    pub(super) const fn of(file: Option<Arc<Path>>, number: usize) -> Self {
+        Self { file, number }
+    }
+
+    /// That `message` is said of `key` here.
+    pub(crate) fn problem(&self, key: String, message: String) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            line: self.number,
+            key: Some(key),
+            message,
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "line {} of {}", self.number, shown(file)),
+            None => write!(f, "line {}", self.number),
+        }
+    }
+}
 
 impl PartialEq for Line {
     fn eq(&self, _: &Self) -> bool {
@@ -34,8 +66,8 @@ impl PartialEq for Line {
 }
 
 impl Lines {
-    pub(super) fn read(root: &Table<'_>, report: &Report) -> Self {
-        let line = |key| Line(report.line(at_of(root, key)));
+    pub(super) fn read(root: &Table<'_>, report: &Report<'_>) -> Self {
+        let line = |key| report.line(at_of(root, key));
         Self {
             root: line(ROOT),
             state_dir: line(STATE),
@@ -57,7 +89,7 @@ pub(super) fn refuse_nested(
     root: &Table<'_>,
     archive: &Path,
     state_dir: &Path,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     if let Some((key, message)) = apart(archive, state_dir) {
         let (table, name) = key;

@@ -3,13 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
+use super::places::Line;
+use super::sources::Sources;
 pub(super) use crate::printable::printable;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Line of the file, counted from 1.
+    /// A file that the config includes; `None` for the config itself.
+    pub file: Option<Arc<Path>>,
+    /// Line of the file, counted from 1; 0 where no line is to blame.
     pub line: usize,
     /// The key's full path, like `job.shop-api.window`; `None` for text that is not TOML.
     pub key: Option<String>,
@@ -19,22 +25,45 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}:", shown(file))?;
+        }
+        if self.line > 0 {
+            write!(f, "{}:", self.line)?;
+        }
         match &self.key {
-            Some(key) => write!(f, "{}: {key}: {}", self.line, self.message),
-            None => write!(f, "{}: {}", self.line, self.message),
+            Some(key) => write!(f, " {key}: {}", self.message),
+            None => write!(f, " {}", self.message),
         }
     }
 }
 
+impl Problem {
+    /// The problem as one line, where `config` is the file that was read.
+    #[must_use]
+    pub fn within(&self, config: &Path) -> String {
+        match self.file {
+            Some(_) => self.to_string(),
+            None => format!("{}:{self}", shown(config)),
+        }
+    }
+}
+
+/// A file's name, safe to print.
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
 /// Everything that is wrong with a config, ordered by line; at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.each_after(""))]
+#[error("{}", lines_of(.0.iter().map(ToString::to_string)))]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// The one problem `message`, at `line`.
     pub(super) fn one(line: usize, message: &str) -> Self {
         Self(vec![Problem {
+            file: None,
             line,
             key: None,
             message: message.to_owned(),
@@ -43,7 +72,7 @@ impl Problems {
 
     /// These problems, in the file's order; `None` where there is none.
     pub(crate) fn of(mut problems: Vec<Problem>) -> Option<Self> {
-        problems.sort_by_key(|problem| problem.line);
+        sort(&mut problems);
         (!problems.is_empty()).then_some(Self(problems))
     }
 
@@ -53,43 +82,48 @@ impl Problems {
         &self.0
     }
 
-    /// One line a problem, each beginning with `prefix`.
-    pub(super) fn each_after(&self, prefix: &str) -> String {
-        let lines: Vec<_> = self
-            .0
-            .iter()
-            .map(|problem| format!("{prefix}{problem}"))
-            .collect();
-        lines.join("\n")
+    /// One line a problem, where `config` is the file that was read.
+    pub(crate) fn within(&self, config: &Path) -> String {
+        lines_of(self.0.iter().map(|problem| problem.within(config)))
     }
 }
 
+fn lines_of(each: impl Iterator<Item = String>) -> String {
+    each.collect::<Vec<_>>().join("\n")
+}
+
+/// The config itself first, then each file.
+fn sort(problems: &mut [Problem]) {
+    problems.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+}
+
 /// Gathers problems while a config is read.
-pub(super) struct Report {
-    line_starts: Vec<usize>,
-    not_toml: BTreeSet<usize>,
+pub(super) struct Report<'a> {
+    sources: &'a Sources,
+    not_toml: BTreeSet<(Option<Arc<Path>>, usize)>,
     problems: Vec<Problem>,
 }
 
-impl Report {
-    /// An empty report on `text`, and what its parser said about it.
-    pub(super) fn new(text: &str, errors: &[toml::de::Error]) -> Self {
-        let after_newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+impl<'a> Report<'a> {
+    /// An empty report on what was read, and what its parser said about it.
+    pub(super) fn new(sources: &'a Sources, errors: &[toml::de::Error]) -> Self {
         let mut report = Self {
-            line_starts: std::iter::once(0).chain(after_newlines).collect(),
+            sources,
             not_toml: BTreeSet::new(),
-            problems: Vec::new(),
+            problems: sources.problems.clone(),
         };
         for error in errors {
-            let line = report.line(error.span().map_or(text.len(), |span| span.start));
+            let at = error.span().map_or(sources.text().len(), |span| span.start);
+            let problem = Problem {
+                key: None,
+                ..report.line(at).problem(
+                    String::new(),
+                    format!("not TOML: {}", printable(error.message())),
+                )
+            };
             // What follows on the same line is mostly the first one's consequence.
-            if report.not_toml.insert(line) {
-                let message = format!("not TOML: {}", printable(error.message()));
-                report.problems.push(Problem {
-                    line,
-                    key: None,
-                    message,
-                });
+            if report.not_toml.insert((problem.file.clone(), problem.line)) {
+                report.problems.push(problem);
             }
         }
         report
@@ -98,20 +132,25 @@ impl Report {
     /// Something at the byte `at` is wrong. Left out on a line that is not TOML, where what was
     /// read is a guess.
     pub(super) fn wrong(&mut self, at: usize, key: String, message: impl Into<String>) {
-        let line = self.line(at);
-        if !self.not_toml.contains(&line) {
-            self.problems.push(Problem {
-                line,
-                key: Some(key),
-                message: message.into(),
-            });
+        let problem = self.line(at).problem(key, message.into());
+        if !self
+            .not_toml
+            .contains(&(problem.file.clone(), problem.line))
+        {
+            self.problems.push(problem);
         }
     }
 
-    /// Whether every line is TOML. Where one is not, what seems missing may stand on it, and what
+    /// Whether every file is there and every line is TOML. Where one is not, what seems missing may stand on it, and what
     /// seems misplaced may have lost its header.
     pub(super) fn is_whole(&self) -> bool {
-        self.not_toml.is_empty()
+        let sources = self.sources;
+        self.not_toml.is_empty() && sources.problems.is_empty() && sources.wrong.is_none()
+    }
+
+    /// Why no file can be included.
+    pub(super) fn include_wrong(&self) -> Option<String> {
+        self.sources.wrong.clone()
     }
 
     /// Something at the byte `at` is wrong, if the file is whole; left out when it is not.
@@ -121,9 +160,9 @@ impl Report {
         }
     }
 
-    /// The line of the byte `at`, counted from 1.
-    pub(super) fn line(&self, at: usize) -> usize {
-        self.line_starts.partition_point(|&start| start <= at)
+    /// The line of the byte `at`.
+    pub(super) fn line(&self, at: usize) -> Line {
+        self.sources.line(at)
     }
 
     /// Nothing, or all problems in the file's order.
@@ -131,7 +170,7 @@ impl Report {
         if self.problems.is_empty() {
             return Ok(());
         }
-        self.problems.sort_by_key(|problem| problem.line);
+        sort(&mut self.problems);
         Err(Problems(self.problems))
     }
 }

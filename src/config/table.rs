@@ -60,7 +60,7 @@ impl<'t> Table<'t> {
     }
 
     /// Reports every key that is not one of `valid`.
-    pub(super) fn refuse_unknown(&self, valid: &[&str], report: &mut Report) {
+    pub(super) fn refuse_unknown(&self, valid: &[&str], report: &mut Report<'_>) {
         for key in self.keys().filter(|key| !valid.contains(key)) {
             let message = match nearest(key, valid.iter().copied()) {
                 Some(meant) => format!("unknown key; did you mean {meant}?"),
@@ -76,12 +76,12 @@ impl<'t> Table<'t> {
     }
 
     /// Reports what is wrong with the value of `key`.
-    pub(super) fn wrong(&self, key: &str, message: impl Into<String>, report: &mut Report) {
+    pub(super) fn wrong(&self, key: &str, message: impl Into<String>, report: &mut Report<'_>) {
         report.wrong(self.at_of(key), self.path_of(key), message);
     }
 
     /// Reports that `key` is needed here; `hint` says what to give.
-    pub(super) fn missing(&self, key: &str, hint: &str, report: &mut Report) {
+    pub(super) fn missing(&self, key: &str, hint: &str, report: &mut Report<'_>) {
         report.wrong_if_whole(self.at, self.path_of(key), format!("missing; {hint}"));
     }
 
@@ -89,7 +89,7 @@ impl<'t> Table<'t> {
     pub(super) fn read<T>(
         &self,
         key: &str,
-        report: &mut Report,
+        report: &mut Report<'_>,
         parse: impl FnOnce(&'t DeValue<'t>) -> Result<T, String>,
     ) -> Option<T> {
         parse(self.value(key)?)
@@ -103,7 +103,7 @@ impl<'t> Table<'t> {
         &self,
         key: &str,
         slot: &mut T,
-        report: &mut Report,
+        report: &mut Report<'_>,
         parse: impl FnOnce(&'t DeValue<'t>) -> Result<T, String>,
     ) -> bool {
         self.read(key, report, parse)
@@ -116,7 +116,7 @@ impl<'t> Table<'t> {
         &self,
         key: &str,
         hint: &str,
-        report: &mut Report,
+        report: &mut Report<'_>,
         parse: impl FnOnce(&'t DeValue<'t>) -> Result<T, String>,
     ) -> Option<T> {
         if !self.has(key) {
@@ -131,7 +131,7 @@ impl<'t> Table<'t> {
         &self,
         key: &str,
         default: &'static str,
-        report: &mut Report,
+        report: &mut Report<'_>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let text = match self.value(key) {
@@ -144,7 +144,12 @@ impl<'t> Table<'t> {
     }
 
     /// The table below `key`, where `header` is how to write one.
-    pub(super) fn table(&self, key: &str, header: &str, report: &mut Report) -> Option<Table<'t>> {
+    pub(super) fn table(
+        &self,
+        key: &str,
+        header: &str,
+        report: &mut Report<'_>,
+    ) -> Option<Table<'t>> {
         let (name, value) = self.entries.get_key_value(key)?;
         let DeValue::Table(entries) = value.get_ref() else {
             let found = kind(value.get_ref());
@@ -159,7 +164,12 @@ impl<'t> Table<'t> {
     }
 
     /// The tables of the array below `key`, where `header` is how to write one.
-    pub(super) fn tables(&self, key: &str, header: &str, report: &mut Report) -> Vec<Table<'t>> {
+    pub(super) fn tables(
+        &self,
+        key: &str,
+        header: &str,
+        report: &mut Report<'_>,
+    ) -> Vec<Table<'t>> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };

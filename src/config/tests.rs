@@ -1,5 +1,6 @@
 //! The contract's example, values and their ranges, and text that is no config.
 
+mod include;
 mod mistakes;
 
 use crate::domain::span::Millis;
@@ -353,7 +354,7 @@ fn a_file_is_read_bounded_and_its_problems_carry_its_name() {
         format!("{prefix}2: not UTF-8; save the file in that encoding")
     );
 
-    std::fs::write(&path, vec![b'\n'; MOST_BYTES as usize + 1]).unwrap();
+    std::fs::write(&path, vec![b'\n'; (1 << 20) + 1]).unwrap();
     assert!(load().unwrap_err().to_string().contains("more than 1 MiB"));
 }
 

@@ -34,17 +34,6 @@ pub(crate) use watch::Watch;
 /// How often it is looked how much space is free.
 const LOOK_AT_SPACE: Duration = Duration::from_secs(10);
 
-/// What is observed, and where; the config's `[observe]`.
-#[derive(Debug)]
-pub(crate) struct Places {
-    /// Where to listen.
-    pub(crate) listen: Option<SocketAddr>,
-    /// A file for node_exporter's textfile collector; absolute.
-    pub(crate) textfile: Option<PathBuf>,
-    /// The archive's root, of which the free space is told.
-    pub(crate) root: PathBuf,
-}
-
 /// Nobody can listen there.
 #[derive(Debug, Error)]
 #[error(
@@ -67,30 +56,68 @@ fn advice(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// The tasks that tell; they end when this is dropped.
+/// A socket that is listened on; nobody is answered yet.
 #[derive(Debug)]
-pub(crate) struct Observing {
-    _tasks: JoinSet<()>,
-}
+pub(crate) struct Listener(std::net::TcpListener);
 
-/// Begins to tell what `watch` sees.
+/// Listens on `address`.
 ///
 /// # Errors
-/// When the address can't be listened on.
-pub(crate) async fn start(watch: Arc<Watch>, places: Places) -> Result<Observing, ListenError> {
-    let mut tasks = JoinSet::new();
-    if let Some(address) = places.listen {
-        let fail = |source| ListenError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let address = listener.local_addr().map_err(fail)?;
-        tracing::info!(%address, "metrics are at /metrics, health at /healthz and /readyz");
-        tasks.spawn(server::serve(listener, Arc::clone(&watch)));
+/// When that can't be had.
+pub(crate) fn bind(address: SocketAddr) -> Result<Listener, ListenError> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(Listener(listener))
+    });
+    bound.map_err(|source| ListenError { address, source })
+}
+
+/// The tasks that tell what a watch sees; they end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Observing {
+    watch: Arc<Watch>,
+    _space: JoinSet<()>,
+    answering: JoinSet<()>,
+    writing: JoinSet<()>,
+}
+
+impl Observing {
+    /// Begins to look how much space is free where the archive's `root` is. In a runtime.
+    pub(crate) fn start(watch: Arc<Watch>, root: PathBuf) -> Self {
+        let mut space = JoinSet::new();
+        space.spawn(look_at_space(root, Arc::clone(&watch)));
+        Self {
+            watch,
+            _space: space,
+            answering: JoinSet::new(),
+            writing: JoinSet::new(),
+        }
     }
-    if let Some(path) = places.textfile {
-        tasks.spawn(textfile::keep(path, Arc::clone(&watch)));
+
+    /// Answers on `listener`, and nowhere else.
+    ///
+    /// # Errors
+    /// When the runtime can't watch the socket.
+    pub(crate) fn answer_on(&mut self, listener: Option<Listener>) -> std::io::Result<()> {
+        self.answering = JoinSet::new();
+        if let Some(Listener(listener)) = listener {
+            let listener = TcpListener::from_std(listener)?;
+            let address = listener.local_addr()?;
+            tracing::info!(%address, "metrics are at /metrics, health at /healthz and /readyz");
+            let served = server::serve(listener, Arc::clone(&self.watch));
+            self.answering.spawn(served);
+        }
+        Ok(())
     }
-    tasks.spawn(look_at_space(places.root, watch));
-    Ok(Observing { _tasks: tasks })
+
+    /// Keeps the metrics in `file`, for node_exporter's textfile collector, and in no other.
+    pub(crate) fn write_to(&mut self, file: Option<PathBuf>) {
+        self.writing = JoinSet::new();
+        if let Some(path) = file {
+            self.writing
+                .spawn(textfile::keep(path, Arc::clone(&self.watch)));
+        }
+    }
 }
 
 /// Looks how much space is free, one look at a time: a file system that hangs holds up no answer.

@@ -26,7 +26,6 @@ const SPACE_COUNTS: Duration = Duration::from_secs(60);
 pub(crate) struct Watch {
     clock: Clock,
     started: UtcMs,
-    max_lag: Millis,
     known: Mutex<Known>,
     /// Told when a cycle has ended.
     pub(super) looked: Notify,
@@ -34,6 +33,7 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Default)]
 struct Known {
+    max_lag: Millis,
     jobs: BTreeMap<JobName, Seen>,
     accounts: BTreeMap<AccountName, Arc<Client>>,
     free: Option<(u64, Instant)>,
@@ -63,8 +63,8 @@ impl Watch {
         Self {
             started: clock.now(),
             clock,
-            max_lag,
             known: Mutex::new(Known {
+                max_lag,
                 jobs: seen.collect(),
                 ..Known::default()
             }),
@@ -78,12 +78,13 @@ impl Watch {
         self.known().accounts.insert(account, client);
     }
 
-    /// The jobs of the configuration that is in force from now on.
-    pub(crate) fn is_about(&self, jobs: &[Job]) {
+    /// The jobs of the configuration that is in force from now on, each to be covered up to `max_lag` ago.
+    pub(crate) fn is_about(&self, jobs: &[Job], max_lag: Millis) {
         let enabled = || jobs.iter().filter(|job| job.enabled);
         let names: BTreeSet<&JobName> = enabled().map(|job| &job.name).collect();
         let accounts: BTreeSet<&AccountName> = enabled().map(|job| &job.account).collect();
         let mut known = self.known();
+        known.max_lag = max_lag;
         known.jobs.retain(|name, _| names.contains(name));
         known.accounts.retain(|name, _| accounts.contains(name));
         for job in enabled() {
@@ -113,10 +114,10 @@ impl Watch {
     pub(super) fn facts(&self) -> Facts {
         let (now, at) = (self.clock.now(), Instant::now());
         // Of what is the account's, nothing is asked under this lock: a job may wait for it.
-        let (seen, clients, free) = {
+        let (seen, clients, free, max_lag) = {
             let known = self.known();
             let seen: Vec<Seen> = known.jobs.values().cloned().collect();
-            (seen, known.accounts.clone(), known.free)
+            (seen, known.accounts.clone(), known.free, known.max_lag)
         };
         let jobs = seen.into_iter().map(|seen| {
             let client = clients.get(&seen.job.account);
@@ -152,7 +153,7 @@ impl Watch {
         Facts {
             now,
             started: self.started,
-            max_lag: self.max_lag,
+            max_lag,
             accounts,
             free_bytes: free.map(|(bytes, _)| bytes),
             jobs,

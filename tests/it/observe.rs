@@ -143,10 +143,57 @@ async fn a_job_that_comes_at_a_reload_shows_and_one_that_goes_does_not() {
     let shown = scrape(address);
     assert_eq!(shown.get(&running("shop")), None);
     assert_eq!(shown.get(&running("pay")), Some(&1.0));
-    // The port is the process's.
-    world.write_config(&world.config().replace("127.0.0.1:0", "127.0.0.1:1"));
+    ends(daemon);
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_a_lag_and_a_file_change_at_a_reload_and_one_that_is_taken_is_refused() {
+    let due = Due::hours(1);
+    let world = World::of([due.project("shop")]).await;
+    let plain = || world.configure(&[Job::new("shop", &due)]);
+    plain();
+    let (mut daemon, first) = run(&world, "");
+    until("all is archived", || get(first, "/readyz").status == 200);
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let file = world.path("elsa.prom");
+    let lines = format!("listen = \"{address}\"\nmax_lag = \"1s\"\ntextfile = {file:?}");
+    plain();
+    observed(&world, &lines);
     daemon.hang_up();
-    daemon.wait_until_it_says("observe: can't change");
+    daemon.wait_until_it_says("the configuration is refused");
+    daemon.wait_until_it_says(&format!("can't listen on {address} (observe.listen)"));
+    assert_eq!(get(first, "/readyz").status, 200);
+    assert!(!file.exists());
+
+    drop(taken);
+    daemon.hang_up();
+    daemon.wait_until_it_says("the configuration is in force");
+    // Nothing is ever covered up to a second ago.
+    until("the new lag counts at the new address", || {
+        get(address, "/readyz").status == 503
+    });
+    until("the file is there", || file.exists());
+    until("nobody listens at the old address", || {
+        TcpStream::connect(first).is_err()
+    });
+
+    // The address stays, and whoever asks there is answered while the rest changes.
+    let idle = TcpStream::connect(address).unwrap();
+    plain();
+    observed(&world, &format!("listen = \"{address}\""));
+    daemon.hang_up();
+    daemon.wait_until_it_has_said("the configuration is in force", 2);
+    assert_eq!(get(address, "/readyz").status, 200);
+    drop(idle);
+
+    // Without the table nobody is answered any more.
+    plain();
+    daemon.hang_up();
+    daemon.wait_until_it_has_said("the configuration is in force", 3);
+    until("nobody listens", || TcpStream::connect(address).is_err());
     ends(daemon);
 }
 

@@ -165,3 +165,42 @@ async fn keys_that_were_replaced_are_in_force_after_a_reload() {
     daemon.wait().exits(0);
     world.assert_archived("shop", &due.windows);
 }
+
+/// Guarantee: Self-healing
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_in_a_file_of_its_own_comes_with_a_reload_and_goes_with_its_file() {
+    let due = Due::hours(3);
+    let world = World::of(["shop", "pay"].map(|job| due.project(job))).await;
+    world.configure(&[Job::new("pay", &due)]);
+    let config = world.config();
+    let (_, pay) = config.split_at(config.find("[[job]]").unwrap());
+    let pay = pay.to_owned();
+    world.configure(&[Job::new("shop", &due)]);
+    let main = format!("include = \"conf.d/*.toml\"\n{}", world.config());
+    world.write_config(&main);
+    let folder = world.path("conf.d");
+    world.run(&["check"]).exits(2).says("conf.d: No such file");
+    std::fs::create_dir(&folder).unwrap();
+    let mut daemon = world.spawn(&["run"]);
+    until("the job of the config is archived", || {
+        is_archived(&world, "shop")
+    });
+
+    let file = folder.join("pay.toml");
+    std::fs::write(&file, pay.replace("project_key", "projet_key")).unwrap();
+    daemon.hang_up();
+    daemon.wait_until_it_says("conf.d/pay.toml:");
+    daemon.wait_until_it_says("did you mean project_key?");
+    std::fs::write(&file, &pay).unwrap();
+    daemon.hang_up();
+    daemon.wait_until_it_says("added=1 removed=0 changed=0");
+    until("the job of the file is archived", || {
+        is_archived(&world, "pay")
+    });
+    std::fs::remove_file(&file).unwrap();
+    daemon.hang_up();
+    daemon.wait_until_it_says("added=0 removed=1 changed=0");
+    daemon.terminate();
+    daemon.wait().exits(0);
+    world.run(&["verify"]).exits(0);
+}
