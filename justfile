@@ -28,3 +28,11 @@ bench:
 # How fast it is beside other tools, for example `just speed wire --rounds 5 --windows 4`.
 speed *arguments:
     cargo bench --bench speed -- {{arguments}}
+
+# Everything that is released, in target/dist; `packaging/tools` installs what it needs.
+dist:
+    packaging/dist
+
+# Lives with the .deb in a Debian of its own. Needs root.
+try deb:
+    packaging/try {{deb}}

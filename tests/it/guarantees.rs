@@ -174,13 +174,42 @@ fn each_test_that_a_page_names_exists() {
     assert!(seen > 10, "{seen}");
 }
 
+/// What stands between fences, what is linked, and how many rows the tables have.
+fn facts(page: &str) -> (Vec<&str>, BTreeSet<&str>, usize) {
+    let fenced = page.split("```").skip(1).step_by(2);
+    let targets = page.split("](").skip(1);
+    let targets = targets.filter_map(|rest| rest.split(')').next());
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let targets = targets.filter(|target| !target.starts_with("README"));
+    (fenced.collect(), targets.collect(), rows.count())
+}
+
+/// `.ci/run` runs the commands of README.md; these are the same.
+#[test]
+fn the_korean_page_has_the_commands_links_and_guarantees_of_the_english_one() {
+    let (english, korean) = (read("README.md"), read("README.ko.md"));
+    assert_eq!(facts(&english), facts(&korean));
+    let headings = |page: &str| page.matches("\n## ").count();
+    assert_eq!(headings(&english), headings(&korean));
+    let names = korean.lines().filter_map(|line| {
+        let (name, _) = line.strip_prefix("- **")?.split_once('(')?;
+        Some(name.to_owned())
+    });
+    assert_eq!(promised(&english), names.collect::<Vec<_>>());
+}
+
 /// Files and folders that the pages name.
 #[test]
 fn each_path_that_a_page_names_exists() {
-    let mut pages = vec!["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
-        .into_iter()
-        .map(PathBuf::from)
-        .collect::<Vec<_>>();
+    let mut pages = vec![
+        "README.md",
+        "README.ko.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+    ]
+    .into_iter()
+    .map(PathBuf::from)
+    .collect::<Vec<_>>();
     for folder in ["docs", "docs/decisions"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
@@ -192,7 +221,17 @@ fn each_path_that_a_page_names_exists() {
     for page in pages {
         let page = page.display().to_string();
         for quoted in read(&page).split('`').skip(1).step_by(2) {
-            let ours = ["src/", "tests/", "docs/", "benches/", "fuzz/", ".ci/"];
+            let ours = [
+                "src/",
+                "tests/",
+                "docs/",
+                "benches/",
+                "fuzz/",
+                ".ci/",
+                "systemd/",
+                "contrib/",
+                "packaging/",
+            ];
             let names_a_path = ours.iter().any(|folder| quoted.starts_with(folder));
             if names_a_path && !quoted.contains(['*', ' ']) {
                 assert!(

@@ -433,3 +433,37 @@ async fn the_watchdog_is_fed_while_a_service_is_waited_for() {
     daemon.terminate();
     daemon.wait().exits(0);
 }
+
+/// Guarantee: Candid
+#[test]
+fn the_unit_of_several_instances_is_the_unit_with_a_place_of_its_own_for_each() {
+    let read = |name: &str| {
+        let path = format!("{}/systemd/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let mut expected = read("elsa-archiver.service");
+    for (one, each) in [
+        ("NAVER Cloud ELSA\n", "NAVER Cloud ELSA (%i)\n"),
+        ("/var/backups/elsa` ", "/var/backups/elsa-NAME` "),
+        ("var-backups-elsa.", r"var-backups-elsa\x2d%i."),
+        (
+            "elsa-archiver run",
+            "elsa-archiver --config /etc/elsa-archiver/%i/config.toml run",
+        ),
+        ("-key:/etc/elsa-archiver/", "-key:/etc/elsa-archiver/%i/"),
+        (
+            "StateDirectory=elsa-archiver\n",
+            "StateDirectory=elsa-archiver-%i\n",
+        ),
+        (
+            "Paths=-/var/backups/elsa\n",
+            "Paths=-/var/backups/elsa-%i\n",
+        ),
+    ] {
+        assert!(expected.contains(one), "{one}");
+        expected = expected.replace(one, each);
+    }
+    let template = read("elsa-archiver@.service");
+    let (_, unit) = template.split_at(template.find("[Unit]").unwrap());
+    assert_eq!(unit, expected);
+}
