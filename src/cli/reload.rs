@@ -193,6 +193,36 @@ impl<'a> Current<'a> {
         config
     }
 
+    /// The socket where `new` wants to listen. One that is in use goes on, and one that waits for its configuration is
+    /// ours already.
+    fn listener_for(&mut self, new: &Config) -> Result<Option<Listener>, String> {
+        let elsewhere = listen(new).filter(|_| listen(new) != listen(&self.config));
+        let waiting = self.next.as_mut();
+        let waiting = waiting.filter(|next| listen(&next.config) == listen(new));
+        match (elsewhere, waiting.and_then(|next| next.listener.take())) {
+            (Some(_), Some(listener)) => Ok(Some(listener)),
+            (Some(address), None) => bind(address).map(Some).map_err(|error| error.to_string()),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// What jobs that are no more have shown of their accounts' services counts no longer.
+    fn forget_jobs_but(&self, new: &Config) {
+        let enabled = |config: &Config| -> Names {
+            let jobs = config.jobs.iter().filter(|job| job.enabled);
+            jobs.map(|job| job.name.clone()).collect()
+        };
+        let stay = enabled(new);
+        for gone in enabled(&self.config)
+            .iter()
+            .filter(|name| !stay.contains(*name))
+        {
+            for client in self.clients.ready.values() {
+                client.availability().forget(gone);
+            }
+        }
+    }
+
     /// Listens and writes where the new configuration says; what it leaves as it is goes on.
     fn observe_as(&mut self, new: &Config, listener: Option<Listener>) {
         if listen(new) != listen(&self.config)
@@ -233,10 +263,7 @@ impl Configuration for Current<'_> {
         let rekeyed: BTreeSet<_> = clients.unlike(&self.clients).cloned().collect();
         let found = changes(&self.config, &config, &rekeyed)
             .map_err(|problems| problems.within(&self.context.args.config))?;
-        // An address that is kept is ours already.
-        let elsewhere = listen(&config).filter(|_| listen(&config) != listen(&self.config));
-        let listener = elsewhere.map(bind).transpose();
-        let listener = listener.map_err(|error| error.to_string())?;
+        let listener = self.listener_for(&config)?;
         self.next = Some(Next {
             config,
             clients,
@@ -251,6 +278,7 @@ impl Configuration for Current<'_> {
             let Next {
                 config, clients, ..
             } = next;
+            self.forget_jobs_but(&config);
             for account in clients.unlike(&self.clients) {
                 self.place.forget_outage(&config, account);
             }

@@ -160,6 +160,22 @@ impl Outage {
         was_open.then(|| now.since(since).max(Millis::ZERO))
     }
 
+    /// `job` is no more: what it has shown counts no longer. Returns whether that has changed anything.
+    pub fn forget(&mut self, job: &JobName) -> bool {
+        if self.failed.remove(job).is_none() {
+            return false;
+        }
+        if let Some(open) = &mut self.open
+            && open.prober.as_ref() == Some(job)
+        {
+            open.prober = None;
+        }
+        if self.failed.is_empty() {
+            (self.since, self.open) = (None, None);
+        }
+        true
+    }
+
     /// What is known, while it is down.
     #[must_use]
     pub fn down(&self) -> Option<Down> {
@@ -195,6 +211,28 @@ mod tests {
 
     fn job(name: &str) -> JobName {
         JobName::parse(name).unwrap()
+    }
+
+    /// Guarantee: Isolated
+    #[test]
+    fn what_a_job_that_is_no_more_has_shown_counts_no_longer() {
+        let mut alone = down_for(&["a", "a", "a"]);
+        alone.begin_probe(&job("a"));
+        assert!(!alone.forget(&job("b")));
+        assert!(alone.forget(&job("a")));
+        assert_eq!(alone.down(), None);
+        // As at the first start: one window is not enough.
+        assert!(!alone.given_up(&job("a"), UtcMs(0), "503", UtcMs(9)));
+
+        // It is down for whoever else has shown it, and for nobody who has not.
+        let mut shared = down_for(&["a", "a", "b"]);
+        assert!(shared.holds(&job("c")));
+        shared.begin_probe(&job("a"));
+        assert!(shared.forget(&job("a")));
+        assert_eq!(shared.down().unwrap().jobs, [job("b")]);
+        assert!(!shared.holds(&job("c")));
+        // Nobody waits for one who asks no more.
+        assert!(shared.wait(&job("b"), UtcMs(0)).is_some());
     }
 
     fn down_for(jobs: &[&str]) -> Outage {

@@ -109,6 +109,16 @@ impl Availability {
         }
     }
 
+    /// `job` is no more, so what it has shown counts no longer.
+    pub(crate) fn forget(&self, job: &JobName) {
+        let mut known = self.known();
+        if known.outage.forget(job) {
+            self.is_down
+                .store(known.outage.down().is_some(), Ordering::Relaxed);
+            self.changed();
+        }
+    }
+
     /// The service has answered `job`.
     pub fn answered(&self, job: &JobName) {
         let mut known = self.known();
