@@ -37,7 +37,8 @@ pub use problem::{Problem, Problems};
 pub use since::instant;
 
 use places::{Line, Lines};
-use problem::{Report, nearest, printable, quote};
+pub(crate) use problem::nearest;
+use problem::{Report, printable, quote};
 use table::{Table, absolute_path, boolean, integer, size};
 
 const KEYS: [&str; 6] = ["account", "archive", "state", "defaults", "job", "observe"];
@@ -126,7 +127,7 @@ fn shown(path: &Path) -> String {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            "begin with a copy of config.example.toml, or name another file with --config"
+            "`elsa-archiver init` writes one to begin with; or name another file with --config"
         }
         io::ErrorKind::PermissionDenied => "let this user read it, or run as the service's user",
         _ => "name another file with --config",

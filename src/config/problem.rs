@@ -157,7 +157,7 @@ pub(super) fn show_key(key: &str) -> String {
 
 /// The candidate that `name` was most likely meant to be, when one is near enough; a candidate
 /// like `Asia/Seoul` is found by its last part too.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -102,7 +102,11 @@ async fn status_has_exactly_the_fields_of_the_contract() {
     world.once().exits(1);
 
     let report = world.run(&["status", "--json"]).exits(1).json();
-    assert_eq!(fields(&report), ["archive", "jobs"].into());
+    assert_eq!(fields(&report), ["archive", "daemon", "jobs"].into());
+    assert_eq!(
+        report["daemon"],
+        json!({"alive": false, "pid": null, "next_look": null})
+    );
     assert_eq!(
         fields(&report["archive"]),
         ["free_bytes", "id", "root"].into()
