@@ -184,6 +184,16 @@ pub(super) enum Command {
         #[arg(long, default_value = "/etc/elsa-archiver")]
         dir: PathBuf,
     },
+    /// Pack what a bug report needs into one tar, without secrets
+    ///
+    /// Version, configuration without secrets, status, plan, the last lines of the log, file systems, and the end of
+    /// each ledger. It sends nothing.
+    #[command(after_help = examples::SUPPORT)]
+    Support {
+        /// The tar, which must not be there yet; default: elsa-archiver-support-TIME.tar in this folder
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Run the whole thing against a built-in simulator, no account needed
     #[command(after_help = examples::DEMO)]
     Demo {

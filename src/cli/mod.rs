@@ -24,6 +24,7 @@ mod retired;
 mod run;
 mod session;
 mod status;
+mod support;
 mod unset_clock;
 mod user;
 mod verify;
@@ -171,6 +172,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         Command::Repair { jobs, confirm } => repair::repair(&context, jobs, *confirm),
         Command::Check { live } => check::check(&context, *live),
         Command::Init { dir } => init::init(dir),
+        Command::Support { out } => support::support(&context, out.as_deref()),
         Command::Demo { dir } => demo::demo(&context, dir.as_deref()),
     }
 }

@@ -23,6 +23,7 @@ mod ncloud;
 mod observe;
 mod places;
 mod problem;
+mod shareable;
 mod since;
 mod table;
 mod units;
@@ -34,6 +35,7 @@ pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub use observe::Observe;
 pub(crate) use places::{ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
+pub(crate) use shareable::{Shareable, shareable};
 pub use since::instant;
 
 use places::{Line, Lines};

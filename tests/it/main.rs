@@ -65,6 +65,7 @@ mod retired;
 mod second_opinion;
 mod side_by_side;
 mod start;
+mod support;
 mod systemd;
 mod told;
 mod unmounted;

@@ -66,6 +66,11 @@ Examples:
   sudo elsa-archiver init            /etc/elsa-archiver/config.toml
   elsa-archiver init --dir ~/elsa    for a try without root";
 
+pub(super) const SUPPORT: &str = "\
+Examples:
+  sudo elsa-archiver support         as root, so that log and state can be read
+  elsa-archiver support --out /tmp/elsa.tar";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +78,7 @@ mod tests {
     #[test]
     fn examples_fit_a_terminal_of_80_columns() {
         let all = [
-            PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, REPAIR, CHECK, DEMO, INIT,
+            PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, REPAIR, CHECK, DEMO, INIT, SUPPORT,
         ];
         for line in all.iter().flat_map(|examples| examples.lines()) {
             assert!(line.len() < 80 || !line.starts_with(' '), "{line}");
