@@ -28,3 +28,7 @@ bench:
 # How fast it is beside other tools, for example `just speed wire --rounds 5 --windows 4`.
 speed *arguments:
     cargo bench --bench speed -- {{arguments}}
+
+# Man pages and completions, as a package ships them.
+manual dir="target/manual":
+    cargo run --locked --example manual -- {{dir}}

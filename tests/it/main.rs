@@ -48,6 +48,7 @@ mod leaving_out;
 mod life;
 mod lineage;
 mod loss;
+mod manual;
 mod many_jobs;
 mod network;
 mod observe;
