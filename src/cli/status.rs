@@ -121,9 +121,12 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
     });
     let (all, rates): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     let space = Space::of(config, report.archive.free_bytes, &rates);
-    report.archive.bytes_per_day = space.bytes_per_day;
-    report.archive.lasts_ms = space.lasts();
-    text += &space.listing();
+    // Where another disk is, or none, its space says nothing.
+    if report.archive.problem.is_none() {
+        report.archive.bytes_per_day = space.bytes_per_day;
+        report.archive.lasts_ms = space.lasts();
+        text += &space.listing();
+    }
     for (job, status) in config.jobs.iter().zip(all) {
         text += &status.listing(job.enabled, &job.zone);
         report.jobs.push(status);

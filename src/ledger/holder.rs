@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, StatxFlags, major, minor, statx};
 
 /// The process that holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,23 @@ pub(crate) fn holder(path: &Path) -> io::Result<Option<Holder>> {
 
 /// The file as `/proc/locks` names it: the device of its file system, and its inode.
 fn place(path: &Path) -> io::Result<String> {
-    let inode = fs::metadata(path)?.ino();
-    // Not the file's own device: btrfs makes one up for each subvolume.
-    let mount = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID)?.stx_mnt_id;
+    let found = fs::metadata(path)?;
+    // Not the file's own device, where that can be helped: btrfs makes one up for each subvolume. A kernel before 5.8
+    // does not say which mount it is.
+    let mount = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID)
+        .ok()
+        .filter(|told| told.stx_mask & StatxFlags::MNT_ID.bits() != 0)
+        .map(|told| told.stx_mnt_id);
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let device = mounts.lines().find_map(|line| device(line, mount));
-    let device = device.ok_or_else(|| io::Error::other("its mount is not listed"))?;
-    Ok(format!("{device}:{inode}"))
+    let of_mount = mount.and_then(|mount| mounts.lines().find_map(|line| device(line, mount)));
+    let own = || shown(major(found.dev()), minor(found.dev()));
+    let device = of_mount.unwrap_or_else(own);
+    Ok(format!("{device}:{}", found.ino()))
+}
+
+/// A device as `/proc/locks` writes it.
+fn shown(major: u32, minor: u32) -> String {
+    format!("{major:02x}:{minor:02x}")
 }
 
 /// The device of a line of `mountinfo`, as `/proc/locks` writes it, if the line is that of `mount`.
@@ -52,7 +62,7 @@ fn device(line: &str, mount: u64) -> Option<String> {
     let is_it = fields.next()?.parse::<u64>().ok()? == mount;
     let (major, minor) = fields.nth(1)?.split_once(':')?;
     let (major, minor) = (major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?);
-    is_it.then(|| format!("{major:02x}:{minor:02x}"))
+    is_it.then(|| shown(major, minor))
 }
 
 /// Who holds the lock of a line of `/proc/locks`, if it is one on the file at `place`.

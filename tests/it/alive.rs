@@ -58,7 +58,11 @@ async fn status_says_how_long_the_disk_lasts_once_a_day_is_archived() {
     let report = world.run(&["status", "--json"]).exits(0).json();
     let (archive, shop) = (&report["archive"], &report["jobs"][0]);
     let rate = archive["bytes_per_day"].as_u64().unwrap();
-    assert_eq!(rate, (shop["bytes"].as_u64().unwrap() + 1) / 2, "{report}");
+    assert_eq!(
+        rate,
+        shop["bytes"].as_u64().unwrap().div_ceil(2),
+        "{report}"
+    );
     let ran = world.run(&["status"]).exits(0).shows("disk: ");
     assert!(ran.stdout.contains(" a day "), "{ran:#?}");
 

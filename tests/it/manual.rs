@@ -19,7 +19,7 @@ fn passes(checker: &[&str], file: &Path) {
     match found {
         Err(_) => left_out(
             "man pages and completions",
-            &format!("{} is not installed", checker[0]),
+            format!("{} is not installed", checker[0]),
         ),
         Ok(said) => assert!(
             said.status.success() && said.stdout.is_empty() && said.stderr.is_empty(),

@@ -14,7 +14,7 @@ instance holds the state directory; 4 damage: bytes, names or chain are not what
 pub(super) const RUN: &str = "\
 Examples:
   systemctl start elsa-archiver      as a service, which is how it is meant
-  elsa-archiver -v run               in this terminal, with each request in the log
+  elsa-archiver -v run               in this terminal, each request in the log
   systemctl reload elsa-archiver     the config and its keys are read anew";
 
 pub(super) const ONCE: &str = "\
