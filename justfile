@@ -36,3 +36,7 @@ dist:
 # Lives with the .deb in a Debian of its own. Needs root.
 try deb:
     packaging/try {{deb}}
+
+# Man pages and completions, as a package ships them.
+manual dir="target/manual":
+    cargo run --locked --example manual -- {{dir}}

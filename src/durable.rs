@@ -1,6 +1,6 @@
 //! The only place that makes things durable or visible on disk: each fsync, rename, create and
 //! remove in archive and state is a named [`Step`], and a test can watch the order of the steps or
-//! make any of them fail. Lock files, the demo's own files and the file of metrics have no step. Carries
+//! make any of them fail. Lock files and what is written outside of both have no step. Carries
 //! *Atomic* and *Ordered*.
 
 #![allow(clippy::disallowed_methods, reason = "this is where they are allowed")]
@@ -26,8 +26,8 @@ pub use error::{DiskError, advice, advice_on, advice_on_folder};
 pub use flush::Flush;
 pub use lack::{Lack, try_lock};
 use lack::{is_lack, rename_without_replacing};
-pub(crate) use outside::replace_readable;
 pub use outside::{make_plain_folder, write_private};
+pub(crate) use outside::{replace_readable, write_new};
 pub use step::Step;
 
 type Gate = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;

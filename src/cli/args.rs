@@ -1,25 +1,30 @@
 //! The command line, as the contract names it.
 
+mod examples;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory as _, Error, Parser, Subcommand, ValueEnum};
+
+/// What stands above the options that every command has.
+const EVERYWHERE: &str = "Options of every command";
 
 /// Copies every log of NAVER Cloud ELSA projects into dated folders, and proves that none is
 /// missing.
 #[derive(Debug, Parser)]
 #[command(
-    version,
-    after_help = "Exit codes: 0 done; 1 something is not archived, not intact or not reachable; \
-                  2 usage or configuration; 3 another instance holds the state directory; 4 damage: bytes, names or chain are not what was \
-                  archived."
+    version = env!("ELSA_ARCHIVER_VERSION"),
+    after_help = examples::PROGRAM
 )]
 pub(super) struct Args {
     /// The configuration
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "FILE",
         env = "ELSA_ARCHIVER_CONFIG",
         default_value = "/etc/elsa-archiver/config.toml"
@@ -27,8 +32,16 @@ pub(super) struct Args {
     pub config: PathBuf,
 
     /// How log lines are written to stderr
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    /// Log more: each request; twice: everything. `RUST_LOG` wins where it is set
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Log less: warnings and errors; twice: errors alone. `RUST_LOG` wins where it is set
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = ArgAction::Count)]
+    pub quiet: u8,
 
     /// What to do
     #[command(subcommand)]
@@ -42,6 +55,23 @@ pub(super) enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+impl Args {
+    /// Both of two options that contradict each other. They may stand on both sides of the command, where clap does not
+    /// compare them.
+    ///
+    /// # Errors
+    /// As clap says it.
+    pub(super) fn without_conflict(self) -> Result<Self, Error> {
+        match self.verbose > 0 && self.quiet > 0 {
+            false => Ok(self),
+            true => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                "--verbose (-v) and --quiet (-q) contradict each other; give one of them",
+            )),
+        }
+    }
 }
 
 /// Whether arguments that can't be understood ask for a log in JSON all the same.
@@ -60,14 +90,17 @@ pub(super) fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run as a daemon, in the foreground
+    #[command(after_help = examples::RUN)]
     Run,
     /// Archive everything due now, then exit
+    #[command(after_help = examples::ONCE)]
     Once {
         /// Only this job; may be given several times
         #[arg(long = "job", value_name = "NAME")]
         jobs: Vec<String>,
     },
     /// Show what is due and what would be asked; no network, no write
+    #[command(after_help = examples::PLAN)]
     Plan {
         /// Only this job; may be given several times
         #[arg(long = "job", value_name = "NAME")]
@@ -77,6 +110,7 @@ pub(super) enum Command {
         json: bool,
     },
     /// Archive the uncovered windows of a span, before `since` too
+    #[command(after_help = examples::BACKFILL)]
     Backfill {
         /// The job
         #[arg(long, value_name = "NAME")]
@@ -96,6 +130,7 @@ pub(super) enum Command {
         newest_first: bool,
     },
     /// Show coverage, gaps, due windows, last success and last error of each job
+    #[command(after_help = examples::STATUS)]
     Status {
         /// Print JSON
         #[arg(long)]
@@ -106,6 +141,7 @@ pub(super) enum Command {
         ack: Vec<String>,
     },
     /// Re-hash folders, walk the chain, list gaps and what is missing or changed
+    #[command(after_help = examples::VERIFY)]
     Verify {
         /// Only this job; may be given several times
         #[arg(long = "job", value_name = "NAME", conflicts_with = "dir")]
@@ -124,6 +160,7 @@ pub(super) enum Command {
     /// What is missing or damaged becomes due again, and a new or emptied root is bound to the state. Nothing is
     /// deleted: what is damaged is moved to `.damaged` below the archive's root. A good folder of a copy may be
     /// put in its place first.
+    #[command(after_help = examples::REPAIR)]
     Repair {
         /// Only this job; may be given several times
         #[arg(long = "job", value_name = "NAME")]
@@ -133,13 +170,32 @@ pub(super) enum Command {
         confirm: bool,
     },
     /// Validate the configuration, all problems at once
+    #[command(after_help = examples::CHECK)]
     Check {
         /// Ask the service for a few records a job: whether it answers, what `to` means, and what search
         /// is good for
         #[arg(long)]
         live: bool,
     },
+    /// Write a commented configuration, and say the next three steps
+    #[command(after_help = examples::INIT)]
+    Init {
+        /// The folder for config.toml, which must not be there yet
+        #[arg(long, default_value = "/etc/elsa-archiver")]
+        dir: PathBuf,
+    },
+    /// Pack what a bug report needs into one tar, without secrets
+    ///
+    /// Version, configuration without secrets, status, plan, the last lines of the log, file systems, and the end of
+    /// each ledger. It sends nothing.
+    #[command(after_help = examples::SUPPORT)]
+    Support {
+        /// The tar, which must not be there yet; default: elsa-archiver-support-TIME.tar in this folder
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Run the whole thing against a built-in simulator, no account needed
+    #[command(after_help = examples::DEMO)]
     Demo {
         /// An empty or new folder for the demo; default: a new temporary one
         #[arg(long)]
@@ -150,7 +206,6 @@ pub(super) enum Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -55,6 +55,8 @@ pub(super) fn demo(context: &Context<'_>, dir: Option<&Path>) -> Result<(), Stop
         let args = Args {
             config: path,
             log_format: context.args.log_format,
+            verbose: 0,
+            quiet: 0,
             command: Command::Status {
                 json: false,
                 ack: Vec::new(),
@@ -263,8 +265,8 @@ fn next_steps(dir: &Path) -> String {
          \x20 (cd {archive} && for sums in */*/*--*/SHA256SUMS; do (cd \"${{sums%/*}}\" && sha256sum -c \
          --quiet SHA256SUMS) || echo \"NOT INTACT: $sums\"; done)\n\
          \x20 {program} --config {config} status --json\n\
-         For your own projects: copy config.example.toml to /etc/elsa-archiver/config.toml and edit it. These need \
-         no keys:\n\
+         For your own projects: `sudo {program} init` writes /etc/elsa-archiver/config.toml. Once it is edited, these \
+         need no keys:\n\
          \x20 {program} check && {program} plan\n\
          With the keys in /etc/elsa-archiver/access-key and secret-key, of mode 600, this asks the service:\n\
          \x20 systemd-run --wait --pipe --collect {credentials} {program} check --live\n",

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use super::args::{Command, LogFormat};
+use super::args::{Args, Command, LogFormat};
 use super::journal;
 use super::progress::Terminal;
 use crate::clock::machine_time;
@@ -72,13 +72,35 @@ impl Write for Line {
     }
 }
 
-/// Starts the log. `RUST_LOG` chooses what is logged; by default this program's own lines from
-/// `info` on (the demo, which tells its story on stdout, `warn`), and warnings of its libraries.
-pub(super) fn start(format: LogFormat, command: &Command, terminal: &Terminal) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| match command {
-        Command::Demo { .. } => EnvFilter::new("warn"),
-        _ => EnvFilter::new("warn,elsa_archiver=info"),
-    });
+/// What is logged, by how many steps less (`-q`) or more (`-v`): this program's own lines, and warnings of its libraries.
+const FILTERS: [&str; 5] = [
+    "error",
+    "warn",
+    "warn,elsa_archiver=info",
+    "warn,elsa_archiver=debug",
+    "warn,elsa_archiver=trace",
+];
+
+/// The filter that options and command ask for. The demo tells its story on stdout, and logs a step less.
+fn asked(args: &Args) -> &'static str {
+    let usual = match &args.command {
+        Command::Demo { .. } => 1,
+        _ => 2,
+    };
+    let at = (usual + usize::from(args.verbose)).saturating_sub(args.quiet.into());
+    FILTERS
+        .get(at)
+        .or(FILTERS.last())
+        .copied()
+        .unwrap_or_default()
+}
+
+/// Starts the log. `RUST_LOG` chooses what is logged; without it, `-v` and `-q` do.
+pub(super) fn start(args: &Args, terminal: &Terminal) {
+    let format = args.log_format;
+    let variable = EnvFilter::try_from_default_env().ok();
+    let is_overruled = variable.is_some() && args.verbose + args.quiet > 0;
+    let filter = variable.unwrap_or_else(|| EnvFilter::new(asked(args)));
     let is_journal = journal::is_stderr();
     let writer = Lines {
         terminal: terminal.clone(),
@@ -97,4 +119,33 @@ pub(super) fn start(format: LogFormat, command: &Command, terminal: &Terminal) {
         LogFormat::Text if is_journal => lines.without_time().try_init(),
         LogFormat::Text => lines.try_init(),
     };
+    if is_overruled {
+        tracing::warn!("RUST_LOG is set and says what is logged; -v and -q do not count");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn each_v_logs_a_step_more_and_each_q_a_step_less() {
+        for (line, filter) in [
+            ("run", FILTERS[2]),
+            ("run -v", FILTERS[3]),
+            ("-vv run", FILTERS[4]),
+            ("-vvvvv run", FILTERS[4]),
+            ("-q run", FILTERS[1]),
+            ("run -qq", FILTERS[0]),
+            ("run -qqqq", FILTERS[0]),
+            ("demo", FILTERS[1]),
+            ("demo --verbose", FILTERS[2]),
+            ("demo --quiet", FILTERS[0]),
+        ] {
+            let words = ["elsa-archiver"].into_iter().chain(line.split(' '));
+            assert_eq!(asked(&Args::parse_from(words)), filter, "{line}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod clients;
 mod demo;
 mod exit;
 mod identity;
+mod init;
 mod journal;
 mod ledgers;
 mod lineage;
@@ -23,6 +24,7 @@ mod retired;
 mod run;
 mod session;
 mod status;
+mod support;
 mod unset_clock;
 mod user;
 mod verify;
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Builder;
 
 use crate::clock::Clock;
@@ -51,10 +53,16 @@ const LAST_BREATH: Duration = Duration::from_millis(500);
 /// Threads that wait for no disk, at most: what is archived waits for the service, and does not compute.
 const MOST_WORKERS: usize = 8;
 
+/// The command line as clap knows it, for completions and man pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
 /// Runs the program with the process's own arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::try_parse().and_then(Args::without_conflict) {
         Ok(args) => args,
         Err(error) => {
             // Help and version are asked for and go to stdout; anything else is a usage error.
@@ -74,7 +82,7 @@ pub fn main() -> ExitCode {
     };
     process::set_up();
     let terminal = Terminal::new();
-    logging::start(args.log_format, &args.command, &terminal);
+    logging::start(&args, &terminal);
     match dispatch(&args, &terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => stop.tell(args.log_format),
@@ -163,6 +171,8 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         } => verify::verify(&context, (jobs, dir.as_deref()), *threads, *json),
         Command::Repair { jobs, confirm } => repair::repair(&context, jobs, *confirm),
         Command::Check { live } => check::check(&context, *live),
+        Command::Init { dir } => init::init(dir),
+        Command::Support { out } => support::support(&context, out.as_deref()),
         Command::Demo { dir } => demo::demo(&context, dir.as_deref()),
     }
 }

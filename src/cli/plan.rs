@@ -1,5 +1,6 @@
 //! `plan`: what is due and what would be asked. No network, no write.
 
+mod estimate;
 mod second_opinion;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::Context;
 use super::exit::Stop;
 use super::ledgers::side_by_side;
-use super::print::{count, grouped, print, print_json};
+use super::print::{as_json, count, grouped, print};
 use super::session::chosen;
 use super::status::{REBUILT, is_lost};
 use crate::archive::manifest::local_time;
@@ -17,6 +18,7 @@ use crate::domain::span::UtcMs;
 use crate::domain::window::Window;
 use crate::elsa::request::Request;
 use crate::ledger::{Ledger, LedgerError};
+use estimate::{Estimate, Requests};
 use second_opinion::SecondOpinion;
 
 /// How many windows of each job are printed; `--json` lists them all.
@@ -25,6 +27,8 @@ const SHOWN: usize = 12;
 #[derive(Serialize)]
 struct Planned<'a> {
     jobs: Vec<PlannedJob<'a>>,
+    /// What all of it takes.
+    estimate: Estimate,
 }
 
 #[derive(Serialize)]
@@ -40,6 +44,7 @@ struct PlannedJob<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rechecks: Vec<Due<'a>>,
     second_opinion: SecondOpinion,
+    estimate: Requests,
 }
 
 #[derive(Serialize)]
@@ -51,6 +56,15 @@ struct Due<'a> {
 
 /// Prints the plan.
 pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Result<(), Stop> {
+    print(&planned(context, names, json)?)
+}
+
+/// The plan of all jobs, for people.
+pub(super) fn text(context: &Context<'_>) -> Result<String, Stop> {
+    planned(context, &[], false)
+}
+
+fn planned(context: &Context<'_>, names: &[String], json: bool) -> Result<String, Stop> {
     let config = context.config()?;
     let jobs = chosen(&config, names, &context.args.config)?;
     let now = context.clock.now();
@@ -64,36 +78,42 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
         );
         let rechecks = replay.recheckable.due(now, job);
         let second_opinion = SecondOpinion::of(job, &replay, &due, &rechecks, now);
+        let requests = Requests::of(job, &replay, (&due, &rechecks), second_opinion);
         let is_lost = is_lost(&config, &job.name, &replay);
-        Ok::<_, LedgerError>((due, rechecks, second_opinion, is_lost))
+        Ok::<_, LedgerError>((due, rechecks, second_opinion, requests, is_lost))
     };
     let mut planned = Vec::new();
     for (job, looked) in jobs.iter().zip(side_by_side(&jobs, look)) {
         let looked = looked.map_err(|error| Stop::failed(error.to_string()))?;
-        let (due, rechecks, second_opinion, is_lost) = looked;
-        planned.push((job, due, rechecks, second_opinion, is_lost));
+        let (due, rechecks, second_opinion, requests, is_lost) = looked;
+        planned.push((job, due, rechecks, second_opinion, requests, is_lost));
     }
+    let requests = planned.iter().map(|planned| (planned.0, planned.4));
+    let estimate = Estimate::of(&config, requests);
     if json {
         let asked = |job, windows: &[Window]| {
             let all = windows.iter().map(|&window| due_of(job, window));
             all.collect()
         };
-        let jobs = planned
-            .iter()
-            .map(|(job, due, rechecks, asked_again, is_lost)| PlannedJob {
-                job: job.name.as_str(),
-                rebuilt_at_next_start: *is_lost,
-                name: job.name.as_str(),
-                due: asked(job, due),
-                rechecks: asked(job, rechecks),
-                second_opinion: *asked_again,
-            });
-        return print_json(&Planned {
+        let jobs =
+            planned.iter().map(
+                |(job, due, rechecks, asked_again, requests, is_lost)| PlannedJob {
+                    job: job.name.as_str(),
+                    rebuilt_at_next_start: *is_lost,
+                    name: job.name.as_str(),
+                    due: asked(job, due),
+                    rechecks: asked(job, rechecks),
+                    second_opinion: *asked_again,
+                    estimate: *requests,
+                },
+            );
+        return as_json(&Planned {
             jobs: jobs.collect(),
+            estimate,
         });
     }
     let mut text = String::new();
-    for (job, due, rechecks, second_opinion, is_lost) in &planned {
+    for (job, due, rechecks, second_opinion, _, is_lost) in &planned {
         text += &match job.enabled {
             true => format!("{}: {} due\n", job.name, count(due.len() as u64, "window")),
             false => format!("{}: not enabled\n", job.name),
@@ -113,7 +133,7 @@ pub(super) fn plan(context: &Context<'_>, names: &[String], json: bool) -> Resul
             text += &format!("{}: {asked_again}\n", job.name);
         }
     }
-    print(&text)
+    Ok(text + &estimate.words())
 }
 
 fn due_of(job: &Job, window: Window) -> Due<'_> {

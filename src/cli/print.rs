@@ -38,9 +38,17 @@ pub(super) fn print_fitted(text: &str, hanging: usize) -> Result<(), Stop> {
 /// # Errors
 /// When stdout can't be written.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Stop> {
+    print(&as_json(value)?)
+}
+
+/// `value` as one line of JSON.
+///
+/// # Errors
+/// When it can't be written so.
+pub(super) fn as_json(value: &impl Serialize) -> Result<String, Stop> {
     let json = serde_json::to_string(value)
         .map_err(|error| Stop::failed(format!("can't write JSON: {error}")))?;
-    print(&(json + "\n"))
+    Ok(json + "\n")
 }
 
 /// A number with its noun, `1 window` or `2 windows`.

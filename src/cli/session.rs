@@ -14,12 +14,13 @@ use super::identity;
 use super::ledgers::side_by_side;
 use super::lineage::{Gone, Told, resolve_as_told, twice};
 use super::place::{Findings, told};
+use super::print::grouped;
 use super::process;
 use super::retired::rebuild;
 use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::{Store, tell_of};
-use crate::config::Config;
+use crate::config::{Config, nearest};
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::{AccountName, Job, JobName};
 use crate::domain::retry::Policy;
@@ -32,6 +33,9 @@ use crate::ledger::{Ledger, LedgerError, Looked};
 
 /// The lock's file in an archive's root; collectors skip its name.
 const ROOT_LOCK: &str = ".lock";
+
+/// That in a state directory.
+pub(super) const STATE_LOCK: &str = "lock";
 
 /// Everything that is needed to archive.
 pub(super) struct Session {
@@ -260,7 +264,7 @@ pub(super) fn disk(config: &Config) -> Disk {
 /// When another instance has one, or one can't be taken, or a file system lacks what is not accepted.
 pub(super) fn lock(config: &Config, disk: &Disk) -> Result<(), Stop> {
     let locks = [
-        ("the state directory", &config.state_dir, "lock"),
+        ("the state directory", &config.state_dir, STATE_LOCK),
         ("the archive's root", &config.archive.root, ROOT_LOCK),
     ];
     for (what, folder, name) in locks {
@@ -302,17 +306,32 @@ pub(super) fn chosen(config: &Config, names: &[String], path: &Path) -> Result<V
         .iter()
         .find(|name| !config.jobs.iter().any(|job| job.name.as_str() == *name))
     {
-        let mut known: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
-        known.sort_by(|a, b| {
-            let near = |name: &str| normalized_damerau_levenshtein(name, unknown);
-            near(b).total_cmp(&near(a))
-        });
-        return Err(Stop::usage(&format!(
-            "there is no job {unknown:?} in {}; its jobs are: {}",
-            path.display(),
-            known.join(", ")
-        )));
+        return Err(Stop::usage(&no_such_job(config, unknown, path)));
     }
     let is_named = |job: &&Job| names.iter().any(|name| name == job.name.as_str());
     Ok(config.jobs.iter().filter(is_named).cloned().collect())
+}
+
+/// That no job has this name, and which ones there are.
+fn no_such_job(config: &Config, unknown: &str, path: &Path) -> String {
+    const MOST_LISTED: usize = 20;
+    let mut known: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
+    let meant = match nearest(unknown, known.iter().copied()) {
+        Some(meant) => format!("did you mean {meant:?}? Its jobs"),
+        None => "its jobs".to_owned(),
+    };
+    known.sort_by(|a, b| {
+        let near = |name: &str| normalized_damerau_levenshtein(name, unknown);
+        near(b).total_cmp(&near(a))
+    });
+    let more = match known.len().checked_sub(MOST_LISTED) {
+        Some(more @ 1..) => format!(" and {} more", grouped(more as u64)),
+        Some(0) | None => String::new(),
+    };
+    known.truncate(MOST_LISTED);
+    format!(
+        "there is no job {unknown:?} in {}; {meant} are: {}{more}",
+        path.display(),
+        known.join(", ")
+    )
 }

@@ -1,8 +1,10 @@
 //! `status`: what is archived and what is not, job by job.
 
+mod daemon;
 mod newest;
 mod outage;
 mod report;
+mod space;
 mod words;
 
 use super::Context;
@@ -10,7 +12,7 @@ use super::exit::Stop;
 use super::identity;
 use super::ledgers::side_by_side;
 use super::lineage::Gone;
-use super::print::{print_fitted, print_json};
+use super::print::{as_json, print_fitted, print_json};
 use super::retired::retired;
 use super::session::chosen;
 use crate::archive::identity::{of_state, read};
@@ -20,9 +22,11 @@ use crate::domain::job::JobName;
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, acknowledgement};
+use daemon::Daemon;
 use newest::NotBySearch;
 use outage::Outage;
 use report::{Archive, JobReport, JobStatus, Report, Unread};
+use space::{Space, bytes_per_day};
 
 /// Prints the status, after it has acknowledged what is lost, truncated or unproven of the jobs named
 /// `known`.
@@ -39,68 +43,107 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
                 .map_err(|error| Stop::failed(error.to_string()))?;
         }
     }
+    let Seen {
+        report,
+        text,
+        is_well,
+    } = look(context, &config)?;
+    if json {
+        print_json(&report)?;
+    } else {
+        print_fitted(&text, words::HANGING)?;
+    }
+    match is_well {
+        true => Ok(()),
+        false => Err(Stop::told()),
+    }
+}
+
+/// `status --json`, whatever it says.
+pub(super) fn json(context: &Context<'_>) -> Result<String, Stop> {
+    as_json(&look(context, &context.config()?)?.report)
+}
+
+/// What is seen.
+struct Seen {
+    report: Report,
+    /// The same for people.
+    text: String,
+    /// Whether there is nothing to do.
+    is_well: bool,
+}
+
+fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
+    let now = context.clock.now();
     let archive = Archive {
         id: read(&of_state(&config.state_dir)).ok().flatten(),
         root: config.archive.root.display().to_string(),
         free_bytes: free_bytes(&config.archive.root).ok(),
-        problem: identity::refusal(&config),
+        bytes_per_day: None,
+        lasts_ms: None,
+        problem: identity::refusal(config),
         durable_folders: config.archive.durable_folders,
     };
     let mut report = Report {
         archive,
-        accounts: Outage::all(&config, now),
+        daemon: Daemon::look(config, now),
+        accounts: Outage::all(config, now),
         jobs: Vec::new(),
     };
-    let mut text = match &report.archive.problem {
-        None => String::new(),
-        Some(problem) => format!("archive: needs attention\n  {problem}\n"),
-    };
+    let mut text = report.daemon.listing();
+    if let Some(problem) = &report.archive.problem {
+        text += &format!("archive: needs attention\n  {problem}\n");
+    }
     if !report.archive.durable_folders {
         text += "archive: durable_folders = false: what is archived is not safe from a power cut where its file \
                  system can't flush folders\n";
     }
     text.extend(report.accounts.iter().map(Outage::listing));
-    let gone = Gone::of(&config);
+    let gone = Gone::of(config);
     let all = side_by_side(&config.jobs, |job| {
         let mut replay = match Ledger::glance(&config.state_dir, &job.name) {
             Ok(replay) => replay,
-            Err(error) => return JobReport::Unread(Unread::of(job, &error, now)),
+            Err(error) => return (JobReport::Unread(Unread::of(job, &error, now)), None),
         };
-        let refused = gone.refusal(&config, job, &replay);
+        let refused = gone.refusal(config, job, &replay);
         let ledger = Ledger::path(&config.state_dir, &job.name);
         acknowledgement::count_at_once(&ledger, &mut replay);
         let newest = NotBySearch::read(&config.archive.root, job, &replay);
         let mut status = JobStatus {
-            rebuilt_at_next_start: is_lost(&config, &job.name, &replay),
+            rebuilt_at_next_start: is_lost(config, &job.name, &replay),
             ..JobStatus::of(job, &replay, newest, now)
         };
         if let Some(why) = &refused {
             status.refuse(why, job, now);
         }
-        JobReport::Known(Box::new(status))
+        let grows = bytes_per_day(config, job, &replay);
+        (JobReport::Known(Box::new(status)), grows)
     });
+    let (all, rates): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    let space = Space::of(config, report.archive.free_bytes, &rates);
+    // Where another disk is, or none, its space says nothing.
+    if report.archive.problem.is_none() {
+        report.archive.bytes_per_day = space.bytes_per_day;
+        report.archive.lasts_ms = space.lasts();
+        text += &space.listing();
+    }
     for (job, status) in config.jobs.iter().zip(all) {
         text += &status.listing(job.enabled, &job.zone);
         report.jobs.push(status);
     }
-    for name in retired(&config).map_err(Stop::failed)? {
+    for name in retired(config).map_err(Stop::failed)? {
         // What is wrong with such a ledger, `verify` says.
         if let Ok(mut replay) = Ledger::glance(&config.state_dir, &name) {
             let ledger = Ledger::path(&config.state_dir, &name);
             acknowledgement::count_at_once(&ledger, &mut replay);
             let zone = &config.archive.zone;
             let status = JobStatus {
-                rebuilt_at_next_start: is_lost(&config, &name, &replay),
+                rebuilt_at_next_start: is_lost(config, &name, &replay),
                 ..JobStatus::retired(&name, &replay, zone)
             };
             text += &status.listing(false, zone);
             report.jobs.push(JobReport::Known(Box::new(status)));
         }
-    }
-    if json {
-        print_json(&report)?;
-    } else {
-        print_fitted(&text, words::HANGING)?;
     }
     // A job that is not enabled is listed, but does not change the exit code.
     let enabled = config
@@ -109,11 +152,12 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         .zip(&report.jobs)
         .filter(|(job, _)| job.enabled);
     let all_well = enabled.map(|(_, status)| status).all(JobReport::is_well);
-    if all_well && report.archive.problem.is_none() {
-        Ok(())
-    } else {
-        Err(Stop::told())
-    }
+    let is_well = all_well && report.archive.problem.is_none();
+    Ok(Seen {
+        report,
+        text,
+        is_well,
+    })
 }
 
 /// What is said of a ledger that is lost.

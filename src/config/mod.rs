@@ -23,6 +23,7 @@ mod ncloud;
 mod observe;
 mod places;
 mod problem;
+mod shareable;
 mod since;
 mod sources;
 mod table;
@@ -35,10 +36,12 @@ pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub use observe::Observe;
 pub(crate) use places::{ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
+pub(crate) use shareable::{Shareable, shareable};
 pub use since::instant;
 
 use places::{Line, Lines};
-use problem::{Report, nearest, quote, shown};
+pub(crate) use problem::nearest;
+use problem::{Report, quote, shown};
 use sources::Sources;
 use table::{Table, absolute_path, boolean, integer, size};
 
@@ -125,7 +128,7 @@ pub enum ConfigError {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            "begin with a copy of config.example.toml, or name another file with --config"
+            "`elsa-archiver init` writes one to begin with; or name another file with --config"
         }
         io::ErrorKind::PermissionDenied => "let this user read it, or run as the service's user",
         _ => "name another file with --config",

@@ -144,8 +144,7 @@ impl<'a> Report<'a> {
     /// Whether every file is there and every line is TOML. Where one is not, what seems missing may stand on it, and what
     /// seems misplaced may have lost its header.
     pub(super) fn is_whole(&self) -> bool {
-        let sources = self.sources;
-        self.not_toml.is_empty() && sources.problems.is_empty() && sources.wrong.is_none()
+        self.not_toml.is_empty() && self.sources.is_whole()
     }
 
     /// Why no file can be included.
@@ -196,7 +195,7 @@ pub(super) fn show_key(key: &str) -> String {
 
 /// The candidate that `name` was most likely meant to be, when one is near enough; a candidate
 /// like `Asia/Seoul` is found by its last part too.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

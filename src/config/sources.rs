@@ -101,6 +101,11 @@ impl Sources {
         self.line_starts = std::iter::once(0).chain(after_newlines).collect();
     }
 
+    /// Whether nothing is left out.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.wrong.is_none()
+    }
+
     /// All of it.
     pub(super) fn text(&self) -> &str {
         &self.text

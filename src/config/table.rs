@@ -294,7 +294,15 @@ pub(super) fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Res
     choices
         .iter()
         .find_map(|&(name, choice)| (name == text).then_some(choice))
-        .ok_or_else(|| format!("{} is unknown; use {names}", quote(text)))
+        .ok_or_else(|| {
+            let words = choices.iter().map(|&(name, _)| name);
+            let meant = nearest(text, words).map(|meant| format!("did you mean {meant:?}? "));
+            let (meant, use_) = match meant {
+                Some(meant) => (meant, "Use"),
+                None => (String::new(), "use"),
+            };
+            format!("{} is unknown; {meant}{use_} {names}", quote(text))
+        })
 }
 
 /// What a value is, in words. The value itself is not shown: it may be a secret in a wrong place.

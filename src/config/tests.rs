@@ -329,7 +329,7 @@ fn a_file_is_read_bounded_and_its_problems_carry_its_name() {
 
     let error = load().unwrap_err().to_string();
     assert!(
-        error.contains("begin with a copy of config.example.toml"),
+        error.contains("`elsa-archiver init` writes one to begin with"),
         "{error}"
     );
 

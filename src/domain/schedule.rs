@@ -4,9 +4,12 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
+
+use super::span::UtcMs;
+use super::window::Zone;
 
 /// A cron expression that the scheduler accepts, in its form with six fields (seconds first).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,20 @@ impl Schedule {
             );
         }
         Ok(Self { expression })
+    }
+
+    /// The first instant after `now` at which a daemon in `zone` looks: the next firing, or the zone's clock being
+    /// changed, if that comes before.
+    #[must_use]
+    pub(crate) fn next_look(&self, now: UtcMs, zone: &Zone) -> Option<UtcMs> {
+        let offset = FixedOffset::east_opt(zone.offset_seconds(now))?;
+        // Whole seconds: what is left of one would be carried into the firing.
+        let local = DateTime::from_timestamp(now.0.div_euclid(1000), 0)?.with_timezone(&offset);
+        let cron = parse_six(&self.expression).ok()?;
+        let fires = cron.find_next_occurrence(&local, false).ok()?;
+        let fires = UtcMs(fires.timestamp_millis());
+        let changes = zone.tz().following(now.timestamp()).next();
+        Some(changes.map_or(fires, |change| fires.min(change.timestamp().into())))
     }
 
     /// The expression, with six fields.
@@ -109,6 +126,59 @@ fn parse_six(expression: &str) -> Result<Cron, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    #[test]
+    fn the_next_look_is_in_the_zone_s_time_and_no_later_than_its_clock_changes() {
+        let at = |text: &str| UtcMs::from(text.parse::<Timestamp>().unwrap());
+        let next = |schedule: &str, zone: &str, now: &str| {
+            let zone = Zone::new(TimeZone::get(zone).unwrap());
+            let schedule = Schedule::parse(schedule).unwrap();
+            schedule.next_look(at(now), &zone).unwrap()
+        };
+        let five = Schedule::default().to_string();
+        for (schedule, zone, now, look) in [
+            (
+                &five[..],
+                "Asia/Seoul",
+                "2026-11-30T10:45:00.5Z",
+                "2026-11-30T10:50:00Z",
+            ),
+            // A firing now is not the next one.
+            (
+                &five,
+                "Asia/Seoul",
+                "2026-11-30T10:45:00Z",
+                "2026-11-30T10:50:00Z",
+            ),
+            (
+                "0 3 * * *",
+                "Asia/Seoul",
+                "2026-11-30T10:45:00Z",
+                "2026-11-30T18:00:00Z",
+            ),
+            // Summer time begins at 07:00 UTC.
+            (
+                "0 3 * * *",
+                "America/New_York",
+                "2026-03-08T06:00:00Z",
+                "2026-03-08T07:00:00Z",
+            ),
+            (
+                "0 9 * * *",
+                "America/New_York",
+                "2026-03-08T08:00:00Z",
+                "2026-03-08T13:00:00Z",
+            ),
+        ] {
+            assert_eq!(
+                next(schedule, zone, now),
+                at(look),
+                "{schedule} in {zone} at {now}"
+            );
+        }
+    }
 
     #[test]
     fn five_fields_fire_at_second_zero() {

@@ -1,8 +1,9 @@
-//! The few things that are written outside archive and state: for the demo, and for a collector of metrics.
+//! The few things that are written outside archive and state: for the demo, for a collector of metrics, a first
+//! configuration, and what a bug report takes.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 /// Makes a folder outside archive and state, and those above it.
@@ -16,15 +17,43 @@ pub fn make_plain_folder(path: &Path) -> io::Result<()> {
 /// Writes a new file outside archive and state that only this user may read.
 ///
 /// # Errors
-/// When it exists or can't be written.
-pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+/// When it exists or can't be written. Then nothing of it is left.
+pub fn write_private(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(text.as_bytes())
+    file.write_all(content.as_ref()).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
+}
+
+/// Writes a new file outside archive and state, durable, which `group` may read; its folder is made if there is none, and
+/// belongs to that group too. Both are as open as the process's umask lets them be.
+///
+/// # Errors
+/// When it exists or can't be written. Then nothing of it is left.
+pub(crate) fn write_new(path: &Path, text: &str, group: Option<u32>) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let is_new = !folder.exists();
+    fs::create_dir_all(folder)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let mut write = || {
+        file.write_all(text.as_bytes())?;
+        if group.is_some() {
+            chown(path, None, group)?;
+        }
+        file.sync_all()?;
+        if is_new && group.is_some() {
+            chown(folder, None, group)?;
+        }
+        File::open(folder)?.sync_all()
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
 }
 
 /// Replaces a file outside archive and state, for programs of other users to read. They see the old or the new one,

@@ -8,6 +8,7 @@ mod checkpoint;
 mod error;
 mod files;
 pub(crate) mod folders;
+pub(crate) mod holder;
 pub mod line;
 mod lines;
 pub(crate) mod lock;
@@ -21,6 +22,7 @@ pub(crate) mod rebuilt;
 pub mod replay;
 pub(crate) mod reserve;
 mod settings;
+pub(crate) mod tail;
 mod torn;
 pub(crate) mod untold;
 

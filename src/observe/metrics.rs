@@ -51,7 +51,11 @@ fn about_process(text: &mut Exposition, facts: &Facts) {
         Kind::Gauge,
         "The version that runs.",
     );
-    text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let version = ("version", env!("CARGO_PKG_VERSION"));
+    match option_env!("ELSA_ARCHIVER_COMMIT") {
+        Some(commit) => text.sample(&[version, ("commit", commit)], 1),
+        None => text.sample(&[version], 1),
+    }
     text.family(
         "elsa_archiver_start_timestamp_seconds",
         Kind::Gauge,

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::process::Ran;
 
 /// What differs from run to run: a regular expression, and what stands in its place.
-const VARYING: [(&str, &str); 18] = [
+const VARYING: [(&str, &str); 19] = [
     (r"\d{8}T\d{6}[+-]\d{4}", "[TIME]"),
     (
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?",
@@ -23,6 +23,10 @@ const VARYING: [(&str, &str); 18] = [
     (r"\bwait_ms=\d+|\b\d+(\.\d+)? ?(ms|s)\b", "[DURATION]"),
     (r"\b\d+(\.\d+)? ([KMG]i)?B\b", "[SIZE]"),
     (r"\b\d+ MiB free", "[SIZE] free"),
+    (
+        r"the rest lasts for [^\n]+",
+        "the rest lasts for [DURATION]",
+    ),
     (r"bytes=\d+", "bytes=[SIZE]"),
     (r"archive=[0-9a-f]{32}", "archive=[ID]"),
     (r"\b[0-9a-f]{64}\b", "[DIGEST]"),

@@ -102,7 +102,11 @@ async fn status_has_exactly_the_fields_of_the_contract() {
     world.once().exits(1);
 
     let report = world.run(&["status", "--json"]).exits(1).json();
-    assert_eq!(fields(&report), ["archive", "jobs"].into());
+    assert_eq!(fields(&report), ["archive", "daemon", "jobs"].into());
+    assert_eq!(
+        report["daemon"],
+        json!({"alive": false, "pid": null, "next_look": null})
+    );
     assert_eq!(
         fields(&report["archive"]),
         ["free_bytes", "id", "root"].into()
@@ -234,11 +238,42 @@ async fn every_command_explains_itself() {
     let world = World::of([]).await;
     world.run(&["--help"]).exits(0).prints("help");
     for command in [
-        "run", "once", "check", "plan", "backfill", "status", "verify", "demo",
+        "run", "once", "check", "plan", "backfill", "status", "verify", "repair", "init",
+        "support", "demo",
     ] {
         world
             .run(&[command, "--help"])
             .exits(0)
             .prints(&format!("help_{command}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_and_its_examples_fit_a_terminal_of_80_columns() {
+    let world = World::of([]).await;
+    let mut commands = elsa_archiver::cli::command();
+    commands.build();
+    let names = commands.get_subcommands().map(clap::Command::get_name);
+    for name in names
+        .filter(|name| *name != "help")
+        .chain(["--log-format=text"])
+    {
+        let ran = world.run_on_terminal(&[name, "--help"], 80).exits(0);
+        let plain = |line: &str| {
+            // Colours take no place.
+            let pieces = line.split('\x1b').enumerate();
+            let shown = pieces.map(|(at, piece)| match at {
+                0 => piece,
+                _ => piece.split_once('m').map_or("", |(_, after)| after),
+            });
+            shown.collect::<String>()
+        };
+        let lines: Vec<String> = ran.stdout.lines().map(plain).collect();
+        // A path stays in one piece.
+        let long = lines
+            .iter()
+            .filter(|line| line.chars().count() > 80 && !line.contains("[env: "));
+        assert_eq!(long.count(), 0, "{lines:#?}");
+        assert!(lines.iter().any(|line| line == "Examples:"), "{lines:#?}");
     }
 }

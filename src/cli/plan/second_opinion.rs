@@ -65,6 +65,11 @@ impl SecondOpinion {
         planned
     }
 
+    /// Requests in all, where none fails.
+    pub(super) const fn requests_at_most(self) -> u64 {
+        self.requests_at_most
+    }
+
     /// Adds a window that has settled so long after its end, if it is asked for again in any case.
     fn add(&mut self, job: &Job, replay: &Replay, window: Window, settles: Millis, now: UtcMs) {
         let settled_at = window.to().plus(settles);

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::daemon::Daemon;
 use super::newest::NotBySearch;
 use super::outage::Outage;
 use crate::archive::manifest::local_time;
@@ -21,6 +22,7 @@ use crate::ledger::replay::Replay;
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) archive: Archive,
+    pub(super) daemon: Daemon,
     /// Accounts whose service is down; left out while there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accounts: Vec<Outage>,
@@ -98,6 +100,12 @@ pub(super) struct Archive {
     pub(super) root: String,
     /// Null when the file system does not say.
     pub(super) free_bytes: Option<u64>,
+    /// What a day of logs takes; left out while it is not known of each enabled job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_per_day: Option<u64>,
+    /// For how long what is free lasts at this rate; left out while that is not known, or longer than a hundred years.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lasts_ms: Option<Millis>,
     /// Left out while the file systems must be able to do all that is promised.
     #[serde(skip_serializing_if = "is_true")]
     pub(super) durable_folders: bool,

@@ -70,7 +70,7 @@ colour = "\u001b[31mred"
 24: job.shop-api.project_id: out of range; use a whole number, at least 0
 25: job.shop-api.window: "7m" does not divide a day evenly; use 1m to 12h dividing a day evenly, or 1d
 26: job.shop-api.since: "2026-11-01T00:00:00" has no offset, so its instant is not known; use a date like "2026-11-01" (its start in archive.timezone), or RFC 3339 with an offset like "2026-11-01T00:00:00+09:00"
-27: job.shop-api.format: "JSON" is unknown; use "json" or "csv"
+27: job.shop-api.format: "JSON" is unknown; did you mean "json"? Use "json" or "csv"
 28: job.shop-api.count: out of range; use a whole number from 1 to 200000
 30: job.shop-api.name: the [[job]] on line 21 has this name too; names are unique
 31: job.shop-api.project_key: has 0 characters; a project's key has 1 to 53

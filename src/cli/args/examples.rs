@@ -1,0 +1,87 @@
+//! Examples for the end of each command's help. No line is longer than a terminal of 80 columns.
+
+/// Of the program itself: the first steps, in their order.
+pub(super) const PROGRAM: &str = "\
+Examples:
+  elsa-archiver demo                 the whole thing, no account needed
+  sudo elsa-archiver init            writes a config and says what comes next
+  elsa-archiver check --live         is the config right? does ELSA answer?
+  elsa-archiver status               what is archived, and what is not
+
+Exit codes: 0 done; 1 something is not archived, not intact or not reachable; 2 usage or configuration; 3 another \
+instance holds the state directory; 4 damage: bytes, names or chain are not what was archived.";
+
+pub(super) const RUN: &str = "\
+Examples:
+  systemctl start elsa-archiver      as a service, which is how it is meant
+  elsa-archiver -v run               in this terminal, each request in the log
+  systemctl reload elsa-archiver     the config and its keys are read anew";
+
+pub(super) const ONCE: &str = "\
+Examples:
+  elsa-archiver once                 all jobs
+  elsa-archiver once --job shop-api --job payments";
+
+pub(super) const PLAN: &str = "\
+Examples:
+  elsa-archiver plan                 what is due, and about how many requests
+  elsa-archiver plan --job shop-api --json";
+
+pub(super) const BACKFILL: &str = "\
+Examples:
+  elsa-archiver backfill --job shop-api --from 2026-10-01 --to 2026-11-01
+  elsa-archiver backfill --job shop-api --again \\
+      --from 2026-11-22T00:00:00+09:00 --to 2026-11-22T03:00:00+09:00";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  elsa-archiver status               exit code 1 where something needs a look
+  elsa-archiver status --json        for programs
+  elsa-archiver status --ack shop-api    what is lost of this job is known";
+
+pub(super) const VERIFY: &str = "\
+Examples:
+  elsa-archiver verify               the whole archive against its ledgers
+  elsa-archiver verify --job shop-api --jobs 1    one job, one folder at a time
+  elsa-archiver verify /mnt/copy     a copy anywhere, without config";
+
+pub(super) const REPAIR: &str = "\
+Examples:
+  elsa-archiver repair               shows what it would do
+  elsa-archiver repair --confirm     does it";
+
+pub(super) const CHECK: &str = "\
+Examples:
+  elsa-archiver check                after each change of the config
+  elsa-archiver --config ./new.toml check
+  elsa-archiver check --live         asks the service too";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  elsa-archiver demo                 in a new temporary folder
+  elsa-archiver demo --dir ./demo";
+
+pub(super) const INIT: &str = "\
+Examples:
+  sudo elsa-archiver init            /etc/elsa-archiver/config.toml
+  elsa-archiver init --dir ~/elsa    for a try without root";
+
+pub(super) const SUPPORT: &str = "\
+Examples:
+  sudo elsa-archiver support         as root, so that log and state can be read
+  elsa-archiver support --out /tmp/elsa.tar";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        let all = [
+            PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, REPAIR, CHECK, DEMO, INIT, SUPPORT,
+        ];
+        for line in all.iter().flat_map(|examples| examples.lines()) {
+            assert!(line.len() < 80 || !line.starts_with(' '), "{line}");
+        }
+    }
+}
