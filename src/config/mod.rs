@@ -20,6 +20,7 @@ mod changes;
 mod jobs;
 mod keys;
 mod ncloud;
+mod notify;
 mod observe;
 mod places;
 mod problem;
@@ -31,6 +32,7 @@ pub use accounts::ConfiguredAccount;
 pub use ca_file::{CaFile, CaFileError};
 pub(crate) use changes::changes;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
+pub use notify::{Address, Notify};
 pub use observe::Observe;
 pub(crate) use places::{ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
@@ -40,7 +42,9 @@ use places::{Line, Lines};
 use problem::{Report, nearest, printable, quote};
 use table::{Table, absolute_path, boolean, integer, size};
 
-const KEYS: [&str; 6] = ["account", "archive", "state", "defaults", "job", "observe"];
+const KEYS: [&str; 7] = [
+    "account", "archive", "state", "defaults", "job", "observe", "notify",
+];
 const ARCHIVE_KEYS: [&str; 8] = [
     "root",
     "timezone",
@@ -79,6 +83,8 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// What can be asked while the daemon runs; `None` for nothing.
     pub observe: Option<Observe>,
+    /// Who is told what happens; `None` for nobody.
+    pub notify: Option<Notify>,
     /// Where in the file it says what only the disk can judge.
     pub(crate) lines: Lines,
 }
@@ -205,12 +211,14 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report) -> Option<Config> {
     };
     let jobs = jobs::read(root, &context, report);
     let observe = observe::read(root, report);
+    let notify = notify::read(root, report);
     Some(Config {
         accounts,
         archive: archive?,
         state_dir: state_dir?,
         jobs,
         observe,
+        notify,
         lines,
     })
 }

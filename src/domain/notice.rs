@@ -219,8 +219,7 @@ impl Teller {
                 Pace::Behind
             },
         );
-        let has_caught_up =
-            is_clear && (was == Pace::Behind || (was == Pace::New && archived > 0));
+        let has_caught_up = is_clear && (was == Pace::Behind || (was == Pace::New && archived > 0));
         let caught_up = has_caught_up.then(|| Event {
             job: Some(job.clone()),
             seq: None,
@@ -235,9 +234,7 @@ impl Teller {
     fn circuit(&mut self, job: &JobName, now: &Standing) -> Option<Event> {
         let known = self.jobs.entry(job.clone()).or_default();
         let kind = match (&now.state, known.is_paused) {
-            (State::Paused { until, message }, false) => {
-                Kind::CircuitOpen(*until, message.clone())
-            }
+            (State::Paused { until, message }, false) => Kind::CircuitOpen(*until, message.clone()),
             (State::AtWork | State::Failing { .. }, true) => Kind::CircuitClosed,
             _ => return None,
         };

@@ -90,7 +90,10 @@ mod tests {
     fn an_address_is_shown_by_its_host_alone_and_an_error_shows_nothing_of_it() {
         for (text, shown) in [
             ("https://hc.example/CANARY", "https://hc.example"),
-            ("https://CANARY:CANARY@hc.example:8443/x?CANARY=1", "https://hc.example:8443"),
+            (
+                "https://CANARY:CANARY@hc.example:8443/x?CANARY=1",
+                "https://hc.example:8443",
+            ),
             ("http://127.0.0.1:8000/CANARY", "http://127.0.0.1:8000"),
             ("http://[::1]:1/CANARY", "http://[::1]:1"),
         ] {
@@ -120,7 +123,10 @@ mod tests {
             ("https://hc.example/id", "https://hc.example/id/fail"),
             ("https://hc.example/id/", "https://hc.example/id/fail"),
             ("https://hc.example", "https://hc.example/fail"),
-            ("https://hc.example/a/b?create=1", "https://hc.example/a/b/fail?create=1"),
+            (
+                "https://hc.example/a/b?create=1",
+                "https://hc.example/a/b/fail?create=1",
+            ),
         ] {
             let url = NotifyUrl::parse(text).unwrap();
             assert_eq!(url.below("fail").as_str(), below);

@@ -48,6 +48,7 @@ mod lineage;
 mod loss;
 mod many_jobs;
 mod network;
+mod notify;
 mod observe;
 mod older_state;
 mod outage;

@@ -47,8 +47,7 @@ struct Seen {
 
 impl Seen {
     fn is_red(&self) -> bool {
-        let is_wrong =
-            |standing: &Standing| standing.state != State::AtWork || standing.lost > 0;
+        let is_wrong = |standing: &Standing| standing.state != State::AtWork || standing.lost > 0;
         self.incomplete > 0 || self.standing.as_ref().is_some_and(is_wrong)
     }
 
@@ -110,9 +109,9 @@ impl Switch {
         let verdict = self.verdict(at)?;
         let is_well = verdict == Ping::Success;
         let is_over = self.is_started && self.jobs.values().all(|seen| seen.at_work.is_none());
-        let is_due = self.last.is_none_or(|(was_well, last)| {
-            was_well != is_well || at.0 - last.0 >= BETWEEN.0
-        });
+        let is_due = self
+            .last
+            .is_none_or(|(was_well, last)| was_well != is_well || at.0 - last.0 >= BETWEEN.0);
         if !is_over && !is_due {
             return None;
         }

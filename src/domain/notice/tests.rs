@@ -129,9 +129,7 @@ fn success_is_told_only_while_all_is_well_with_every_job() {
     let mut rests = |teller: &mut Teller, job: &JobName, standing: &Standing| {
         minute += 1;
         teller.switch().began(job, Millis(minute * MINUTE));
-        teller
-            .rests(job, 0, standing, Millis(minute * MINUTE))
-            .ping
+        teller.rests(job, 0, standing, Millis(minute * MINUTE)).ping
     };
     // Nobody knows of the other one yet.
     assert_eq!(rests(&mut teller, &a, &well()), None);
