@@ -75,8 +75,18 @@ struct State<D: Delivery> {
     waiting: Backlog<D::One>,
     target: Option<Arc<D::Target>>,
     is_busy: bool,
+    /// How many were given up because the program ends.
+    left: u64,
     failed: Trouble,
     dropped: Trouble,
+}
+
+fn tell_failed<D: Delivery>(failed: u64, why: &str) {
+    tracing::warn!(
+        receiver = D::WHO.name(),
+        failed,
+        "a notice could not be delivered, and no window waits for it: {why}"
+    );
 }
 
 /// What is wrong, and how much of it the log has not said.
@@ -109,6 +119,7 @@ impl<D: Delivery> Receiver<D> {
                 waiting: Backlog::of(D::MOST),
                 target: None,
                 is_busy: false,
+                left: 0,
                 failed: Trouble::default(),
                 dropped: Trouble::default(),
             }),
@@ -178,8 +189,14 @@ impl<D: Delivery> Receiver<D> {
     /// Drops what waits still, and says so. The task must have ended.
     pub(super) fn give_up(&self) {
         let mut state = self.state();
-        let left = state.waiting.len() as u64 + u64::from(std::mem::take(&mut state.is_busy));
+        let is_busy = std::mem::take(&mut state.is_busy);
+        let waiting = state.waiting.len() as u64 + u64::from(is_busy);
+        let left = waiting + std::mem::take(&mut state.left);
         state.waiting.retain(|_| false);
+        let failed = std::mem::take(&mut state.failed.untold);
+        if failed > 0 {
+            tell_failed::<D>(failed, "as the one that was told of before");
+        }
         if left > 0 {
             self.tally.count(D::WHO, Outcome::Dropped, left);
             tracing::warn!(
@@ -255,18 +272,13 @@ impl<D: Delivery> Receiver<D> {
     }
 
     fn failed(&self, one: &D::One, refusal: &Refusal) {
-        let outcome = match refusal.failure {
-            Failure::Stopped => Outcome::Dropped,
-            _ => Outcome::Failed,
-        };
-        self.tally.count(D::WHO, outcome, 1);
+        if refusal.failure == Failure::Stopped {
+            self.state().left += 1;
+            return;
+        }
+        self.tally.count(D::WHO, Outcome::Failed, 1);
         if let Some(failed) = self.state().failed.one_more() {
-            tracing::warn!(
-                receiver = D::WHO.name(),
-                failed,
-                "a notice could not be delivered, and no window waits for it: {}",
-                refusal.message
-            );
+            tell_failed::<D>(failed, &refusal.message);
         }
         if let Some(consequence) = D::failed(one, &refusal.message) {
             (self.then)(consequence);

@@ -1,22 +1,28 @@
 //! Being told: a dead man's switch, a webhook, and a program for each published folder. Whatever a receiver does, no
 //! window waits for it, and none learns a key. Carries *Isolated*, *Candid*, *Suspicious* and *Bounded*.
 
+mod price;
 mod receiver;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use elsa_archiver::simulator::{Fault, FaultPlan};
 use serde_json::Value;
 
-use crate::harness::{Due, Job, Running, World, until};
+use crate::harness::{Due, Job, Running, World, left_out, until};
 use receiver::{Answer, Receiver, SECRET};
 
 /// Adds a table `[notify]` with these lines to the config.
 fn notified(world: &World, lines: &str) {
     let config = world.config();
     world.write_config(&format!("{config}\n[notify]\n{lines}\n"));
+    let mode = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(world.path("config.toml"), mode).unwrap();
 }
 
 fn address(key: &str, receiver: &Receiver) -> String {
@@ -149,11 +155,17 @@ async fn a_receiver_that_hangs_redirects_or_knows_nothing_delays_no_window() {
     let to = elsewhere.url();
     let redirect = move |_| Answer::Status(302, format!("Location: {to}\r\n"));
     let receivers = [
-        Receiver::answering(|_| Answer::Hang),
-        Receiver::answering(|_| Answer::Status(404, String::new())),
-        Receiver::answering(redirect),
+        (Receiver::answering(|_| Answer::Hang), "dropped="),
+        (
+            Receiver::answering(|_| Answer::Status(404, String::new())),
+            "answered 404; nobody knows that address there",
+        ),
+        (
+            Receiver::answering(redirect),
+            "answered 302, a redirection, which is not followed",
+        ),
     ];
-    for receiver in &receivers {
+    for (receiver, told) in &receivers {
         let world = World::of([due.project("shop")]).await;
         world.configure(&[Job::new("shop", &due)]);
         let hangs = program(&world, "sleep 1000");
@@ -163,15 +175,13 @@ async fn a_receiver_that_hangs_redirects_or_knows_nothing_delays_no_window() {
         until("all is archived", || {
             world.folders("shop").len() == due.windows.len()
         });
+        until("somebody was told", || !receiver.got().is_empty());
         let log = ends(daemon);
-        assert!(log.contains("the program ends"), "{log}");
-        world.assert_archived("shop", &due.windows);
-        let host = format!("http://{}", receiver.address);
-        let is_told = |what: &str| log.contains(&format!("{host} {what}"));
         assert!(
-            receiver.got().is_empty() || log.contains(&host) || is_told(""),
+            log.contains(told) && log.contains("the program ends"),
             "{log}"
         );
+        world.assert_archived("shop", &due.windows);
     }
     assert!(elsewhere.got().is_empty(), "a redirection was followed");
 }
@@ -307,7 +317,7 @@ async fn a_program_that_fails_is_tried_again_and_one_that_floods_or_is_missing_i
 
     // It floods.
     let (_, ran) = run(&Receiver::well(), &|world| {
-        program(world, "yes 0123456789 | head -c 50000000; echo last")
+        program(world, "yes 0123456789 | head -c 50000000; echo; echo last")
     });
     assert!(ran.stderr.len() < 50_000, "{}", ran.stderr.len());
     ran.says("on_archived says: last");
@@ -397,14 +407,18 @@ async fn a_circuit_that_opens_is_told_once_and_the_switch_hears_no_success_meanw
     });
     ends(daemon);
     let events = webhook.events();
+    let mut told = names(&events);
+    // Before or after the windows that show it.
+    let closed = told.iter().position(|name| *name == "circuit_closed");
+    told.remove(closed.unwrap());
+    assert!(closed.unwrap() > 1, "{told:?}");
     assert_eq!(
-        names(&events),
+        told,
         [
             "failed",
             "circuit_open",
             "archived",
             "archived",
-            "circuit_closed",
             "caught_up"
         ]
     );
@@ -456,4 +470,101 @@ async fn check_says_what_is_wrong_and_tries_the_webhook_when_it_is_asked_to() {
         .once()
         .exits(0)
         .says("notify.ping: no credential ping");
+}
+
+/// Guarantee: Ordered
+/// Guarantee: Self-healing
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_a_kill_has_left_unrecorded_is_told_once_it_is_in_the_ledger() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    // As if the last line had never been written, and so nothing that follows from it.
+    let text = fs::read_to_string(world.ledger("shop")).unwrap();
+    let whole = text.trim_end();
+    let (before, last) = whole.split_at(whole.rfind('\n').unwrap() + 1);
+    fs::write(world.ledger("shop"), before).unwrap();
+    let state = world.ledger("shop").parent().unwrap().to_owned();
+    for kept in fs::read_dir(state).unwrap() {
+        let path = kept.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("shop.") && name != "shop.ledger.jsonl" {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let webhook = Receiver::well();
+    let seen = world.path("seen");
+    let line = program(
+        &world,
+        &format!("echo \"$ELSA_ARCHIVER_FOLDER\" >> {seen:?}"),
+    );
+    notified(&world, &(address("webhook", &webhook) + &line));
+    world.once().exits(0).says("adopted a folder");
+    let last: Value = serde_json::from_str(last).unwrap();
+    let events = webhook.events();
+    assert_eq!(names(&events), ["archived"]);
+    assert_eq!(events[0]["folder"], last["folder"]);
+    let folder = world.root().join(last["folder"].as_str().unwrap());
+    assert_eq!(lines(&seen), [folder.display().to_string()]);
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_notices_is_counted_for_prometheus() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    let config = world.config();
+    world.write_config(&format!("{config}\n[observe]\nlisten = \"127.0.0.1:0\"\n"));
+    let (ping, webhook) = (
+        Receiver::well(),
+        Receiver::answering(|number| {
+            Answer::Status(if number == 1 { 410 } else { 200 }, String::new())
+        }),
+    );
+    notified(
+        &world,
+        &(address("ping", &ping) + &address("webhook", &webhook)),
+    );
+    let mut daemon = world.spawn(&["run"]);
+    daemon.wait_until_it_says("metrics are at /metrics");
+    let log = daemon.log();
+    let address = log.split("address=").nth(1).unwrap();
+    let address = address.split_whitespace().next().unwrap().to_owned();
+    let scrape = || {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let line = |receiver: &str, outcome: &str, number: u64| {
+        format!(
+            "elsa_archiver_notifications_total{{receiver={receiver:?},outcome={outcome:?}}} {number}"
+        )
+    };
+    until("all is told", || {
+        let text = scrape();
+        text.contains(&line("webhook", "delivered", 3))
+            && text.contains(&line("webhook", "failed", 1))
+    });
+    let text = scrape();
+    assert!(text.contains(&line("ping", "dropped", 0)), "{text}");
+    assert!(!text.contains("on_archived"), "{text}");
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .spawn();
+    match promtool {
+        Err(error) => left_out("what promtool says", format!("promtool: {error}")),
+        Ok(mut child) => {
+            let mut input = child.stdin.take().unwrap();
+            input.write_all(text.as_bytes()).unwrap();
+            drop(input);
+            assert!(child.wait().unwrap().success());
+        }
+    }
+    ends(daemon);
 }
