@@ -211,6 +211,10 @@ impl Notifier {
             .take();
         let Some(mut workers) = workers else { return };
         let webhook = &self.outbox.webhook;
+        let waits = self.program.waits() || self.ping.waits() || webhook.waits();
+        if waits && stop.is_some() {
+            tracing::info!("waiting until all of it is told; a signal ends that");
+        }
         self.program.no_more();
         self.ping.no_more();
         {

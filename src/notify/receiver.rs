@@ -146,6 +146,12 @@ impl<D: Delivery> Receiver<D> {
         self.state().target.is_some()
     }
 
+    /// Whether something is not told yet.
+    pub(super) fn waits(&self) -> bool {
+        let state = self.state();
+        state.is_busy || state.waiting.len() > 0
+    }
+
     /// Tells this as soon as it is its turn. Nobody waits for that.
     pub(super) fn tell(&self, one: D::One) {
         let mut state = self.state();
@@ -192,16 +198,17 @@ impl<D: Delivery> Receiver<D> {
         let is_busy = std::mem::take(&mut state.is_busy);
         let waiting = state.waiting.len() as u64 + u64::from(is_busy);
         let left = waiting + std::mem::take(&mut state.left);
+        let dropped = left + std::mem::take(&mut state.dropped.untold);
         state.waiting.retain(|_| false);
         let failed = std::mem::take(&mut state.failed.untold);
         if failed > 0 {
             tell_failed::<D>(failed, "as the one that was told of before");
         }
-        if left > 0 {
-            self.tally.count(D::WHO, Outcome::Dropped, left);
+        self.tally.count(D::WHO, Outcome::Dropped, left);
+        if dropped > 0 {
             tracing::warn!(
                 receiver = D::WHO.name(),
-                dropped = left,
+                dropped,
                 "notices are dropped: the program ends"
             );
         }
