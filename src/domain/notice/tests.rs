@@ -166,7 +166,7 @@ fn a_job_that_hangs_is_no_success_and_one_at_work_is_no_failure() {
     teller.is_about(&names(&["a", "b"]));
     teller.switch().began(&b, Millis(0));
     let hours = |hours: i64| Millis::from_hours(hours);
-    let mut at = |teller: &mut Teller, at| teller.rests(&a, 1, &well(), at).ping;
+    let at = |teller: &mut Teller, at| teller.rests(&a, 1, &well(), at).ping;
     assert_eq!(at(&mut teller, hours(1)), Some(Ping::Success));
     assert_eq!(at(&mut teller, hours(3)), None);
     teller.switch().progressed(&b, hours(4));
