@@ -13,6 +13,7 @@
 //! - [`ledger`]: what was archived, as a chain of lines
 //! - [`elsa`]: the service and what it answers
 //! - [`config`]: the config file
+//! - `notify`: a dead man's switch, a webhook and a program are told what happens
 //! - `observe`: metrics and health, for whoever asks
 //! - [`simulator`]: an ELSA on loopback with a known truth
 //! - [`durable`]: every change of the disk
@@ -38,6 +39,7 @@ pub mod elsa;
 pub mod fetch;
 pub mod job;
 pub mod ledger;
+pub(crate) mod notify;
 pub(crate) mod observe;
 pub(crate) mod printable;
 pub mod simulator;

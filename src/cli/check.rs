@@ -10,6 +10,7 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::live::{Answering, Finding, Live, Scratch};
+use super::notifying;
 use super::place::{Findings, told};
 use super::print::{count, print_fitted};
 use crate::config::Config;
@@ -137,6 +138,11 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
                     print_fitted(&format!("{}: {told}\n", job.name), 2)?;
                 }
             }
+        }
+        let (well, told) = notifying::try_out(context, config).await;
+        all_well &= well;
+        for told in told {
+            print_fitted(&format!("{told}\n"), 2)?;
         }
         Ok(())
     })?;

@@ -13,6 +13,7 @@ mod ledgers;
 mod lineage;
 mod live;
 mod logging;
+mod notifying;
 mod place;
 mod plan;
 mod print;

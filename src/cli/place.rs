@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
+use super::notifying;
 use super::print::bytes;
 use super::session::disk;
 use crate::archive::store::free_bytes;
@@ -47,6 +48,9 @@ impl Findings {
         found.look_at_authorities(config);
         found.look_at_passwords(config, path);
         found.look_at_observe(config);
+        found
+            .warned
+            .extend(notifying::warnings(config, path, environment));
         let lines = &config.lines;
         let [root, state] = [&config.archive.root, &config.state_dir].map(|path| real(path));
         if let Some((key, what)) = apart(&root, &state) {
@@ -88,12 +92,9 @@ impl Findings {
 
     /// A proxy's password is the one secret that a config may hold.
     fn look_at_passwords(&mut self, config: &Config, path: &Path) {
-        let Some(mode) = mode(path).filter(|mode| mode & READ_BY_OTHERS != 0) else {
+        let Some(mode) = mode(path).filter(|_| is_open_to_all(path)) else {
             return;
         };
-        if !is_reached(path, SEARCH_BY_OTHERS) {
-            return;
-        }
         let shown = path.display();
         for (name, configured) in &config.accounts {
             let proxy = configured.proxy.as_ref();
@@ -161,7 +162,7 @@ impl Findings {
                 let Some((file, mode)) = known else { continue };
                 let shown = file.display();
                 let key = format!("account.{name}.{key}");
-                if mode & READ_BY_OTHERS != 0 && is_reached(&file, SEARCH_BY_OTHERS) {
+                if is_open_to_all(&file) {
                     let message = format!(
                         "everybody on this machine can read {shown} (mode {mode:03o}); take that away \
                          with `chmod 600 {shown}`, and change the key at the portal if others were \
@@ -273,6 +274,11 @@ fn can_be_flushed(config: &Config, path: &Path) -> Result<(), String> {
 
 fn mode(file: &Path) -> Option<u32> {
     Some(fs::metadata(file).ok()?.permissions().mode() & 0o777)
+}
+
+/// Whether everybody on this machine may read the file.
+pub(super) fn is_open_to_all(file: &Path) -> bool {
+    mode(file).is_some_and(|mode| mode & READ_BY_OTHERS != 0) && is_reached(file, SEARCH_BY_OTHERS)
 }
 
 /// Whether somebody may come as far as the file, through folders that each have one of these bits.

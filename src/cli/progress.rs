@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::job::{Job, JobName};
+use crate::domain::notice::News;
+use crate::domain::standing::Standing;
 use crate::domain::window::Window;
-use crate::job::Progress;
+use crate::job::{Outcome, Progress};
+use crate::ledger::replay::Replay;
 
 /// Stderr, with bars where it is a terminal.
 #[derive(Clone, Debug)]
@@ -115,5 +118,44 @@ impl Progress for Bars {
         if let Some(bar) = bars.get(&job.name) {
             bar.inc(1);
         }
+    }
+}
+
+/// Several who are shown the same, in this order.
+pub(super) struct All(pub(super) Vec<Arc<dyn Progress>>);
+
+impl Progress for All {
+    fn planned(&self, job: &Job, windows: usize) {
+        self.0.iter().for_each(|who| who.planned(job, windows));
+    }
+
+    fn done(&self, job: &Job, window: Window) {
+        self.0.iter().for_each(|who| who.done(job, window));
+    }
+
+    fn stands(&self, job: &Job, now: &Standing) {
+        self.0.iter().for_each(|who| who.stands(job, now));
+    }
+
+    fn began(&self, job: &Job) {
+        self.0.iter().for_each(|who| who.began(job));
+    }
+
+    fn ended(&self, job: &Job, outcome: &Outcome) {
+        self.0.iter().for_each(|who| who.ended(job, outcome));
+    }
+
+    fn rests(&self, job: &Job, outcome: &Outcome, now: &Standing) {
+        self.0.iter().for_each(|who| who.rests(job, outcome, now));
+    }
+
+    fn recorded(&self, job: &Job, news: &News) {
+        self.0.iter().for_each(|who| who.recorded(job, news));
+    }
+
+    fn shows(&self, job: &Arc<Job>, replay: &Replay, is_open: bool) {
+        self.0
+            .iter()
+            .for_each(|who| who.shows(job, replay, is_open));
     }
 }

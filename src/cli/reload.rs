@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::Context;
 use super::clients::Clients;
 use super::lineage::{Lineage, resolve};
+use super::notifying;
 use super::place::{Findings, told};
+use super::progress::All;
 use super::session::{Place, Session};
 use crate::config::{Config, changes};
 use crate::daemon::reload::{Configuration, Names};
@@ -20,11 +22,10 @@ use crate::domain::job::{Job, JobName};
 use crate::domain::job_changes::JobChanges;
 use crate::domain::span::Millis;
 use crate::domain::standing::Standing;
-use crate::domain::window::Window;
 use crate::durable::off_the_runtime;
 use crate::fetch::Shared;
-use crate::job::{JobRunner, Outcome, Progress};
-use crate::ledger::replay::Replay;
+use crate::job::{JobRunner, Progress};
+use crate::notify::{Notifier, Places};
 use crate::observe::{Listener, Observing, Watch, bind};
 
 /// How long a configuration must say the same, and how often it is read for that.
@@ -36,38 +37,17 @@ const MOST_READS: usize = 10;
 pub(super) struct Shown {
     pub(super) systemd: Systemd,
     pub(super) watch: Arc<Watch>,
+    pub(super) notifier: Arc<Notifier>,
 }
 
 impl Shown {
-    fn each(&self, tell: impl Fn(&dyn Progress)) {
-        tell(&self.systemd);
-        tell(&*self.watch);
-    }
-}
-
-impl Progress for Shown {
-    fn planned(&self, job: &Job, windows: usize) {
-        self.each(|who| who.planned(job, windows));
-    }
-
-    fn done(&self, job: &Job, window: Window) {
-        self.each(|who| who.done(job, window));
-    }
-
-    fn stands(&self, job: &Job, now: &Standing) {
-        self.each(|who| who.stands(job, now));
-    }
-
-    fn began(&self, job: &Job) {
-        self.each(|who| who.began(job));
-    }
-
-    fn ended(&self, job: &Job, outcome: &Outcome) {
-        self.each(|who| who.ended(job, outcome));
-    }
-
-    fn shows(&self, job: &Arc<Job>, replay: &Replay, is_open: bool) {
-        self.each(|who| who.shows(job, replay, is_open));
+    /// All of them.
+    pub(super) fn all(&self) -> Arc<dyn Progress> {
+        Arc::new(All(vec![
+            Arc::new(self.systemd.clone()),
+            Arc::clone(&self.watch) as Arc<dyn Progress>,
+            Arc::clone(&self.notifier) as Arc<dyn Progress>,
+        ]))
     }
 }
 
@@ -92,6 +72,8 @@ pub(super) struct Current<'a> {
 struct Next {
     config: Config,
     clients: Clients,
+    /// Who is told what happens.
+    places: Places,
     /// Where to listen, if that is elsewhere than now.
     listener: Option<Listener>,
 }
@@ -123,7 +105,7 @@ impl<'a> Current<'a> {
     ) -> Self {
         Self {
             context,
-            progress: Arc::new(shown.clone()),
+            progress: shown.all(),
             shown,
             observing,
             place,
@@ -140,11 +122,19 @@ impl<'a> Current<'a> {
         let broken = session.broken.iter().map(|broken| broken.name.clone());
         self.broken = broken.collect();
         self.shared = Some(session.shared);
-        let Shown { systemd, watch } = &self.shown;
+        let Shown {
+            systemd,
+            watch,
+            notifier,
+        } = &self.shown;
         let enabled = self.config.jobs.iter().filter(|job| job.enabled);
-        systemd.retain(&enabled.map(|job| job.name.clone()).collect());
+        let enabled: Names = enabled.map(|job| job.name.clone()).collect();
+        systemd.retain(&enabled);
+        notifier.is_of(self.place.id());
+        notifier.is_about(&enabled);
         for broken in session.broken {
             let standing = Standing::stopped(broken.why, broken.covered_until);
+            notifier.is_out(&broken.name, &standing);
             systemd.stands(&broken.name, standing);
         }
         watch.is_about(&self.config.jobs, max_lag(&self.config));
@@ -154,7 +144,7 @@ impl<'a> Current<'a> {
     }
 
     /// The configuration as the file says it now, where nothing is wrong with it.
-    fn read(&self) -> Result<(Config, Clients), String> {
+    fn read(&self) -> Result<(Config, Clients, Places), String> {
         let path = &self.context.args.config;
         let config = self.settled()?;
         let environment = Context::environment();
@@ -168,9 +158,12 @@ impl<'a> Current<'a> {
         let before = (&self.config, &self.clients);
         let clients = Clients::anew(&config, self.context, &environment, before);
         let broken = clients.broken.values().cloned();
-        let refused: Vec<_> = broken.chain(self.refused_by_ledgers(&config)).collect();
+        let (places, wrong) = notifying::places(&config, &environment);
+        let wrong = told(path, wrong).map(|wrong| wrong.to_string());
+        let refused = broken.chain(wrong).chain(self.refused_by_ledgers(&config));
+        let refused: Vec<_> = refused.collect();
         match refused.is_empty() {
-            true => Ok((config, clients)),
+            true => Ok((config, clients, places)),
             false => Err(refused.join("\n")),
         }
     }
@@ -255,11 +248,10 @@ impl<'a> Current<'a> {
             .map(|(name, why)| format!("job.{name}: {why}"))
             .collect()
     }
-}
 
-impl Configuration for Current<'_> {
-    fn read_anew(&mut self) -> Result<JobChanges, String> {
-        let (config, clients) = off_the_runtime(|| self.read())?;
+    /// What the configuration that is to be in force next changes.
+    fn changes(&mut self) -> Result<JobChanges, String> {
+        let (config, clients, places) = off_the_runtime(|| self.read())?;
         let rekeyed: BTreeSet<_> = clients.unlike(&self.clients).cloned().collect();
         let found = changes(&self.config, &config, &rekeyed)
             .map_err(|problems| problems.within(&self.context.args.config))?;
@@ -267,17 +259,34 @@ impl Configuration for Current<'_> {
         self.next = Some(Next {
             config,
             clients,
+            places,
             listener,
         });
         Ok(found)
+    }
+}
+
+impl Configuration for Current<'_> {
+    fn read_anew(&mut self) -> Result<JobChanges, String> {
+        let read = self.changes();
+        if let Err(why) = &read {
+            self.shown.notifier.config_is_refused(why);
+        }
+        read
     }
 
     fn open(&mut self, stay: &Names) -> Vec<JobRunner> {
         if let Some(next) = self.next.take() {
             self.observe_as(&next.config, next.listener);
             let Next {
-                config, clients, ..
+                config,
+                clients,
+                places,
+                ..
             } = next;
+            if let Err(why) = self.shown.notifier.goes_by(places) {
+                tracing::error!("notify: nobody else is told than before: {why}");
+            }
             self.forget_jobs_but(&config);
             for account in clients.unlike(&self.clients) {
                 self.place.forget_outage(&config, account);

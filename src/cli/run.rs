@@ -8,8 +8,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Stop;
+use super::notifying;
 use super::print::{count, grouped, print_fitted};
-use super::progress::Bars;
+use super::progress::{All, Bars};
 use super::reload::{Current, Shown, max_lag};
 use super::session::{Session, chosen};
 use super::unset_clock;
@@ -42,12 +43,16 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
     let systemd = Systemd::default();
     let (max_lag, clock) = (max_lag(&config), context.clock.clone());
     let watch = Arc::new(Watch::new(&config.jobs, max_lag, clock));
+    let notifier = notifying::notifier(context, &config);
+    watch.counts(notifier.tally());
     let shown = Shown {
         systemd: systemd.clone(),
         watch: Arc::clone(&watch),
+        notifier: Arc::clone(&notifier),
     };
-    let progress: Arc<dyn Progress> = Arc::new(shown.clone());
+    let progress = shown.all();
     Context::block_on(async {
+        notifying::begin(context, &config, &notifier);
         // One that comes before the jobs begin is kept.
         let hangups = daemon::signals::hangups()
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
@@ -67,6 +72,7 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
         let mut current = Current::of(context, config, (place, clients), (shown, observing));
         let runners = current.told(session);
         let served = daemon::serve(runners, &mut current, (zone, clock), (systemd, hangups)).await;
+        notifier.end().await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
 }
@@ -178,9 +184,14 @@ fn archive(
     plan: impl Fn(UtcMs, &Coverage, &[Span], &Job) -> Vec<Window> + Clone + Send + Sync + 'static,
     mode: Mode,
 ) -> Result<(), Stop> {
-    let progress: Arc<dyn Progress> = Bars::new(context.terminal);
+    let notifier = notifying::notifier(context, config);
+    let progress: Arc<dyn Progress> = Arc::new(All(vec![
+        Bars::new(context.terminal),
+        Arc::clone(&notifier) as Arc<dyn Progress>,
+    ]));
     let (outcomes, broken, stopped) = Context::block_on(async {
-        let (session, ..) = Session::open(context, config, jobs, &progress)?;
+        let (session, place, _) = Session::open(context, config, jobs, &progress)?;
+        notifying::begin_once(context, (config, jobs), (&notifier, &session, &place), mode);
         let stop = CancellationToken::new();
         let signals = daemon::signals::stop_on_signal(&stop)
             .map_err(|error| Stop::failed(format!("can't listen for signals: {error}")))?;
@@ -190,6 +201,8 @@ fn archive(
         let proven = prove(proofs, clock, Pace::AtOnce, stop.clone(), |_| {});
         let archived = all_once(session.runners, plan, mode, &stop);
         let (outcomes, damaged) = tokio::join!(archived, proven);
+        context.terminal.clear();
+        notifier.finish(&stop).await;
         signals.abort();
         Ok((
             outcomes,

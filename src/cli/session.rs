@@ -97,6 +97,11 @@ impl Place {
         Ok(place)
     }
 
+    /// The archive's identity.
+    pub(super) const fn id(&self) -> &ArchiveId {
+        &self.id
+    }
+
     /// An outage that was kept is another client's; the account's service is asked anew.
     pub(super) fn forget_outage(&self, config: &Config, account: &AccountName) {
         if let Err(error) = outage::keep(&config.state_dir, account, None, &self.disk) {

@@ -168,7 +168,8 @@ fn keys(table: &Table<'_>, report: &mut Report<'_>) -> Option<KeySource> {
     }
 }
 
-fn key_form(table: &Table<'_>, key: &str, report: &mut Report<'_>) -> Option<KeyForm> {
+/// One of the places where a secret can be; the value of `key` is there.
+pub(super) fn key_form(table: &Table<'_>, key: &str, report: &mut Report<'_>) -> Option<KeyForm> {
     let forms = "{ credential = \"NAME\" }, { file = \"/PATH\" } or { env = \"VARIABLE\" }";
     let value = table.value(key)?;
     let DeValue::Table(entries) = value else {

@@ -120,6 +120,11 @@ impl Environment {
         self.get("CREDENTIALS_DIRECTORY")
     }
 
+    /// Where programs are looked for.
+    pub(crate) fn path(&self) -> Option<&OsStr> {
+        self.get("PATH")
+    }
+
     fn key(&self, name: &str) -> Result<Secret, KeyError> {
         let value = self
             .get(name)
@@ -205,7 +210,8 @@ impl KeySource {
 }
 
 impl KeyForm {
-    fn file(&self, environment: &Environment) -> Option<PathBuf> {
+    /// The file that holds it, if one does.
+    pub(super) fn file(&self, environment: &Environment) -> Option<PathBuf> {
         match self {
             Self::Env(_) => None,
             Self::File(path) => Some(path.clone()),
@@ -216,7 +222,11 @@ impl KeyForm {
         }
     }
 
-    fn read(&self, environment: &Environment) -> Result<Secret, KeyError> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`KeySource::read`].
+    pub(super) fn read(&self, environment: &Environment) -> Result<Secret, KeyError> {
         let path = match self {
             Self::Env(name) => return environment.key(name),
             Self::File(path) => path.clone(),

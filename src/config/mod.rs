@@ -20,6 +20,7 @@ mod files;
 mod jobs;
 mod keys;
 mod ncloud;
+mod notify;
 mod observe;
 mod places;
 mod problem;
@@ -33,20 +34,21 @@ pub use accounts::ConfiguredAccount;
 pub use ca_file::{CaFile, CaFileError};
 pub(crate) use changes::changes;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
+pub use notify::{Address, Notify};
 pub use observe::Observe;
-pub(crate) use places::{ROOT, STATE, apart};
+pub(crate) use places::{Line, ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
 pub(crate) use shareable::{Shareable, shareable};
 pub use since::instant;
 
-use places::{Line, Lines};
+use places::Lines;
 pub(crate) use problem::nearest;
 use problem::{Report, quote, shown};
 use sources::Sources;
 use table::{Table, absolute_path, boolean, integer, size};
 
-const KEYS: [&str; 7] = [
-    "include", "account", "archive", "state", "defaults", "job", "observe",
+const KEYS: [&str; 8] = [
+    "include", "account", "archive", "state", "defaults", "job", "observe", "notify",
 ];
 const ARCHIVE_KEYS: [&str; 8] = [
     "root",
@@ -85,6 +87,8 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// What can be asked while the daemon runs; `None` for nothing.
     pub observe: Option<Observe>,
+    /// Who is told what happens; `None` for nobody.
+    pub notify: Option<Notify>,
     /// Where in the file it says what only the disk can judge.
     pub(crate) lines: Lines,
 }
@@ -199,12 +203,14 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report<'_>) -> Option<Config>
     };
     let jobs = jobs::read(root, &context, report);
     let observe = observe::read(root, report);
+    let notify = notify::read(root, report);
     Some(Config {
         accounts,
         archive: archive?,
         state_dir: state_dir?,
         jobs,
         observe,
+        notify,
         lines,
     })
 }

@@ -18,6 +18,8 @@ pub mod job;
 pub(crate) mod job_changes;
 pub mod limits;
 pub(crate) mod loss;
+pub mod notice;
+pub mod notify_url;
 pub(crate) mod open_files;
 pub mod outage;
 pub(crate) mod plan;

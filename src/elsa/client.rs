@@ -5,6 +5,7 @@ pub mod availability;
 pub mod cuts;
 mod download;
 mod no_answer;
+pub(crate) mod outward;
 mod proxy_answer;
 pub(crate) mod requests;
 mod retry_leader;

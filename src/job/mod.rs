@@ -9,6 +9,7 @@
 //! - `revise`: a window that was requested again, beside what is archived of it
 //! - `suspects`: windows that may lack records, since answers to another job were cut
 //! - `service_time`: our clock against the service's
+//! - `news`: lines of the ledger, for whoever is told
 //! - `outage`: what is kept of an account's outage for `status`
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger
@@ -18,6 +19,7 @@
 mod densities;
 mod executor;
 mod mode;
+mod news;
 pub(crate) mod outage;
 mod outcome;
 mod prove;
@@ -34,6 +36,7 @@ mod view;
 use std::sync::Arc;
 
 use crate::domain::job::Job;
+use crate::domain::notice::News;
 use crate::domain::standing::Standing;
 use crate::domain::window::Window;
 use crate::ledger::replay::Replay;
@@ -44,7 +47,7 @@ pub use runner::JobRunner;
 
 pub(crate) use crate::ledger::proof::Proof;
 
-/// Tells how a job's cycles go on, for a progress bar and for metrics.
+/// Tells how a job's cycles go on, for a progress bar, for metrics and for whoever is notified.
 pub trait Progress: Send + Sync {
     /// So many more windows are to be archived or rechecked.
     fn planned(&self, _job: &Job, _windows: usize) {}
@@ -56,6 +59,10 @@ pub trait Progress: Send + Sync {
     fn began(&self, _job: &Job) {}
     /// A cycle has ended so.
     fn ended(&self, _job: &Job, _outcome: &Outcome) {}
+    /// A cycle that was not stopped has ended, and the job stands so until the next one.
+    fn rests(&self, _job: &Job, _outcome: &Outcome, _now: &Standing) {}
+    /// The ledger says this now, durably.
+    fn recorded(&self, _job: &Job, _news: &News) {}
     /// This is what the ledger shows now, and whether the circuit breaker is open.
     fn shows(&self, _job: &Arc<Job>, _replay: &Replay, _is_open: bool) {}
 }

@@ -4,13 +4,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Outcome, densities, outage, reconcile};
+use super::{Outcome, Progress, densities, news, outage, reconcile};
 use crate::archive::adopt::{Adopted, UnrecordedFolder};
 use crate::archive::manifest::Confirmed;
 use crate::archive::publish::{Archived, Published};
 use crate::domain::circuit_breaker::{CircuitBreaker, Remedy};
 use crate::domain::failures::{Failed, Task};
 use crate::domain::job::{Job, JobName};
+use crate::domain::notice::What;
 use crate::domain::queue::Work;
 use crate::domain::second_opinion::Way;
 use crate::domain::settings::{Settings, Verdict};
@@ -38,6 +39,7 @@ pub(super) struct Recorder {
     pub(super) shared: Arc<Shared>,
     pub(super) state_dir: PathBuf,
     pub(super) ledger: Ledger,
+    progress: Arc<dyn Progress>,
     pub(super) breaker: CircuitBreaker,
     /// Folders that the ledger lacks and that can't be adopted: their windows are blocked.
     pub(super) unrecorded: Vec<UnrecordedFolder>,
@@ -51,7 +53,7 @@ impl Recorder {
         client: Arc<Client>,
         shared: Arc<Shared>,
         state_dir: PathBuf,
-        ledger: Ledger,
+        (ledger, progress): (Ledger, Arc<dyn Progress>),
     ) -> Self {
         Self {
             job,
@@ -59,6 +61,7 @@ impl Recorder {
             shared,
             state_dir,
             ledger,
+            progress,
             breaker: CircuitBreaker::default(),
             unrecorded: Vec::new(),
             look_for_folders: true,
@@ -91,8 +94,10 @@ impl Recorder {
         }
         reconcile::newest_is_there(&self.shared, &self.job, self.ledger.replay()).await?;
         let found = reconcile::unrecorded(&self.shared, &self.job, self.ledger.replay()).await?;
+        let news = news::adopted(&found.adopted);
         take_over(&mut self.ledger, &self.job.name, found.adopted)
             .map_err(|error| error.to_string())?;
+        self.tell_all(&news);
         for folder in &found.unrecorded {
             tracing::error!(job = %self.job.name, "{}", reconcile::in_the_way(folder));
         }
@@ -130,6 +135,7 @@ impl Recorder {
             );
             let recorded = self.ledger.record_lost(window.span());
             recorded.map_err(|error| WindowError::disk(&error))?;
+            self.tell(What::Lost(window));
         }
         self.breaker.close();
         outcome.left -= 1;
@@ -159,6 +165,7 @@ impl Recorder {
         let archived: Vec<Archived> = published.iter().map(|one| one.archived().clone()).collect();
         let recorded = self.ledger.record_all(published);
         self.written(recorded)?;
+        self.tell_all(&archived);
         for (work, archived) in works.iter().zip(&archived) {
             count(*work, Some(archived), outcome);
         }
@@ -196,6 +203,7 @@ impl Recorder {
             Done::Unchanged(before, confirmed) => (None, self.unchanged(&before, confirmed)),
         };
         self.written(recorded)?;
+        self.tell_all(archived.as_slice());
         count(work, archived.as_ref(), outcome);
         Ok(())
     }
@@ -247,6 +255,7 @@ impl Recorder {
             return follows.ends_cycle.then_some(message);
         }
         tracing::error!(job = %job, window = %window, "{not_done}: {message}");
+        let news = news::failed(work.task, &failed);
         let recorded = match work.task {
             Task::Archive => self.ledger.record_failure(failed),
             Task::Recheck => self.ledger.record_recheck_failure(failed),
@@ -255,6 +264,7 @@ impl Recorder {
             tracing::error!(job = %self.job.name, "{error}");
             return Some(error.to_string());
         }
+        self.tell(news);
         follows.ends_cycle.then_some(message)
     }
 
@@ -292,10 +302,24 @@ impl Recorder {
     /// Records that nothing is archived while the archive's folders can't be looked at.
     pub(super) fn blocked(&mut self, failed: Option<Failed>, message: &str) {
         tracing::error!(job = %self.job.name, "{message}");
-        if let Some(failed) = failed
-            && let Err(error) = self.ledger.record_failure(failed)
-        {
-            tracing::error!(job = %self.job.name, "{error}");
+        let Some(failed) = failed else { return };
+        let news = news::failed(Task::Archive, &failed);
+        match self.ledger.record_failure(failed) {
+            Ok(()) => self.tell(news),
+            Err(error) => tracing::error!(job = %self.job.name, "{error}"),
+        }
+    }
+
+    /// Tells what the ledger's last line says.
+    fn tell(&self, what: What) {
+        let news = news::of(what, self.ledger.lines());
+        self.progress.recorded(&self.job, &news);
+    }
+
+    /// Tells of the folders that the ledger's last lines are about.
+    fn tell_all(&self, archived: &[Archived]) {
+        for news in news::archived(archived, self.ledger.lines()) {
+            self.progress.recorded(&self.job, &news);
         }
     }
 }

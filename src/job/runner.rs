@@ -79,7 +79,7 @@ impl JobRunner {
                 Arc::clone(&client),
                 Arc::clone(&shared),
                 state_dir.to_owned(),
-                ledger,
+                (ledger, Arc::clone(&progress)),
             ),
             looks: Looks::default(),
             job,
@@ -136,6 +136,10 @@ impl JobRunner {
         let outcome = self.look(planned, mode, stop).await;
         self.show();
         self.progress.ended(&self.job, &outcome);
+        if !stop.is_cancelled() && !self.leaving.is_cancelled() {
+            let now = self.standing(Some(&outcome));
+            self.progress.rests(&self.job, &outcome, &now);
+        }
         outcome
     }
 

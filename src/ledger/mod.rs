@@ -87,6 +87,11 @@ impl Ledger {
         &self.replay
     }
 
+    /// How many lines there are, which is the number of the last one.
+    pub(crate) const fn lines(&self) -> u64 {
+        self.replay.lines
+    }
+
     /// Whoever asks for a second opinion counts its requests here; the next line takes them up.
     #[must_use]
     pub fn opinion_requests(&self) -> Arc<AtomicU64> {

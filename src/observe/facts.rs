@@ -23,6 +23,8 @@ pub(super) struct Facts {
     pub(super) jobs: Vec<JobFacts>,
     /// Their accounts, by name.
     pub(super) accounts: Vec<AccountFacts>,
+    /// Receivers of notices, what became of those, and how many.
+    pub(super) notices: Vec<(&'static str, &'static str, u64)>,
     /// Bytes that are free where the archive is, where that is known.
     pub(super) free_bytes: Option<u64>,
 }

@@ -29,6 +29,7 @@ pub(super) fn metrics(facts: &Facts) -> String {
     about_work(&mut text, &rows);
     about_requests(&mut text, &rows);
     about_accounts(&mut text, facts);
+    about_notices(&mut text, facts);
     text.finish()
 }
 
@@ -280,6 +281,17 @@ fn about_accounts(text: &mut Exposition, facts: &Facts) {
     );
     for account in &facts.accounts {
         text.sample(&[("account", &account.name.0)], u8::from(account.is_open));
+    }
+}
+
+fn about_notices(text: &mut Exposition, facts: &Facts) {
+    text.family(
+        "elsa_archiver_notifications_total",
+        Kind::Counter,
+        "Notices to the receivers of `notify` since the start, by what became of them.",
+    );
+    for (receiver, outcome, number) in &facts.notices {
+        text.sample(&[("receiver", receiver), ("outcome", outcome)], number);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the jobs have shown last. Jobs write it, whoever asks reads it, each under a lock that is held for a moment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ use crate::elsa::client::Client;
 use crate::job::{JobRunner, Outcome, Progress};
 use crate::ledger::outline::Outline;
 use crate::ledger::replay::Replay;
+use crate::notify::Tally as Notices;
 
 /// For how long it counts how much space was free; a file system that hangs does not say.
 const SPACE_COUNTS: Duration = Duration::from_secs(60);
@@ -27,6 +28,8 @@ pub(crate) struct Watch {
     clock: Clock,
     started: UtcMs,
     known: Mutex<Known>,
+    /// What became of notices.
+    notices: OnceLock<Arc<Notices>>,
     /// Told when a cycle has ended.
     pub(super) looked: Notify,
 }
@@ -68,8 +71,15 @@ impl Watch {
                 jobs: seen.collect(),
                 ..Known::default()
             }),
+            notices: OnceLock::new(),
             looked: Notify::new(),
         }
+    }
+
+    /// Notices are counted there.
+    pub(crate) fn counts(&self, notices: Arc<Notices>) {
+        // There is one a process.
+        let _ = self.notices.set(notices);
     }
 
     /// Takes note of the account of a job that runs.
@@ -155,6 +165,11 @@ impl Watch {
             started: self.started,
             max_lag,
             accounts,
+            notices: self
+                .notices
+                .get()
+                .map(|notices| notices.all())
+                .unwrap_or_default(),
             free_bytes: free.map(|(bytes, _)| bytes),
             jobs,
         }

@@ -51,6 +51,7 @@ mod loss;
 mod manual;
 mod many_jobs;
 mod network;
+mod notify;
 mod observe;
 mod older_state;
 mod outage;

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::dns::Resolve;
 use reqwest::header::HeaderValue;
+use url::Url;
 
 use super::proxy_answer::{self, Answer, Said};
 use super::{SetUpError, causes};
@@ -239,6 +240,16 @@ impl fmt::Display for Route {
 
 fn intercept(matcher: &Matcher, endpoint: &str) -> Option<Intercept> {
     matcher.intercept(&endpoint.parse().ok()?)
+}
+
+/// The proxy that the environment names for an address.
+pub(super) fn of_environment(address: &Url) -> Option<reqwest::Result<reqwest::Proxy>> {
+    let found = intercept(&Matcher::from_env(), address.as_str())?;
+    let proxy = reqwest::Proxy::all(found.uri().to_string());
+    Some(proxy.map(|proxy| match found.basic_auth() {
+        Some(value) => proxy.custom_http_auth(value.clone()),
+        None => proxy,
+    }))
 }
 
 /// The variable by which the environment names the proxy that is used.
