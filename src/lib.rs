@@ -13,7 +13,8 @@
 //! - [`ledger`]: what was archived, as a chain of lines
 //! - [`elsa`]: the service and what it answers
 //! - [`config`]: the config file
-//! - `observe`: metrics and health, for whoever asks
+//! - `observe`: metrics, health and a page, for whoever asks
+//! - `page`: the coverage of the archive as HTML
 //! - [`simulator`]: an ELSA on loopback with a known truth
 //! - [`durable`]: every change of the disk
 //! - [`clock`], [`digest`], `printable`: the time, SHA-256, text from outside
@@ -39,5 +40,6 @@ pub mod fetch;
 pub mod job;
 pub mod ledger;
 pub(crate) mod observe;
+pub(crate) mod page;
 pub(crate) mod printable;
 pub mod simulator;

@@ -115,14 +115,15 @@ impl<'a> Current<'a> {
         let Shown { systemd, watch } = &self.shown;
         let enabled = self.config.jobs.iter().filter(|job| job.enabled);
         systemd.retain(&enabled.map(|job| job.name.clone()).collect());
+        if let Some(watch) = watch {
+            watch.is_about(&self.config.jobs);
+            let broken = session.broken.iter();
+            broken.for_each(|broken| watch.is_out(&broken.name, &broken.why));
+            session.runners.iter().for_each(|runner| watch.know(runner));
+        }
         for broken in session.broken {
             let standing = Standing::stopped(broken.why, broken.covered_until);
             systemd.stands(&broken.name, standing);
-        }
-        if let Some(watch) = watch {
-            watch.is_about(&self.config.jobs);
-            self.broken.iter().for_each(|name| watch.is_out(name));
-            session.runners.iter().for_each(|runner| watch.know(runner));
         }
         session.runners
     }

@@ -94,6 +94,7 @@ async fn observe(config: &Config, watch: Option<Arc<Watch>>) -> Result<Option<Ob
         listen: observe.listen,
         textfile: observe.textfile.clone(),
         root: config.archive.root.clone(),
+        state_dir: config.state_dir.clone(),
     };
     let begun = observe::start(watch, places).await;
     begun

@@ -1,4 +1,4 @@
-//! What others may ask while the daemon runs: metrics, and whether it is well. It reads what the jobs show, and decides
+//! What others may ask while the daemon runs: metrics, whether it is well, and a page. It reads what the jobs show, and decides
 //! nothing. Carries *Candid*, and *Isolated*: no lock is held while a disk or a network is waited for, so no cycle
 //! waits for whoever asks.
 //!
@@ -6,10 +6,12 @@
 //! - `facts`: all of it at one instant; what depends on the clock is computed then
 //! - `metrics`: facts as metrics; `exposition`: Prometheus's text format
 //! - `health`: whether the process makes progress, and whether each job is within `max_lag`
+//! - `desk`: the page, made of what the ledgers show
 //! - `server`: connections; `answer`: what a request is answered
 //! - `textfile`: the same metrics as a file
 
 mod answer;
+mod desk;
 mod exposition;
 mod facts;
 mod health;
@@ -29,6 +31,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::archive::store::free_bytes;
+use desk::Desk;
 pub(crate) use watch::Watch;
 
 /// How often it is looked how much space is free.
@@ -43,6 +46,8 @@ pub(crate) struct Places {
     pub(crate) textfile: Option<PathBuf>,
     /// The archive's root, of which the free space is told.
     pub(crate) root: PathBuf,
+    /// The state directory, in which the ledgers are.
+    pub(crate) state_dir: PathBuf,
 }
 
 /// Nobody can listen there.
@@ -83,8 +88,9 @@ pub(crate) async fn start(watch: Arc<Watch>, places: Places) -> Result<Observing
         let fail = |source| ListenError { address, source };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        tracing::info!(%address, "metrics are at /metrics, health at /healthz and /readyz");
-        tasks.spawn(server::serve(listener, Arc::clone(&watch)));
+        tracing::info!(%address, "metrics are at /metrics, health at /healthz and /readyz, a page at /");
+        let desk = Desk::new(Arc::clone(&watch), places.root.clone(), places.state_dir);
+        tasks.spawn(server::serve(listener, Arc::clone(&watch), Arc::new(desk)));
     }
     if let Some(path) = places.textfile {
         tasks.spawn(textfile::keep(path, Arc::clone(&watch)));

@@ -234,7 +234,7 @@ async fn every_command_explains_itself() {
     let world = World::of([]).await;
     world.run(&["--help"]).exits(0).prints("help");
     for command in [
-        "run", "once", "check", "plan", "backfill", "status", "verify", "demo",
+        "run", "once", "check", "plan", "backfill", "status", "verify", "report", "demo",
     ] {
         world
             .run(&[command, "--help"])

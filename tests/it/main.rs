@@ -51,6 +51,7 @@ mod network;
 mod observe;
 mod older_state;
 mod outage;
+mod page;
 mod places;
 mod price;
 mod random_liars;
