@@ -250,3 +250,47 @@ fn stamp(path: &Path) -> Option<Stamp> {
     let file = fs::metadata(path).ok()?;
     Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::plan::tests::job;
+    use crate::domain::span::{Millis, UtcMs};
+
+    /// Guarantee: Isolated
+    #[tokio::test(start_paused = true)]
+    async fn while_the_disk_hangs_a_page_says_so_and_nobody_waits_for_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::new(|| UtcMs(1_000_000_000_000));
+        let watch = Arc::new(Watch::new(&[job()], Millis::from_hours(3), clock));
+        let place = dir.path().to_owned();
+        let desk = Arc::new(Desk::new(watch, place.clone(), place));
+        let page = || desk.page(Some(Asked::All(None)), Lang::En);
+        assert_eq!(page().await.0, StatusCode::OK);
+        let hangs = desk.turn.acquire().await.unwrap();
+        let (status, text) = page().await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(text.contains("the disk does not answer"), "{text}");
+        drop(hangs);
+        assert_eq!(page().await.0, StatusCode::OK);
+    }
+
+    /// Guarantee: Bounded
+    #[tokio::test]
+    async fn what_is_kept_of_a_ledger_is_its_days_and_holds_until_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::new(|| UtcMs(1_000_000_000_000));
+        let watch = Arc::new(Watch::new(&[job()], Millis::from_hours(3), clock));
+        let place = dir.path().to_owned();
+        let desk = Arc::new(Desk::new(watch, place.clone(), place));
+        let page = || desk.page(Some(Asked::All(None)), Lang::En);
+        page().await;
+        let stamps = |desk: &Desk| desk.kept().values().next().map(|kept| kept.stamps);
+        assert_eq!(stamps(&desk), Some([None, None]));
+        fs::write(Ledger::path(dir.path(), &job().name), "").unwrap();
+        page().await;
+        assert!(stamps(&desk).unwrap()[0].is_some());
+        assert_eq!(desk.kept().len(), 1);
+    }
+}

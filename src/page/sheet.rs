@@ -172,10 +172,11 @@ impl Body {
         self.outline.covered_until(self.terms.since)
     }
 
-    /// The worst state of a day that is shown.
+    /// The worst state of a day that is shown; that today is not over yet is no news.
     pub(crate) fn worst(&self) -> Option<State> {
         let days = self.years.iter().flat_map(|(_, days)| days);
-        let of_days = days.map(|day| day.state).min();
+        let states = days.map(|day| day.state);
+        let of_days = states.filter(|&state| state != State::Pending).min();
         let of_all = self.stretches.first().map(|stretch| stretch.state);
         [of_days, of_all].into_iter().flatten().min()
     }
