@@ -228,7 +228,7 @@ impl Lang {
     }
 
     /// From when to when.
-    pub(super) fn from_to(self, from: Date, to: Date) -> String {
+    pub(super) fn dates(self, from: Date, to: Date) -> String {
         match self {
             Self::En => format!("{} to {}", self.date(from), self.date(to)),
             Self::Ko => format!("{}부터 {}까지", self.date(from), self.date(to)),

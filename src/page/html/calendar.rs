@@ -22,7 +22,7 @@ pub(super) fn calendar(
     let name = format!("calendar.{job}.{}", block.last);
     html! {
         a.skip href={ "#" (end) } { (lang.skip_calendar()) }
-        p.soft id=(name) { (lang.from_to(block.first, block.last)) }
+        p.soft id=(name) { (lang.dates(block.first, block.last)) }
         div.scroll {
             table.cal aria-labelledby=(name) {
                 thead {

@@ -108,7 +108,7 @@ fn shown(lang: Lang, job: &JobSheet, body: &Body, links: Links) -> Markup {
                 (volume(lang, &year.1))
             } @else {
                 details {
-                    summary { (lang.from_to(year.0.first, year.0.last)) }
+                    summary { (lang.dates(year.0.first, year.0.last)) }
                     (calendar(lang, &job.name, year, links))
                     (volume(lang, &year.1))
                 }

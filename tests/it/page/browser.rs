@@ -113,7 +113,7 @@ impl Browser {
     pub fn all(&self, xpath: &str) -> Vec<Element> {
         let found = self.post("/elements", &json!({"using": "xpath", "value": xpath}));
         let found = found.as_array().unwrap().iter();
-        found.map(|element| Element::of(element)).collect()
+        found.map(Element::of).collect()
     }
 
     /// The element that has the focus.
