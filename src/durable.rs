@@ -27,7 +27,7 @@ pub use flush::Flush;
 pub use lack::{Lack, try_lock};
 use lack::{is_lack, rename_without_replacing};
 pub use outside::{make_plain_folder, write_private};
-pub(crate) use outside::{replace_readable, write_new};
+pub(crate) use outside::{replace_readable, write_asked_for, write_new};
 pub use step::Step;
 
 type Gate = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;

@@ -14,7 +14,8 @@
 //! - [`elsa`]: the service and what it answers
 //! - [`config`]: the config file
 //! - `notify`: a dead man's switch, a webhook and a program are told what happens
-//! - `observe`: metrics and health, for whoever asks
+//! - `observe`: metrics, health and a page, for whoever asks
+//! - `page`: the coverage of the archive as HTML
 //! - [`simulator`]: an ELSA on loopback with a known truth
 //! - [`durable`]: every change of the disk
 //! - [`clock`], [`digest`], `printable`: the time, SHA-256, text from outside
@@ -41,5 +42,6 @@ pub mod job;
 pub mod ledger;
 pub(crate) mod notify;
 pub(crate) mod observe;
+pub(crate) mod page;
 pub(crate) mod printable;
 pub mod simulator;

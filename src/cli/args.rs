@@ -74,6 +74,15 @@ impl Args {
     }
 }
 
+/// The language of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportLang {
+    /// English
+    En,
+    /// Korean
+    Ko,
+}
+
 /// Whether arguments that can't be understood ask for a log in JSON all the same.
 pub(super) fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
     let mut before = OsString::new();
@@ -168,6 +177,16 @@ pub(super) enum Command {
         /// Do it
         #[arg(long)]
         confirm: bool,
+    },
+    /// Write the coverage of the archive as one page that a browser shows, without a network
+    #[command(after_help = examples::REPORT)]
+    Report {
+        /// The file; one that is there is replaced
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+        /// The language; default: what LC_ALL, LC_MESSAGES or LANG says
+        #[arg(long, value_name = "LANG")]
+        lang: Option<ReportLang>,
     },
     /// Validate the configuration, all problems at once
     #[command(after_help = examples::CHECK)]

@@ -21,6 +21,7 @@ mod process;
 mod progress;
 mod reload;
 mod repair;
+mod report;
 mod retired;
 mod run;
 mod session;
@@ -171,6 +172,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             dir,
         } => verify::verify(&context, (jobs, dir.as_deref()), *threads, *json),
         Command::Repair { jobs, confirm } => repair::repair(&context, jobs, *confirm),
+        Command::Report { html, lang } => report::report(&context, html, *lang),
         Command::Check { live } => check::check(&context, *live),
         Command::Init { dir } => init::init(dir),
         Command::Support { out } => support::support(&context, out.as_deref()),

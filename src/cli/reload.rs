@@ -132,14 +132,14 @@ impl<'a> Current<'a> {
         systemd.retain(&enabled);
         notifier.is_of(self.place.id());
         notifier.is_about(&enabled);
+        watch.is_about(&self.config.jobs, max_lag(&self.config));
+        session.runners.iter().for_each(|runner| watch.know(runner));
         for broken in session.broken {
+            watch.is_out(&broken.name, &broken.why);
             let standing = Standing::stopped(broken.why, broken.covered_until);
             notifier.is_out(&broken.name, &standing);
             systemd.stands(&broken.name, standing);
         }
-        watch.is_about(&self.config.jobs, max_lag(&self.config));
-        self.broken.iter().for_each(|name| watch.is_out(name));
-        session.runners.iter().for_each(|runner| watch.know(runner));
         session.runners
     }
 

@@ -89,7 +89,8 @@ async fn feed_watchdog(watch: Arc<Watch>, every: Duration) {
 
 /// Tells whoever asks how the jobs go, until what is returned is dropped.
 fn observe(config: &Config, watch: Arc<Watch>) -> Result<Observing, Stop> {
-    let mut observing = Observing::start(watch, config.archive.root.clone());
+    let mut observing =
+        Observing::start(watch, config.archive.root.clone(), config.state_dir.clone());
     if let Some(observe) = &config.observe {
         let bound = observe.listen.map(observe::bind).transpose();
         let bound = bound.map_err(|error| Stop::failed(error.to_string()))?;

@@ -56,6 +56,23 @@ pub(crate) fn write_new(path: &Path, text: &str, group: Option<u32>) -> io::Resu
     })
 }
 
+/// Writes a file outside archive and state that somebody has asked for by name; who may read it, the umask says. A
+/// plain file that is there is replaced whole; into anything else, a pipe say, it is written.
+///
+/// # Errors
+/// When it can't be written or moved into place.
+pub(crate) fn write_asked_for(path: &Path, text: &str) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return fs::write(path, text);
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(&new);
+    })
+}
+
 /// Replaces a file outside archive and state, for programs of other users to read. They see the old or the new one,
 /// whole. It is made beside it, under the same name with `.new` in place of what follows the last dot.
 ///

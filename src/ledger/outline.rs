@@ -58,6 +58,11 @@ impl Outline {
         }
     }
 
+    /// The spans archived.
+    pub(crate) const fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
     /// What need not be asked for: what is archived, and what is lost and ends before `reach`.
     #[must_use]
     pub(crate) fn closed(&self, reach: Option<UtcMs>) -> Coverage {

@@ -4,29 +4,81 @@
 use std::net::IpAddr;
 
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HOST, HeaderValue, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
+use super::desk::Made;
 use super::facts::Facts;
 use super::health::{Verdict, health, readiness};
 use super::metrics::metrics;
+use crate::page::lang::Lang;
+use crate::page::route::Asked;
+use crate::page::style::policy;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// What is done about a request.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// It is answered.
+    Ready(Response<String>),
+    /// A page is made; `None` where there is no such page.
+    Page(Option<Asked>, Lang),
+}
 
 /// Answers a request that has come to the address `local`. `facts` are gathered where they are needed.
 pub(super) fn answer<B>(
     request: &Request<B>,
     local: IpAddr,
     facts: impl FnOnce() -> Facts,
-) -> Response<String> {
+) -> Reply {
+    let path = request.uri().path();
+    match refusal(request, local) {
+        Some(refused) => Reply::Ready(refused),
+        None if path == "/" || path.starts_with("/jobs/") => Reply::Page(
+            Asked::parse(path, request.uri().query()),
+            lang(request.headers()),
+        ),
+        None => Reply::Ready(plainly(path, facts)),
+    }
+}
+
+/// A page as it is sent.
+pub(super) fn page((status, text): Made, lang: Lang) -> Response<String> {
+    let mut response = response(status, HTML, text);
+    let headers = response.headers_mut();
+    // It is Base64 and words of ours.
+    if let Ok(policy) = HeaderValue::from_str(&policy()) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(lang.tag()));
+    headers.insert(VARY, HeaderValue::from_static("accept-language"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+/// What the browser prefers.
+fn lang(headers: &HeaderMap) -> Lang {
+    let all = headers.get_all(ACCEPT_LANGUAGE).iter();
+    let all: Vec<&str> = all.filter_map(|value| value.to_str().ok()).collect();
+    Lang::accepted(&all.join(","))
+}
+
+/// Why a request is not answered.
+fn refusal<B>(request: &Request<B>, local: IpAddr) -> Option<Response<String>> {
     if !is_meant(request.uri(), request.headers(), local) {
-        return plain(
+        return Some(plain(
             StatusCode::MISDIRECTED_REQUEST,
             format!("ask for this listener by its address, {local}, or as localhost\n"),
-        );
+        ));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut refused = plain(
@@ -35,15 +87,19 @@ pub(super) fn answer<B>(
         );
         let allowed = HeaderValue::from_static("GET, HEAD");
         refused.headers_mut().insert(ALLOW, allowed);
-        return refused;
+        return Some(refused);
     }
-    match request.uri().path() {
+    None
+}
+
+fn plainly(path: &str, facts: impl FnOnce() -> Facts) -> Response<String> {
+    match path {
         "/metrics" => response(StatusCode::OK, METRICS, metrics(&facts())),
         "/healthz" => told(health(&facts()), "the process makes progress\n"),
         "/readyz" => told(readiness(&facts()), "every job is within max_lag\n"),
         _ => plain(
             StatusCode::NOT_FOUND,
-            "there are /metrics, /healthz and /readyz\n".to_owned(),
+            "there are /, /metrics, /healthz and /readyz\n".to_owned(),
         ),
     }
 }

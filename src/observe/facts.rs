@@ -59,6 +59,8 @@ pub(super) struct Running {
 #[derive(Debug)]
 pub(super) struct JobFacts {
     pub(super) job: Arc<Job>,
+    /// Why it can't run.
+    pub(super) why: Option<Arc<str>>,
     /// What its ledger shows; `None` where the job could not be started.
     pub(super) outline: Option<Arc<Outline>>,
     pub(super) totals: Totals,

@@ -1,4 +1,4 @@
-//! What others may ask while the daemon runs: metrics, and whether it is well. It reads what the jobs show, and decides
+//! What others may ask while the daemon runs: metrics, whether it is well, and a page. It reads what the jobs show, and decides
 //! nothing. Carries *Candid*, and *Isolated*: no lock is held while a disk or a network is waited for, so no cycle
 //! waits for whoever asks.
 //!
@@ -6,10 +6,12 @@
 //! - `facts`: all of it at one instant; what depends on the clock is computed then
 //! - `metrics`: facts as metrics; `exposition`: Prometheus's text format
 //! - `health`: whether the process makes progress, and whether each job is within `max_lag`
+//! - `desk`: the page, made of what the ledgers show
 //! - `server`: connections; `answer`: what a request is answered
 //! - `textfile`: the same metrics as a file
 
 mod answer;
+mod desk;
 mod exposition;
 mod facts;
 mod health;
@@ -29,6 +31,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::archive::store::free_bytes;
+use desk::Desk;
 pub(crate) use watch::Watch;
 
 /// How often it is looked how much space is free.
@@ -76,18 +79,21 @@ pub(crate) fn bind(address: SocketAddr) -> Result<Listener, ListenError> {
 #[derive(Debug)]
 pub(crate) struct Observing {
     watch: Arc<Watch>,
+    desk: Arc<Desk>,
     _space: JoinSet<()>,
     answering: JoinSet<()>,
     writing: JoinSet<()>,
 }
 
 impl Observing {
-    /// Begins to look how much space is free where the archive's `root` is. In a runtime.
-    pub(crate) fn start(watch: Arc<Watch>, root: PathBuf) -> Self {
+    /// Begins to look how much space is free where the archive's `root` is. The ledgers are in `state_dir`. In a runtime.
+    pub(crate) fn start(watch: Arc<Watch>, root: PathBuf, state_dir: PathBuf) -> Self {
         let mut space = JoinSet::new();
+        let desk = Desk::new(Arc::clone(&watch), root.clone(), state_dir);
         space.spawn(look_at_space(root, Arc::clone(&watch)));
         Self {
             watch,
+            desk: Arc::new(desk),
             _space: space,
             answering: JoinSet::new(),
             writing: JoinSet::new(),
@@ -103,8 +109,8 @@ impl Observing {
         if let Some(Listener(listener)) = listener {
             let listener = TcpListener::from_std(listener)?;
             let address = listener.local_addr()?;
-            tracing::info!(%address, "metrics are at /metrics, health at /healthz and /readyz");
-            let served = server::serve(listener, Arc::clone(&self.watch));
+            tracing::info!(%address, "metrics are at /metrics, health at /healthz and /readyz, a page at /");
+            let served = server::serve(listener, Arc::clone(&self.watch), Arc::clone(&self.desk));
             self.answering.spawn(served);
         }
         Ok(())

@@ -13,7 +13,8 @@ use tokio::spawn;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::answer::answer;
+use super::answer::{Reply, answer, page};
+use super::desk::Desk;
 use super::watch::Watch;
 use crate::durable::off_the_runtime;
 
@@ -29,7 +30,7 @@ const MOST_HEAD_BYTES: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Answers whoever comes, for ever.
-pub(super) async fn serve(listener: TcpListener, watch: Arc<Watch>) {
+pub(super) async fn serve(listener: TcpListener, watch: Arc<Watch>, desk: Arc<Desk>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     // Nobody closes it.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -41,23 +42,26 @@ pub(super) async fn serve(listener: TcpListener, watch: Arc<Watch>) {
                 continue;
             }
         };
-        let watch = Arc::clone(&watch);
+        let (watch, desk) = (Arc::clone(&watch), Arc::clone(&desk));
         spawn(async move {
             let _place = place;
-            if timeout(WHOLE, talk(stream, &watch)).await.is_err() {
+            if timeout(WHOLE, talk(stream, &watch, &desk)).await.is_err() {
                 tracing::debug!("a connection took too long");
             }
         });
     }
 }
 
-async fn talk(stream: TcpStream, watch: &Watch) {
+async fn talk(stream: TcpStream, watch: &Watch, desk: &Arc<Desk>) {
     let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let local = stream.local_addr().map_or(nowhere, |local| local.ip());
     let service = service_fn(|request| async move {
         // A backlog of years takes a while to be cut into windows.
         let answered = off_the_runtime(|| answer(&request, local, || watch.facts()));
-        Ok::<_, Infallible>(answered)
+        Ok::<_, Infallible>(match answered {
+            Reply::Ready(response) => response,
+            Reply::Page(asked, lang) => page(desk.page(asked, lang).await, lang),
+        })
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

@@ -46,6 +46,8 @@ struct Known {
 #[derive(Clone, Debug)]
 struct Seen {
     job: Arc<Job>,
+    /// Why it can't run.
+    why: Option<Arc<str>>,
     /// Its ledger; `None` while it does not run.
     outline: Option<Arc<Outline>>,
     /// Counters never go back, whatever is published anew or goes missing.
@@ -103,9 +105,10 @@ impl Watch {
         }
     }
 
-    /// A job that can't run: what it has shown before is no longer true.
-    pub(crate) fn is_out(&self, job: &JobName) {
+    /// A job that can't run, for this reason: what it has shown before is no longer true.
+    pub(crate) fn is_out(&self, job: &JobName, why: &str) {
         self.note(job, |seen| {
+            seen.why = Some(why.into());
             (seen.outline, seen.running, seen.is_open) = (None, None, false);
         });
     }
@@ -142,6 +145,7 @@ impl Watch {
                     since: length(since, at),
                 }),
                 job: seen.job,
+                why: seen.why,
                 outline: seen.outline,
                 totals: seen.totals,
                 is_open: seen.is_open,
@@ -190,6 +194,7 @@ impl Seen {
     const fn of(job: Arc<Job>) -> Self {
         Self {
             job,
+            why: None,
             outline: None,
             totals: Totals {
                 records: 0,
@@ -235,6 +240,7 @@ impl Progress for Watch {
             records: seen.totals.records.max(outline.records),
             bytes: seen.totals.bytes.max(outline.bytes),
         };
+        seen.why = None;
         seen.outline = Some(outline);
         seen.is_open = is_open;
     }

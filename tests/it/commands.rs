@@ -238,7 +238,7 @@ async fn every_command_explains_itself() {
     let world = World::of([]).await;
     world.run(&["--help"]).exits(0).prints("help");
     for command in [
-        "run", "once", "check", "plan", "backfill", "status", "verify", "repair", "init",
+        "run", "once", "check", "plan", "backfill", "status", "verify", "repair", "report", "init",
         "support", "demo",
     ] {
         world

@@ -55,6 +55,7 @@ mod notify;
 mod observe;
 mod older_state;
 mod outage;
+mod page;
 mod places;
 mod price;
 mod random_liars;

@@ -14,14 +14,26 @@ use elsa_archiver::simulator::{Fault, FaultPlan};
 
 /// What a request was answered.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// Head in lower case, and body.
+    pub fn of(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Self {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head: head.to_lowercase() + "\r\n",
+            body: body.to_owned(),
+        }
+    }
 }
 
 /// Sends these bytes and reads until the other side closes, however it does.
-fn talk(to: SocketAddr, bytes: &str) -> String {
+pub fn talk(to: SocketAddr, bytes: &str) -> String {
     let mut stream = TcpStream::connect(to).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
@@ -34,18 +46,12 @@ fn talk(to: SocketAddr, bytes: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-fn ask(to: SocketAddr, method: &str, path: &str, host: &str) -> Answer {
+pub fn ask(to: SocketAddr, method: &str, path: &str, host: &str) -> Answer {
     let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    let text = talk(to, &request);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    Answer {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head: head.to_lowercase(),
-        body: body.to_owned(),
-    }
+    Answer::of(&talk(to, &request))
 }
 
-fn get(to: SocketAddr, path: &str) -> Answer {
+pub fn get(to: SocketAddr, path: &str) -> Answer {
     ask(to, "GET", path, &to.to_string())
 }
 
@@ -77,7 +83,7 @@ fn observed(world: &World, lines: &str) {
 }
 
 /// A daemon that listens on a port of its own, and where that is.
-fn run(world: &World, lines: &str) -> (Running, SocketAddr) {
+pub fn run(world: &World, lines: &str) -> (Running, SocketAddr) {
     observed(world, &format!("listen = \"127.0.0.1:0\"\n{lines}"));
     let mut daemon = world.spawn(&["run"]);
     daemon.wait_until_it_says("metrics are at /metrics");
@@ -86,7 +92,7 @@ fn run(world: &World, lines: &str) -> (Running, SocketAddr) {
 }
 
 /// Where a daemon says that it listens.
-fn address(daemon: &Running) -> SocketAddr {
+pub fn address(daemon: &Running) -> SocketAddr {
     let log = daemon.log();
     let line = log.lines().find(|line| line.contains("metrics are at"));
     let mut words = line.unwrap().split_whitespace();
@@ -94,7 +100,7 @@ fn address(daemon: &Running) -> SocketAddr {
     address.unwrap().parse().unwrap()
 }
 
-fn ends(daemon: Running) {
+pub fn ends(daemon: Running) {
     daemon.terminate();
     daemon.wait().exits(0);
 }
@@ -302,7 +308,9 @@ async fn only_who_asks_for_this_listener_and_only_to_read_is_answered() {
         ("GET", "http://evil.example/metrics", "localhost", 421),
         ("POST", "/metrics", here.as_str(), 405),
         ("DELETE", "/", here.as_str(), 405),
-        ("GET", "/", here.as_str(), 404),
+        ("GET", "/", here.as_str(), 200),
+        ("GET", "/", "evil.example", 421),
+        ("GET", "/jobs/shop", here.as_str(), 404),
         ("GET", "/../etc/passwd", here.as_str(), 404),
     ] {
         let answer = ask(to, method, path, host);

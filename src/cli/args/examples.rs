@@ -50,6 +50,11 @@ Examples:
   elsa-archiver repair               shows what it would do
   elsa-archiver repair --confirm     does it";
 
+pub(super) const REPORT: &str = "\
+Examples:
+  elsa-archiver report --html coverage.html
+  elsa-archiver report --html coverage.html --lang ko";
+
 pub(super) const CHECK: &str = "\
 Examples:
   elsa-archiver check                after each change of the config
