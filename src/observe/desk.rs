@@ -32,6 +32,8 @@ use crate::page::route::Asked;
 use crate::page::sheet::{Body, Breaker, JobSheet, Sheet, Standing, Summary, rows};
 use crate::page::shown::{Shown, Wanted};
 
+/// How many pages are waited for at once: connections stay free for metrics and health.
+const MOST: usize = 4;
 /// How long a page waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a page may take; a disk that hangs does not say.
@@ -45,6 +47,7 @@ pub(super) struct Desk {
     state_dir: PathBuf,
     kept: Mutex<BTreeMap<JobName, Kept>>,
     turn: Arc<Semaphore>,
+    places: Semaphore,
 }
 
 /// What a ledger has shown, and when it holds no longer.
@@ -70,6 +73,7 @@ impl Desk {
             state_dir,
             kept: Mutex::default(),
             turn: Arc::new(Semaphore::new(1)),
+            places: Semaphore::new(MOST),
         }
     }
 
@@ -79,6 +83,9 @@ impl Desk {
             return (StatusCode::NOT_FOUND, html::not_found(lang));
         };
         let busy = || (StatusCode::SERVICE_UNAVAILABLE, html::busy(lang));
+        let Ok(_place) = self.places.try_acquire() else {
+            return busy();
+        };
         // Whoever gives up leaves no turn taken, but the one that the disk holds up.
         let Ok(Ok(turn)) = timeout(PATIENCE, Arc::clone(&self.turn).acquire_owned()).await else {
             return busy();
@@ -272,7 +279,14 @@ mod tests {
         let (status, text) = page().await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(text.contains("the disk does not answer"), "{text}");
-        drop(hangs);
+        // Those that find no place do not wait.
+        let waiting: Vec<_> = (0..MOST)
+            .map(|_| desk.places.try_acquire().unwrap())
+            .collect();
+        let began = tokio::time::Instant::now();
+        assert_eq!(page().await.0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        drop((hangs, waiting));
         assert_eq!(page().await.0, StatusCode::OK);
     }
 
