@@ -64,7 +64,7 @@ fn steps(dir: &Path, is_lacking: bool) -> String {
     let keys: String = ["access-key", "secret-key"]
         .map(|name| {
             let file = file(name);
-            format!("     install -m 600 /dev/null {file} && ${{EDITOR:-vi}} {file}\n")
+            format!("     (umask 077 && ${{EDITOR:-vi}} {file})\n")
         })
         .concat();
     let start = match is_usual {

@@ -46,8 +46,8 @@ pub(super) fn begin(context: &Context<'_>, config: &Config, notifier: &Notifier)
     go_by(context, places, wrong, notifier);
 }
 
-/// The same for a command that archives once. A span that somebody archives by hand says nothing of what the schedule
-/// would, so the switch hears of `once` alone.
+/// The same for a command that archives once. A span or a job that somebody archives by hand says nothing of what the
+/// schedule would, so the switch hears of `once` for all jobs alone.
 pub(super) fn begin_once(
     context: &Context<'_>,
     (config, jobs): (&Config, &[Job]),
@@ -55,7 +55,11 @@ pub(super) fn begin_once(
     mode: Mode,
 ) {
     let (mut places, wrong) = places(config, &Context::environment());
-    places.ping.take_if(|_| !matches!(mode, Mode::Once));
+    let is_chosen = |job: &Job| jobs.iter().any(|chosen| chosen.name == job.name);
+    let is_all = config.jobs.iter().filter(|job| job.enabled).all(is_chosen);
+    places
+        .ping
+        .take_if(|_| !is_all || !matches!(mode, Mode::Once));
     go_by(context, places, wrong, notifier);
     notifier.is_of(place.id());
     let enabled = jobs.iter().filter(|job| job.enabled);
@@ -72,7 +76,7 @@ fn go_by(context: &Context<'_>, places: Places, wrong: Vec<Problem>, notifier: &
         tracing::error!("not everybody is told what happens: {wrong}");
     }
     if let Err(why) = notifier.goes_by(places) {
-        tracing::error!("nobody is told what happens: notify: {why}");
+        tracing::error!("notify: no address is told anything: {why}");
     }
 }
 

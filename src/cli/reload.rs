@@ -180,10 +180,10 @@ impl<'a> Current<'a> {
             sleep(BETWEEN_READS);
             let before = std::mem::replace(&mut config, load());
             if before == config {
-                break;
+                return config;
             }
         }
-        config
+        Err("the file changes all the time; send SIGHUP once it is written".to_owned())
     }
 
     /// The socket where `new` wants to listen. One that is in use goes on, and one that waits for its configuration is
@@ -194,6 +194,16 @@ impl<'a> Current<'a> {
         let waiting = waiting.filter(|next| listen(&next.config) == listen(new));
         match (elsewhere, waiting.and_then(|next| next.listener.take())) {
             (Some(_), Some(listener)) => Ok(Some(listener)),
+            (Some(address), None)
+                if listen(&self.config).is_some_and(|now| now.port() == address.port()) =>
+            {
+                let bound = bind(address).map(Some);
+                bound.map_err(|error| {
+                    format!(
+                        "{error}; where it is this daemon's own port at another address, restart it"
+                    )
+                })
+            }
             (Some(address), None) => bind(address).map(Some).map_err(|error| error.to_string()),
             (None, _) => Ok(None),
         }
@@ -285,7 +295,7 @@ impl Configuration for Current<'_> {
                 ..
             } = next;
             if let Err(why) = self.shown.notifier.goes_by(places) {
-                tracing::error!("notify: nobody else is told than before: {why}");
+                tracing::error!("notify: no address is told anything: {why}");
             }
             self.forget_jobs_but(&config);
             for account in clients.unlike(&self.clients) {

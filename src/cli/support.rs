@@ -111,6 +111,7 @@ fn gather(context: &Context<'_>) -> (Vec<Piece>, Vec<Secret>) {
     let read = shareable(path);
     let toml = read.as_ref().ok().and_then(Option::as_ref);
     let mut secrets = of_environment();
+    let unit = unit(path);
     let mut pieces = Vec::new();
     let mut add = |name: &str, what, text: String| {
         let name = name.to_owned();
@@ -161,12 +162,12 @@ fn gather(context: &Context<'_>) -> (Vec<Piece>, Vec<Secret>) {
     add(
         "log.txt",
         "the last 1000 lines of the service",
-        machine::journal().unwrap_or_else(|why| why),
+        machine::journal(&unit).unwrap_or_else(|why| why),
     );
     add(
         "systemd.txt",
         "systemd and the unit",
-        machine::systemd().unwrap_or_else(|why| why),
+        machine::systemd(&unit).unwrap_or_else(|why| why),
     );
     add("system.txt", "kernel, memory, clock", machine::system());
     for job in config
@@ -183,8 +184,21 @@ fn gather(context: &Context<'_>) -> (Vec<Piece>, Vec<Secret>) {
             text,
         );
     }
-    secrets.extend(read.into_iter().flatten().flat_map(|shown| shown.secrets));
+    for shown in read.into_iter().flatten() {
+        secrets.extend(of_places(&shown.places, path));
+        secrets.extend(shown.secrets);
+    }
     (pieces, secrets)
+}
+
+/// The unit that runs with this config: one of several instances has it in a folder of its name.
+fn unit(config: &Path) -> String {
+    let below = config.strip_prefix("/etc/elsa-archiver");
+    let name = below.ok().and_then(Path::parent).and_then(Path::to_str);
+    match name {
+        Some(name) if !name.is_empty() => format!("elsa-archiver@{name}.service"),
+        _ => "elsa-archiver.service".to_owned(),
+    }
 }
 
 fn version() -> String {
@@ -281,6 +295,30 @@ fn of_accounts(config: &Config, path: &Path, environment: &Environment) -> Vec<S
     }
     secrets.retain(|secret| secret.expose().len() >= SHORTEST_SECRET);
     secrets
+}
+
+/// What is where the config says that a secret is, whatever it is for and whether the config is valid or not.
+fn of_places(places: &[KeyForm], config: &Path) -> Vec<Secret> {
+    let beside = config.parent().unwrap_or(Path::new(""));
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let mut texts = Vec::new();
+    for place in places {
+        match place {
+            KeyForm::Credential(name) => {
+                let folders = credentials.iter().map(PathBuf::as_path).chain([beside]);
+                texts.extend(
+                    folders.filter_map(|folder| fs::read_to_string(folder.join(name)).ok()),
+                );
+            }
+            KeyForm::File(path) => texts.extend(fs::read_to_string(path).ok()),
+            KeyForm::Env(name) => texts.extend(std::env::var(name).ok()),
+        }
+    }
+    let secrets = texts
+        .into_iter()
+        .map(|text| Secret::new(text.trim().to_owned()));
+    let long = secrets.filter(|secret| secret.expose().len() >= SHORTEST_SECRET);
+    long.collect()
 }
 
 fn packed(pieces: &[Piece], now: UtcMs) -> std::io::Result<Vec<u8>> {

@@ -13,6 +13,9 @@ use super::sources::{Included, Sources, pattern};
 /// How many bytes of a file are read: far more than a thousand jobs need.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// How many bytes all included files may have.
+const MOST_BYTES_IN_ALL: u64 = 16 << 20;
+
 /// How many files are included: more than a company has projects.
 const MOST_FILES: usize = 10_000;
 
@@ -35,11 +38,29 @@ pub(super) fn read(path: &Path) -> io::Result<Result<Sources, usize>> {
     let Some(pattern) = pattern(&main) else {
         return Ok(Ok(Sources::alone(&main)));
     };
-    let (files, wrong) = match matching(path, &pattern) {
-        Ok(files) => (files.iter().map(|file| included(file)).collect(), None),
+    let (files, wrong) = match matching(path, &pattern).and_then(|files| all(&files, &pattern)) {
+        Ok(files) => (files, None),
         Err(why) => (Vec::new(), Some(why)),
     };
     Ok(Ok(Sources::of(&main, files, wrong)))
+}
+
+/// The texts of all `files`, within bounds.
+fn all(files: &[PathBuf], pattern: &str) -> Result<Vec<Included>, String> {
+    let mut read = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        let one = included(file);
+        bytes += one.1.as_ref().map_or(0, |text| text.len() as u64);
+        if bytes > MOST_BYTES_IN_ALL {
+            return Err(format!(
+                "{} matches more than 16 MiB, which is no configuration; narrow it",
+                quote(pattern)
+            ));
+        }
+        read.push(one);
+    }
+    Ok(read)
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {

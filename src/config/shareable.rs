@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{ARCHIVE_KEYS, STATE_KEYS, files, jobs, observe};
+use super::{ARCHIVE_KEYS, KeyForm, STATE_KEYS, files, jobs, observe};
 use crate::domain::account::Endpoint;
 use crate::domain::proxy::ProxyAddress;
 use crate::domain::secret::Secret;
@@ -21,6 +21,8 @@ const SHORTEST_SECRET: usize = 5;
 pub(crate) struct Shareable {
     /// TOML.
     pub(crate) text: String,
+    /// Where it says that secrets are.
+    pub(crate) places: Vec<KeyForm>,
     /// Every text that is not shown, so that it can be found elsewhere too.
     pub(crate) secrets: Vec<Secret>,
 }
@@ -45,6 +47,7 @@ fn without_secrets(text: &str) -> Option<Shareable> {
     }
     let mut shown = Shareable {
         text: String::new(),
+        places: Vec::new(),
         secrets: Vec::new(),
     };
     shown.table(&mut Vec::new(), root.get_ref());
@@ -87,6 +90,7 @@ impl Shareable {
 
     /// The value of a key as TOML, if it may be shown.
     fn value(&mut self, path: &[String], key: &str, value: &DeValue<'_>) -> String {
+        self.place(key, value);
         let shown = match (path, key, value) {
             ([account, _], "endpoint", DeValue::String(text)) if account == "account" => {
                 Endpoint::parse(text).is_ok().then(|| toml_string(text))
@@ -123,6 +127,7 @@ impl Shareable {
         let mut shown = Vec::new();
         for (name, value) in form.iter() {
             let (name, value) = (name.get_ref(), value.get_ref());
+            self.place(name, value);
             let place = match (name.as_ref(), value) {
                 ("file", DeValue::String(path)) if path.starts_with('/') => Some(toml_string(path)),
                 ("credential", DeValue::String(text))
@@ -141,12 +146,28 @@ impl Shareable {
         format!("{{ {} }}", shown.join(", "))
     }
 
+    /// Notes where a secret may be.
+    fn place(&mut self, name: &str, value: &DeValue<'_>) {
+        let text = value.as_str().unwrap_or_default();
+        self.places.extend(match name {
+            "file" => Some(KeyForm::File(text.into())),
+            "credential" if !text.contains('/') => Some(KeyForm::Credential(text.to_owned())),
+            "env" => Some(KeyForm::Env(text.to_owned())),
+            _ => None,
+        });
+    }
+
     /// Notes every text of a value that is not shown.
     fn hide(&mut self, value: &DeValue<'_>) {
         match value {
             DeValue::String(text) => self.hide_text(text),
             DeValue::Array(items) => items.iter().for_each(|item| self.hide(item.get_ref())),
-            DeValue::Table(table) => table.values().for_each(|value| self.hide(value.get_ref())),
+            DeValue::Table(table) => {
+                for (name, value) in table.iter() {
+                    self.place(name.get_ref(), value.get_ref());
+                    self.hide(value.get_ref());
+                }
+            }
             DeValue::Integer(digits) => self.hide_text(digits.as_str()),
             DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
         }
@@ -254,6 +275,25 @@ mod tests {
 
     /// Guarantee: Suspicious
     #[test]
+    fn each_place_of_a_secret_is_noted_whatever_it_is_for() {
+        let text = "[notify]\nping = { credential = 'ping-url' }\nwebhook = { file = '/hook' }\n\
+                    [account.a]\naccess_key = { env = 'KEY' }\nsecret_key = { file = '/key' }\n\
+                    [later]\nkey = { credential = 'signing-key' }\n";
+        let mut places = without_secrets(text).unwrap().places;
+        places.sort_by_key(|place| format!("{place:?}"));
+        let credential = |name: &str| KeyForm::Credential(name.to_owned());
+        let expected = [
+            credential("ping-url"),
+            credential("signing-key"),
+            KeyForm::Env("KEY".to_owned()),
+            KeyForm::File("/hook".into()),
+            KeyForm::File("/key".into()),
+        ];
+        assert_eq!(places, expected);
+    }
+
+    /// Guarantee: Suspicious
+    #[test]
     fn values_of_known_harmless_keys_are_shown_and_nothing_else_is() {
         let text = r#"
 # CANARY0 in a comment
@@ -291,7 +331,7 @@ include_fields = ["logTime", "body"]
 enabled = true
 requests = 1.5
 "#;
-        let Shareable { text, secrets } = without_secrets(text).unwrap();
+        let Shareable { text, secrets, .. } = without_secrets(text).unwrap();
         assert!(!text.contains("CANARY"), "{text}");
         for shown in [
             "include = \"conf.d/*.toml\"\n",

@@ -115,6 +115,20 @@ impl Kind {
         }
     }
 
+    /// The window that it is about.
+    pub(crate) const fn window(&self) -> Option<Window> {
+        match self {
+            Self::Archived(folder)
+            | Self::Truncated(folder)
+            | Self::Unproven(folder)
+            | Self::ProgramFailed(folder, _) => Some(folder.window),
+            Self::Failed(window, _) | Self::RecheckFailed(window, _) | Self::Lost(window) => {
+                Some(*window)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is told before what is not, where there is no room for all: a backlog's windows come by the hundred.
     pub(crate) const fn is_critical(&self) -> bool {
         !matches!(self, Self::Archived(_))

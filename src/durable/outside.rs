@@ -1,7 +1,7 @@
 //! The few things that are written outside archive and state: for the demo, for a collector of metrics, a first
 //! configuration, and what a bug report takes.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
@@ -65,12 +65,17 @@ pub(crate) fn write_asked_for(path: &Path, text: &str) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
         return fs::write(path, text);
     }
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
-    written.inspect_err(|_| {
-        let _ = fs::remove_file(&new);
-    })
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // A name that nobody can have put there.
+    let mut new = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.persist(path)?;
+    Ok(())
 }
 
 /// Replaces a file outside archive and state, for programs of other users to read. They see the old or the new one,

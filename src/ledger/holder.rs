@@ -76,15 +76,39 @@ fn held(line: &str, place: &str) -> Option<u32> {
 
 fn is_daemon(pid: u32) -> bool {
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    arguments.is_empty()
-        || arguments
-            .split(|&byte| byte == 0)
-            .any(|word| word == b"run")
+    arguments.is_empty() || command(&arguments).is_none_or(|word| word == b"run")
+}
+
+/// The command among the arguments of a process: the first that is neither an option nor an option's value.
+fn command(arguments: &[u8]) -> Option<&[u8]> {
+    let mut words = arguments.split(|&byte| byte == 0).skip(1);
+    while let Some(word) = words.next() {
+        match word {
+            b"--config" | b"--log-format" => drop(words.next()),
+            [b'-', ..] | [] => {}
+            word => return Some(word),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_is_neither_an_option_nor_its_value() {
+        let of = |line: &str| {
+            let bytes = line.replace(' ', "\0") + "\0";
+            command(bytes.as_bytes()).map(|word| String::from_utf8_lossy(word).into_owned())
+        };
+        assert_eq!(
+            of("ea --config run once --job run"),
+            Some("once".to_owned())
+        );
+        assert_eq!(of("ea -v --log-format=json run"), Some("run".to_owned()));
+        assert_eq!(of("ea"), None);
+    }
     use crate::durable::Disk;
     use crate::ledger::lock::FolderLock;
 

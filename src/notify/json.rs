@@ -57,9 +57,11 @@ pub(super) struct Origin<'a> {
 pub(super) fn body(event: &Event, at: UtcMs, number: u64, origin: &Origin<'_>) -> Body {
     let (kind, zone) = (&event.kind, origin.zone);
     let job = event.job.as_ref().map(|job| job.as_str());
-    let which = match event.seq {
-        Some(seq) => seq.to_string(),
-        None => format!("{}-{number}", at.0),
+    // A ledger that was rebuilt counts its lines anew.
+    let which = match (event.seq, kind.window()) {
+        (Some(seq), Some(window)) => format!("{seq}-{}", window.from().0),
+        (Some(seq), None) => seq.to_string(),
+        (None, _) => format!("{}-{number}", at.0),
     };
     let shown = |at: UtcMs| local_time(at, zone);
     let mut object = Object {

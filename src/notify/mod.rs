@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::manifest::{MANIFEST, local_time};
@@ -42,6 +42,8 @@ pub(crate) use tally::Tally;
 const GRACE: Duration = Duration::from_secs(4);
 /// How long receivers over HTTP may take when a command that archives once has ended.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the program may take then for all that waits: the command holds the archive as long.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// Where the receivers are: the config's `[notify]`, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,12 +141,15 @@ impl Notifier {
     /// The receivers are there from now on; what waits is told there. Needs the runtime.
     ///
     /// # Errors
-    /// When TLS can't be set up. Then nothing has changed.
+    /// When TLS can't be set up. Then the program alone is told.
     pub(crate) fn goes_by(&self, places: Places) -> Result<(), String> {
         let place = |url: NotifyUrl| Place::at(url).map(Arc::new);
-        let ping = places.ping.map(place).transpose()?;
-        let webhook = places.webhook.map(place).transpose()?;
+        let (ping, webhook) = (places.ping.map(place), places.webhook.map(place));
         let program = places.on_archived.map(|words| Arc::new(Program::of(words)));
+        let (ping, webhook, set_up) = match (ping.transpose(), webhook.transpose()) {
+            (Ok(ping), Ok(webhook)) => (ping, webhook, Ok(())),
+            (Err(why), _) | (_, Err(why)) => (None, None, Err(why)),
+        };
         self.ping.is_at(ping);
         self.outbox.webhook.is_at(webhook);
         self.program.is_at(program);
@@ -158,7 +163,7 @@ impl Notifier {
                 program: tokio::spawn(async move { program.work().await }),
             }
         });
-        Ok(())
+        set_up
     }
 
     /// The archive's identity, which events name.
@@ -174,7 +179,10 @@ impl Notifier {
 
     /// A job can't run.
     pub(crate) fn is_out(&self, job: &JobName, why: &Standing) {
-        let ping = self.teller().switch().rests(job, why, self.at());
+        let at = self.at();
+        let mut teller = self.teller();
+        let ping = teller.switch().rests(job, why, at);
+        // Before the next verdict: the last one that is told is the last one.
         ping.into_iter().for_each(|ping| self.ping.tell(ping));
     }
 
@@ -225,6 +233,7 @@ impl Notifier {
                 Some(stop) => tokio::select! {
                     () = &mut all => true,
                     () = stop.cancelled() => false,
+                    () = sleep(LONGEST) => false,
                 },
             };
             if !is_done {
@@ -308,7 +317,8 @@ impl Progress for Notifier {
 
     fn planned(&self, job: &Job, windows: usize) {
         let at = self.at();
-        let ping = self.teller().switch().planned(&job.name, windows, at);
+        let mut teller = self.teller();
+        let ping = teller.switch().planned(&job.name, windows, at);
         ping.into_iter().for_each(|ping| self.ping.tell(ping));
     }
 
@@ -318,13 +328,16 @@ impl Progress for Notifier {
     }
 
     fn stands(&self, job: &Job, now: &Standing) {
-        let told = self.teller().stands(&job.name, now);
+        let mut teller = self.teller();
+        let told = teller.stands(&job.name, now);
         self.tell(told);
     }
 
     fn rests(&self, job: &Job, outcome: &Outcome, now: &Standing) {
         let at = self.at();
-        let told = self.teller().rests(&job.name, outcome.archived, now, at);
+        let mut teller = self.teller();
+        let told = teller.rests(&job.name, outcome.archived, now, at);
+        // Before the next verdict: the last one that is told is the last one.
         self.tell(told);
     }
 

@@ -255,6 +255,8 @@ impl<D: Delivery> Receiver<D> {
                 "not told: {}",
                 refusal.message
             );
+            // Whatever time it names: what comes meanwhile may matter more.
+            let wait = wait.min(D::POLICY.longest.max(D::POLICY.quota));
             select! {
                 () = sleep(wait.to_std()) => {}
                 () = self.hurry.cancelled() => {}

@@ -90,7 +90,7 @@ pub(crate) fn by_day(windows: &BTreeMap<Window, Held>, zone: &Zone) -> Archived 
             day = span_of(date, zone).map(|span| (span, date));
         }
         let tally = days.entry(date).or_default();
-        tally.hold(held.state, held.records, held.bytes);
+        tally.hold(held.counts_as(), held.records, held.bytes);
     }
     days
 }

@@ -183,6 +183,11 @@ impl Body {
 }
 
 impl Row<'_> {
+    /// What it counts as in its day.
+    pub(crate) fn counts_as(&self) -> State {
+        self.held.map_or(self.state, Held::counts_as)
+    }
+
     /// The last part of its address: its folder's name, or what that will be.
     pub(crate) fn name(&self, zone: &Zone) -> String {
         let folder = self.held.and_then(|held| held.place.as_ref());

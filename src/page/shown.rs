@@ -10,6 +10,7 @@ use crate::domain::failures::{Failures, Task};
 use crate::domain::job::JobName;
 use crate::domain::second_opinion::Way;
 use crate::domain::span::{Span, UtcMs};
+use crate::domain::split::Status;
 use crate::domain::window::{FolderName, Window};
 use crate::ledger::line::{Event, Line};
 use crate::ledger::outline::Outline;
@@ -46,6 +47,16 @@ pub(crate) struct Held {
     /// Where it is; `None` where that is not wanted.
     pub(crate) place: Option<Box<Place>>,
     revision: u32,
+}
+
+impl Held {
+    /// What it counts as in a day.
+    pub(crate) const fn counts_as(&self) -> State {
+        match self.is_known {
+            true => State::Acknowledged,
+            false => self.state,
+        }
+    }
 }
 
 /// Where an archived window is.
@@ -142,7 +153,7 @@ fn note(windows: &mut BTreeMap<Window, Held>, line: &Line, wanted: Wanted) {
             if let Some(held) = windows.get_mut(&agreement.window) {
                 held.by = agreement.by;
                 if held.state == State::Complete {
-                    held.state = State::Confirmed;
+                    held.state = State::of(Status::Complete, held.records, held.by);
                 }
             }
         }

@@ -16,7 +16,7 @@ pub(crate) enum State {
     Truncated,
     /// It is archived, and how complete it is can't be told.
     Unproven,
-    /// The service has forgotten it, and the operator knows.
+    /// The service has forgotten it, or it is truncated or unproven, and the operator knows.
     Acknowledged,
     /// It has not ended, or not settled.
     Pending,
@@ -24,7 +24,7 @@ pub(crate) enum State {
     Complete,
     /// It is archived, and a second ask agrees.
     Confirmed,
-    /// It is archived, and holds no record.
+    /// It is archived, and holds no record, and a second ask agrees.
     Empty,
     /// The job did not archive any more.
     Ended,
@@ -54,8 +54,9 @@ impl State {
         match (status, records, by) {
             (Status::Truncated, ..) => Self::Truncated,
             (Status::Unproven, ..) => Self::Unproven,
-            (Status::Complete, Some(0), _) => Self::Empty,
+            // That nothing is there is doubted most, until a second ask agrees.
             (Status::Complete, _, Way::None) => Self::Complete,
+            (Status::Complete, Some(0), Way::Search | Way::Download) => Self::Empty,
             (Status::Complete, _, Way::Search | Way::Download) => Self::Confirmed,
         }
     }

@@ -119,7 +119,7 @@ impl Lang {
             (Self::En, State::Late) => "late",
             (Self::En, State::Truncated) => "truncated",
             (Self::En, State::Unproven) => "unproven",
-            (Self::En, State::Acknowledged) => "lost, acknowledged",
+            (Self::En, State::Acknowledged) => "acknowledged",
             (Self::En, State::Pending) => "not yet due",
             (Self::En, State::Complete) => "complete",
             (Self::En, State::Confirmed) => "confirmed",
@@ -131,7 +131,7 @@ impl Lang {
             (Self::Ko, State::Late) => "지연",
             (Self::Ko, State::Truncated) => "잘림",
             (Self::Ko, State::Unproven) => "미검증",
-            (Self::Ko, State::Acknowledged) => "소실(확인 처리됨)",
+            (Self::Ko, State::Acknowledged) => "확인 처리됨",
             (Self::Ko, State::Pending) => "대기 중",
             (Self::Ko, State::Complete) => "보관 완료",
             (Self::Ko, State::Confirmed) => "교차 확인됨",
@@ -152,12 +152,12 @@ impl Lang {
             (Self::En, State::Truncated) => "archived, and the service may have had more",
             (Self::En, State::Unproven) => "archived, and how complete it is can't be told",
             (Self::En, State::Acknowledged) => {
-                "the service has forgotten it, and the operator knows"
+                "lost, truncated or unproven, and the operator knows"
             }
             (Self::En, State::Pending) => "it has not ended, or late logs may still come",
             (Self::En, State::Complete) => "archived, counted once",
             (Self::En, State::Confirmed) => "archived, and a second ask agrees with the count",
-            (Self::En, State::Empty) => "archived, and there was no log",
+            (Self::En, State::Empty) => "archived; there was no log, and a second ask agrees",
             (Self::En, State::Ended) => "the job is disabled, or the config has it no more",
             (Self::En, State::Before) => "the job does not go back so far",
             (Self::Ko, State::Lost) => {
@@ -167,13 +167,11 @@ impl Lang {
             (Self::Ko, State::Late) => "보관 대상이지만 보관되지 않음. 이후 구간도 보관되지 않음",
             (Self::Ko, State::Truncated) => "보관됨. 서비스에 로그가 더 있었을 수 있음",
             (Self::Ko, State::Unproven) => "보관됨. 빠짐없이 받았는지 알 수 없음",
-            (Self::Ko, State::Acknowledged) => {
-                "서비스의 보존 기간이 지나 사라졌고, 운영자가 확인 처리함"
-            }
+            (Self::Ko, State::Acknowledged) => "소실, 잘림 또는 미검증이며, 운영자가 확인 처리함",
             (Self::Ko, State::Pending) => "아직 끝나지 않았거나, 늦게 도착하는 로그를 기다리는 중",
             (Self::Ko, State::Complete) => "보관됨. 건수를 한 번 확인함",
             (Self::Ko, State::Confirmed) => "보관됨. 두 번째 요청에서도 건수가 일치함",
-            (Self::Ko, State::Empty) => "보관됨. 로그가 없었음",
+            (Self::Ko, State::Empty) => "보관됨. 로그가 없었고, 두 번째 요청에서도 같음",
             (Self::Ko, State::Ended) => "작업이 비활성화되었거나 설정에 더 이상 없음",
             (Self::Ko, State::Before) => "작업의 보관 범위보다 이전",
         }

@@ -96,9 +96,10 @@ async fn what_the_ledger_says_is_told_in_its_order_and_the_switch_hears_how_it_e
             assert_eq!(event[field], line[field], "{field} of {event}");
         }
         let id = format!(
-            "{}/shop/{}/{}",
+            "{}/shop/{}-{}/{}",
             archive["id"].as_str().unwrap(),
             line["seq"],
+            line["from_ms"],
             line["event"].as_str().unwrap()
         );
         assert_eq!(event["id"], id);

@@ -163,8 +163,11 @@ async fn in_a_browser_a_gap_opens_to_its_window_by_a_click_and_by_the_keyboard()
     browser.command("Emulation.setDeviceMetricsOverride", &telephone);
     for path in ["/", &day, &window] {
         browser.open(&format!("{here}{path}"));
-        let layout = browser.command("Page.getLayoutMetrics", &json!({}));
-        assert_eq!(layout["cssContentSize"]["width"], 390, "{path}: {layout}");
+        // It is laid out anew when the browser has read how wide it is to be.
+        until(&format!("{path} is as wide as the telephone"), || {
+            let layout = browser.command("Page.getLayoutMetrics", &json!({}));
+            layout["cssContentSize"]["width"] == 390
+        });
     }
 
     // Nothing was refused by the policy, and nothing was asked of anybody else.

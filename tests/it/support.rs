@@ -178,7 +178,7 @@ async fn there_is_a_tar_without_secrets_whatever_is_wrong_with_the_config() {
             "config.txt",
             "is not TOML",
         ),
-        ("\u{0}".to_owned(), "config.txt", "It is not TOML"),
+        ("\u{0}".to_owned(), "config.txt", "is not TOML"),
     ]
     .into_iter()
     .enumerate()

@@ -23,10 +23,10 @@ const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,NRest
     LimitNOFILE,MemoryCurrent,TasksCurrent,StatusText";
 
 /// The last lines of the service's log.
-pub(super) fn journal() -> Result<String, String> {
+pub(super) fn journal(unit: &str) -> Result<String, String> {
     printed(&[
         "journalctl",
-        "--unit=elsa-archiver",
+        &format!("--unit={unit}"),
         "--lines=1000",
         "--no-pager",
         "--output=short-iso",
@@ -35,17 +35,11 @@ pub(super) fn journal() -> Result<String, String> {
 }
 
 /// systemd's version, and how the unit is.
-pub(super) fn systemd() -> Result<String, String> {
+pub(super) fn systemd(name: &str) -> Result<String, String> {
     let version = printed(&["systemctl", "--version"])?;
-    let unit = printed(&[
-        "systemctl",
-        "show",
-        "--no-pager",
-        PROPERTIES,
-        "elsa-archiver",
-    ]);
+    let unit = printed(&["systemctl", "show", "--no-pager", PROPERTIES, name]);
     let unit = unit.unwrap_or_else(|why| why);
-    Ok(format!("{version}\n{unit}"))
+    Ok(format!("{version}\n{name}:\n{unit}"))
 }
 
 /// Kernel, distribution, clock and zone.

@@ -53,10 +53,10 @@ impl Seen {
 
     /// Whether it is known how it stands.
     fn is_known(&self, at: Millis) -> bool {
-        match self.at_work {
-            Some(since) => at.0 - since.0 < LONGEST_QUIET.0,
-            None => self.standing.is_some(),
-        }
+        let is_quiet = self
+            .at_work
+            .is_some_and(|since| at.0 - since.0 >= LONGEST_QUIET.0);
+        self.standing.is_some() && !is_quiet
     }
 }
 

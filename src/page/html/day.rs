@@ -32,7 +32,7 @@ pub(crate) struct DayPage<'a> {
 /// The page of a day.
 pub(crate) fn day(lang: Lang, page: &DayPage<'_>) -> String {
     let title = format!("{}: {}", page.job, lang.date(page.date));
-    let worst = page.rows.iter().map(|row| row.state).min();
+    let worst = page.rows.iter().map(Row::counts_as).min();
     let beside =
         |date: Result<Date, jiff::Error>| date.ok().map(|date| Links::Pages.day(page.job, date));
     let content = html! {

@@ -80,7 +80,7 @@ impl<W: Write> Report<W> {
 }
 
 fn place(lang: Lang, job: &JobSheet, page: &DayPage<'_>) -> Markup {
-    let worst = page.rows.iter().map(|row| row.state).min();
+    let worst = page.rows.iter().map(|row| row.counts_as()).min();
     html! {
         section.dayof {
             h3 id=(day_id(page.job, page.date)) tabindex="-1" {
