@@ -1,3 +1,5 @@
+//! Which events follow from what, and what a dead man's switch hears of all jobs together.
+
 use super::*;
 use crate::domain::span::Span;
 
