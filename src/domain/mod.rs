@@ -21,6 +21,7 @@ pub(crate) mod loss;
 pub mod notice;
 pub mod notify_url;
 pub(crate) mod open_files;
+mod origin;
 pub mod outage;
 pub(crate) mod plan;
 pub mod proxy;

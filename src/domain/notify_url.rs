@@ -4,6 +4,8 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use super::origin::write_origin;
+
 /// `https://host…`, or `http://` on loopback. Only scheme, host and port are ever shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NotifyUrl(Url);
@@ -66,12 +68,7 @@ fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
 
 impl fmt::Display for NotifyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.0.host_str().unwrap_or_default();
-        write!(f, "{}://{host}", self.0.scheme())?;
-        match self.0.port() {
-            Some(port) => write!(f, ":{port}"),
-            None => Ok(()),
-        }
+        write_origin(&self.0, f)
     }
 }
 

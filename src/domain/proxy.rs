@@ -4,6 +4,8 @@ use std::fmt;
 
 use url::Url;
 
+use super::origin::write_origin;
+
 /// `http://host[:port]` or `https://host[:port]`, with an optional `user:password@`. Nothing shows these two:
 /// neither `Display` nor `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,12 +57,7 @@ impl ProxyAddress {
 
 impl fmt::Display for ProxyAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.0.host_str().unwrap_or_default();
-        write!(f, "{}://{host}", self.0.scheme())?;
-        match self.0.port() {
-            Some(port) => write!(f, ":{port}"),
-            None => Ok(()),
-        }
+        write_origin(&self.0, f)
     }
 }
 

@@ -216,6 +216,23 @@ fn what_cannot_be_included_takes_no_job_away_in_silence() {
     );
 }
 
+/// Guarantee: Bounded
+#[test]
+fn a_pattern_that_takes_in_more_than_any_configuration_is_refused() {
+    let folder = Folder::with(&format!("{INCLUDE}{}", job("a")), &[]);
+    let comment = format!("#{}", "x".repeat((1 << 20) - 1));
+    for number in 0..16 {
+        fs::write(folder.path(&format!("conf.d/{number}.toml")), &comment).unwrap();
+    }
+    assert_eq!(folder.names(), ["a"]);
+    fs::write(folder.path("conf.d/one-more.toml"), "#").unwrap();
+    let told = folder.load().unwrap_err();
+    assert!(
+        told.contains("config.toml:1: include: ") && told.contains("more than 16 MiB"),
+        "{told}"
+    );
+}
+
 /// Guarantee: Candid
 #[test]
 fn a_config_that_is_cut_makes_nothing_wrong_of_what_it_includes() {
