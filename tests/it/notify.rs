@@ -60,6 +60,21 @@ fn ends(daemon: Running) -> String {
 
 /// Guarantee: Candid
 #[tokio::test(flavor = "multi_thread")]
+async fn a_switch_for_all_jobs_hears_nothing_of_a_part_of_them() {
+    let due = Due::hours(1);
+    let world = World::of(["shop", "pay"].map(|job| due.project(job))).await;
+    let ping = Receiver::well();
+    world.configure(&["shop", "pay"].map(|job| Job::new(job, &due)));
+    notified(&world, &address("ping", &ping));
+    world.run(&["once", "--job", "shop"]).exits(0);
+    assert_eq!(ping.pings(), [""; 0]);
+    world.once().exits(0);
+    assert_eq!(ping.pings().first().unwrap(), "/start");
+    assert_eq!(ping.pings().last().unwrap(), "");
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_ledger_says_is_told_in_its_order_and_the_switch_hears_how_it_ends() {
     let due = Due::hours(4);
     let world = World::of([due.project("shop")]).await;
