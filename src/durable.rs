@@ -26,8 +26,8 @@ pub use error::{DiskError, advice, advice_on, advice_on_folder};
 pub use flush::Flush;
 pub use lack::{Lack, try_lock};
 use lack::{is_lack, rename_without_replacing};
+pub(crate) use outside::{AskedFor, replace_readable, write_asked_for, write_new};
 pub use outside::{make_plain_folder, write_private};
-pub(crate) use outside::{replace_readable, write_asked_for, write_new};
 pub use step::Step;
 
 type Gate = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;

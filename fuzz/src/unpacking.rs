@@ -77,7 +77,7 @@ pub fn unpack_in(zip: &[u8], lengths: &[u8]) {
 fn unpacking<'a>(store: &'a Store, part: &'a Path) -> Unpacking<'a> {
     Unpacking {
         store,
-        folder: part,
+        folder: Some(part),
         span: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
         window: Span::new(UtcMs(0), UtcMs(1000)).expect("a span"),
         format: Format::Json,

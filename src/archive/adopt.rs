@@ -188,8 +188,8 @@ fn candidate(
         Ok(_) => return Ok(Err(format!("its {SUMS} are not those of its {MANIFEST}"))),
         Err(why) => return Ok(Err(why)),
     }
-    for file in manifest.files() {
-        let place = store.root().join(folder).join(&file.path);
+    for file in manifest.stored() {
+        let place = store.root().join(folder).join(file.path);
         let looked = || fs::symlink_metadata(&place);
         match store.disk().step(Step::ReadPublished, &place, looked) {
             Ok(found) if found.is_file() && found.len() == file.bytes => {}
@@ -271,8 +271,8 @@ fn changed(store: &Store, folder: &str) -> Result<Option<String>, DiskError> {
         Ok(manifest) => manifest,
         Err(why) => return Ok(Some(why)),
     };
-    for file in manifest.files() {
-        let place = store.root().join(folder).join(&file.path);
+    for file in manifest.stored() {
+        let place = store.root().join(folder).join(file.path);
         let hash = || plain_file::open(&place).and_then(Digest::of_reader);
         match store.disk().step(Step::ReadPublished, &place, hash) {
             Ok(found) if found == (file.sha256, file.bytes) => {}

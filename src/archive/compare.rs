@@ -3,15 +3,15 @@
 //! rather than held in memory, however their records' hashes lie.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
+use std::fmt::Display;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use super::count::{Counter, Kind, Record, expected_fields};
-use super::manifest::{DataFile, Part};
-use super::{entry_name, plain_file};
-use crate::digest::{CHUNK_BYTES, Hasher};
+use super::manifest::Part;
+use super::read_back::PartFiles;
 use crate::domain::job::Format;
 use crate::domain::recheck::Difference;
 
@@ -144,51 +144,47 @@ impl Fault {
 impl Held {
     /// Tells the hash of each record.
     fn read(&self, stop: &dyn Fn() -> bool, each: &mut dyn FnMut(u128)) -> Result<(), Fault> {
-        let mut files = self.parts.iter().flat_map(|part| &part.files);
-        files.try_for_each(|file| self.read_file(file, stop, each))
+        self.parts
+            .iter()
+            .try_for_each(|part| self.read_part(part, stop, each))
     }
 
-    fn read_file(
+    fn read_part(
         &self,
-        file: &DataFile,
+        part: &Part,
         stop: &dyn Fn() -> bool,
         each: &mut dyn FnMut(u128),
     ) -> Result<(), Fault> {
-        let path = self.folder.join(&file.path);
-        let unreadable =
-            |why: &str| Fault::Unreadable(format!("can't read {}: {why}", path.display()));
-        if !entry_name::is_safe(&file.path) {
-            let why = "a manifest names a file outside its folder".to_owned();
-            return Err(Fault::Unreadable(why));
-        }
-        let mut reader = plain_file::open(&path).map_err(|error| unreadable(&error.to_string()))?;
-        let kind = Kind::of(&file.path, self.format);
-        let expected = expected_fields(kind, &self.include_fields);
-        let mut counter = Counter::new(kind, &expected, None);
-        let mut see = |record: Record| each(record.hash);
-        let mut hasher = Hasher::default();
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            if stop() {
+        let unreadable = |path: &str, why: &dyn Display| {
+            let path = self.folder.join(path);
+            Fault::Unreadable(format!("can't read {}: {why}", path.display()))
+        };
+        let mut files = PartFiles::open(&self.folder, part).map_err(|error| {
+            let zip = part.zip.path.as_deref();
+            unreadable(zip.unwrap_or_default(), &error)
+        })?;
+        for (at, file) in part.files.iter().enumerate() {
+            let kind = Kind::of(&file.path, self.format);
+            let expected = expected_fields(kind, &self.include_fields);
+            let mut counter = Counter::new(kind, &expected, None);
+            let mut see = |record: Record| each(record.hash);
+            let mut is_stopped = false;
+            let read = files.read(at, &mut |piece| {
+                is_stopped = stop();
+                counter.feed(piece, &mut see);
+                match is_stopped {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            });
+            if is_stopped {
                 return Err(Fault::Stopped);
             }
-            match reader.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(read) => {
-                    hasher.update(&chunk[..read]);
-                    counter.feed(&chunk[..read], &mut see);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(&error.to_string())),
-            }
+            read.map_err(|error| unreadable(&file.path, &error))?;
+            let counted = counter.finish(&mut see);
+            counted.map_err(|error| unreadable(&file.path, &error))?;
         }
-        if hasher.finish() != file.sha256 {
-            return Err(unreadable("its bytes are not those of the manifest"));
-        }
-        counter
-            .finish(&mut see)
-            .map(drop)
-            .map_err(|error| unreadable(&error.to_string()))
+        Ok(())
     }
 }
 

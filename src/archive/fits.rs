@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use thiserror::Error;
 
 use super::entry_name;
-use super::manifest::{DataFile, Manifest, Part};
+use super::manifest::{DataFile, Manifest, Part, folder_of_part, zip_of_part};
 use crate::digest::Digest;
 use crate::domain::records_digest::RecordsDigest;
 use crate::domain::second_opinion::Way;
@@ -84,6 +84,7 @@ pub(crate) fn check(manifest: &Manifest, claim: Claim<'_>) -> Result<(), Unfit> 
     let mut paths = HashSet::new();
     for (number, part) in (1..).zip(&manifest.parts) {
         counted(part, number)?;
+        zip_named(part, number)?;
         for file in &part.files {
             let wrong = |why: String| Unfit::File {
                 path: file.path.clone(),
@@ -174,7 +175,7 @@ fn tiles(parts: &[Part], window: Span) -> Result<(), Unfit> {
 
 /// Checks a part's records against those of its files. Where they can't be counted they are null, also
 /// where each file's can: pages may be missing.
-fn counted(part: &Part, number: u32) -> Result<(), Unfit> {
+fn counted(part: &Part, number: usize) -> Result<(), Unfit> {
     match part.records {
         None if part.status == Status::Complete => Err(Unfit::Status(format!(
             "part {number} is complete, and its records can't be counted"
@@ -189,11 +190,29 @@ fn counted(part: &Part, number: u32) -> Result<(), Unfit> {
 }
 
 /// Checks the place of a file.
-fn named(file: &DataFile, part: u32) -> Result<(), String> {
-    let below = format!("part-{part:04}/");
+fn named(file: &DataFile, part: usize) -> Result<(), String> {
+    let below = folder_of_part(part) + "/";
     match entry_name::is_safe(&file.path) && file.path.starts_with(&below) {
         true => Ok(()),
         false => Err(format!("it lies outside {below}")),
+    }
+}
+
+/// Checks the place of a zip that is kept.
+fn zip_named(part: &Part, number: usize) -> Result<(), Unfit> {
+    let Some(path) = &part.zip.path else {
+        return Ok(());
+    };
+    let wrong = |why: &str| Unfit::File {
+        path: path.clone(),
+        why: why.into(),
+    };
+    if *path != zip_of_part(number) {
+        return Err(wrong("it is not what the zip of its part is called"));
+    }
+    match (part.zip.bytes == 0) == (part.zip.sha256 == Digest::of(b"")) {
+        true => Ok(()),
+        false => Err(wrong("its length and its digest don't agree")),
     }
 }
 

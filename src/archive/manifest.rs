@@ -87,7 +87,7 @@ pub struct Supersedes {
     pub status: Status,
     /// Its records; `None` when they could not be counted.
     pub records: Option<u64>,
-    /// Bytes of its unpacked files.
+    /// Bytes of its data files.
     pub bytes: u64,
     /// Which way confirmed its count; `None` in what older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -271,9 +271,9 @@ pub struct Part {
     pub attempts: u32,
     /// When the answer had come in full, RFC 3339.
     pub received_at: String,
-    /// The zip as it came; it is not kept.
+    /// The zip as it came.
     pub zip: Zip,
-    /// The zip's files, in its order.
+    /// The zip's files, in its order. They lie in the folder unless the zip does.
     pub files: Vec<DataFile>,
 }
 
@@ -284,12 +284,16 @@ pub struct Zip {
     pub bytes: u64,
     /// Its digest.
     pub sha256: Digest,
+    /// Where it is kept, relative to the window's folder; `None` where its files are kept instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
-/// One unpacked file.
+/// One file of a zip.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
-    /// Relative to the window's folder, with `/` between its components.
+    /// Relative to the window's folder, with `/` between its components. Where the zip is kept, what follows the
+    /// part's folder is the entry's name in it.
     pub path: String,
     /// Its length in bytes.
     pub bytes: u64,
@@ -301,6 +305,47 @@ pub struct DataFile {
     pub first_ms: Option<UtcMs>,
     /// Largest `logTime` that could be read, UTC milliseconds.
     pub last_ms: Option<UtcMs>,
+}
+
+/// What the folder of a part's files is called; `number` is 1 for the first part.
+#[must_use]
+pub fn folder_of_part(number: usize) -> String {
+    format!("part-{number:04}")
+}
+
+/// What the zip of a part is called where it is kept; `number` is 1 for the first part.
+#[must_use]
+pub fn zip_of_part(number: usize) -> String {
+    folder_of_part(number) + ".zip"
+}
+
+/// A data file as it lies in a window's folder: a file of a zip, or a zip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored<'a> {
+    /// Relative to the window's folder.
+    pub path: &'a str,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
+impl Part {
+    /// The data files of the part that lie in the window's folder.
+    pub fn stored(&self) -> impl Iterator<Item = Stored<'_>> {
+        let zip = self.zip.path.as_deref().map(|path| Stored {
+            path,
+            bytes: self.zip.bytes,
+            sha256: self.zip.sha256,
+        });
+        let unpacked = if zip.is_some() { &[] } else { &self.files[..] };
+        let files = unpacked.iter().map(|file| Stored {
+            path: &file.path,
+            bytes: file.bytes,
+            sha256: file.sha256,
+        });
+        zip.into_iter().chain(files)
+    }
 }
 
 impl Manifest {
@@ -356,15 +401,20 @@ impl Manifest {
             .map(UtcMs::from)
     }
 
-    /// Every unpacked file of every part.
+    /// Every file of every part's zip, whether it lies in the folder or the zip does.
     pub fn files(&self) -> impl Iterator<Item = &DataFile> {
         self.parts.iter().flat_map(|part| &part.files)
     }
 
-    /// Bytes of all unpacked files.
+    /// The data files that lie in the window's folder.
+    pub fn stored(&self) -> impl Iterator<Item = Stored<'_>> {
+        self.parts.iter().flat_map(Part::stored)
+    }
+
+    /// Bytes of the data files that lie in the window's folder.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.files()
+        self.stored()
             .fold(0, |sum, file| sum.saturating_add(file.bytes))
     }
 }

@@ -13,6 +13,8 @@ pub(crate) mod newest;
 pub(crate) mod plain_file;
 pub(crate) mod publish;
 pub mod quarantine;
+pub(crate) mod read_back;
+pub(crate) mod reading;
 pub(crate) mod recorded;
 pub(crate) mod repair;
 pub mod store;

@@ -203,7 +203,7 @@ pub(super) fn make_parents(store: &Store, folder: &Path) -> Result<(), DiskError
 /// The bytes of `SHA256SUMS` for a manifest with this digest.
 pub(super) fn sums(manifest: &Manifest, manifest_sha256: Digest) -> String {
     let mut text = format!("{manifest_sha256}  {MANIFEST}\n");
-    for file in manifest.files() {
+    for file in manifest.stored() {
         let _ = writeln!(text, "{}  {}", file.sha256, file.path);
     }
     text

@@ -9,7 +9,7 @@ use super::plain_file;
 use super::publish::{SUMS, make_parents, sums};
 use super::recorded::Recorded;
 use super::store::Store;
-use super::verify::{Finding, JobReport, Problem, folder};
+use super::verify::{Depth, Finding, JobReport, Problem, folder};
 use crate::digest::Digest;
 use crate::durable::{DiskError, Step};
 
@@ -64,7 +64,14 @@ pub(crate) fn remedy(findings: &[Finding], added: Vec<PathBuf>) -> Remedy {
 pub(crate) fn examine(store: &Store, recorded: &Recorded) -> Remedy {
     let (folder, expected) = (&recorded.archived.folder, recorded.archived.manifest_sha256);
     let mut report = JobReport::default();
-    folder::verify(store.root(), folder, None, Some(expected), &mut report);
+    folder::verify(
+        store.root(),
+        folder,
+        None,
+        Some(expected),
+        Depth::Stored,
+        &mut report,
+    );
     remedy(&report.findings, report.added)
 }
 

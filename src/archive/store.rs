@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::identity::{self, UnreadableId};
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
+use crate::domain::store_kind::StoreKind;
 use crate::domain::window::{FolderName, Named, Window, Zone};
 use crate::durable::{Disk, DiskError, Lack, Step, advice_on, off_the_runtime};
 
@@ -21,6 +22,7 @@ pub struct Store {
     root: PathBuf,
     disk: Disk,
     min_free_space: u64,
+    kind: StoreKind,
     /// The archive that it is, once that is known.
     id: Option<ArchiveId>,
 }
@@ -90,8 +92,21 @@ impl Store {
             root,
             disk,
             min_free_space,
+            kind: StoreKind::Unpacked,
             id: None,
         }
+    }
+
+    /// The same, in which new windows are kept as `kind` says; [`Store::new`] keeps files.
+    #[must_use]
+    pub fn keeping(self, kind: StoreKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// What of an answer is kept.
+    #[must_use]
+    pub const fn kind(&self) -> StoreKind {
+        self.kind
     }
 
     /// The same, which is the archive `id` from now on.

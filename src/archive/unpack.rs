@@ -183,8 +183,9 @@ impl Unpacked {
 pub struct Unpacking<'a> {
     /// Where free space is checked and files are written.
     pub store: &'a Store,
-    /// Where the files go; made with the first of them.
-    pub folder: &'a Path,
+    /// Where the files go, made with the first of them; with `None` they are checked, hashed and counted, and not
+    /// written.
+    pub folder: Option<&'a Path>,
     /// What was asked for.
     pub span: Span,
     /// The window that it is a part of.
@@ -202,8 +203,8 @@ pub struct Unpacking<'a> {
 }
 
 impl Unpacking<'_> {
-    /// Unpacks `zip`; every file and folder is durable afterwards. A zip without a file makes no
-    /// folder.
+    /// Unpacks `zip`; every file and folder that was written is durable afterwards. A zip without a file makes
+    /// no folder.
     ///
     /// # Errors
     /// When the zip is damaged or refused, when the disk fails, or when `stop` says so. What was
@@ -212,8 +213,7 @@ impl Unpacking<'_> {
         let zip = File::open(zip).map_err(UnpackError::Unreadable)?;
         let (mut archive, meter) = whole::open(&zip, &self.limits)?;
         let declared = whole::check(&zip, &mut archive, &self.limits)?;
-        let no_room = |why| UnpackError::NoRoom { declared, why };
-        self.store.check_space(declared).map_err(no_room)?;
+        self.check_space(declared, declared)?;
 
         let mut names = Names::default();
         let mut folders = Folders::default();
@@ -264,11 +264,22 @@ impl Unpacking<'_> {
         {
             return Ok(unpacked);
         }
-        self.store.disk().remove(self.folder)?;
+        if let Some(folder) = self.folder {
+            self.store.disk().remove(folder)?;
+        }
         self.run(zip, stop)
     }
 
-    /// Writes an entry's file, and makes it durable.
+    /// Checks that there is room for so many `bytes` more, of the `declared` ones, where files are written.
+    fn check_space(&self, bytes: u64, declared: u64) -> Result<(), UnpackError> {
+        if self.folder.is_none() {
+            return Ok(());
+        }
+        let no_room = |why| UnpackError::NoRoom { declared, why };
+        self.store.check_space(bytes).map_err(no_room)
+    }
+
+    /// Reads an entry, writes its file, and makes it durable.
     fn write_file(
         &self,
         mut entry: ZipFile<'_, Metered>,
@@ -294,8 +305,7 @@ impl Unpacking<'_> {
             Size::of(bytes, packed).check(&self.limits)?;
             size.and(bytes, packed).check(&self.limits)?;
             if bytes / LOOK_BYTES > file.bytes() / LOOK_BYTES {
-                let no_room = |why| UnpackError::NoRoom { declared, why };
-                self.store.check_space(0).map_err(no_room)?;
+                self.check_space(0, declared)?;
             }
             if stop() {
                 return Err(UnpackError::Stopped);
@@ -306,7 +316,9 @@ impl Unpacking<'_> {
             let what = format!("a file has {} bytes and declares {declared}", file.bytes());
             return Err(UnpackError::Damaged(what));
         }
-        file.flush().sync(Step::SyncData)?;
+        if let Some(flush) = file.flush() {
+            flush.sync(Step::SyncData)?;
+        }
         Ok(file)
     }
 }

@@ -74,6 +74,32 @@ impl Args {
     }
 }
 
+/// Records of a job.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct OfSpan {
+    /// The job
+    #[arg(long, value_name = "NAME")]
+    pub(super) job: String,
+    /// Where the span begins: RFC 3339, or a date in the archive's time zone
+    #[arg(long, value_name = "T")]
+    pub(super) from: String,
+    /// Where the span ends, likewise; the instant itself is not in it
+    #[arg(long, value_name = "T")]
+    pub(super) to: String,
+    /// A copy of an archive anywhere, read from its manifests alone; needs no config
+    #[arg(long, value_name = "COPY")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RecordFormat {
+    /// One JSON object a line
+    Json,
+    /// CSV with one header
+    Csv,
+}
+
 /// The language of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ReportLang {
@@ -158,11 +184,41 @@ pub(super) enum Command {
         /// How many folders are read at once; as many as there are cores if left out
         #[arg(long = "jobs", value_name = "N")]
         threads: Option<NonZeroUsize>,
+        /// Unpack the zips that are kept under `store = "zip"` too, and hash what is in them
+        #[arg(long)]
+        deep: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
         /// A copy of an archive anywhere, verified from its manifests alone; needs no config
         dir: Option<PathBuf>,
+    },
+    /// Write the records of a span to stdout, from the newest revisions, whatever the store
+    ///
+    /// JSON is written as one record a line, CSV with one header. What is missing or damaged is told on stderr and in
+    /// the exit code, and the rest goes on.
+    #[command(after_help = examples::CAT)]
+    Cat {
+        #[command(flatten)]
+        span: OfSpan,
+        /// How records are written; as the newest window has them if left out. CSV becomes JSON objects of text
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<RecordFormat>,
+        /// Write to this file; one that is there is replaced once all is written
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Only records whose field has this text; may be given several times, and then all must hold
+        #[arg(long = "where", value_name = "FIELD=TEXT")]
+        filter: Vec<String>,
+    },
+    /// List the paths that `cat` would read, for other tools
+    #[command(after_help = examples::FILES)]
+    Files {
+        #[command(flatten)]
+        span: OfSpan,
+        /// End each path with a zero byte, for `xargs -0`
+        #[arg(short = '0', long)]
+        null: bool,
     },
     /// Cure what `verify` finds; shows what it would do, unless `--confirm` is given
     ///

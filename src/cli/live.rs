@@ -197,10 +197,7 @@ impl Live<'_> {
     async fn fetch(&self, request: &Request<'_>, near: Span) -> Result<Unpacked, CallError> {
         let store = &self.scratch.store;
         let zip = store.root().join("answer.zip");
-        let folder = store.root().join("answer");
-        for earlier in [&zip, &folder] {
-            store.disk().remove(earlier).map_err(local)?;
-        }
+        store.disk().remove(&zip).map_err(local)?;
         let mut answer = self.client.ask(request).await?;
         let mut out = store.disk().create(Step::StageZip, &zip).map_err(local)?;
         let mut bytes = 0;
@@ -218,7 +215,7 @@ impl Live<'_> {
         drop((answer, out));
         let unpacking = Unpacking {
             store,
-            folder: &folder,
+            folder: None,
             span: near,
             window: near,
             format: self.job.format,

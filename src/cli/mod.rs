@@ -2,10 +2,12 @@
 //! says whether everything is archived. Carries *Candid*.
 
 mod args;
+mod cat;
 mod check;
 mod clients;
 mod demo;
 mod exit;
+mod holdings;
 mod identity;
 mod init;
 mod journal;
@@ -39,12 +41,14 @@ use std::time::Duration;
 use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Builder;
 
+use crate::archive::verify::Depth;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::daemon::systemd;
+use crate::domain::job::Format;
 use crate::domain::open_files::THREADS;
 use crate::domain::span::show_instants_in;
-use args::{Args, Command, LogFormat};
+use args::{Args, Command, LogFormat, RecordFormat};
 use exit::Stop;
 use progress::Terminal;
 
@@ -168,9 +172,32 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         Command::Verify {
             jobs,
             threads,
+            deep,
             json,
             dir,
-        } => verify::verify(&context, (jobs, dir.as_deref()), *threads, *json),
+        } => {
+            let depth = if *deep { Depth::Entries } else { Depth::Stored };
+            verify::verify(&context, (jobs, dir.as_deref()), (depth, *threads), *json)
+        }
+        Command::Cat {
+            span,
+            format,
+            output,
+            filter,
+        } => {
+            let how = cat::How {
+                format: format.map(|format| match format {
+                    RecordFormat::Json => Format::Json,
+                    RecordFormat::Csv => Format::Csv,
+                }),
+                output: output.as_deref(),
+                filter,
+            };
+            cat::cat(&context, span.into(), (&span.from, &span.to), &how)
+        }
+        Command::Files { span, null } => {
+            cat::files(&context, span.into(), (&span.from, &span.to), *null)
+        }
         Command::Repair { jobs, confirm } => repair::repair(&context, jobs, *confirm),
         Command::Report { html, lang } => report::report(&context, html, *lang),
         Command::Check { live } => check::check(&context, *live),

@@ -297,6 +297,7 @@ pub(super) fn store(config: &Config, disk: &Disk) -> Store {
         config.archive.min_free_space,
         disk.clone(),
     )
+    .keeping(config.archive.store)
 }
 
 /// The jobs that were named, or all.
@@ -318,7 +319,7 @@ pub(super) fn chosen(config: &Config, names: &[String], path: &Path) -> Result<V
 }
 
 /// That no job has this name, and which ones there are.
-fn no_such_job(config: &Config, unknown: &str, path: &Path) -> String {
+pub(super) fn no_such_job(config: &Config, unknown: &str, path: &Path) -> String {
     const MOST_LISTED: usize = 20;
     let mut known: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
     let meant = match nearest(unknown, known.iter().copied()) {

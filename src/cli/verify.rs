@@ -16,7 +16,9 @@ use super::print::{at_least, bytes, count, grouped, print_fitted, print_json};
 use super::retired::retired;
 use super::session::{chosen, store};
 use crate::archive::recorded::Recorded;
-use crate::archive::verify::{Finding, JobReport, Known, Owner, Problem, against, copy, reading};
+use crate::archive::verify::{
+    Depth, Finding, JobReport, Known, Owner, Problem, against, copy, reading,
+};
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
 use crate::domain::plan::{plan, reach};
@@ -30,14 +32,14 @@ use crate::printable;
 pub(super) fn verify(
     context: &Context<'_>,
     (names, dir): (&[String], Option<&Path>),
-    threads: Option<NonZeroUsize>,
+    (depth, threads): (Depth, Option<NonZeroUsize>),
     json: bool,
 ) -> Result<(), Stop> {
     let threads = threads.or_else(|| available_parallelism().ok());
-    let threads = threads.unwrap_or(NonZeroUsize::MIN);
+    let manner = (depth, threads.unwrap_or(NonZeroUsize::MIN));
     let verified: Vec<Verified> = match dir {
         Some(dir) => {
-            let reports = verify_copy(context, threads, dir)?.into_iter();
+            let reports = verify_copy(context, manner, dir)?.into_iter();
             reports.map(Verified::from).collect()
         }
         None => {
@@ -61,7 +63,7 @@ pub(super) fn verify(
                 .iter()
                 .map(|subject| Verified {
                     retired: subject.job.is_none(),
-                    ..verify_job(context, &config, threads, subject)
+                    ..verify_job(context, &config, manner, subject)
                 })
                 .collect()
         }
@@ -194,7 +196,7 @@ impl Verified {
 
 fn verify_copy(
     context: &Context<'_>,
-    threads: NonZeroUsize,
+    (depth, threads): (Depth, NonZeroUsize),
     dir: &Path,
 ) -> Result<Vec<JobReport>, Stop> {
     let folders = copy::folders(dir)
@@ -207,7 +209,12 @@ fn verify_copy(
         )));
     }
     let bar = context.terminal.bar("verifying", folders.len() as u64);
-    Ok(copy::verify(dir, &folders, (threads, &|| bar.inc(1))))
+    Ok(copy::verify(
+        dir,
+        &folders,
+        depth,
+        (threads, &|| bar.inc(1)),
+    ))
 }
 
 /// A job that is verified.
@@ -221,7 +228,7 @@ struct Subject {
 fn verify_job(
     context: &Context<'_>,
     config: &Config,
-    threads: NonZeroUsize,
+    (depth, threads): (Depth, NonZeroUsize),
     subject: &Subject,
 ) -> Verified {
     let job = &subject.name;
@@ -278,7 +285,14 @@ fn verify_job(
         coverage: &accounted,
     };
     let seen = |bytes| bar.inc(bytes);
-    let mut report = against::verify(&store, (owner, since), &published, known, (threads, &seen));
+    let mut report = against::verify(
+        &store,
+        (owner, since),
+        &published,
+        known,
+        depth,
+        (threads, &seen),
+    );
     // What was archived before `since`, and is gone; and what the job lacked that this one goes on from.
     let owed = subject.job.as_ref().map_or(&[][..], |job| &job.owed);
     let before = replay.missing.spans().into_iter();
@@ -321,13 +335,17 @@ fn unreadable(job: &JobName, file: &dyn Display, problem: Problem) -> JobReport 
 fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
     let report = &verified.found;
     let mut text = format!(
-        "{}: {}: {}, {}, {}, {} re-hashed\n",
+        "{}: {}: {}, {}, {}, {} re-hashed{}\n",
         report.job,
         verified.verdict.words(),
         count(report.windows, "window"),
         count(report.records, "record"),
         count(report.files, "file"),
         bytes(report.bytes),
+        match report.entries {
+            0 => String::new(),
+            entries => format!(", {} in zips too", count(entries, "file")),
+        }
     );
     if let (Some(from), Some(until)) = (report.from_ms, report.until_ms) {
         text += &format!("  from {from} until {until}");

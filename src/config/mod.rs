@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use crate::domain::job::{AccountName, Job};
 use crate::domain::limits::Limits;
 use crate::domain::span::UtcMs;
+use crate::domain::store_kind::StoreKind;
 use crate::domain::window::Zone;
 
 mod accounts;
@@ -62,9 +63,6 @@ const ARCHIVE_KEYS: [&str; 8] = [
 ];
 const STATE_KEYS: [&str; 1] = ["dir"];
 
-/// The only value of `store`.
-const STORE: &str = "unpacked";
-
 const NOT_UTF_8: &str = "not UTF-8; save the file in that encoding";
 
 /// Less would refuse windows that are quite usual.
@@ -100,6 +98,8 @@ pub struct Archive {
     pub root: PathBuf,
     /// The zone that cuts windows and names folders.
     pub zone: Zone,
+    /// What of each answer is kept.
+    pub store: StoreKind,
     /// Free space below which nothing is begun, in bytes.
     pub min_free_space: u64,
     /// Whether a file system is refused that can't make folders durable, lock, or rename without replacing.
@@ -223,7 +223,7 @@ fn archive(root: &Table<'_>, report: &mut Report<'_>) -> Option<Archive> {
     table.refuse_unknown(&ARCHIVE_KEYS, report);
     let path = table.text_or("root", "/var/backups/elsa", report, absolute_path);
     let zone = table.text_or("timezone", "Asia/Seoul", report, zone);
-    table.text_or("store", STORE, report, store);
+    let store = table.text_or("store", "unpacked", report, store);
     let mut min_free_space = 1 << 30;
     table.overlay("min_free_space", &mut min_free_space, report, |value| {
         size(value, "1GiB")
@@ -235,6 +235,7 @@ fn archive(root: &Table<'_>, report: &mut Report<'_>) -> Option<Archive> {
         limits: limits(&table, report),
         root: path?,
         zone: zone?,
+        store: store?,
         min_free_space,
     })
 }
@@ -271,9 +272,15 @@ fn state_dir(root: &Table<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
     table.text_or("dir", "/var/lib/elsa-archiver", report, absolute_path)
 }
 
-fn store(text: &str) -> Result<(), String> {
-    let message = || format!("{} is not yet supported; use {STORE:?}", quote(text));
-    (text == STORE).then_some(()).ok_or_else(message)
+fn store(text: &str) -> Result<StoreKind, String> {
+    match text {
+        "unpacked" => Ok(StoreKind::Unpacked),
+        "zip" => Ok(StoreKind::Zip),
+        _ => Err(format!(
+            "{} is no store; use \"unpacked\" or \"zip\"",
+            quote(text)
+        )),
+    }
 }
 
 fn zone(name: &str) -> Result<Zone, String> {

@@ -37,6 +37,7 @@ pub(crate) mod silence;
 pub mod span;
 pub(crate) mod split;
 pub mod standing;
+pub mod store_kind;
 pub(crate) mod user;
 pub mod window;
 pub(crate) mod window_error;

@@ -2,9 +2,11 @@
 //! configuration, and what a bug report takes.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, IntoInnerError, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 /// Makes a folder outside archive and state, and those above it.
 ///
@@ -65,17 +67,76 @@ pub(crate) fn write_asked_for(path: &Path, text: &str) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
         return fs::write(path, text);
     }
+    let mut new = new_beside(path)?;
+    new.write_all(text.as_bytes())?;
+    new.persist(path)?;
+    Ok(())
+}
+
+/// A file outside archive and state that somebody has asked for by name, while it is written. A plain file that is
+/// there is replaced once all is written; into anything else, a pipe say, it is written at once.
+#[derive(Debug)]
+pub(crate) enum AskedFor {
+    /// Beside its place, under a name that nobody can have put there.
+    Plain(BufWriter<NamedTempFile>, PathBuf),
+    /// In its place.
+    Other(BufWriter<File>),
+    /// It is in its place.
+    Done,
+}
+
+impl AskedFor {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it can't be opened, or made beside its place.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let file = OpenOptions::new().write(true).open(path)?;
+            return Ok(Self::Other(BufWriter::new(file)));
+        }
+        let new = new_beside(path)?;
+        Ok(Self::Plain(BufWriter::new(new), path.to_owned()))
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(file, _) => file.write_all(bytes),
+            Self::Other(file) => file.write_all(bytes),
+            Self::Done => Ok(()),
+        }
+    }
+
+    /// Puts it in its place, whole.
+    ///
+    /// # Errors
+    /// When what is left can't be written, or it can't be moved.
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        match std::mem::replace(self, Self::Done) {
+            Self::Plain(file, path) => {
+                let file = file.into_inner().map_err(IntoInnerError::into_error)?;
+                file.persist(path)?;
+                Ok(())
+            }
+            Self::Other(mut file) => file.flush(),
+            Self::Done => Ok(()),
+        }
+    }
+}
+
+/// A file beside `path`; who may read it, the umask says.
+fn new_beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // A name that nobody can have put there.
-    let mut new = tempfile::Builder::new()
+    tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    new.persist(path)?;
-    Ok(())
+        .tempfile_in(folder)
 }
 
 /// Replaces a file outside archive and state, for programs of other users to read. They see the old or the new one,

@@ -8,6 +8,8 @@ pub enum Step {
     StageFolder,
     /// Create and write a downloaded zip below `.staging`.
     StageZip,
+    /// Make a zip that is kept durable.
+    SyncZip,
     /// Create and write an unpacked file below `.staging`.
     StageData,
     /// Make durable what an unpacked file holds so far, so that little is left for the end.
@@ -16,7 +18,7 @@ pub enum Step {
     SyncData,
     /// Make the names in a folder of unpacked files durable.
     SyncDataFolder,
-    /// Move an answer's folder into the window's, while both are below `.staging`.
+    /// Move an answer's folder, or its zip, into the window's, while both are below `.staging`.
     PlacePart,
     /// Create and write `manifest.json` below `.staging`.
     StageManifest,
@@ -84,7 +86,8 @@ impl Step {
         match self {
             Self::StageFolder | Self::MakeParent => "make the folder",
             Self::StageZip | Self::StageData | Self::StageManifest | Self::StageSums => "write",
-            Self::FlushData
+            Self::SyncZip
+            | Self::FlushData
             | Self::SyncData
             | Self::SyncManifest
             | Self::SyncSums

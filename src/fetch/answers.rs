@@ -9,7 +9,7 @@ use super::attempt::Answered;
 use super::learnt::is_full;
 use super::retry::until_answered;
 use super::staging::Place;
-use super::{Counted, Source, ToBoundKnown, Wanted, staging};
+use super::{Counted, Source, ToBoundKnown, Wanted};
 use crate::archive::manifest::{Part, Zip, local_time};
 use crate::digest::Digest;
 use crate::domain::assembly::{Assembled, Assembly, Piece};
@@ -19,6 +19,7 @@ use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::domain::split::histogram::Histogram;
 use crate::domain::split::resolve::{Answer, Ask};
+use crate::domain::store_kind::StoreKind;
 use crate::domain::window_error::WindowError;
 
 /// A window in the making.
@@ -135,7 +136,7 @@ impl<'a> Answers<'a> {
             span = %span,
             "{why}; the span is asked for up to the millisecond before"
         );
-        staging::remove(&self.source.shared, &place.folder).await?;
+        place.clear(&self.source.shared).await?;
         let asked = Asked {
             to_bound: ToBound::Inclusive,
             ..asked
@@ -169,27 +170,25 @@ impl<'a> Answers<'a> {
                 continue;
             };
             part.status = piece.status;
-            let name = format!("part-{:04}", parts.len() + 1);
-            if !part.files.is_empty() {
-                moves.push((folder_of(&self.folder, *answer), staged.join(&name)));
-            }
-            for file in &mut part.files {
-                file.path = format!("{name}/{}", file.path);
-            }
+            let place = Place::of_answer(&self.source.shared, &self.folder, *answer);
+            moves.extend(place.name(&mut part, parts.len() + 1, staged));
             parts.push(part);
         }
         (assembled, parts, moves, self.folder)
     }
 
     fn put_aside(&mut self, answer: usize, part: Part, digest: Option<RecordsDigest>) {
-        let bytes = part.files.iter().map(|file| file.bytes);
+        let bytes = match self.source.shared.store.kind() {
+            StoreKind::Unpacked => part.files.iter().map(|file| file.bytes).sum(),
+            StoreKind::Zip => part.zip.bytes,
+        };
         if let Some(span) = Span::new(part.from_ms, part.to_ms) {
             let piece = Piece {
                 span,
                 status: part.status,
                 records: part.records,
                 digest,
-                bytes: bytes.fold(0, u64::saturating_add),
+                bytes,
             };
             self.assembly.answered(answer, piece);
         }
@@ -210,6 +209,7 @@ impl<'a> Answers<'a> {
             zip: Zip {
                 bytes: 0,
                 sha256: Digest::of(b""),
+                path: None,
             },
             files: Vec::new(),
         };
@@ -278,7 +278,7 @@ impl Ask for Answers<'_> {
         self.asked += 1;
         let id = self.asked;
         self.check_clocks()?;
-        let place = Place::new(folder_of(&self.folder, id));
+        let place = Place::of_answer(&self.source.shared, &self.folder, id);
         let answered = self.answer(span, &place).await;
         let (mut answered, attempts) = match answered {
             Err(WindowError::Rejected(message)) if self.any_answered => {
@@ -335,7 +335,9 @@ impl Ask for Answers<'_> {
         self.assembly.discard(answer);
         self.parts.remove(&answer);
         self.histograms.remove(&answer);
-        staging::remove(&self.source.shared, &folder_of(&self.folder, answer)).await
+        Place::of_answer(&self.source.shared, &self.folder, answer)
+            .clear(&self.source.shared)
+            .await
     }
 
     fn may_be_too_big(error: &WindowError) -> bool {
@@ -393,8 +395,4 @@ impl Ask for Answers<'_> {
         tracing::error!(job = %self.source.job.name, "{what}");
         self.assembly.overflow(what);
     }
-}
-
-fn folder_of(answers: &Path, answer: usize) -> PathBuf {
-    answers.join(format!("{answer:04}"))
 }

@@ -32,7 +32,7 @@ impl Attempt {
         let Source { job, shared, .. } = &self.source;
         Unpacking {
             store: &shared.store,
-            folder: &self.place.folder,
+            folder: self.place.files(),
             span: self.asked.span,
             window: self.asked.window,
             format: job.format,

@@ -20,10 +20,10 @@ use crate::elsa::client::{Client, ZIP_STATUS};
 use crate::elsa::error_response::CallError;
 use crate::elsa::request::Request;
 
-/// An answer that lies unpacked and durable below `.staging`.
+/// An answer of which what is kept lies durable below `.staging`.
 #[derive(Debug)]
 pub(super) struct Answered {
-    /// The zip as it came. It is already removed.
+    /// The zip as it came. Unless it is kept, it is already removed.
     pub(super) zip: Zip,
     /// What it became.
     pub(super) unpacked: Unpacked,
@@ -76,7 +76,7 @@ pub(super) async fn attempt(
     })
 }
 
-/// Unpacks what is left of the zip, and removes it.
+/// Unpacks what is left of the zip, and removes it unless it is kept.
 async fn unpack(
     attempt: Attempt,
     arrived: Option<Arriving>,
@@ -87,7 +87,9 @@ async fn unpack(
         let unpacked = attempt
             .unpacking()
             .finish(arrived, zip, &|| stop.is_cancelled())?;
-        attempt.source.shared.store.disk().remove(zip)?;
+        if !attempt.place.keeps_zip() {
+            attempt.source.shared.store.disk().remove(zip)?;
+        }
         Ok(unpacked)
     });
     unpacked.await.map_err(|error| panicked(&error))

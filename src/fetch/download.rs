@@ -31,7 +31,7 @@ const LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
 /// An answer that has come in full.
 pub(super) struct Received {
-    /// The zip, as it lies in its place.
+    /// The zip, as it lies in its place; durable where it is kept.
     pub(super) zip: Zip,
     /// When its last byte had come.
     pub(super) at: UtcMs,
@@ -116,10 +116,19 @@ async fn write(
         (&mut pipeline, &mut arrived),
     )
     .await;
+    if zip.is_ok() && attempt.place.keeps_zip() {
+        // What is left of it goes to the disk while the last of its files are counted.
+        out.flush().begin();
+    }
     if pipeline.is_some() {
         arrived = end(&attempt, &mut pipeline).await?;
     }
-    Ok((zip?, arrived))
+    let zip = zip?;
+    if attempt.place.keeps_zip() {
+        let synced = out.sync(Step::SyncZip);
+        synced.map_err(|error| local(&error))?;
+    }
+    Ok((zip, arrived))
 }
 
 /// Ends what is being unpacked, if anything is.
@@ -160,6 +169,9 @@ async fn write_zip(
                 space = store.check_space(0);
             }
             space.map_err(|error| no_room(&error, bytes + LOOK_BYTES))?;
+            if attempt.place.keeps_zip() {
+                out.flush().begin();
+            }
         }
         off_the_runtime(|| {
             hasher.update(&piece);
@@ -176,5 +188,6 @@ async fn write_zip(
     Ok(Zip {
         bytes,
         sha256: hasher.finish(),
+        path: None,
     })
 }

@@ -5,10 +5,10 @@ use tokio::select;
 use tokio::time::sleep;
 use tracing::Instrument as _;
 
+use super::Source;
 use super::asked::Asked;
 use super::attempt::{Answered, attempt};
 use super::staging::Place;
-use super::{Source, staging};
 use crate::domain::retry::{Decision, Failure};
 use crate::domain::span::Span;
 use crate::domain::window_error::WindowError;
@@ -44,8 +44,7 @@ pub(super) async fn until_answered(
         let answers = leader.answers();
         let before = *first.get_or_insert(answers);
         // First of all: what failed must not go on taking space.
-        staging::remove(&source.shared, &place.zip).await?;
-        staging::remove(&source.shared, &place.folder).await?;
+        place.clear(&source.shared).await?;
         if let Some(down) = is_down(source, &error) {
             return Err(down);
         }

@@ -7,7 +7,7 @@ use super::asked::Asked;
 use super::attempt::Answered;
 use super::retry::until_answered;
 use super::staging::Place;
-use super::{Counted, Neighbour, Source, Wanted, staging};
+use super::{Counted, Neighbour, Source, Wanted};
 use crate::archive::manifest::{ConfirmedSpan, MANIFEST, Manifest};
 use crate::archive::plain_file;
 use crate::archive::store::Store;
@@ -199,11 +199,10 @@ async fn again(
 ) -> Result<Result<Answered, WindowError>, WindowError> {
     let shared = &source.shared;
     let staged = shared.store.staging(&source.job.name, wanted.window);
-    let place = Place::new(staged.with_extension("again"));
+    let place = Place::new(staged.with_extension("again"), None);
     source.count_opinion_requests(1);
     let answered = until_answered(source, asked, &place, 0).await;
-    staging::remove(shared, &place.zip).await?;
-    staging::remove(shared, &place.folder).await?;
+    place.clear(shared).await?;
     match answered {
         Ok((answered, _)) => Ok(Ok(answered)),
         Err(

@@ -1,4 +1,4 @@
-//! Folders below `.staging`: what is there is removed before a window is fetched and after it
+//! Places below `.staging`: what is there is removed before a window is fetched and after it
 //! failed, and the answers that are parts move into the window's folder.
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::Shared;
+use crate::archive::manifest::{Part, folder_of_part, zip_of_part};
 use crate::domain::job::Job;
+use crate::domain::store_kind::StoreKind;
 use crate::domain::window_error::WindowError;
 
 /// Where an attempt puts its bytes.
@@ -17,13 +19,65 @@ pub(super) struct Place {
     pub(super) folder: PathBuf,
     /// The zip, beside it.
     pub(super) zip: PathBuf,
+    /// What of it is kept; `None` where it is only counted.
+    keeps: Option<StoreKind>,
 }
 
 impl Place {
-    /// The place of an answer that is unpacked into `folder`.
-    pub(super) fn new(folder: PathBuf) -> Self {
+    /// The place of an answer below `folder`, or beside it.
+    pub(super) fn new(folder: PathBuf, keeps: Option<StoreKind>) -> Self {
         let zip = folder.with_extension("zip");
-        Self { folder, zip }
+        Self { folder, zip, keeps }
+    }
+
+    /// The place of an answer below the folder `answers`; what of it is kept is as the archive keeps it.
+    pub(super) fn of_answer(shared: &Shared, answers: &Path, answer: usize) -> Self {
+        Self::new(
+            answers.join(format!("{answer:04}")),
+            Some(shared.store.kind()),
+        )
+    }
+
+    /// Where its files are written, if they are.
+    pub(super) fn files(&self) -> Option<&Path> {
+        (self.keeps == Some(StoreKind::Unpacked)).then_some(&self.folder)
+    }
+
+    /// Whether the zip itself is kept.
+    pub(super) fn keeps_zip(&self) -> bool {
+        self.keeps == Some(StoreKind::Zip)
+    }
+
+    /// Names what is kept in `part`, which is number `number` of its window. Returns what moves where in the window's
+    /// folder `staged`.
+    pub(super) fn name(
+        &self,
+        part: &mut Part,
+        number: usize,
+        staged: &Path,
+    ) -> Option<(PathBuf, PathBuf)> {
+        let folder = folder_of_part(number);
+        for file in &mut part.files {
+            file.path = format!("{folder}/{}", file.path);
+        }
+        // Of an answer that was refused there is none.
+        if self.keeps_zip() && part.zip.bytes > 0 {
+            let zip = zip_of_part(number);
+            let place = staged.join(&zip);
+            part.zip.path = Some(zip);
+            return Some((self.zip.clone(), place));
+        }
+        let has_files = self.files().is_some() && !part.files.is_empty();
+        has_files.then(|| (self.folder.clone(), staged.join(folder)))
+    }
+
+    /// Removes what is there.
+    ///
+    /// # Errors
+    /// When something can't be removed.
+    pub(super) async fn clear(&self, shared: &Arc<Shared>) -> Result<(), WindowError> {
+        remove(shared, &self.zip).await?;
+        remove(shared, &self.folder).await
     }
 }
 

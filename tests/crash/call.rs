@@ -203,6 +203,7 @@ impl Call {
                 (Kind::SyncFile, true) => match name {
                     "manifest.json" => Step::SyncManifest,
                     "SHA256SUMS" => Step::SyncSums,
+                    _ if name.ends_with(".zip") => Step::SyncZip,
                     _ => Step::SyncData,
                 },
                 // archive/.staging/JOB/WINDOW, without ".answers".

@@ -41,6 +41,8 @@ pub enum Start {
     /// Nothing is archived, and eight windows of two dates are due: they are collected side by side and published
     /// in groups.
     Group,
+    /// Nothing is archived, zips are kept, and one job's windows have to be split.
+    Zips,
     /// Everything is archived, and a byte of a folder was changed since: it is repaired, and then its window
     /// is archived anew.
     Damaged,
@@ -54,7 +56,7 @@ impl Start {
             Self::Late => "late",
             Self::Refused => "refused",
             // The same nothing.
-            Self::Group => "empty",
+            Self::Group | Self::Zips => "empty",
             Self::Damaged => "damaged",
         }
     }
@@ -184,7 +186,7 @@ impl Scene {
     /// The windows that are archived in the end.
     pub fn windows(&self) -> &[Span] {
         match self.start {
-            Start::Empty | Start::Refused => &self.due.windows[2..],
+            Start::Empty | Start::Refused | Start::Zips => &self.due.windows[2..],
             Start::Group => &self.quarters,
             Start::Interrupted => &self.due.windows,
             Start::Late | Start::Damaged => &self.due.windows[1..],
@@ -222,15 +224,20 @@ impl Scene {
             .with("limit", "5");
         let mail = Job::new("mail", &due).with("format", "\"csv\"");
         let recheck = match start {
-            Start::Empty | Start::Interrupted | Start::Refused | Start::Group | Start::Damaged => {
-                "\"never\"".to_owned()
-            }
+            Start::Empty
+            | Start::Interrupted
+            | Start::Refused
+            | Start::Group
+            | Start::Zips
+            | Start::Damaged => "\"never\"".to_owned(),
             Start::Late => format!("\"{}s\"", due.settle_s + 60),
         };
         self.world
             .configure(&[shop, mail].map(|job| job.with("recheck", &recheck)));
-        if start == Start::Group {
-            self.world.at_once(8);
+        match start {
+            Start::Group => self.world.at_once(8),
+            Start::Zips => self.world.keep_zips(true),
+            _ => {}
         }
     }
 

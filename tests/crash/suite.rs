@@ -37,9 +37,10 @@ use crate::harness::{left_out, tell};
 
 /// The named steps of a cycle and of a repair. The others only read, are caches (a checkpoint), an operator's word,
 /// or need a full disk.
-const STEPS: [&str; 27] = [
+const STEPS: [&str; 28] = [
     "StageFolder",
     "StageZip",
+    "SyncZip",
     "StageData",
     "SyncData",
     "SyncDataFolder",
@@ -67,17 +68,18 @@ const STEPS: [&str; 27] = [
     "SyncAside",
 ];
 
-const STARTS: [Start; 6] = [
+const STARTS: [Start; 7] = [
     Start::Empty,
     Start::Interrupted,
     Start::Late,
     Start::Refused,
     Start::Group,
+    Start::Zips,
     Start::Damaged,
 ];
 
 /// Those from which a cycle is run.
-const CYCLES: &[Start] = STARTS.split_at(5).0;
+const CYCLES: &[Start] = STARTS.split_at(6).0;
 
 /// How many cases are tried.
 #[derive(Clone, Copy)]
@@ -254,6 +256,8 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
         (Start::Group, Lie::NoStagingSync),
         (Start::Group, Lie::FlushAfterRename),
         (Start::Group, Lie::LedgerFirst),
+        (Start::Zips, Lie::NoFileSync),
+        (Start::Zips, Lie::NoStagingSync),
         (Start::Refused, Lie::NoFileSync),
         (Start::Refused, Lie::NoFolderSync),
     ];

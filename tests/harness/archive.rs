@@ -2,7 +2,8 @@
 //! digests by `sha256sum`. What is found is compared with what the service knows to be true.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -125,18 +126,37 @@ impl Folder {
     /// Every log in its data files.
     pub fn records(&self) -> Vec<Found> {
         let mut records = Vec::new();
-        for path in files_below(&self.path) {
-            let parent = path.parent().unwrap();
-            if parent == self.path {
-                continue;
-            }
+        for (path, bytes) in self.data_files() {
             match path.extension().and_then(|extension| extension.to_str()) {
-                Some("json") => records.extend(in_json(&path)),
-                Some("csv") => records.extend(in_csv(&path)),
+                Some("json") => records.extend(in_json(&bytes)),
+                Some("csv") => records.extend(in_csv(&bytes)),
                 _ => panic!("{} is no file of the service's", path.display()),
             }
         }
         records
+    }
+
+    /// The service's files, unpacked or from the zips that are kept.
+    pub fn data_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        for path in files_below(&self.path) {
+            if path.parent() != Some(&self.path) {
+                files.push((path.clone(), fs::read(&path).unwrap()));
+                continue;
+            }
+            if path.extension().is_none_or(|extension| extension != "zip") {
+                continue;
+            }
+            let mut zip = zip::ZipArchive::new(File::open(&path).unwrap()).unwrap();
+            for index in 0..zip.len() {
+                let mut entry = zip.by_index(index).unwrap();
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).unwrap();
+                let name = path.with_extension("").join(&*entry.name().unwrap());
+                files.push((name, bytes));
+            }
+        }
+        files
     }
 
     /// The numbers of the logs in its data files, whatever else they tell. One that has none counts as
@@ -144,18 +164,16 @@ impl Folder {
     pub fn seqs(&self) -> Vec<u64> {
         let number = |text: &str| text.parse().unwrap_or(u64::MAX);
         let mut seqs = Vec::new();
-        let files = files_below(&self.path).into_iter();
-        for path in files.filter(|path| path.parent() != Some(&self.path)) {
+        for (path, bytes) in self.data_files() {
             if path.extension().is_some_and(|extension| extension == "csv") {
-                let mut reader = csv::Reader::from_path(&path).unwrap();
+                let mut reader = csv::Reader::from_reader(&bytes[..]);
                 let headers = reader.headers().unwrap().clone();
                 let column = headers.iter().position(|header| header == "seq").unwrap();
                 let rows = reader.records().map(Result::unwrap);
                 seqs.extend(rows.map(|row| number(&row[column])));
                 continue;
             }
-            let json = fs::read(&path).unwrap();
-            for value in serde_json::Deserializer::from_slice(&json).into_iter::<Value>() {
+            for value in serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>() {
                 let seq = |object: &Value| object["seq"].as_str().map_or(u64::MAX, number);
                 match value.unwrap() {
                     Value::Array(list) => seqs.extend(list.iter().map(seq)),
@@ -195,9 +213,8 @@ impl Folder {
 }
 
 /// Values one after another, or in arrays, whatever is between them.
-fn in_json(path: &Path) -> Vec<Found> {
-    let json = fs::read(path).unwrap();
-    let values = serde_json::Deserializer::from_slice(&json).into_iter::<Value>();
+pub fn in_json(json: &[u8]) -> Vec<Found> {
+    let values = serde_json::Deserializer::from_slice(json).into_iter::<Value>();
     let mut records = Vec::new();
     for value in values {
         match value.unwrap() {
@@ -217,8 +234,8 @@ fn from_object(object: &Value) -> Found {
     found(&text("seq"), &text("logTime"), text("body"))
 }
 
-fn in_csv(path: &Path) -> Vec<Found> {
-    let mut reader = csv::Reader::from_path(path).unwrap();
+pub fn in_csv(csv: &[u8]) -> Vec<Found> {
+    let mut reader = csv::Reader::from_reader(csv);
     let headers = reader.headers().unwrap().clone();
     let column = |name: &str| headers.iter().position(|header| header == name);
     let (seq, log_time) = (column("seq"), column("logTime"));

@@ -34,7 +34,7 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-pub use archive::{Folder, Found, files_below};
+pub use archive::{Folder, Found, files_below, in_csv, in_json};
 pub use due::{Due, LOGS_A_WINDOW};
 pub use keys::Keys;
 pub use missing::{left_out, tell};
@@ -176,6 +176,13 @@ impl World {
             _ => format!("{line}\n"),
         });
         self.write_config(&config.collect::<String>());
+    }
+
+    /// Keeps the zips of new windows, or their files again.
+    pub fn keep_zips(&self, keeps: bool) {
+        let config = self.config().replace("store = \"zip\"\n", "");
+        let store = if keeps { "store = \"zip\"\n" } else { "" };
+        self.write_config(&config.replace("[archive]\n", &format!("[archive]\n{store}")));
     }
 
     /// Writes a config that [`World::configure`] would not.

@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::manifest::Zip;
+use crate::archive::manifest::{DataFile, Zip};
 use crate::digest::Digest;
 use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
@@ -61,6 +61,7 @@ fn of_texts(folder: &Path, ending: &str, texts: &[String]) -> Held {
             zip: Zip {
                 bytes: 0,
                 sha256: Digest::of(b""),
+                path: None,
             },
             files: texts.iter().enumerate().map(file).collect(),
         }],

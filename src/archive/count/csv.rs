@@ -10,6 +10,8 @@
 //! Where a column is expected, so do lines that show no record: all cells are empty, the first begins like
 //! a JSON object that no CSV writer leaves unquoted, or the time begins with no digit where others do.
 
+use std::ops::Range;
+
 use csv_core::{ReadFieldResult, Reader};
 
 use super::hashing::Hashing;
@@ -31,6 +33,8 @@ pub(super) struct Scanner {
     output: [u8; OUTPUT],
     /// Fields of the header; `None` until it has come.
     columns: Option<u64>,
+    /// Where the header lies.
+    header_at: Option<Range<u64>>,
     /// The column that the header must have and has not shown yet.
     expected: Option<String>,
     /// Index of the column with the time.
@@ -83,6 +87,7 @@ impl Scanner {
             reader,
             output: [0; OUTPUT],
             columns: None,
+            header_at: None,
             is_strict: expected.is_some(),
             times_are_digits: None,
             expected,
@@ -131,6 +136,10 @@ impl Scanner {
                 problem: Problem::OpenQuote,
             }),
         }
+    }
+
+    pub(super) fn header(&self) -> Option<Range<u64>> {
+        self.header_at.clone()
     }
 
     /// A line break between lines: the rest of CRLF, or a blank line.
@@ -196,8 +205,17 @@ impl Scanner {
                 // The last byte taken is the line break.
                 let end = self.offset + taken.saturating_sub(1) as u64;
                 let hash = self.hashing.end(chunk, end);
+                let from = line.start;
+                if in_header {
+                    self.header_at = Some(from..end);
+                }
                 if let Some(time) = self.end_line()? {
-                    each(Record { time, hash });
+                    each(Record {
+                        time,
+                        hash,
+                        from,
+                        to: end,
+                    });
                 }
             }
         }

@@ -266,6 +266,8 @@ impl Scanner {
             each(Record {
                 time: self.time.time(self.zone.as_ref()),
                 hash: self.hashing.end(chunk, self.offset + 1),
+                from: self.record_start,
+                to: self.offset + 1,
             });
         }
         self.depth = self.depth.saturating_sub(1);

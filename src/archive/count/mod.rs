@@ -7,6 +7,8 @@
 //! also show a field that was asked for ([`expected_fields`]). *Suspicious* and *Bounded*: any bytes in
 //! chunks of any size are taken, in the same few kilobytes of memory.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::domain::job::Format;
@@ -32,6 +34,21 @@ pub struct Record {
     /// The XXH3 hash, of 128 bits and with seed 0, of its bytes as they are written: of a JSON object from
     /// its brace to its brace, of a CSV record without the line break that ends it.
     pub hash: u128,
+    /// Where these bytes begin, from the start of the file, a byte-order mark included.
+    pub from: u64,
+    /// The first byte behind them.
+    pub to: u64,
+}
+
+impl Record {
+    /// The same, so many bytes further.
+    const fn behind(self, bytes: u64) -> Self {
+        Self {
+            from: self.from + bytes,
+            to: self.to + bytes,
+            ..self
+        }
+    }
 }
 
 /// Takes each record that was counted.
@@ -228,6 +245,18 @@ impl Counter {
         self.scan(bytes, each);
     }
 
+    /// Where the header of a CSV file lies, without the line break that ends it, from the start of the file; `None`
+    /// until it has come, and of JSON.
+    #[must_use]
+    pub fn header(&self) -> Option<Range<u64>> {
+        match &self.scanner {
+            Scanner::Json(_) => None,
+            Scanner::Csv(csv) => csv
+                .header()
+                .map(|header| header.start + self.skipped..header.end + self.skipped),
+        }
+    }
+
     /// The number of the file's records, after its last byte. `each` is called for a last CSV
     /// record that no line break ends.
     ///
@@ -236,10 +265,11 @@ impl Counter {
     /// been told by then.
     pub fn finish(mut self, each: &mut dyn FnMut(Record)) -> Result<u64, Uncountable> {
         self.start_without_bom(each);
+        let skipped = self.skipped;
         let counted = match (self.fault, &mut self.scanner) {
             (Some(fault), _) => Err(fault),
             (None, Scanner::Json(json)) => json.finish(),
-            (None, Scanner::Csv(csv)) => csv.finish(each),
+            (None, Scanner::Csv(csv)) => csv.finish(&mut |record| each(record.behind(skipped))),
         };
         counted.map_err(|fault| Uncountable {
             offset: fault.offset + self.skipped,
@@ -257,6 +287,8 @@ impl Counter {
 
     fn scan(&mut self, bytes: &[u8], each: Each<'_>) {
         if self.fault.is_none() {
+            let skipped = self.skipped;
+            let each: Each<'_> = &mut |record| each(record.behind(skipped));
             let scanned = match &mut self.scanner {
                 Scanner::Json(json) => json.feed(bytes, each),
                 Scanner::Csv(csv) => csv.feed(bytes, each),

@@ -116,6 +116,7 @@ fn published() -> impl Strategy<Value = Held> {
                 zip: Zip {
                     bytes: 22,
                     sha256: Digest::of(b"zip"),
+                    path: None,
                 },
                 files,
             });

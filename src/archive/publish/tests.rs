@@ -1,8 +1,11 @@
 //! Publishing: the order of its steps, and that nothing half-done is ever visible.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use super::*;
 use crate::archive::manifest::{self, Bounds, DataFile, Part, Request, Zip};
@@ -11,7 +14,7 @@ use crate::domain::span::{Millis, Span, UtcMs};
 use crate::domain::window::{FolderName, Zone};
 use crate::durable::Disk;
 
-const DATA: &[u8] = b"[{\"logTime\":1}]";
+pub(crate) const DATA: &[u8] = b"[{\"logTime\":1}]";
 
 pub(crate) fn span(from: i64, to: i64) -> Span {
     Span::new(UtcMs(from), UtcMs(to)).unwrap()
@@ -54,6 +57,7 @@ pub(crate) fn manifest(span: Span, previous: Option<Digest>) -> Manifest {
             zip: Zip {
                 bytes: 100,
                 sha256: Digest::of(b"zip"),
+                path: None,
             },
             files: vec![file],
         }],
@@ -104,6 +108,35 @@ pub(crate) fn published(
         &Zone::utc(),
     );
     stage_and_publish(store, folder, &manifest(span, previous))
+}
+
+/// Stages and publishes a window whose zip is kept, with an entry of these bytes for its file.
+pub(crate) fn published_as_zip(store: &Store, span: Span, entry: &[u8]) -> Archived {
+    let window = Window::of(span);
+    let job = JobName::parse("shop").unwrap();
+    let mut manifest = manifest(span, None);
+    let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default();
+    zip.start_file("logs.json", options).unwrap();
+    zip.write_all(entry).unwrap();
+    let zip = zip.finish().unwrap().into_inner();
+    manifest.parts[0].zip = Zip {
+        bytes: zip.len() as u64,
+        sha256: Digest::of(&zip),
+        path: Some("part-0001.zip".into()),
+    };
+    let staged = store.staging(&job, window);
+    fs::create_dir_all(&staged).unwrap();
+    fs::write(staged.join("part-0001.zip"), zip).unwrap();
+    let staged = Staged {
+        staged,
+        folder: Store::folder(&job, window, &Zone::utc()),
+        window,
+        manifest,
+    };
+    let chain = Chain::default();
+    let published = publish(store, vec![staged], chain).remove(0);
+    published.unwrap().into_archived()
 }
 
 fn stage_and_publish(

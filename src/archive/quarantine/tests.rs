@@ -67,6 +67,7 @@ fn refusal(from_ms: i64, content: &str) -> Refusal {
         zip: Zip {
             bytes: content.len() as u64,
             sha256: Digest::of(content.as_bytes()),
+            path: None,
         },
         tool: "test".into(),
     }

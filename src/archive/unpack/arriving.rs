@@ -182,14 +182,14 @@ impl Arriving {
         let more = output.len() as u64;
         // Over all files: most have less.
         if reaches(self.size.bytes() + before, more, LOOK_BYTES)
-            && unpacking.store.check_space(0).is_err()
+            && unpacking.check_space(0, bytes).is_err()
         {
             return Err(Halt::Unusual);
         }
         let written = file.take(output, unpacking, &mut self.unpacked.seen);
         written?;
-        let flush = reaches(before, more, FLUSH_BYTES).then(|| (file.flush(), Step::FlushData));
-        Ok(flush)
+        let flush = reaches(before, more, FLUSH_BYTES).then(|| file.flush());
+        Ok(flush.flatten().map(|flush| (flush, Step::FlushData)))
     }
 
     fn end(
@@ -208,7 +208,7 @@ impl Arriving {
         let flush = file.flush();
         let (file, uncountable) = file.end(unpacking, &mut self.unpacked.seen);
         self.unpacked.add(file, uncountable);
-        Ok(Some((flush, Step::SyncData)))
+        Ok(flush.map(|flush| (flush, Step::SyncData)))
     }
 
     /// Whether all its entries have come.
@@ -256,8 +256,7 @@ impl Arriving {
             }
         }
         // All that is declared is on the disk already, so only `min_free_space` must be left.
-        let no_room = |why| UnpackError::NoRoom { declared, why };
-        unpacking.store.check_space(0).map_err(no_room)?;
+        unpacking.check_space(0, declared)?;
         self.folders.sync(unpacking)?;
         Ok(Some(self.unpacked.whole(unpacking.limit)))
     }

@@ -21,9 +21,12 @@ impl Folders {
         index: usize,
         path: &str,
     ) -> Result<(), UnpackError> {
-        self.make(unpacking, unpacking.folder.to_owned())?;
+        let Some(folder) = unpacking.folder else {
+            return Ok(());
+        };
+        self.make(unpacking, folder.to_owned())?;
         for (at, _) in path.match_indices('/') {
-            self.make(unpacking, unpacking.folder.join(&path[..at]))
+            self.make(unpacking, folder.join(&path[..at]))
                 .map_err(|error| UnpackError::making(index, error))?;
         }
         Ok(())

@@ -41,7 +41,7 @@ impl World {
         let folder = self.dir.path().join("window/part-0001");
         let unpacking = Unpacking {
             store: &self.store,
-            folder: &folder,
+            folder: Some(&folder),
             span: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
             window: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
             format: Format::Json,
@@ -494,7 +494,7 @@ fn a_flush_of_a_part_of_a_file_that_fails_fails_the_window_since_no_later_one_te
         let store = Store::new(world.dir.path().into(), 0, disk);
         let unpacking = Unpacking {
             store: &store,
-            folder: &folder,
+            folder: Some(&folder),
             span: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
             window: Span::new(SPAN_FROM, SPAN_FROM.plus(Millis(1000))).unwrap(),
             format: Format::Json,

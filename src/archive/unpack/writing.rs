@@ -1,4 +1,6 @@
-//! One file on its way to the disk: hashed, its records counted, and seen. Carries *Complete*.
+//! One file on its way to the disk, or nowhere: hashed, its records counted, and seen. Carries *Complete*.
+
+use std::path::Path;
 
 use super::{Seen, UnpackError, Unpacking};
 use crate::archive::count::{Counter, Kind, Record, expected_fields};
@@ -7,10 +9,11 @@ use crate::digest::Hasher;
 use crate::domain::span::{Millis, Span, UtcMs};
 use crate::durable::{DiskError, Flush, Output, Step};
 
-/// A file that is being written.
+/// A file that is being read.
 pub(super) struct Writing {
     path: String,
-    out: Output,
+    /// `None` where it is not written.
+    out: Option<Output>,
     bytes: u64,
     hasher: Hasher,
     counter: Counter,
@@ -19,7 +22,7 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// Creates the file of entry `index`, below the part's folder.
+    /// Begins with entry `index`, and creates its file below the part's folder.
     ///
     /// # Errors
     /// When it can't be made.
@@ -29,9 +32,9 @@ impl Writing {
         path: String,
     ) -> Result<Self, UnpackError> {
         let disk = unpacking.store.disk();
-        let out = disk
-            .create(Step::StageData, &unpacking.folder.join(&path))
-            .map_err(|error| UnpackError::making(index, error))?;
+        let create = |folder: &Path| disk.create(Step::StageData, &folder.join(&path));
+        let out = unpacking.folder.map(create).transpose();
+        let out = out.map_err(|error| UnpackError::making(index, error))?;
         let kind = Kind::of(&path, unpacking.format);
         let expected = expected_fields(kind, unpacking.include_fields);
         Ok(Self {
@@ -45,17 +48,17 @@ impl Writing {
         })
     }
 
-    /// Bytes written so far.
+    /// Bytes so far.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What makes it durable.
-    pub(super) fn flush(&self) -> Flush {
-        self.out.flush()
+    /// What makes it durable; `None` where it is not written.
+    pub(super) fn flush(&self) -> Option<Flush> {
+        self.out.as_ref().map(Output::flush)
     }
 
-    /// Writes its next bytes.
+    /// Takes its next bytes.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -65,7 +68,9 @@ impl Writing {
         unpacking: &Unpacking<'_>,
         seen: &mut Seen,
     ) -> Result<(), DiskError> {
-        self.out.write(bytes)?;
+        if let Some(out) = &mut self.out {
+            out.write(bytes)?;
+        }
         self.bytes += bytes.len() as u64;
         self.hasher.update(bytes);
         let (first, last) = (&mut self.first, &mut self.last);
@@ -105,7 +110,7 @@ impl Seen {
     /// Takes a record of a file, of which `first` and `last` are the earliest and the latest time so far.
     fn see(
         &mut self,
-        Record { time, hash }: Record,
+        Record { time, hash, .. }: Record,
         asked: Span,
         first: &mut Option<UtcMs>,
         last: &mut Option<UtcMs>,

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
-use super::{Break, JobReport, Known, Owner, Problem, folder, parallel};
+use super::{Break, Depth, JobReport, Known, Owner, Problem, folder, parallel};
 use crate::archive::manifest::{ChainBreak, Manifest};
 use crate::archive::publish::Archived;
 use crate::archive::recorded::Recorded;
@@ -22,6 +22,7 @@ pub(crate) fn verify(
     (owner, since): (Owner<'_>, UtcMs),
     published: &[String],
     known: Known<'_>,
+    depth: Depth,
     (threads, seen): (NonZeroUsize, &(dyn Fn(u64) + Sync)),
 ) -> JobReport {
     let Known {
@@ -53,7 +54,8 @@ pub(crate) fn verify(
         } = &recorded[at];
         let mut of_it = JobReport::default();
         let (root, sha256) = (store.root(), line.manifest_sha256);
-        let look = || folder::verify(root, &line.folder, Some(owner), Some(sha256), &mut of_it);
+        let (owner, sha256) = (Some(owner), Some(sha256));
+        let look = || folder::verify(root, &line.folder, owner, sha256, depth, &mut of_it);
         let found = (!is_missing).then(look).flatten();
         seen(line.bytes);
         (of_it, found)
@@ -113,7 +115,7 @@ pub(crate) fn verify(
     {
         report.find(folder, None, Problem::NotInLedger);
         let mut alone = JobReport::default();
-        folder::verify(store.root(), folder, Some(owner), None, &mut alone);
+        folder::verify(store.root(), folder, Some(owner), None, depth, &mut alone);
         report.findings.extend(alone.findings);
     }
     report.gaps = coverage.gaps(since).into_iter().map(Into::into).collect();

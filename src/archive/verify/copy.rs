@@ -9,7 +9,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use super::{Break, JobReport, Problem, folder, parallel};
+use super::{Break, Depth, JobReport, Problem, folder, parallel};
 use crate::archive::fits::Unfit;
 use crate::archive::identity;
 use crate::archive::manifest::{ChainBreak, MANIFEST};
@@ -82,6 +82,7 @@ struct Link {
 pub(crate) fn verify(
     dir: &Path,
     folders: &[String],
+    depth: Depth,
     (threads, seen): (NonZeroUsize, &(dyn Fn() + Sync)),
 ) -> Vec<JobReport> {
     // A job's folder, a date's or a window's. What has the archive's own folder is all of it.
@@ -89,7 +90,7 @@ pub(crate) fn verify(
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
     let look = |at: usize| {
         let mut report = JobReport::default();
-        let verified = folder::verify(dir, &folders[at], None, None, &mut report);
+        let verified = folder::verify(dir, &folders[at], None, None, depth, &mut report);
         seen();
         (report, verified)
     };
@@ -273,6 +274,7 @@ impl JobReport {
         self.windows += other.windows;
         self.files += other.files;
         self.bytes = self.bytes.saturating_add(other.bytes);
+        self.entries += other.entries;
         self.findings.extend(other.findings);
         self.added.extend(other.added);
     }

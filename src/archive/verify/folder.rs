@@ -3,17 +3,19 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, fadvise};
 
-use super::{JobReport, Owner, Problem};
+use super::{Depth, JobReport, Owner, Problem};
 use crate::archive::entry_name;
 use crate::archive::fits::{self, Claim, Unfit};
-use crate::archive::manifest::{MANIFEST, Manifest};
+use crate::archive::manifest::{MANIFEST, Manifest, Part};
 use crate::archive::plain_file;
 use crate::archive::publish::{SUMS, sums};
-use crate::digest::Digest;
+use crate::archive::read_back::{PartFiles, ReadBackError};
+use crate::digest::{Digest, Hasher};
 
 /// Re-hashes `folder` below `root` and adds what is not as it was published to `report`, and what can't be
 /// `owner`'s. Returns its manifest and the manifest's digest, when it has one that can be read.
@@ -22,6 +24,7 @@ pub(in crate::archive) fn verify(
     folder: &str,
     owner: Option<Owner<'_>>,
     expected: Option<Digest>,
+    depth: Depth,
     report: &mut JobReport,
 ) -> Option<(Manifest, Digest)> {
     report.windows += 1;
@@ -70,25 +73,62 @@ pub(in crate::archive) fn verify(
         Ok(_) => report.find(folder, Some(SUMS), Problem::Changed),
         Err(error) => report.find(folder, Some(SUMS), reading(&error)),
     }
-    for file in manifest.files() {
-        if !entry_name::is_safe(&file.path) {
+    for file in manifest.stored() {
+        if !entry_name::is_safe(file.path) {
             let why = "it names a file outside the folder".to_owned();
             report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
             continue;
         }
-        match hash(&path.join(&file.path)) {
+        match hash(&path.join(file.path)) {
             Ok((sha256, bytes)) => {
                 report.files += 1;
                 report.bytes = report.bytes.saturating_add(bytes);
                 if sha256 != file.sha256 || bytes != file.bytes {
-                    report.find(folder, Some(&file.path), Problem::Changed);
+                    report.find(folder, Some(file.path), Problem::Changed);
                 }
             }
-            Err(error) => report.find(folder, Some(&file.path), reading(&error)),
+            Err(error) => report.find(folder, Some(file.path), reading(&error)),
+        }
+    }
+    if depth == Depth::Entries {
+        for part in &manifest.parts {
+            verify_entries(&path, folder, part, report);
         }
     }
     find_added(&path, folder, &manifest, report);
     Some((manifest, digest))
+}
+
+/// Inflates a zip that is kept, and hashes its entries.
+fn verify_entries(path: &Path, folder: &str, part: &Part, report: &mut JobReport) {
+    let Some(zip) = &part.zip.path else { return };
+    let told = |error: ReadBackError| match error {
+        ReadBackError::Io(error) => reading(&error),
+        ReadBackError::Entries(why) => Problem::Unreadable(why),
+        ReadBackError::Changed | ReadBackError::Outside => Problem::Changed,
+    };
+    let mut files = match PartFiles::open(path, part) {
+        Ok(files) => files,
+        // That the zip itself is missing or changed has been told.
+        Err(error) => {
+            if let ReadBackError::Entries(_) = error {
+                report.find(folder, Some(zip), told(error));
+            }
+            return;
+        }
+    };
+    for (at, file) in part.files.iter().enumerate() {
+        let mut hasher = Hasher::default();
+        let read = files.read(at, &mut |piece| {
+            hasher.update(piece);
+            ControlFlow::Continue(())
+        });
+        match read {
+            Ok(()) if hasher.finish() == file.sha256 => report.entries += 1,
+            Ok(()) => report.find(folder, Some(&file.path), Problem::Changed),
+            Err(error) => report.find(folder, Some(&file.path), told(error)),
+        }
+    }
 }
 
 /// Hashes a file. What is read once leaves the system's cache again: a server's memory is for its users.
@@ -126,7 +166,7 @@ fn is_short_of_something(error: &io::Error) -> bool {
 }
 
 fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobReport) {
-    let mut known: HashSet<&Path> = manifest.files().map(|file| Path::new(&file.path)).collect();
+    let mut known: HashSet<&Path> = manifest.stored().map(|file| Path::new(file.path)).collect();
     known.extend([Path::new(MANIFEST), Path::new(SUMS)]);
     let shown = |at: &Path| at.to_string_lossy().escape_debug().to_string();
     let mut below = vec![PathBuf::new()];

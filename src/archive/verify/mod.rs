@@ -43,6 +43,9 @@ pub(crate) struct JobReport {
     pub files: u64,
     /// Bytes hashed.
     pub bytes: u64,
+    /// Entries of zips that were inflated and hashed; left out while there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub entries: u64,
     /// Records in them, as their manifests say.
     pub records: u64,
     /// Spans between the first and the last instant that no folder holds.
@@ -69,6 +72,15 @@ pub(crate) struct Break {
     pub folder: String,
     /// The manifest that it follows; null where it follows none.
     pub previous: Option<Digest>,
+}
+
+/// How deep is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What lies in the folders.
+    Stored,
+    /// What lies in the zips that are kept, too.
+    Entries,
 }
 
 /// Whose folders are verified.
@@ -145,6 +157,11 @@ impl JobReport {
             problem,
         });
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A span's bounds as they are printed.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::archive::publish::Archived;
-use crate::archive::publish::tests::{published, revised, span};
+use crate::archive::publish::tests::{DATA, published, published_as_zip, revised, span};
 use crate::archive::recorded::Recorded;
 use crate::archive::store::Store;
 use crate::digest::Digest;
@@ -72,15 +72,33 @@ impl World {
                 breaks: &[],
                 coverage: &coverage,
             },
+            Depth::Stored,
             (std::num::NonZeroUsize::MIN, &|_| {}),
         )
     }
 
+    /// A window whose zip is kept, with an entry of these bytes for its file.
+    fn of_zip(entry: &[u8]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path().into(), 0, Disk::default());
+        let archived = vec![published_as_zip(&store, span(0, HOUR), entry)];
+        Self {
+            dir,
+            store,
+            archived,
+        }
+    }
+
     fn as_copy(&self) -> JobReport {
+        self.as_copy_to(Depth::Stored)
+    }
+
+    fn as_copy_to(&self, depth: Depth) -> JobReport {
         let folders = copy::folders(self.dir.path()).unwrap();
         let mut reports = copy::verify(
             self.dir.path(),
             &folders,
+            depth,
             (std::num::NonZeroUsize::MIN, &|| {}),
         );
         assert_eq!(reports.len(), 1);
@@ -102,6 +120,30 @@ fn an_archive_as_it_was_published_is_proven() {
     for report in World::new().both() {
         assert!(report.is_proven(), "{report:?}");
         assert_eq!((report.windows, report.files, report.records), (4, 4, 4));
+    }
+}
+
+/// Guarantee: Evident
+#[test]
+fn what_lies_in_a_zip_is_proven_too_where_that_is_asked_for() {
+    let whole = World::of_zip(DATA).as_copy_to(Depth::Entries);
+    assert!(whole.is_proven(), "{whole:?}");
+    assert_eq!((whole.files, whole.entries), (1, 1));
+    for (entry, finding) in [
+        (
+            &b"[{\"logTime\":2}]"[..],
+            "was changed after it was published",
+        ),
+        (b"[]", "another length than the manifest says"),
+        (b"[{\"logTime\":1},{\"logTime\":1}]", "another length"),
+    ] {
+        let world = World::of_zip(entry);
+        let stored = world.as_copy();
+        assert!(stored.is_proven(), "the zip is as it was: {stored:?}");
+        let told = told(&world.as_copy_to(Depth::Entries));
+        let file = &world.archived[0].folder;
+        let is_told = |told: &String| told.contains(finding) && told.contains(file);
+        assert!(told.len() == 1 && told.iter().all(is_told), "{told:?}");
     }
 }
 

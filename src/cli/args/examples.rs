@@ -43,7 +43,19 @@ pub(super) const VERIFY: &str = "\
 Examples:
   elsa-archiver verify               the whole archive against its ledgers
   elsa-archiver verify --job shop-api --jobs 1    one job, one folder at a time
-  elsa-archiver verify /mnt/copy     a copy anywhere, without config";
+  elsa-archiver verify /mnt/copy     a copy anywhere, without config
+  elsa-archiver verify --deep        what is in the zips of `store = \"zip\"` too";
+
+pub(super) const CAT: &str = "\
+Examples:
+  elsa-archiver cat --job shop-api --from 2026-11-22 --to 2026-11-23 | jq .body
+  elsa-archiver cat --job shop-api --where logLevel=ERROR --output errors.jsonl \\
+      --from 2026-11-22T09:00:00+09:00 --to 2026-11-22T10:30:00+09:00";
+
+pub(super) const FILES: &str = "\
+Examples:
+  elsa-archiver files --job shop-api --from 2026-11-22 --to 2026-11-23 -0 \\
+      | xargs -0 rg --search-zip timeout";
 
 pub(super) const REPAIR: &str = "\
 Examples:
@@ -83,7 +95,8 @@ mod tests {
     #[test]
     fn examples_fit_a_terminal_of_80_columns() {
         let all = [
-            PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, REPAIR, CHECK, DEMO, INIT, SUPPORT,
+            PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, CAT, FILES, REPAIR, CHECK, DEMO,
+            INIT, SUPPORT,
         ];
         for line in all.iter().flat_map(|examples| examples.lines()) {
             assert!(line.len() < 80 || !line.starts_with(' '), "{line}");

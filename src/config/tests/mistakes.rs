@@ -19,7 +19,7 @@ secret_key = { file = "CANARY" }
 [archive]
 root = "backups"
 timezone = "Asia/Soul"
-store = "zip"
+store = "zipped"
 min_free_space = "1GB"
 [state]
 directory = "/var/lib"
@@ -62,7 +62,7 @@ colour = "\u001b[31mred"
 10: account.gov.secret_key.file: must be the file's whole path, from /
 12: archive.root: "backups" is not absolute; give the whole path from /
 13: archive.timezone: there is no time zone "Asia/Soul"; did you mean "Asia/Seoul"?
-14: archive.store: "zip" is not yet supported; use "unpacked"
+14: archive.store: "zipped" is no store; use "unpacked" or "zip"
 15: archive.min_free_space: "1GB" is not a size; write a whole number and B, KiB, MiB, GiB or TiB, like "1GiB"
 17: state.directory: unknown key; valid here: dir
 19: defaults.name: is each job's own; put it into the [[job]]

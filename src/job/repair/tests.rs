@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::archive::publish::tests::{published, span};
-use crate::archive::verify::copy;
+use crate::archive::verify::{Depth, copy};
 use crate::clock::Clock;
 use crate::domain::span::UtcMs;
 use crate::durable::Disk;
@@ -141,6 +141,7 @@ fn a_repair_that_fails_at_any_step_is_done_by_the_next_and_loses_nothing() {
         let report = copy::verify(
             &scene.root(),
             &folders,
+            Depth::Stored,
             (std::num::NonZeroUsize::MIN, &|| {}),
         )
         .remove(0);

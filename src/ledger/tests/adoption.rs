@@ -1,7 +1,7 @@
 //! Folders that a ledger lacks: which of them it takes over, and which stay in the way.
 
 use super::*;
-use crate::archive::verify::{Known as Told, Owner, against, copy};
+use crate::archive::verify::{Depth, Known as Told, Owner, against, copy};
 use crate::domain::recheck::Recheckable;
 
 /// What lines show, wherever they lie.
@@ -248,12 +248,19 @@ fn a_revision_behind_a_hole_takes_the_place_of_the_newest_that_is_there() {
         (owner, job.since),
         &[],
         told,
+        Depth::Stored,
         (std::num::NonZeroUsize::MIN, &|_| {}),
     );
     assert!(report.is_proven(), "{report:?}");
     assert_eq!((report.superseded, report.records), (1, shown.records));
     let folders = copy::folders(&root).unwrap();
-    let report = copy::verify(&root, &folders, (std::num::NonZeroUsize::MIN, &|| {})).remove(0);
+    let report = copy::verify(
+        &root,
+        &folders,
+        Depth::Stored,
+        (std::num::NonZeroUsize::MIN, &|| {}),
+    )
+    .remove(0);
     assert_eq!((report.superseded, report.records), (1, shown.records));
     // Nothing was published since that could name the break.
     assert_eq!(report.findings.len(), 1, "{report:?}");

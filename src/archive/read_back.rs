@@ -1,0 +1,248 @@
+//! Reading back the files of a window's part, whichever way it is kept. Carries *Suspicious*: what lies in the
+//! folder is held against its digest, a zip before anything in it is inflated; and *Bounded*: files are read in
+//! pieces.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::manifest::{DataFile, Part};
+use super::{entry_name, plain_file};
+use crate::digest::{Digest, Hasher};
+use crate::printable;
+
+/// Bytes of a file that are read or inflated at once.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Why a file can't be read back.
+#[derive(Debug, Error)]
+pub(crate) enum ReadBackError {
+    /// The system says so.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// What lies there is not what was published.
+    #[error("its bytes are not those of the manifest")]
+    Changed,
+    /// The zip is what was published, and its entries are not what the manifest names.
+    #[error("{0}")]
+    Entries(String),
+    /// The manifest names a file outside the window's folder.
+    #[error("a manifest names a file outside its folder")]
+    Outside,
+}
+
+/// The files of a part, opened for reading. A clone reads apart from it.
+#[derive(Clone)]
+pub(crate) struct PartFiles<'a> {
+    folder: PathBuf,
+    part: &'a Part,
+    /// Where the zip is kept.
+    zip: Option<Kept>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    archive: ZipArchive<Positioned>,
+    /// The entry of each of the part's files.
+    entries: Vec<usize>,
+}
+
+impl<'a> PartFiles<'a> {
+    /// Opens the files of a part of the window in `folder`. Where the zip is kept, all of it is read once and held
+    /// against its digest.
+    ///
+    /// # Errors
+    /// When the zip can't be read, or is not what was published.
+    pub(crate) fn open(folder: &Path, part: &'a Part) -> Result<Self, ReadBackError> {
+        let zip = part.zip.path.as_deref().map(|path| {
+            let file = plain_file::open(&place(folder, path)?)?;
+            if Digest::of_reader(&file)? != (part.zip.sha256, part.zip.bytes) {
+                return Err(ReadBackError::Changed);
+            }
+            Kept::open(file, part)
+        });
+        Ok(Self {
+            folder: folder.to_owned(),
+            part,
+            zip: zip.transpose()?,
+        })
+    }
+
+    /// Reads the part's file of number `at`, 0 for the first, and calls `take` with its bytes, until that breaks off.
+    /// Bytes of an unpacked file that is not what was published are told too, before that is known.
+    ///
+    /// # Errors
+    /// When it can't be read, or what lies there is not what was published.
+    pub(crate) fn read(
+        &mut self,
+        at: usize,
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ReadBackError> {
+        let Some(file) = self.part.files.get(at) else {
+            return Ok(());
+        };
+        match &mut self.zip {
+            Some(kept) => kept.read(at, file, take),
+            None => read_plain(&place(&self.folder, &file.path)?, file, take),
+        }
+    }
+}
+
+/// Where a file of a window is.
+fn place(folder: &Path, path: &str) -> Result<PathBuf, ReadBackError> {
+    match entry_name::is_safe(path) {
+        true => Ok(folder.join(path)),
+        false => Err(ReadBackError::Outside),
+    }
+}
+
+fn read_plain(
+    path: &Path,
+    file: &DataFile,
+    take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<(), ReadBackError> {
+    let mut hasher = Hasher::default();
+    let read = pieces(plain_file::open(path)?, &mut |piece| {
+        hasher.update(piece);
+        take(piece)
+    })?;
+    match read.is_break() || hasher.finish() == file.sha256 {
+        true => Ok(()),
+        false => Err(ReadBackError::Changed),
+    }
+}
+
+/// Reads all of `reader`, unless `take` breaks off.
+fn pieces(
+    mut reader: impl Read,
+    take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+) -> io::Result<ControlFlow<()>> {
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok(ControlFlow::Continue(())),
+            Ok(read) => {
+                if take(piece.get(..read).unwrap_or_default()).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Kept {
+    /// Opens a zip whose bytes are those of the manifest, and finds the entry of each of the part's files: they
+    /// are named in the zip's order.
+    fn open(file: File, part: &Part) -> Result<Self, ReadBackError> {
+        let mut archive = ZipArchive::new(Positioned::at_start(file)?).map_err(unreadable)?;
+        let mut files = part.files.iter();
+        let mut entries = Vec::with_capacity(part.files.len());
+        for index in 0..archive.len() {
+            let entry = archive.by_index_raw(index).map_err(unreadable)?;
+            if entry.is_dir() {
+                continue;
+            }
+            let name = files.next().and_then(|file| file.path.split_once('/'));
+            if name.is_none_or(|(_, name)| name.as_bytes() != entry.name_raw()) {
+                return Err(ReadBackError::Entries(format!(
+                    "entry {} of the zip is not what the manifest names",
+                    index + 1
+                )));
+            }
+            entries.push(index);
+        }
+        match files.next() {
+            None => Ok(Self { archive, entries }),
+            Some(missing) => Err(ReadBackError::Entries(format!(
+                "the zip has no entry {}",
+                printable::whole(&missing.path)
+            ))),
+        }
+    }
+
+    fn read(
+        &mut self,
+        at: usize,
+        file: &DataFile,
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ReadBackError> {
+        let Some(&index) = self.entries.get(at) else {
+            return Ok(());
+        };
+        let entry = self.archive.by_index(index).map_err(unreadable)?;
+        // A byte more shows that there are more.
+        let mut left = file.bytes;
+        let mut is_longer = false;
+        let read = pieces(entry.take(file.bytes.saturating_add(1)), &mut |piece| {
+            let length = piece.len() as u64;
+            is_longer |= length > left;
+            left = left.saturating_sub(length);
+            match is_longer {
+                true => ControlFlow::Break(()),
+                false => take(piece),
+            }
+        })
+        .map_err(|error| unreadable(error.into()))?;
+        let is_whole = !is_longer && (left == 0 || read.is_break());
+        is_whole.then_some(()).ok_or_else(|| {
+            let path = printable::whole(&file.path);
+            let what = format!("the entry {path} has another length than the manifest says");
+            ReadBackError::Entries(what)
+        })
+    }
+}
+
+/// What an error of the library means: a fault of the disk has the system's number.
+fn unreadable(error: ZipError) -> ReadBackError {
+    match error {
+        ZipError::Io(error) if error.raw_os_error().is_some() => ReadBackError::Io(error),
+        other => ReadBackError::Entries(printable::whole(&other.to_string())),
+    }
+}
+
+/// A file with a place of its own, so that several can read it.
+#[derive(Clone)]
+struct Positioned {
+    file: Arc<File>,
+    at: u64,
+    length: u64,
+}
+
+impl Positioned {
+    fn at_start(file: File) -> io::Result<Self> {
+        Ok(Self {
+            length: file.metadata()?.len(),
+            file: Arc::new(file),
+            at: 0,
+        })
+    }
+}
+
+impl Read for Positioned {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(bytes, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Positioned {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
+    }
+}
