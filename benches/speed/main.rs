@@ -17,6 +17,7 @@ mod ours;
 mod place;
 mod ratios;
 mod server;
+mod stores;
 mod strace;
 mod tls;
 mod trace;
@@ -60,6 +61,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             "small" => many::print_small(&options)?,
             "latency" => many::print_latency(&options)?,
             "trace" => trace::print(&options)?,
+            "stores" => stores::print(&options)?,
             other => return Err(format!("no section {other:?}").into()),
         }
         println!();

@@ -44,6 +44,7 @@ fn in_turns(
                 records: 1,
                 in_flight: IN_FLIGHT,
                 by_backfill,
+                keeps_zips: false,
             };
             taken[at] = run.measured(&options.ours[at], &place.fresh()?)?.wall;
         }

@@ -6,14 +6,15 @@ use crate::ours::Ours;
 
 /// How to call it.
 pub const USAGE: &str = "cargo bench --bench speed -- [SECTION...] [OPTION...]\n\n\
-    Sections, all but `tls` and `trace` when none is named:\n  \
+    Sections, all but `tls`, `trace` and `stores` when none is named:\n  \
     memory   counting in memory over SHA-256\n  \
     unpack   one zip unpacked, hashed and counted, over unzip\n  \
     wire     windows archived over HTTP, over other tools\n  \
     tls      the same over HTTPS\n  \
     small    nearly empty windows a second\n  \
     latency  many windows with 300 ms latency, over the ideal\n  \
-    trace    one window: bytes, syncs, last byte to durable rename\n\n\
+    trace    one window: bytes, syncs, last byte to durable rename\n  \
+    stores   both stores: archiving, bytes on the disk, `cat`\n\n\
     Options:\n  \
     --rounds N          how often each is run; default 3\n  \
     --windows N         windows of a run of `wire`; default 2\n  \
@@ -22,8 +23,8 @@ pub const USAGE: &str = "cargo bench --bench speed -- [SECTION...] [OPTION...]\n
     --dir DIR           where to write, on the disk that counts; default below target/";
 
 /// The sections, in the order in which they are printed.
-pub const SECTIONS: [&str; 7] = [
-    "memory", "unpack", "wire", "tls", "small", "latency", "trace",
+pub const SECTIONS: [&str; 8] = [
+    "memory", "unpack", "wire", "tls", "small", "latency", "trace", "stores",
 ];
 
 /// What is asked for.
@@ -81,7 +82,7 @@ impl Options {
         if options.sections.is_empty() {
             let usual = SECTIONS
                 .iter()
-                .filter(|section| !["tls", "trace"].contains(section));
+                .filter(|section| !["tls", "trace", "stores"].contains(section));
             options.sections = usual.map(ToString::to_string).collect();
         }
         Ok(options)

@@ -80,6 +80,8 @@ pub struct Run<'a> {
     pub in_flight: usize,
     /// Whether by `backfill`; by `once` otherwise.
     pub by_backfill: bool,
+    /// Whether the zips are kept, and not their files.
+    pub keeps_zips: bool,
 }
 
 impl Run<'_> {
@@ -154,11 +156,15 @@ impl Run<'_> {
         } = self.windows;
         let since = spans.first().map(|first| first.from());
         let since = since.map(|since| since.to_string()).unwrap_or_default();
+        let store = match self.keeps_zips {
+            true => "store = \"zip\"\n",
+            false => "",
+        };
         let (in_flight, limit) = (self.in_flight, self.shape.limit());
         format!(
             "[account.default]\nendpoint = {:?}\naccess_key = {{ file = {:?} }}\n\
              secret_key = {{ file = {:?} }}\nmax_in_flight = {in_flight}\nrequests_per_second = 1000\n\n\
-             [archive]\nroot = {:?}\ntimezone = \"UTC\"\nmin_free_space = \"1MiB\"\n\n\
+             [archive]\n{store}root = {:?}\ntimezone = \"UTC\"\nmin_free_space = \"1MiB\"\n\n\
              [state]\ndir = {:?}\n\n\
              [[job]]\nname = \"speed\"\nproject_key = \"Pb_speed\"\nproject_id = {}\nsince = \"{since}\"\n\
              window = {length:?}\nsettle = \"{settle_s}s\"\nlimit = {limit}\ncross_check = \"off\"\n\

@@ -31,6 +31,7 @@ pub fn print(options: &Options) -> Result<(), Box<dyn Error>> {
         records: RECORDS,
         in_flight: 2,
         by_backfill: false,
+        keeps_zips: false,
     };
     print_tails(options, run, &place)?;
     println!();

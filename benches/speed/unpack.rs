@@ -39,7 +39,7 @@ pub fn act(arguments: impl Iterator<Item = OsString>) -> Result<(), Box<dyn Erro
     let span = *windows.spans.first().ok_or("no window")?;
     let unpacking = Unpacking {
         store: &Store::new(folder.clone(), 0, Disk::default()),
-        folder: &folder.join("part"),
+        folder: Some(&folder.join("part")),
         span,
         window: span,
         format: Format::Json,

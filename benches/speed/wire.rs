@@ -20,7 +20,7 @@ pub const RATES: [(u64, &str); 3] = [
     (0, "unlimited"),
 ];
 /// Requests in flight: the program's default.
-const IN_FLIGHT: usize = 2;
+pub const IN_FLIGHT: usize = 2;
 
 /// A way to get the windows.
 enum Way<'a> {
@@ -149,6 +149,7 @@ fn run(
                 records: zips::RECORDS,
                 in_flight: IN_FLIGHT,
                 by_backfill: false,
+                keeps_zips: false,
             };
             run.measured(ours, &home)
         }
