@@ -138,7 +138,7 @@ impl Disk {
         })
     }
 
-    /// Moves a part's folder to its place in the window's.
+    /// Moves a part's folder, or its zip, to its place in the window's folder.
     ///
     /// # Errors
     /// When it can't be renamed.

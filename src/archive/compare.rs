@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::count::{Counter, Kind, Record, expected_fields};
 use super::manifest::Part;
-use super::read_back::PartFiles;
+use super::read_back::{PartFiles, ReadBackError};
 use crate::domain::job::Format;
 use crate::domain::recheck::Difference;
 
@@ -159,9 +159,13 @@ impl Held {
             let path = self.folder.join(path);
             Fault::Unreadable(format!("can't read {}: {why}", path.display()))
         };
-        let mut files = PartFiles::open(&self.folder, part).map_err(|error| {
-            let zip = part.zip.path.as_deref();
-            unreadable(zip.unwrap_or_default(), &error)
+        let opened = PartFiles::open(&self.folder, part, stop);
+        if matches!(opened, Err(ReadBackError::Stopped)) {
+            return Err(Fault::Stopped);
+        }
+        let mut files = opened.map_err(|error| {
+            // Only a zip can fail here.
+            unreadable(part.zip.path.as_deref().unwrap_or_default(), &error)
         })?;
         for (at, file) in part.files.iter().enumerate() {
             let kind = Kind::of(&file.path, self.format);

@@ -14,6 +14,17 @@ pub(super) const LOCATOR: &[u8] = b"PK\x06\x07";
 pub(super) const END_64_BYTES: usize = 56;
 pub(super) const LOCATOR_BYTES: usize = 20;
 
+/// Bytes of a directory that are always allowed.
+const ALWAYS_BYTES: u64 = 4 * 1024 * 1024;
+/// Beyond that, bytes of it for each entry that is allowed: its record has 46 and its name, which
+/// is a page's number.
+const ENTRY_BYTES: u64 = 200;
+
+/// How many bytes the directory of a zip of so many entries may have.
+pub(super) fn most_bytes(entries: u64) -> u64 {
+    ALWAYS_BYTES.max(ENTRY_BYTES.saturating_mul(entries))
+}
+
 /// What an end record announces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Announced {

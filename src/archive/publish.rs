@@ -32,7 +32,7 @@ pub struct Archived {
     pub status: Status,
     /// Its records; `None` when they can't be counted.
     pub records: Option<u64>,
-    /// Bytes of its unpacked files.
+    /// Bytes of the data files in its folder.
     pub bytes: u64,
     /// Its folder, relative to the archive's root.
     pub folder: String,

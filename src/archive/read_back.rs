@@ -9,13 +9,15 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Advice, fadvise};
 use thiserror::Error;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::manifest::{DataFile, Part};
-use super::{entry_name, plain_file};
-use crate::digest::{Digest, Hasher};
+use super::{directory, entry_name, plain_file};
+use crate::digest::Hasher;
+use crate::domain::limits::Limits;
 use crate::printable;
 
 /// Bytes of a file that are read or inflated at once.
@@ -36,6 +38,9 @@ pub(crate) enum ReadBackError {
     /// The manifest names a file outside the window's folder.
     #[error("a manifest names a file outside its folder")]
     Outside,
+    /// Whoever asked wants no more.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// The files of a part, opened for reading. A clone reads apart from it.
@@ -50,20 +55,38 @@ pub(crate) struct PartFiles<'a> {
 #[derive(Clone)]
 struct Kept {
     archive: ZipArchive<Positioned>,
+    file: Arc<File>,
     /// The entry of each of the part's files.
     entries: Vec<usize>,
 }
 
 impl<'a> PartFiles<'a> {
     /// Opens the files of a part of the window in `folder`. Where the zip is kept, all of it is read once and held
-    /// against its digest.
+    /// against its digest, unless `stop` says so before.
     ///
     /// # Errors
     /// When the zip can't be read, or is not what was published.
-    pub(crate) fn open(folder: &Path, part: &'a Part) -> Result<Self, ReadBackError> {
+    pub(crate) fn open(
+        folder: &Path,
+        part: &'a Part,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self, ReadBackError> {
         let zip = part.zip.path.as_deref().map(|path| {
             let file = plain_file::open(&place(folder, path)?)?;
-            if Digest::of_reader(&file)? != (part.zip.sha256, part.zip.bytes) {
+            let mut hasher = Hasher::default();
+            let mut bytes = 0;
+            let read = pieces(&file, &mut |piece| {
+                hasher.update(piece);
+                bytes += piece.len() as u64;
+                match stop() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            })?;
+            if read.is_break() {
+                return Err(ReadBackError::Stopped);
+            }
+            if (hasher.finish(), bytes) != (part.zip.sha256, part.zip.bytes) {
                 return Err(ReadBackError::Changed);
             }
             Kept::open(file, part)
@@ -91,6 +114,15 @@ impl<'a> PartFiles<'a> {
         match &mut self.zip {
             Some(kept) => kept.read(at, file, take),
             None => read_plain(&place(&self.folder, &file.path)?, file, take),
+        }
+    }
+}
+
+impl PartFiles<'_> {
+    /// What was read of a zip once leaves the system's cache again: a server's memory is for its users.
+    pub(crate) fn leave_the_cache(&self) {
+        if let Some(kept) = &self.zip {
+            let _ = fadvise(&kept.file, 0, None, Advice::DontNeed);
         }
     }
 }
@@ -142,8 +174,16 @@ fn pieces(
 impl Kept {
     /// Opens a zip whose bytes are those of the manifest, and finds the entry of each of the part's files: they
     /// are named in the zip's order.
-    fn open(file: File, part: &Part) -> Result<Self, ReadBackError> {
-        let mut archive = ZipArchive::new(Positioned::at_start(file)?).map_err(unreadable)?;
+    fn open(mut file: File, part: &Part) -> Result<Self, ReadBackError> {
+        check_directory(&mut file, part.files.len() as u64)?;
+        let length = file.metadata()?.len();
+        let file = Arc::new(file);
+        let positioned = Positioned {
+            file: Arc::clone(&file),
+            at: 0,
+            length,
+        };
+        let mut archive = ZipArchive::new(positioned).map_err(unreadable)?;
         let mut files = part.files.iter();
         let mut entries = Vec::with_capacity(part.files.len());
         for index in 0..archive.len() {
@@ -161,7 +201,11 @@ impl Kept {
             entries.push(index);
         }
         match files.next() {
-            None => Ok(Self { archive, entries }),
+            None => Ok(Self {
+                archive,
+                file,
+                entries,
+            }),
             Some(missing) => Err(ReadBackError::Entries(format!(
                 "the zip has no entry {}",
                 printable::whole(&missing.path)
@@ -201,6 +245,24 @@ impl Kept {
     }
 }
 
+/// Refuses a directory that is larger than that of a zip with so many `files`: the library reads it into memory as a
+/// whole. Folders have entries too.
+fn check_directory(file: &mut File, files: u64) -> Result<(), ReadBackError> {
+    let most = files
+        .saturating_mul(4)
+        .max(Limits::default().entries as u64);
+    let ends = directory::ends(file)?;
+    let ends = ends.ok_or_else(|| ReadBackError::Entries("the zip's end is missing".into()))?;
+    let is_usual =
+        ends.largest.entries <= most && ends.largest.bytes <= directory::most_bytes(most);
+    is_usual.then_some(()).ok_or_else(|| {
+        let entries = ends.largest.entries;
+        ReadBackError::Entries(format!(
+            "the zip announces {entries} entries, and the manifest names {files} files"
+        ))
+    })
+}
+
 /// What an error of the library means: a fault of the disk has the system's number.
 fn unreadable(error: ZipError) -> ReadBackError {
     match error {
@@ -215,16 +277,6 @@ struct Positioned {
     file: Arc<File>,
     at: u64,
     length: u64,
-}
-
-impl Positioned {
-    fn at_start(file: File) -> io::Result<Self> {
-        Ok(Self {
-            length: file.metadata()?.len(),
-            file: Arc::new(file),
-            at: 0,
-        })
-    }
 }
 
 impl Read for Positioned {
@@ -242,7 +294,12 @@ impl Seek for Positioned {
             SeekFrom::End(by) => self.length.checked_add_signed(by),
             SeekFrom::Current(by) => self.at.checked_add_signed(by),
         };
-        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        // Without the system's number: it is the zip that says so.
+        let outside = || io::Error::other("something in it is said to lie outside of it");
+        self.at = at.filter(|&at| at <= self.length).ok_or_else(outside)?;
         Ok(self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

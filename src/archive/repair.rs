@@ -60,8 +60,9 @@ pub(crate) fn remedy(findings: &[Finding], added: Vec<PathBuf>) -> Remedy {
     }
 }
 
-/// What cures a folder that the ledger has recorded; all of its files are hashed again.
-pub(crate) fn examine(store: &Store, recorded: &Recorded) -> Remedy {
+/// What cures a folder that the ledger has recorded; all of its files are hashed again, and those in its zips where
+/// `depth` says so.
+pub(crate) fn examine(store: &Store, recorded: &Recorded, depth: Depth) -> Remedy {
     let (folder, expected) = (&recorded.archived.folder, recorded.archived.manifest_sha256);
     let mut report = JobReport::default();
     folder::verify(
@@ -69,7 +70,7 @@ pub(crate) fn examine(store: &Store, recorded: &Recorded) -> Remedy {
         folder,
         None,
         Some(expected),
-        Depth::Stored,
+        depth,
         &mut report,
     );
     remedy(&report.findings, report.added)

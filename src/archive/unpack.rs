@@ -213,7 +213,8 @@ impl Unpacking<'_> {
         let zip = File::open(zip).map_err(UnpackError::Unreadable)?;
         let (mut archive, meter) = whole::open(&zip, &self.limits)?;
         let declared = whole::check(&zip, &mut archive, &self.limits)?;
-        self.check_space(declared, declared)?;
+        let no_room = |why| UnpackError::NoRoom { declared, why };
+        self.check_space(declared).map_err(no_room)?;
 
         let mut names = Names::default();
         let mut folders = Folders::default();
@@ -270,13 +271,12 @@ impl Unpacking<'_> {
         self.run(zip, stop)
     }
 
-    /// Checks that there is room for so many `bytes` more, of the `declared` ones, where files are written.
-    fn check_space(&self, bytes: u64, declared: u64) -> Result<(), UnpackError> {
-        if self.folder.is_none() {
-            return Ok(());
+    /// Checks that there is room for so many `bytes` more, where files are written.
+    fn check_space(&self, bytes: u64) -> Result<(), NoSpace> {
+        match self.folder {
+            Some(_) => self.store.check_space(bytes),
+            None => Ok(()),
         }
-        let no_room = |why| UnpackError::NoRoom { declared, why };
-        self.store.check_space(bytes).map_err(no_room)
     }
 
     /// Reads an entry, writes its file, and makes it durable.
@@ -305,7 +305,8 @@ impl Unpacking<'_> {
             Size::of(bytes, packed).check(&self.limits)?;
             size.and(bytes, packed).check(&self.limits)?;
             if bytes / LOOK_BYTES > file.bytes() / LOOK_BYTES {
-                self.check_space(0, declared)?;
+                let no_room = |why| UnpackError::NoRoom { declared, why };
+                self.check_space(0).map_err(no_room)?;
             }
             if stop() {
                 return Err(UnpackError::Stopped);

@@ -74,7 +74,7 @@ impl Args {
     }
 }
 
-/// Records of a job.
+/// A span of a job, in the archive or in a copy.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OfSpan {
     /// The job
@@ -230,6 +230,9 @@ pub(super) enum Command {
         /// Only this job; may be given several times
         #[arg(long = "job", value_name = "NAME")]
         jobs: Vec<String>,
+        /// Look into the zips of `store = "zip"` too, as `verify --deep` does
+        #[arg(long)]
+        deep: bool,
         /// Do it
         #[arg(long)]
         confirm: bool,

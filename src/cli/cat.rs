@@ -1,7 +1,8 @@
 //! `cat` and `files`: the records of a span, and the paths that they are read from. Carries *Candid*: what is missing
 //! or damaged is told on stderr and in the exit code, and the rest goes on.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt as _;
@@ -11,10 +12,12 @@ use std::thread::available_parallelism;
 use super::Context;
 use super::exit::Stop;
 use super::holdings::{Holdings, Source, Told};
-use crate::archive::reading::{self, Extracted, Filter, Found, Held, Note, Selection, Wanted};
+use crate::archive::reading::{self, Extracted, Filter, Found, Held, Note, Selection};
 use crate::domain::job::Format;
 use crate::durable::AskedFor;
-use crate::printable;
+
+/// About what a line for stderr takes in memory.
+const NOTE_BYTES: usize = 256;
 
 /// What `cat` was asked for, beside the span.
 #[derive(Debug)]
@@ -36,43 +39,40 @@ pub(super) fn cat(
 ) -> Result<(), Stop> {
     let filter = Filter::parse(how.filter).map_err(|why| Stop::usage(&format!("--where {why}")))?;
     let holdings = Holdings::find(context, source, (from, to))?;
-    let mut told = Told::of(context.terminal, &holdings);
-    let wanted = |format| Wanted {
-        root: &holdings.root,
-        job: holdings.job.as_str(),
-        selection: Selection {
-            span: holdings.span,
-            filter: &filter,
-            format,
-            zone: holdings.records_zone.as_ref(),
-        },
+    let mut told = Told::of(context, &holdings);
+    // What is wrong with a manifest is told when its records are read.
+    let mut newest = holdings.held.iter().rev();
+    let newest = newest
+        .find_map(|held| reading::manifest(holdings.place(), held, holdings.known(held)).ok());
+    let archived = newest.map_or(Format::Json, |manifest| manifest.request.format);
+    let selection = Selection {
+        span: holdings.span,
+        filter: &filter,
+        format: how.format.unwrap_or(archived),
+        zone: holdings.records_zone.as_ref(),
     };
-    let newest = holdings.held.last();
-    // What is wrong with its manifest is told when it is read.
-    let format = newest
-        .and_then(|newest| reading::manifest(wanted(Format::Json), newest, None).ok())
-        .map_or(Format::Json, |manifest| manifest.request.format);
-    let wanted = wanted(how.format.unwrap_or(format));
     let mut out = Out::open(how.output)?;
-    let written = write(context, &holdings, wanted, &mut out, &mut told);
+    let written = write(context, &holdings, selection, &mut out, &mut told);
     context.terminal.clear();
-    written.and_then(|()| out.close()).map_err(|error| {
-        let place = how
-            .output
-            .map(|path| printable::whole(&path.to_string_lossy()));
-        let place = place.unwrap_or_else(|| "stdout".into());
-        Stop::failed(format!("can't write to {place}: {error}"))
+    let written = written.and_then(|()| out.close());
+    written.map_err(|error| match how.output {
+        Some(path) => cant_write(&path.display(), &error),
+        None => cant_write(&"to stdout", &error),
     })?;
     told.end(Some(out.records))
+}
+
+fn cant_write(place: &dyn Display, error: &io::Error) -> Stop {
+    Stop::failed(format!("can't write {place}: {error}"))
 }
 
 /// Reads the windows ahead, and writes their records in order. A reader that has gone ends it.
 fn write(
     context: &Context<'_>,
     holdings: &Holdings,
-    wanted: Wanted<'_>,
+    selection: Selection<'_>,
     out: &mut Out,
-    told: &mut Told,
+    told: &mut Told<'_>,
 ) -> io::Result<()> {
     let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let shown = match out.is_terminal() {
@@ -85,12 +85,13 @@ fn write(
         let mut found = |found| {
             let bytes = match &found {
                 Found::Extracted(extracted) => extracted.bytes(),
-                Found::Note(_) => 0,
+                Found::Note(_) => NOTE_BYTES,
             };
             hand_on(found, bytes)
         };
         // What was broken off is not wanted any more.
-        let _ = reading::read(wanted, held, holdings.known(held), &mut found);
+        let known = holdings.known(held);
+        let _ = reading::read(holdings.place(), selection, (held, known), &mut found);
     };
     let mut failed = None;
     reading::in_order(threads, holdings.held.len(), make, |at, found| {
@@ -120,8 +121,10 @@ struct Out {
     to: To,
     /// The header that was written.
     header: Option<Vec<u8>>,
-    /// The folder whose columns are others; its records are left out.
-    left_out: Option<String>,
+    /// The header of the file that is read, until a record of it comes.
+    next_header: Option<Vec<u8>>,
+    /// Whether the file that is read has other columns than those before.
+    is_left_out: bool,
     records: u64,
 }
 
@@ -141,7 +144,8 @@ impl Out {
         Ok(Self {
             to,
             header: None,
-            left_out: None,
+            next_header: None,
+            is_left_out: false,
             records: 0,
         })
     }
@@ -160,37 +164,51 @@ impl Out {
         }
     }
 
-    /// Takes what comes of a folder. There is one header: files with other columns are left out.
-    fn take(&mut self, held: &Held, found: Extracted, told: &mut Told) -> io::Result<()> {
-        match found {
+    /// Takes what comes of a folder. There is one header: files with other columns are left out. One without a record
+    /// counts only where no file has any.
+    fn take(&mut self, held: &Held, found: Extracted, told: &mut Told<'_>) -> io::Result<()> {
+        let (bytes, records) = match found {
             Extracted::Header(header) => {
-                self.left_out = None;
-                match &self.header {
-                    None => {
-                        self.write(&header)?;
-                        self.header = Some(header);
-                    }
-                    Some(first) if first.trim_ascii_end() != header.trim_ascii_end() => {
-                        told.note(Note::Incomplete(format!(
-                            "{}: its columns are others than those before, so its records are left out; --format \
-                             json has them too",
-                            held.folder
-                        )));
-                        self.left_out = Some(held.folder.clone());
-                    }
-                    Some(_) => {}
-                }
-                Ok(())
+                self.is_left_out = false;
+                self.next_header = Some(header);
+                return Ok(());
             }
-            Extracted::Records(..) if self.left_out.as_ref() == Some(&held.folder) => Ok(()),
-            Extracted::Records(bytes, records) => {
-                self.records += records;
-                self.write(&bytes)
+            Extracted::Records(bytes, records) => (bytes, records),
+        };
+        if let Some(next) = self.next_header.take() {
+            match &self.header {
+                None => {
+                    self.write(&next)?;
+                    self.header = Some(next);
+                }
+                Some(first) if first.trim_ascii_end() != next.trim_ascii_end() => {
+                    self.is_left_out = true;
+                    told.note(Note::Incomplete(format!(
+                        "{}: its columns are others than those before, so its records are left out; --format json \
+                         has them too",
+                        held.folder
+                    )));
+                }
+                Some(_) => {}
             }
         }
+        if self.is_left_out {
+            return Ok(());
+        }
+        self.records += records;
+        self.write(&bytes)
     }
 
+    /// Writes what is left.
     fn close(&mut self) -> io::Result<()> {
+        if self.header.is_none()
+            && let Some(only) = self.next_header.take()
+        {
+            match self.write(&only) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
+        }
         match &mut self.to {
             To::Stdout(stdout) => match stdout.flush() {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -209,40 +227,28 @@ pub(super) fn files(
     is_null: bool,
 ) -> Result<(), Stop> {
     let holdings = Holdings::find(context, source, (from, to))?;
-    let mut told = Told::of(context.terminal, &holdings);
+    let mut told = Told::of(context, &holdings);
     let end: u8 = if is_null { 0 } else { b'\n' };
     let mut out = Out::open(None)?;
-    let no_filter = Filter::default();
-    let wanted = Wanted {
-        root: &holdings.root,
-        job: holdings.job.as_str(),
-        selection: Selection {
-            span: holdings.span,
-            filter: &no_filter,
-            format: Format::Json,
-            zone: None,
-        },
-    };
-    for held in &holdings.held {
-        let paths = match reading::paths(wanted, held, holdings.known(held)) {
-            Ok(paths) => paths,
-            Err(note) => {
-                told.note(note);
-                continue;
-            }
-        };
-        for path in paths {
-            let line = [path.as_os_str().as_bytes(), &[end]].concat();
-            match out.write(&line) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                Err(error) => {
-                    return Err(Stop::failed(format!("can't write to stdout: {error}")));
+    let mut list = || {
+        for held in &holdings.held {
+            let known = holdings.known(held);
+            match reading::paths(holdings.place(), holdings.span, (held, known)) {
+                Ok((paths, doubt)) => {
+                    doubt.into_iter().for_each(|doubt| told.note(doubt));
+                    for path in paths {
+                        out.write(&[path.as_os_str().as_bytes(), &[end]].concat())?;
+                    }
                 }
-                Ok(()) => {}
+                Err(note) => told.note(note),
             }
         }
+        out.close()
+    };
+    match list() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(cant_write(&"to stdout", &error))
+        }
+        _ => told.end(None),
     }
-    out.close()
-        .map_err(|error| Stop::failed(format!("can't write to stdout: {error}")))?;
-    told.end(None)
 }

@@ -43,6 +43,14 @@ impl Stop {
         }
     }
 
+    /// 4; the message says what it came to.
+    pub(super) fn damaged_as(message: impl Into<String>) -> Self {
+        Self {
+            code: 4,
+            message: Some(message.into()),
+        }
+    }
+
     /// 2: usage or configuration.
     pub(super) fn usage(why: &dyn Display) -> Self {
         Self {

@@ -1,20 +1,23 @@
 //! What there is of a span, in the archive or in a copy of it, and what is told of the rest. Carries *Candid*.
 
-use std::collections::HashMap;
-use std::io::Write as _;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::args::OfSpan;
+use super::args::{LogFormat, OfSpan};
 use super::exit::Stop;
+use super::identity;
 use super::print::count;
-use super::progress::Terminal;
 use super::session::{no_such_job, store};
-use crate::archive::reading::{Held, Known, Note, newest};
+use crate::archive::manifest::{MANIFEST, Manifest};
+use crate::archive::plain_file;
+use crate::archive::reading::{Held, Known, Note, Place, newest};
 use crate::archive::verify::{Finding, Problem, copy};
 use crate::config::{Config, instant};
-use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
+use crate::domain::identity::Verdict;
 use crate::domain::job::{Job, JobName};
 use crate::domain::span::Span;
 use crate::domain::window::{FolderName, Window, Zone};
@@ -53,8 +56,8 @@ pub(super) struct Holdings {
     pub(super) held: Vec<Held>,
     /// The zone of times without an offset.
     pub(super) records_zone: Option<Zone>,
-    /// What the ledger says of each window.
-    recorded: HashMap<Window, Known>,
+    /// What the ledger says of each window: its newest folder.
+    recorded: HashMap<Window, (String, Known)>,
     /// What is to be told before anything is read.
     notes: Vec<Note>,
 }
@@ -79,23 +82,32 @@ impl Holdings {
 
     fn of_copy(dir: &Path, job: JobName, bounds: (&str, &str)) -> Result<Self, Stop> {
         let span = span(bounds, None)?;
-        let folders = copy::folders(dir)
-            .map_err(|error| Stop::failed(format!("can't read {}: {error}", dir.display())))?;
-        let published = folders.into_iter().filter_map(|folder| {
-            let mut names = folder.rsplit('/');
-            // A window's own folder has no name below itself.
-            let name = names.next().filter(|name| !name.is_empty());
-            let name = name.or_else(|| dir.file_name()?.to_str())?;
-            let named = FolderName::parse(name)?;
-            let is_its = names.nth(1).is_none_or(|above| above == job.as_str());
-            is_its.then_some((named, folder))
-        });
+        let cant_read = |error| Stop::failed(format!("can't read {}: {error}", dir.display()));
+        // Its own name, and those above it, say what a part of a copy is.
+        let root = fs::canonicalize(dir).map_err(cant_read)?;
+        let folders = copy::folders(&root).map_err(cant_read)?;
+        let published: Vec<_> = folders
+            .into_iter()
+            .filter_map(|folder| {
+                let place = root.join(&folder);
+                let named = FolderName::parse(place.file_name()?.to_str()?)?;
+                is_of(&place, &job).then_some((named, folder))
+            })
+            .collect();
+        if published.is_empty() {
+            return Err(Stop::failed(format!(
+                "there is no window of {job} in {}; give a copy of an archive, or the folder of the job, a date or \
+                 a window",
+                dir.display()
+            )));
+        }
         let held = newest(published, span);
         let mut notes = Vec::new();
+        overlaps(&held, &mut notes);
         gaps(&held, span, &Coverage::new(), &mut notes);
         Ok(Self {
             job,
-            root: dir.to_owned(),
+            root,
             span,
             held,
             records_zone: None,
@@ -111,86 +123,166 @@ impl Holdings {
         bounds: (&str, &str),
     ) -> Result<Self, Stop> {
         let span = span(bounds, Some(&config.archive.zone))?;
+        // Who may not read the state reads the archive all the same.
+        if let Ok(Verdict::Refused(why)) = identity::look(config) {
+            return Err(Stop::failed(identity::words(config, &why)));
+        }
         let configured = config.jobs.iter().find(|known| known.name == job);
+        // The ledger first: what it knows is there by the time the archive is listed.
+        let ledger = Recorded::read(config, &job, span);
         let store = store(config, &Disk::default());
         let listed = store.published(&job).map_err(|error| {
             let folder = store.root().join(job.as_str());
             Stop::failed(format!("can't read {}: {error}", folder.display()))
         })?;
-        let ledger = Ledger::path(&config.state_dir, &job);
-        if configured.is_none() && listed.is_empty() && !ledger.exists() {
-            return Err(Stop::usage(&no_such_job(
-                config,
-                job.as_str(),
-                &context.args.config,
-            )));
+        if configured.is_none() && listed.is_empty() && !ledger.is_there {
+            let why = no_such_job(config, job.as_str(), &context.args.config);
+            return Err(Stop::usage(&why));
         }
         let held = newest(listed, span);
-        let mut notes = Vec::new();
-        let mut folders = Folders::default();
-        let replay = Ledger::read(&config.state_dir, &job, |line| folders.take(line));
-        let mut recorded = HashMap::new();
-        let mut acknowledged = Coverage::new();
-        match replay {
-            Ok(mut replay) => {
-                acknowledgement::count_at_once(&ledger, &mut replay);
-                let known = folders.recorded().iter().filter(|known| !known.is_missing);
-                let mut newest: HashMap<Window, (&str, Digest)> = HashMap::new();
-                for known in known {
-                    let line = &known.archived;
-                    // Each line of a window comes after those that it supersedes.
-                    newest.insert(line.window, (&line.folder, line.manifest_sha256));
-                }
-                for (window, (folder, manifest)) in newest {
-                    let is_acknowledged = replay.incomplete.is_acknowledged(window);
-                    let here = held.iter().find(|held| held.window == window);
-                    match here {
-                        Some(here) if here.folder == folder => {
-                            let known = Known {
-                                manifest: Some(manifest),
-                                is_acknowledged,
-                            };
-                            recorded.insert(window, known);
-                        }
-                        // A newer revision that the ledger lacks, after a crash.
-                        Some(here) if is_newer(here, folder) => {}
-                        _ if window.span().intersection(span).is_some() => {
-                            notes.push(Note::Damaged(Finding {
-                                folder: folder.to_owned(),
-                                file: None,
-                                problem: Problem::Missing,
-                            }));
-                        }
-                        _ => {}
-                    }
-                }
-                for (lost, is_known) in replay.lost() {
-                    if is_known {
-                        acknowledged.add(lost);
-                    }
-                }
-            }
-            Err(error) => notes.push(unread(&error)),
-        }
-        notes.sort_by_key(|note| match note {
-            Note::Damaged(finding) => finding.folder.clone(),
-            _ => String::new(),
-        });
-        gaps(&held, span, &acknowledged, &mut notes);
+        let mut notes = ledger.notes;
+        notes.extend(missing(&held, &ledger.newest));
+        overlaps(&held, &mut notes);
+        gaps(&held, span, &ledger.acknowledged, &mut notes);
         Ok(Self {
             root: store.root().to_owned(),
             span,
             held,
             records_zone: configured.and_then(|job: &Job| job.records_zone.clone()),
-            recorded,
+            recorded: ledger.newest.into_iter().collect(),
             notes,
             job,
         })
     }
 
+    /// Whose folders these are, and where.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            root: &self.root,
+            job: self.job.as_str(),
+        }
+    }
+
     /// What the ledger says of a folder.
     pub(super) fn known(&self, held: &Held) -> Known {
-        self.recorded.get(&held.window).copied().unwrap_or_default()
+        let recorded = self.recorded.get(&held.window);
+        let recorded = recorded.filter(|(folder, _)| *folder == held.folder);
+        recorded.map(|(_, known)| *known).unwrap_or_default()
+    }
+}
+
+/// Whether a window's folder is of `job`, by where it lies; by its manifest, where its place says nothing.
+fn is_of(place: &Path, job: &JobName) -> bool {
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let date = place.parent().and_then(name);
+    let is_placed = name(place).and_then(|name| FolderName::date_of(&name)) == date;
+    match place.parent().and_then(Path::parent).and_then(name) {
+        Some(above) if is_placed => above == job.as_str(),
+        _ => {
+            let json = plain_file::read(&place.join(MANIFEST)).ok();
+            let manifest = json.and_then(|json| Manifest::parse(&json).ok());
+            manifest.is_none_or(|manifest| manifest.job == job.as_str())
+        }
+    }
+}
+
+/// What a ledger says of the windows of a span.
+struct Recorded {
+    /// Whether there is a ledger.
+    is_there: bool,
+    /// The newest folder of each window that is not missing, and what is known of it.
+    newest: BTreeMap<Window, (String, Known)>,
+    /// What is lost, and acknowledged.
+    acknowledged: Coverage,
+    notes: Vec<Note>,
+}
+
+impl Recorded {
+    fn read(config: &Config, job: &JobName, span: Span) -> Self {
+        let path = Ledger::path(&config.state_dir, job);
+        let mut read = Self {
+            is_there: path.exists(),
+            newest: BTreeMap::new(),
+            acknowledged: Coverage::new(),
+            notes: Vec::new(),
+        };
+        let mut folders = Folders::default();
+        let replay = Ledger::read(&config.state_dir, job, |line| folders.take(line));
+        let mut replay = match replay {
+            Ok(replay) => replay,
+            Err(error) => {
+                read.notes.push(unread(&path, &error));
+                return read;
+            }
+        };
+        acknowledgement::count_at_once(&path, &mut replay);
+        for (lost, is_known) in replay.lost() {
+            if is_known {
+                read.acknowledged.add(lost);
+            }
+        }
+        let wanted = folders.recorded().iter().filter(|known| {
+            let window = known.archived.window.span();
+            !known.is_missing && window.intersection(span).is_some()
+        });
+        for line in wanted.map(|known| &known.archived) {
+            let known = Known {
+                manifest: Some(line.manifest_sha256),
+                is_contradicted: replay.incomplete.is_contradicted(line.window),
+                is_acknowledged: replay.incomplete.is_acknowledged(line.window),
+            };
+            // Each line of a window comes after those that it supersedes.
+            read.newest
+                .insert(line.window, (line.folder.clone(), known));
+        }
+        for gone in replay.missing.spans() {
+            if gone.intersection(span).is_some() {
+                let what = format!(
+                    "{gone}: the folder archived last is missing, or was set aside; what is written of it, if anything, \
+                     is an older revision"
+                );
+                read.notes.push(match read.acknowledged.covers(gone) {
+                    true => Note::Said(what),
+                    false => Note::Incomplete(what),
+                });
+            }
+        }
+        read
+    }
+}
+
+/// The folders that a ledger has recorded and that are not there. A newer one that it lacks, after a crash, is as good.
+fn missing(held: &[Held], recorded: &BTreeMap<Window, (String, Known)>) -> Vec<Note> {
+    let held: HashMap<Window, &Held> = held.iter().map(|held| (held.window, held)).collect();
+    let is_there = |window: &Window, folder: &String| {
+        let here = held.get(window);
+        here.is_some_and(|here| here.folder == *folder || is_newer(here, folder))
+    };
+    let gone = recorded
+        .iter()
+        .filter(|(window, (folder, _))| !is_there(window, folder));
+    gone.map(|(_, (folder, _))| {
+        Note::Damaged(Finding {
+            folder: folder.clone(),
+            file: None,
+            problem: Problem::Missing,
+        })
+    })
+    .collect()
+}
+
+/// Tells folders that hold instants of others: their records come twice.
+fn overlaps(held: &[Held], notes: &mut Vec<Note>) {
+    let mut until = None;
+    for held in held {
+        if until.is_some_and(|until| held.window.from() < until) {
+            notes.push(Note::Damaged(Finding {
+                folder: held.folder.clone(),
+                file: None,
+                problem: Problem::Overlaps,
+            }));
+        }
+        until = until.max(Some(held.window.to()));
     }
 }
 
@@ -200,11 +292,21 @@ fn is_newer(here: &Held, folder: &str) -> bool {
     name.is_some_and(|named| here.revision > named.revision)
 }
 
-fn unread(error: &LedgerError) -> Note {
-    let said = format!("{error}; what is missing is known from the folders alone");
+fn unread(path: &Path, error: &LedgerError) -> Note {
+    let said = || format!("{error}; what is missing is known from the folders alone");
     match error {
-        LedgerError::Unreadable { .. } | LedgerError::Newer { .. } => Note::Said(said),
-        _ => Note::Incomplete(said),
+        // A collector may read the archive and not the state.
+        LedgerError::Unreadable { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Note::Said(said())
+        }
+        LedgerError::Unreadable { .. } | LedgerError::Newer { .. } => Note::Incomplete(said()),
+        _ => Note::Damaged(Finding {
+            folder: String::new(),
+            file: Some(path.display().to_string()),
+            problem: Problem::Unreadable(error.to_string()),
+        }),
     }
 }
 
@@ -240,84 +342,89 @@ fn gaps(held: &[Held], span: Span, acknowledged: &Coverage, notes: &mut Vec<Note
 }
 
 /// What is told on stderr while records go to stdout.
-pub(super) struct Told {
-    terminal: Terminal,
-    windows: u64,
+pub(super) struct Told<'a> {
+    context: &'a Context<'a>,
     incomplete: u64,
     damaged: u64,
     converted: u64,
 }
 
-impl Told {
+impl<'a> Told<'a> {
     /// Tells what is known beforehand.
-    pub(super) fn of(terminal: &Terminal, holdings: &Holdings) -> Self {
+    pub(super) fn of(context: &'a Context<'a>, holdings: &Holdings) -> Self {
         let mut told = Self {
-            terminal: terminal.clone(),
-            windows: holdings.held.len() as u64,
+            context,
             incomplete: 0,
             damaged: 0,
             converted: 0,
         };
-        holdings
-            .notes
-            .iter()
-            .cloned()
-            .for_each(|note| told.note(note));
+        let notes = holdings.notes.iter().cloned();
+        notes.for_each(|note| told.note(note));
         told
     }
 
     /// Tells a note.
     pub(super) fn note(&mut self, note: Note) {
-        let text = match note {
+        match note {
             Note::Damaged(finding) => {
                 self.damaged += 1;
-                finding.to_string()
+                self.say("ERROR", &finding.to_string());
             }
             Note::Incomplete(text) => {
                 self.incomplete += 1;
-                text
+                self.say("WARN", &text);
             }
-            Note::Said(text) => text,
-            Note::Converted(files) => {
-                self.converted += files;
-                return;
-            }
-        };
-        self.say(&text);
+            Note::Said(text) => self.say("INFO", &text),
+            Note::Converted(files) => self.converted += files,
+        }
     }
 
-    fn say(&mut self, text: &str) {
+    /// Writes a line to stderr, in the form of the log's where that is JSON.
+    fn say(&self, level: &str, text: &str) {
+        let mut terminal = self.context.terminal.clone();
         // Who has closed stderr does not want to hear it.
-        let _ = writeln!(self.terminal, "{text}");
+        let _ = match self.context.args.log_format {
+            LogFormat::Text => writeln!(terminal, "{text}"),
+            LogFormat::Json => {
+                let timestamp = format!("{:.3}", self.context.clock.now().timestamp());
+                let line = serde_json::json!({
+                    "timestamp": timestamp,
+                    "level": level,
+                    "message": text,
+                });
+                writeln!(terminal, "{line}")
+            }
+        };
     }
 
     /// Tells what it came to, where that is not simply all.
     ///
     /// # Errors
     /// When something is missing or damaged.
-    pub(super) fn end(mut self, records: Option<u64>) -> Result<(), Stop> {
+    pub(super) fn end(self, records: Option<u64>) -> Result<(), Stop> {
         if self.converted > 0 {
             let files = count(self.converted, "file");
-            self.say(&format!("{files} of CSV, written as JSON objects of text"));
+            self.say(
+                "INFO",
+                &format!("{files} of CSV, written as JSON objects of text"),
+            );
         }
-        if self.damaged + self.incomplete == 0 {
+        let lines = self.damaged + self.incomplete;
+        if lines == 0 {
             return Ok(());
         }
-        if let Some(records) = records {
-            self.say(&format!(
-                "written: {} of {}; not all: {} above {}",
-                count(records, "record"),
-                count(self.windows, "window"),
-                count(self.damaged + self.incomplete, "line"),
-                match self.damaged + self.incomplete {
-                    1 => "says why",
-                    _ => "say why",
-                }
-            ));
-        }
+        let written = match records {
+            Some(records) => format!("{} written, ", count(records, "record")),
+            None => String::new(),
+        };
+        let say = if lines == 1 { "says" } else { "say" };
+        let why = format!(
+            "{written}not all of the span: {} above {say} why",
+            count(lines, "line")
+        );
         Err(match self.damaged {
-            0 => Stop::told(),
-            _ => Stop::damaged(),
+            0 => Stop::failed(why),
+            _ => Stop::damaged_as(why),
         })
     }
 }

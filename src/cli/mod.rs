@@ -145,6 +145,13 @@ impl Context<'_> {
     }
 }
 
+const fn depth_of(deep: bool) -> Depth {
+    match deep {
+        true => Depth::Entries,
+        false => Depth::Stored,
+    }
+}
+
 fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
     let context = Context {
         args,
@@ -176,8 +183,8 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             json,
             dir,
         } => {
-            let depth = if *deep { Depth::Entries } else { Depth::Stored };
-            verify::verify(&context, (jobs, dir.as_deref()), (depth, *threads), *json)
+            let manner = (depth_of(*deep), *threads);
+            verify::verify(&context, (jobs, dir.as_deref()), manner, *json)
         }
         Command::Cat {
             span,
@@ -198,7 +205,11 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         Command::Files { span, null } => {
             cat::files(&context, span.into(), (&span.from, &span.to), *null)
         }
-        Command::Repair { jobs, confirm } => repair::repair(&context, jobs, *confirm),
+        Command::Repair {
+            jobs,
+            deep,
+            confirm,
+        } => repair::repair(&context, jobs, depth_of(*deep), *confirm),
         Command::Report { html, lang } => report::report(&context, html, *lang),
         Command::Check { live } => check::check(&context, *live),
         Command::Init { dir } => init::init(dir),

@@ -17,6 +17,7 @@ use super::user::refuse_another;
 use crate::archive::adopt::{Adopted, Found, Known, UnrecordedFolder, adopt};
 use crate::archive::repair::Remedy;
 use crate::archive::store::Store;
+use crate::archive::verify::Depth;
 use crate::config::Config;
 use crate::domain::identity::Verdict;
 use crate::domain::job::{Job, JobName};
@@ -28,7 +29,12 @@ use crate::printable;
 use words::{number_of, words};
 
 /// Shows what would cure the jobs named, or all; with `confirm`, does it.
-pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> Result<(), Stop> {
+pub(super) fn repair(
+    context: &Context<'_>,
+    names: &[String],
+    depth: Depth,
+    confirm: bool,
+) -> Result<(), Stop> {
     let config = context.config()?;
     let (jobs, gone) = subjects(context, &config, names)?;
     let (disk, now) = (disk(&config), context.clock.now());
@@ -51,7 +57,7 @@ pub(super) fn repair(context: &Context<'_>, names: &[String], confirm: bool) -> 
     let refused = Lineage::of(&config).refused;
     let here = jobs.iter().map(|job| (&job.name, Some(job)));
     for (name, job) in here.chain(gone.iter().map(|name| (name, None))) {
-        let subject = Subject { name, job };
+        let subject = Subject { name, job, depth };
         let Ended {
             found,
             is_ill,
@@ -114,6 +120,8 @@ struct Subject<'a> {
     name: &'a JobName,
     /// `None` of one that the config has no more: nothing is asked for it.
     job: Option<&'a Job>,
+    /// How deep its folders are examined.
+    depth: Depth,
 }
 
 /// What root and state directory lack to belong together, in words; `None` when they do.
@@ -162,7 +170,7 @@ fn show(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<
         Err(error) => return Ended::ill(job, &error),
     };
     let now = context.clock.now();
-    let mut all = of_recorded(context, store, job, &folders, &replay);
+    let mut all = of_recorded(context, store, subject, &folders, &replay);
     // What is gone may be there in a later folder that the ledger lacks.
     let mut then = replay.clone();
     for gone in all.iter().filter_map(Cure::gone) {
@@ -203,8 +211,8 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'
         Ok(folders) => folders,
         Err(error) => return Ended::ill(job, &error),
     };
-    let all = of_recorded(context, store, job, &folders, ledger.replay());
-    do_all(store, &mut ledger, all, job, &mut ended);
+    let all = of_recorded(context, store, subject, &folders, ledger.replay());
+    do_all(store, &mut ledger, all, subject, &mut ended);
     // Of what is gone by now a later folder may be there.
     let mut found = match unrecorded(store, subject, ledger.replay()) {
         Ok(found) => found,
@@ -222,7 +230,7 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'
     match read() {
         Ok(folders) => {
             let all = in_the_way(&found, &folders);
-            do_all(store, &mut ledger, all, job, &mut ended);
+            do_all(store, &mut ledger, all, subject, &mut ended);
         }
         Err(error) => return ended.but_ill(job, &error),
     }
@@ -230,10 +238,17 @@ fn act(context: &Context<'_>, config: &Config, store: &Store, subject: Subject<'
 }
 
 /// Does what cures these folders, one after another.
-fn do_all(store: &Store, ledger: &mut Ledger, all: Vec<Cure>, job: &JobName, ended: &mut Ended) {
+fn do_all(
+    store: &Store,
+    ledger: &mut Ledger,
+    all: Vec<Cure>,
+    subject: Subject<'_>,
+    ended: &mut Ended,
+) {
+    let job = subject.name;
     for one in all {
         ended.found = true;
-        match cure(store, ledger, one) {
+        match cure(store, ledger, one, subject.depth) {
             Ok(done) => {
                 tracing::warn!(job = %job, "repaired: {}", printable::whole(&done));
                 let _ = writeln!(ended.told, "{}", printable::whole(&done));
@@ -285,13 +300,14 @@ struct Unrecorded {
 fn of_recorded(
     context: &Context<'_>,
     store: &Store,
-    job: &JobName,
+    subject: Subject<'_>,
     folders: &Folders,
     replay: &Replay,
 ) -> Vec<Cure> {
     let recorded = folders.recorded();
-    let bar = context.terminal.bar(job.as_str(), recorded.len() as u64);
-    cures(store, recorded, replay, &mut || bar.inc(1))
+    let name = subject.name.as_str();
+    let bar = context.terminal.bar(name, recorded.len() as u64);
+    cures(store, recorded, replay, subject.depth, &mut || bar.inc(1))
 }
 
 /// The cures for the folders that a ledger lacks, and that are not taken over: what can't be, and what

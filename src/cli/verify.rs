@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Context;
 use super::exit::Stop;
 use super::identity;
-use super::print::{at_least, bytes, count, grouped, print_fitted, print_json};
+use super::print::{print_fitted, print_json};
 use super::retired::retired;
 use super::session::{chosen, store};
 use crate::archive::recorded::Recorded;
@@ -26,7 +26,9 @@ use crate::domain::span::{Span, UtcMs};
 use crate::durable::Disk;
 use crate::ledger::folders::Folders;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
-use crate::printable;
+use words::listing;
+
+mod words;
 
 /// Verifies the jobs named, or all, or the copy in `dir`.
 pub(super) fn verify(
@@ -79,7 +81,9 @@ pub(super) fn verify(
         })?;
     } else {
         let now = context.clock.now();
-        let all = verified.iter().map(|one| listing(one, dir.is_some(), now));
+        let all = verified
+            .iter()
+            .map(|one| listing(one, (depth, dir.is_some()), now));
         print_fitted(&all.collect::<String>(), 4)?;
     }
     match verdict {
@@ -167,8 +171,9 @@ impl Verified {
         }
     }
 
-    /// Which command says what helps; `None` where nothing is to be done but to wait for the next cycle.
-    fn cure(&self) -> Option<&'static str> {
+    /// Which command says what helps against what was found so `deep`; `None` where nothing is to be done but to
+    /// wait for the next cycle.
+    fn cure(&self, depth: Depth) -> Option<&'static str> {
         let is_listed = !(self.found.gaps.is_empty()
             && self.found.truncated.is_empty()
             && self.found.unproven.is_empty());
@@ -176,7 +181,10 @@ impl Verified {
         let mut findings = self.found.findings.iter();
         let is_curable = findings.any(|finding| !finding.folder.is_empty());
         match self.counts_as() {
-            Verdict::Damaged if is_curable => Some("`elsa-archiver repair` says what it would do"),
+            Verdict::Damaged if is_curable => Some(match depth {
+                Depth::Stored => "`elsa-archiver repair` says what it would do",
+                Depth::Entries => "`elsa-archiver repair --deep` says what it would do",
+            }),
             Verdict::Incomplete if is_listed => {
                 Some("`elsa-archiver status` says it for each window")
             }
@@ -330,88 +338,4 @@ fn unreadable(job: &JobName, file: &dyn Display, problem: Problem) -> JobReport 
         findings: vec![finding],
         ..JobReport::default()
     }
-}
-
-fn listing(verified: &Verified, is_copy: bool, now: UtcMs) -> String {
-    let report = &verified.found;
-    let mut text = format!(
-        "{}: {}: {}, {}, {}, {} re-hashed{}\n",
-        report.job,
-        verified.verdict.words(),
-        count(report.windows, "window"),
-        count(report.records, "record"),
-        count(report.files, "file"),
-        bytes(report.bytes),
-        match report.entries {
-            0 => String::new(),
-            entries => format!(", {} in zips too", count(entries, "file")),
-        }
-    );
-    if let (Some(from), Some(until)) = (report.from_ms, report.until_ms) {
-        text += &format!("  from {from} until {until}");
-        let since = now.since(until);
-        text += &match (is_copy, verified.due) {
-            (true, _) => "; what should have come after can't be known from a copy\n".to_owned(),
-            (false, 0) => format!(", {} ago\n", at_least(since)),
-            (false, due) => format!(", {} ago; {} due\n", at_least(since), count(due, "window")),
-        };
-    } else if verified.due > 0 {
-        text += &format!("  {} due\n", count(verified.due, "window"));
-    }
-    if let Some(newest) = &report.newest_manifest {
-        text += &format!("  newest manifest {newest}\n");
-    }
-    if let Some(folder) = &report.begins_elsewhere {
-        // A window's own folder has no name below itself.
-        let folder = match folder.as_str() {
-            "" => "this window".to_owned(),
-            folder => printable::whole(folder),
-        };
-        text += &format!("  begins with {folder}, which follows a manifest that is elsewhere\n");
-    }
-    if report.superseded > 0 {
-        text += &format!(
-            "  {} of these folders {} superseded by a later one of the same window\n",
-            grouped(report.superseded),
-            if report.superseded == 1 { "is" } else { "are" },
-        );
-    }
-    for broken in &report.breaks {
-        text += &format!(
-            "  {}: the chain of manifests breaks before it, as was found when the ledger was rebuilt\n",
-            printable::whole(&broken.folder)
-        );
-    }
-    for finding in &report.findings {
-        text += &format!("  {finding}\n");
-    }
-    for gap in &report.gaps {
-        text += &format!(
-            "  gap: nothing is archived from {} to {}\n",
-            gap.from_ms, gap.to_ms
-        );
-    }
-    for (folders, what) in [
-        (
-            &report.truncated,
-            "truncated: the service may have left logs out",
-        ),
-        (&report.unproven, "unproven: what it holds is not certain"),
-    ] {
-        for folder in folders {
-            let known = match verified.acknowledged.contains(folder) {
-                true => " (acknowledged)",
-                false => "",
-            };
-            let folder = match folder.as_str() {
-                "" => "the folder".to_owned(),
-                folder => printable::whole(folder),
-            };
-            text += &format!("  {folder}: {what}{known}\n");
-        }
-    }
-    if let (Some(cure), false) = (verified.cure(), is_copy) {
-        text += &format!("  what to do: {cure}\n");
-    }
-    text
 }

@@ -19,7 +19,7 @@ pub(crate) struct Piece {
     pub records: Option<u64>,
     /// What they are; `None` when they can't be counted.
     pub digest: Option<RecordsDigest>,
-    /// Bytes of its unpacked files.
+    /// Bytes of what is kept of it.
     pub bytes: u64,
 }
 

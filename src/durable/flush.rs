@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
-use super::{Disk, DiskError, Step};
+use super::{Disk, DiskError, Step, off_the_runtime};
 
 /// A file that is to be made durable.
 ///
@@ -28,7 +28,7 @@ impl Flush {
     /// that the bytes are not needed (posix_fadvise(2), `POSIX_FADV_DONTNEED`). Where it does not, only time is
     /// lost.
     pub fn begin(&self) {
-        let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
+        let _ = off_the_runtime(|| fadvise(&self.file, 0, None, Advice::DontNeed));
     }
 
     /// Makes everything written so far durable. A file that is flushed before its end is large, so it leaves the

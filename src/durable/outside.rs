@@ -1,5 +1,5 @@
 //! The few things that are written outside archive and state: for the demo, for a collector of metrics, a first
-//! configuration, and what a bug report takes.
+//! configuration, what a bug report takes, and files that were asked for by name.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, IntoInnerError, Write as _};
@@ -64,13 +64,9 @@ pub(crate) fn write_new(path: &Path, text: &str, group: Option<u32>) -> io::Resu
 /// # Errors
 /// When it can't be written or moved into place.
 pub(crate) fn write_asked_for(path: &Path, text: &str) -> io::Result<()> {
-    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
-        return fs::write(path, text);
-    }
-    let mut new = new_beside(path)?;
-    new.write_all(text.as_bytes())?;
-    new.persist(path)?;
-    Ok(())
+    let mut file = AskedFor::open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.close()
 }
 
 /// A file outside archive and state that somebody has asked for by name, while it is written. A plain file that is
@@ -91,8 +87,9 @@ impl AskedFor {
     /// # Errors
     /// When it can't be opened, or made beside its place.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            let file = OpenOptions::new().write(true).open(path)?;
+        // A link stays, whatever it leads to.
+        if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+            let file = OpenOptions::new().write(true).truncate(true).open(path)?;
             return Ok(Self::Other(BufWriter::new(file)));
         }
         let new = new_beside(path)?;
@@ -122,7 +119,11 @@ impl AskedFor {
                 file.persist(path)?;
                 Ok(())
             }
-            Self::Other(mut file) => file.flush(),
+            Self::Other(mut file) => match file.flush() {
+                // Whoever read it has enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                flushed => flushed,
+            },
             Self::Done => Ok(()),
         }
     }

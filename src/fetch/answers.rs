@@ -25,7 +25,7 @@ use crate::domain::window_error::WindowError;
 /// A window in the making.
 pub(super) struct Answers<'a> {
     source: &'a Source,
-    /// The folder that holds one folder for each answer.
+    /// The folder that holds what there is of each answer.
     folder: PathBuf,
     /// Requests so far, without retries.
     asked: usize,
@@ -156,7 +156,7 @@ impl<'a> Answers<'a> {
         self.any_answered
     }
 
-    /// The window; its parts; which folder moves where below `staged`; and the folder that holds
+    /// The window; its parts; what moves where below `staged`; and the folder that holds
     /// the other answers. The service keeps nothing before `reach`.
     pub(super) fn finish(
         mut self,

@@ -78,7 +78,11 @@ pub(super) async fn download(
     drop(answer);
     let written = writing.await.map_err(|error| panicked(&error))?;
     sent.ok_or_else(stopped)??;
-    let (zip, arrived) = written?;
+    let (out, zip, arrived) = written?;
+    if attempt.place.keeps_zip() {
+        let synced = out.sync(Step::SyncZip);
+        synced.map_err(|error| local(&error))?;
+    }
     Ok(Received { zip, at, arrived })
 }
 
@@ -106,7 +110,7 @@ async fn write(
     attempt: Attempt,
     mut out: Output,
     mut waiting: mpsc::Receiver<Bytes>,
-) -> Result<(Zip, Option<Arriving>), CallError> {
+) -> Result<(Output, Zip, Option<Arriving>), CallError> {
     let mut pipeline = Some(Pipeline::begin(attempt.clone()));
     let mut arrived = None;
     let zip = write_zip(
@@ -123,12 +127,7 @@ async fn write(
     if pipeline.is_some() {
         arrived = end(&attempt, &mut pipeline).await?;
     }
-    let zip = zip?;
-    if attempt.place.keeps_zip() {
-        let synced = out.sync(Step::SyncZip);
-        synced.map_err(|error| local(&error))?;
-    }
-    Ok((zip, arrived))
+    Ok((out, zip?, arrived))
 }
 
 /// Ends what is being unpacked, if anything is.
@@ -161,7 +160,8 @@ async fn write_zip(
             looked_at = bytes;
             // The rest has no announced length.
             let mut space = store.check_space(0);
-            if space.is_err() && (pipeline.is_some() || arrived.is_some()) {
+            let has_files = attempt.place.files().is_some();
+            if space.is_err() && has_files && (pipeline.is_some() || arrived.is_some()) {
                 // The zip tells how much its files need, once it is whole.
                 end(attempt, pipeline).await?;
                 *arrived = None;

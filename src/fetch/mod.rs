@@ -1,5 +1,5 @@
 //! One span of time from the service into `.staging`: as many requests as it
-//! takes, and what is kept lies unpacked and durable in the end. It knows no ledger. Carries
+//! takes, and what is kept of it lies durable in the end. It knows no ledger. Carries
 //! *Complete* (how a window is split, and what an answer is worth, [`resolve`] decides) and
 //! *Bounded*.
 //!

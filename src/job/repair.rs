@@ -10,6 +10,7 @@ use crate::archive::publish::{Archived, Published};
 use crate::archive::recorded::Recorded;
 use crate::archive::repair::{Remedy, examine, make_absence_durable, set_aside, write_sums};
 use crate::archive::store::Store;
+use crate::archive::verify::Depth;
 use crate::domain::job::JobName;
 use crate::ledger::Ledger;
 use crate::ledger::replay::Replay;
@@ -47,12 +48,13 @@ pub(crate) fn cures(
     store: &Store,
     recorded: &[Recorded],
     replay: &Replay,
+    depth: Depth,
     seen: &mut dyn FnMut(),
 ) -> Vec<Cure> {
     let mut cures = Vec::new();
     for known in recorded {
         match (known.is_missing, replay.missing.is_awaited(&known.archived)) {
-            (false, _) => match examine(store, known) {
+            (false, _) => match examine(store, known, depth) {
                 Remedy::Nothing => {}
                 remedy => cures.push(Cure::Folder(known.clone(), remedy)),
             },
@@ -64,7 +66,7 @@ pub(crate) fn cures(
                 let folder = known.archived.folder.clone();
                 cures.push(Cure::Unrecorded(folder, DOUBLED.to_owned()));
             }
-            (true, is_awaited) => match examine(store, known) {
+            (true, is_awaited) => match examine(store, known, depth) {
                 Remedy::Nothing if is_awaited => cures.push(Cure::TakeBack(known.clone())),
                 // A bad copy was put back, or a power cut has undone what was moved.
                 Remedy::SetAside(why) => {
@@ -94,7 +96,12 @@ fn holds_what_is_archived(known: &Recorded, replay: &Replay) -> bool {
 /// # Errors
 /// When it can't be done; says why. What was done so far is as good as nothing, or is done to the end by
 /// the next repair.
-pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<String, String> {
+pub(crate) fn cure(
+    store: &Store,
+    ledger: &mut Ledger,
+    cure: Cure,
+    depth: Depth,
+) -> Result<String, String> {
     match cure {
         Cure::Folder(known, Remedy::RecordMissing) => {
             let told = format!("{}: recorded missing", known.archived.folder);
@@ -105,7 +112,7 @@ pub(crate) fn cure(store: &Store, ledger: &mut Ledger, cure: Cure) -> Result<Str
         }
         Cure::Folder(known, Remedy::SetAside(first)) => {
             let folder = known.archived.folder.clone();
-            let why = seen_twice(&first, examine(store, &known))?;
+            let why = seen_twice(&first, examine(store, &known, depth))?;
             let aside = moved_aside(store, Path::new(&folder))?;
             record_missing(ledger, known, format!("{why}; it was moved to {aside}"))?;
             Ok(format!("{folder}: moved to {aside}, and recorded missing"))

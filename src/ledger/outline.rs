@@ -26,7 +26,7 @@ pub(crate) struct Outline {
     pub(crate) silent_windows: u64,
     /// Records archived, as far as they can be counted.
     pub(crate) records: u64,
-    /// Bytes of unpacked files archived.
+    /// Bytes of data files archived.
     pub(crate) bytes: u64,
     /// When a window was archived last.
     pub(crate) last_success: Option<UtcMs>,

@@ -46,7 +46,7 @@ pub struct Replay {
     pub(super) unconfirmed_since: u64,
     /// Records archived, as far as they can be counted.
     pub records: u64,
-    /// Bytes of unpacked files archived.
+    /// Bytes of data files archived.
     pub bytes: u64,
     /// The windows that may still be due for a recheck.
     pub recheckable: Recheckable,

@@ -196,7 +196,7 @@ fn about_work(text: &mut Exposition, rows: &[Row<'_>]) {
     text.family(
         "elsa_archiver_bytes_total",
         Kind::Counter,
-        "Bytes archived, unpacked.",
+        "Bytes of the data files archived, as they lie on the disk.",
     );
     for row in running(rows) {
         text.sample(&[(JOB, row.name)], row.facts.totals.bytes);

@@ -40,7 +40,7 @@ pub(crate) struct Held {
     pub(crate) is_known: bool,
     /// Its records; `None` where they can't be counted.
     pub(crate) records: Option<u64>,
-    /// Bytes of its unpacked files.
+    /// Bytes of the data files in its folder.
     pub(crate) bytes: u64,
     /// Which way confirmed its count.
     pub(crate) by: Way,

@@ -104,7 +104,7 @@ pub(crate) struct Tally {
     windows: [u32; State::ALL.len()],
     /// Records, as far as they can be counted.
     pub(crate) records: u64,
-    /// Bytes of unpacked files.
+    /// Bytes of data files.
     pub(crate) bytes: u64,
 }
 

@@ -4,9 +4,11 @@
 use std::fs;
 
 use elsa_archiver::domain::span::{Millis, Span, UtcMs};
-use elsa_archiver::simulator::{CsvLayout, Dialect, JsonLayout, Order, Settings, TimeStyle};
+use elsa_archiver::simulator::{
+    CsvLayout, Dialect, Fault, FaultPlan, JsonLayout, Order, Settings, TimeStyle,
+};
 
-use crate::harness::{Due, Found, Job, Ran, World, in_csv, in_json, project_key};
+use crate::harness::{Due, Found, Job, Ran, World, in_csv, in_json, project_key, zip_of};
 
 /// Far beyond any log's time.
 const EVERYTHING: UtcMs = UtcMs(1 << 45);
@@ -247,7 +249,7 @@ async fn what_is_damaged_or_missing_is_told_and_the_rest_goes_on() {
             .exits(4)
             .says(&format!("{}: is missing", folders[1].name))
             .says("nothing is archived from")
-            .says("not all: 3 lines above say why");
+            .says("not all of the span: 3 lines above say why");
         let ran = ran.says("was changed after it was published");
         assert!(ran.stdout.starts_with(&window(0)) && ran.stdout.ends_with(&window(3)));
         if zips {
@@ -268,7 +270,7 @@ async fn what_was_never_archived_is_told() {
     cat(&world, beyond, &[])
         .exits(1)
         .says("nothing is archived from")
-        .says("not all: 1 line above says why");
+        .says("not all of the span: 1 line above says why");
     world
         .run(&[
             "cat",
@@ -362,5 +364,179 @@ async fn windows_of_another_format_are_converted_or_told() {
     assert_eq!(seqs, expected(&world, due.whole()));
     cat(&world, due.whole(), &["--format", "csv"])
         .exits(1)
-        .says("is JSON, and is left out");
+        .says("files that are JSON are left out (1)");
+}
+
+/// One window of CSV is no CSV, and one has other columns: neither takes the others with it.
+///
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_csv_or_has_other_columns_is_told_and_leaves_the_others_alone() {
+    let due = Due::hours(4);
+    let world = World::of([due.project("shop")]).await;
+    let job = |fields: &str| {
+        Job::new("shop", &due)
+            .with("format", "\"csv\"")
+            .with("include_fields", fields)
+    };
+    let until = |at: usize| {
+        let [from, to] = [due.since(), due.windows[at].to()].map(|bound| bound.to_string());
+        world.run(&["backfill", "--job", "shop", "--from", &from, "--to", &to])
+    };
+    world.configure(&[job("[]")]);
+    let page = zip_of("logs.csv", "<html>\r\n<p>sorry, \"later\"</p>\r\n");
+    let page = Fault::Body(page);
+    world.service.set_faults(FaultPlan::always(page));
+    until(0).exits(1);
+    world.service.set_faults(FaultPlan::none());
+    until(1);
+    world.configure(&[job("[\"logTime\", \"seq\", \"body\"]")]);
+    until(2);
+    world.configure(&[job("[]")]);
+    world.once();
+    assert_eq!(world.folders("shop").len(), 4);
+
+    let ran = cat(&world, due.whole(), &[])
+        .exits(1)
+        .says("unproven: what it holds is not certain")
+        .says("can't be counted")
+        .says("its columns are others than those before")
+        .says("not all of the span: 3 lines above say why");
+    let seqs = |ran: &Ran| -> Vec<u64> {
+        let found = in_csv(ran.stdout.as_bytes());
+        found.iter().map(|record| record.seq).collect()
+    };
+    let mut whole = expected(&world, due.windows[1]);
+    whole.extend(expected(&world, due.windows[3]));
+    assert_eq!(seqs(&ran), whole);
+
+    // What somebody knows changes no exit code, and is told all the same.
+    world.run(&["status", "--ack", "shop"]);
+    let first = cat(&world, due.windows[0], &[])
+        .exits(0)
+        .says("(acknowledged)");
+    assert_eq!(first.stdout, "");
+    let files = |at: usize| {
+        let [from, to] =
+            [due.windows[at].from(), due.windows[at].to()].map(|bound| bound.to_string());
+        world.run(&["files", "--job", "shop", "--from", &from, "--to", &to])
+    };
+    files(0).exits(0).says("unproven").shows("logs.csv");
+    files(1).exits(0);
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_was_set_aside_is_told_while_an_older_one_is_read() {
+    let due = Due::hours(3);
+    let world = World::start(Settings {
+        projects: vec![due.project("shop").with_late(4, Millis(1 << 40))],
+        ..Settings::default()
+    })
+    .await;
+    let recheck = format!("\"{}s\"", due.settle_s + 60);
+    world.configure(&[Job::new("shop", &due).with("recheck", &recheck)]);
+    world.once().exits(0);
+    world.make_ledger_older("shop", &due);
+    world.service.set_visible_at(Some(EVERYTHING));
+    world.once().exits(0);
+    let folders = world.folders("shop");
+    let newest = folders.iter().find(|folder| folder.name.ends_with(".r2"));
+    let newest = newest.expect("a revision");
+    fs::write(newest.path.join("manifest.json"), "{}").unwrap();
+    cat(&world, newest.window, &[]).exits(4);
+    world.run(&["repair", "--confirm"]).exits(0);
+    let ran = cat(&world, newest.window, &[])
+        .exits(1)
+        .says("the folder archived last is missing, or was set aside");
+    assert!(!ran.stdout.is_empty(), "what there is of it");
+}
+
+/// Guarantee: Its own
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_job_a_date_or_a_window_is_read_and_another_s_is_refused() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop"), due.project("mail")]).await;
+    world.configure(&[Job::new("shop", &due), Job::new("mail", &due)]);
+    world.once().exits(0);
+    let all = cat(&world, due.whole(), &[]).exits(0).stdout;
+    let one = cat(&world, due.windows[1], &[]).exits(0).stdout;
+    let folder = &world.folders("shop")[1].path;
+    let root = world.root();
+    for place in [&root, &root.join("shop")] {
+        let ran = cat(&world, due.whole(), &["--dir", place.to_str().unwrap()]);
+        assert_eq!(ran.exits(0).stdout, all);
+    }
+    for place in [folder.parent().unwrap(), folder] {
+        let ran = cat(&world, due.windows[1], &["--dir", place.to_str().unwrap()]);
+        assert_eq!(ran.exits(0).stdout, one);
+    }
+    for place in [root.join("mail"), world.folders("mail")[0].path.clone()] {
+        cat(&world, due.whole(), &["--dir", place.to_str().unwrap()])
+            .exits(1)
+            .says("there is no window of shop in");
+    }
+    let dates = [
+        "cat",
+        "--job",
+        "shop",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-01-02",
+    ];
+    let dir = ["--dir", root.to_str().unwrap()];
+    world
+        .run(&[&dates[..], &dir].concat())
+        .exits(2)
+        .says("nothing says in which time zone");
+    // Another disk, or none, is where the archive was.
+    fs::rename(&root, world.path("elsewhere")).unwrap();
+    fs::create_dir(&root).unwrap();
+    cat(&world, due.whole(), &[]).exits(1);
+}
+
+/// Guarantee: Exactly once
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_day_that_lies_beside_it_is_passed_over() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    let all = cat(&world, due.whole(), &[]).exits(0).stdout;
+    let day = world.folders("shop")[0].path.parent().unwrap().to_owned();
+    let mut beside = day.clone().into_os_string();
+    beside.push(".bak");
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .args([day.as_os_str(), &beside])
+        .status();
+    assert!(copied.unwrap().success());
+    assert_eq!(cat(&world, due.whole(), &[]).exits(0).stdout, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_goes_through_a_link_and_a_pipe_and_a_reader_may_leave() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    let all = cat(&world, due.whole(), &[]).exits(0).stdout;
+    let (file, link) = (world.path("file.jsonl"), world.path("latest.jsonl"));
+    fs::write(&file, "x".repeat(all.len() + 100)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    cat(&world, due.whole(), &["--output", link.to_str().unwrap()]).exits(0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&file).unwrap(), all);
+    cat(&world, due.whole(), &["--output", "/dev/null"]).exits(0);
+    cat(&world, due.whole(), &["--output", "/dev/full"])
+        .exits(1)
+        .says("can't write /dev/full");
+    // In JSON, notes are lines of JSON like the log's.
+    let beyond = Span::new(due.since().plus(Millis(-1)), due.whole().to()).unwrap();
+    let ran = cat(&world, beyond, &["--log-format", "json"]).exits(1);
+    for line in ran.stderr.lines() {
+        let told: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(told["message"].is_string(), "{line}");
+    }
 }

@@ -1,5 +1,5 @@
-//! What docs/reading.md shows is true: its snippets are run as they stand there, over an archive with revisions, and come
-//! to what the service knows to be true. Where a tool is not installed, that is said.
+//! What docs/reading.md shows is true: its Python, its SQL and its jq filter are taken from the page, run over an archive
+//! with revisions, and come to what the service knows to be true. Where a tool is not installed, that is said.
 
 use std::fs;
 use std::path::Path;
@@ -145,11 +145,18 @@ async fn jq_reads_what_files_lists_and_what_cat_writes() {
     let listed = world.run(&[&["files"], &span[..]].concat()).exits(0).stdout;
     let jq =
         |filter: &str, files: &[&str]| output(Command::new("jq").args(["-r", filter]).args(files));
+    // The page's own filter, of which the first step takes records out of what the service wrote.
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reading.md"));
+    let page = page.unwrap();
+    let filter = page.split("jq -c '").nth(1).unwrap();
+    let filter = filter.split('\'').next().unwrap();
+    let (records, _) = filter.split_once(" | ").unwrap();
     let files: Vec<&str> = listed.lines().collect();
-    // As the page says of arrays.
-    let Some(printed) = jq(".[] | .seq", &files) else {
+    let Some(printed) = jq(&format!("{records} | .seq"), &files) else {
         return left_out("jq's snippets", "there is no jq");
     };
+    let errors = jq(&format!("{filter} | .host"), &files).unwrap();
+    assert!(!errors.is_empty() && errors.lines().count() < truth.len());
     let seqs = |text: &str| sorted(text.lines().map(|line| line.parse().unwrap()).collect());
     assert_eq!(seqs(&printed), truth);
     let out = world.path("day.jsonl").display().to_string();

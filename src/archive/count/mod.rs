@@ -245,6 +245,12 @@ impl Counter {
         self.scan(bytes, each);
     }
 
+    /// Whether what has come makes the count uncertain: what follows is ignored.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.fault.is_some()
+    }
+
     /// Where the header of a CSV file lies, without the line break that ends it, from the start of the file; `None`
     /// until it has come, and of JSON.
     #[must_use]

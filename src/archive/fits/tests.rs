@@ -116,7 +116,8 @@ fn published() -> impl Strategy<Value = Held> {
                 zip: Zip {
                     bytes: 22,
                     sha256: Digest::of(b"zip"),
-                    path: None,
+                    // Both stores may lie in one archive.
+                    path: (length % 2 == 0).then(|| zip_of_part(number)),
                 },
                 files,
             });
@@ -172,6 +173,31 @@ fn any_file(held: &mut Held, at: usize) -> Option<&mut DataFile> {
 }
 
 const MUTATIONS: &[Mutation] = &[
+    (
+        |held, at| {
+            let path = part(held, at).zip.path.as_mut()?;
+            *path = path.replace("part-", "part-1");
+            Some(())
+        },
+        "it is not what the zip of its part is called",
+    ),
+    (
+        |held, at| {
+            let path = part(held, at).zip.path.as_mut()?;
+            path.insert_str(0, "../");
+            Some(())
+        },
+        "it is not what the zip of its part is called",
+    ),
+    (
+        |held, at| {
+            let zip = &mut part(held, at).zip;
+            zip.path.as_ref()?;
+            zip.bytes = 0;
+            Some(())
+        },
+        "its length and its digest don't agree",
+    ),
     (
         |held, _| {
             held.manifest.job = "other".into();

@@ -13,8 +13,8 @@ const MOST_AHEAD: usize = 128 * 1024 * 1024;
 
 /// What was made and not taken yet.
 struct Shelf<T> {
-    /// The results of each unit from `taking` on that was begun, and whether there come no more of it.
-    made: VecDeque<(VecDeque<(T, usize)>, bool)>,
+    /// What was made of each unit that was begun, from `taking` on.
+    made: VecDeque<Unit<T>>,
     /// The unit whose results are taken.
     taking: usize,
     /// The unit that is begun next.
@@ -23,6 +23,13 @@ struct Shelf<T> {
     bytes: usize,
     /// Whether nothing more is wanted.
     is_over: bool,
+}
+
+struct Unit<T> {
+    /// Its results, and how many bytes each is.
+    results: VecDeque<(T, usize)>,
+    /// Whether no more of it come.
+    is_whole: bool,
 }
 
 struct Shared<T> {
@@ -73,12 +80,15 @@ fn within<T: Send>(
         let all: Vec<_> = (0..threads.get().min(units))
             .map(|_| scope.spawn(work))
             .collect();
-        while let Some((unit, made)) = shared.next(units) {
-            if take(unit, made).is_break() {
-                break;
+        {
+            // However this ends, nobody waits for it.
+            let _over = Over(&shared);
+            while let Some((unit, made)) = shared.next(units) {
+                if take(unit, made).is_break() {
+                    break;
+                }
             }
         }
-        shared.stop();
         for one in all {
             one.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
@@ -105,8 +115,7 @@ impl<T> Shared<T> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The unit to begin with now. Only so many are begun ahead as there are threads: each takes some memory of
-    /// its own.
+    /// The unit to begin with now. Not many are begun ahead: each takes some memory of its own.
     fn begin(&self, units: usize, threads: NonZeroUsize) -> Option<usize> {
         let mut shelf = self.lock();
         loop {
@@ -116,7 +125,10 @@ impl<T> Shared<T> {
             if shelf.next < shelf.taking + 2 * threads.get() {
                 let unit = shelf.next;
                 shelf.next += 1;
-                shelf.made.push_back((VecDeque::new(), false));
+                shelf.made.push_back(Unit {
+                    results: VecDeque::new(),
+                    is_whole: false,
+                });
                 return Some(unit);
             }
             shelf = self.wait(shelf);
@@ -134,8 +146,8 @@ impl<T> Shared<T> {
         }
         shelf.bytes += bytes;
         let at = unit - shelf.taking;
-        if let Some((results, _)) = shelf.made.get_mut(at) {
-            results.push_back((made, bytes));
+        if let Some(unit) = shelf.made.get_mut(at) {
+            unit.results.push_back((made, bytes));
         }
         self.changed.notify_all();
         // What is taken next fills it up to the bound, too.
@@ -148,8 +160,8 @@ impl<T> Shared<T> {
     fn end(&self, unit: usize) {
         let mut shelf = self.lock();
         let at = unit - shelf.taking;
-        if let Some((_, is_whole)) = shelf.made.get_mut(at) {
-            *is_whole = true;
+        if let Some(unit) = shelf.made.get_mut(at) {
+            unit.is_whole = true;
         }
         drop(shelf);
         self.changed.notify_all();
@@ -163,16 +175,16 @@ impl<T> Shared<T> {
                 return None;
             }
             let unit = shelf.taking;
-            let Some((results, is_whole)) = shelf.made.front_mut() else {
+            let Some(first) = shelf.made.front_mut() else {
                 shelf = self.wait(shelf);
                 continue;
             };
-            if let Some((made, bytes)) = results.pop_front() {
+            if let Some((made, bytes)) = first.results.pop_front() {
                 shelf.bytes -= bytes;
                 self.changed.notify_all();
                 return Some((unit, made));
             }
-            if *is_whole {
+            if first.is_whole {
                 shelf.made.pop_front();
                 shelf.taking += 1;
                 self.changed.notify_all();
@@ -250,6 +262,18 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_of_a_thread_ends_it_and_is_not_kept_quiet() {
+        let ended = std::panic::catch_unwind(|| {
+            let make = |unit: usize, _: &mut dyn FnMut((), usize) -> ControlFlow<()>| {
+                assert!(unit < 3, "that is too much");
+            };
+            let go_on = |_, ()| ControlFlow::Continue(());
+            within(8, NonZeroUsize::new(2).unwrap(), 1000, make, go_on);
+        });
+        assert!(ended.is_err());
+    }
+
+    #[test]
     fn who_breaks_off_ends_it() {
         let made = AtomicUsize::new(0);
         let make = |_: usize, hand_on: &mut dyn FnMut((), usize) -> ControlFlow<()>| {
@@ -266,5 +290,7 @@ mod tests {
             }
         });
         assert_eq!(taken, 20);
+        // Each thread was told soon.
+        assert!(made.into_inner() < 100);
     }
 }

@@ -49,13 +49,18 @@ impl Extracted {
 /// What is to be told of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Doubts {
-    /// Records without a readable time, in a part that reaches beyond the span. They are among those written.
+    /// Records without a readable time, in a part that reaches beyond the span. They are written.
     pub(crate) undated: u64,
-    /// Records whose fields can't be compared. They are not.
+    /// Records whose time lies outside the span that was asked for. Of a complete part, which can't hold any, they are
+    /// written: their times are not read as they were when it was archived. Of another, those in the wanted span are.
+    pub(crate) outside: u64,
+    /// Records whose fields can't be compared. They are left out.
     pub(crate) uncompared: u64,
+    /// Records of CSV with bytes that are no UTF-8, written as JSON: those bytes are replaced.
+    pub(crate) replaced: u64,
     /// Why what follows can't be told apart.
     pub(crate) uncountable: Option<Uncountable>,
-    /// Whether a record is longer than is taken apart; it and what follows is left out.
+    /// Whether a record is longer than is taken apart; it, and what follows, is left out.
     pub(crate) too_long: bool,
 }
 
@@ -64,6 +69,8 @@ pub(crate) struct Extract<'a> {
     selection: Selection<'a>,
     /// The part that the file is of.
     part: Span,
+    /// Whether nothing in it can lie outside.
+    is_complete: bool,
     kind: Kind,
     counter: Counter,
     /// The end of what came, which may belong to a record that is not whole.
@@ -79,10 +86,10 @@ pub(crate) struct Extract<'a> {
 }
 
 impl<'a> Extract<'a> {
-    /// Nothing yet of a file of `part`, of which a record shows one of these fields.
+    /// Nothing yet of a file of `part`, which may be complete, of which a record shows one of these fields.
     pub(crate) fn new(
         selection: Selection<'a>,
-        (part, kind): (Span, Kind),
+        (part, is_complete, kind): (Span, bool, Kind),
         include_fields: &[String],
     ) -> Self {
         let expected = expected_fields(kind, include_fields);
@@ -90,6 +97,7 @@ impl<'a> Extract<'a> {
             counter: Counter::new(kind, &expected, selection.zone),
             selection,
             part,
+            is_complete,
             kind,
             tail: Vec::new(),
             taken: 0,
@@ -109,6 +117,12 @@ impl<'a> Extract<'a> {
         let end = complete.last().map(|record| record.to);
         complete.clear();
         self.complete = complete;
+        if self.counter.has_failed() {
+            // Nothing of what follows is a record.
+            self.tail = Vec::new();
+            self.taken += piece.len() as u64;
+            return true;
+        }
         self.keep_tail(piece, end);
         if self.tail.len() > LONGEST_RECORD {
             self.doubts.too_long = true;
@@ -130,7 +144,9 @@ impl<'a> Extract<'a> {
         let mut last = Vec::new();
         let counted = counter.finish(&mut |record| last.push(record));
         self.doubts.uncountable = counted.err();
-        self.tell_header(header, &[], out);
+        if self.doubts.uncountable.is_none() {
+            self.tell_header(header, &[], out);
+        }
         self.hand_on(&last, &[], out);
         self.doubts
     }
@@ -203,11 +219,19 @@ impl<'a> Extract<'a> {
             if !self.is_inside(record.time) {
                 continue;
             }
-            let is_written = self.write(&self.bytes(record.from..record.to, piece), &mut written);
+            let bytes = self.bytes(record.from..record.to, piece);
+            let is_written = self.write(&bytes, &mut written);
+            let is_converted = self.kind == Kind::Csv && self.selection.format == Format::Json;
+            let is_replaced = is_converted && str::from_utf8(&bytes).is_err();
             count += u64::from(is_written == Some(true));
             self.doubts.uncompared += u64::from(is_written.is_none());
+            self.doubts.replaced += u64::from(is_replaced && is_written == Some(true));
         }
         if count > 0 {
+            if written.len() < written.capacity() / 2 {
+                // It may wait for long.
+                written.shrink_to_fit();
+            }
             out(Extracted::Records(written, count));
         }
     }
@@ -216,8 +240,14 @@ impl<'a> Extract<'a> {
     fn is_inside(&mut self, time: Option<LogTime>) -> bool {
         let span = self.selection.span;
         match time {
-            // What is coarser than milliseconds lies where its part is.
-            Some(time) => span.contains(time.within(self.part).unwrap_or(time.at)),
+            Some(time) => match time.within(self.part) {
+                // What is coarser than milliseconds lies where its part is.
+                Some(at) => span.contains(at),
+                None => {
+                    self.doubts.outside += 1;
+                    self.is_complete || span.contains(time.at)
+                }
+            },
             None => {
                 self.doubts.undated += u64::from(!span.covers(self.part));
                 true

@@ -18,15 +18,13 @@ use crate::domain::span::Span;
 use crate::domain::split::Status;
 use crate::printable;
 
-/// What is wanted, of which job, from where.
+/// Whose folders are read, and where they are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct Place<'a> {
     /// What the folders' names are relative to.
     pub(crate) root: &'a Path,
     /// The job.
     pub(crate) job: &'a str,
-    /// Which records.
-    pub(crate) selection: Selection<'a>,
 }
 
 /// What is found in a folder.
@@ -56,61 +54,95 @@ pub(crate) enum Note {
 pub(crate) struct Known {
     /// The digest of its manifest.
     pub(crate) manifest: Option<Digest>,
+    /// Whether a second answer has contradicted it since.
+    pub(crate) is_contradicted: bool,
     /// Whether the operator knows that it is not complete.
     pub(crate) is_acknowledged: bool,
 }
 
+impl Known {
+    /// That some of what was logged may be missing, as far as nobody knows it.
+    fn incomplete(self, what: String) -> Note {
+        match self.is_acknowledged {
+            true => Note::Said(format!("{what} (acknowledged)")),
+            false => Note::Incomplete(what),
+        }
+    }
+
+    /// What `manifest` of `folder`, or the ledger, does not vouch for.
+    fn doubt(self, folder: &str, manifest: &Manifest) -> Option<Note> {
+        let doubt = match manifest.status {
+            Status::Truncated => "truncated: the service may have left logs out",
+            Status::Unproven => "unproven: what it holds is not certain",
+            Status::Complete if self.is_contradicted => {
+                "unproven: a second answer of the service contradicts it"
+            }
+            Status::Complete => return None,
+        };
+        Some(self.incomplete(format!("{folder}: {doubt}")))
+    }
+}
+
 /// Hands on the records of a window that are wanted, in the order of its files, until `out` breaks off.
 pub(crate) fn read(
-    wanted: Wanted<'_>,
-    held: &Held,
-    known: Known,
+    place: Place<'_>,
+    selection: Selection<'_>,
+    (held, known): (&Held, Known),
     out: &mut dyn FnMut(Found) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let manifest = match manifest(wanted, held, known.manifest) {
+    let manifest = match manifest(place, held, known) {
         Ok(manifest) => manifest,
         Err(finding) => return out(Found::Note(told(finding))),
     };
-    let folder = &held.folder;
-    let doubt = match manifest.status {
-        Status::Complete => None,
-        Status::Truncated => Some("truncated: the service may have left logs out"),
-        Status::Unproven => Some("unproven: what it holds is not certain"),
-    };
-    if let Some(doubt) = doubt {
-        out(Found::Note(match known.is_acknowledged {
-            true => Note::Said(format!("{folder}: {doubt} (acknowledged)")),
-            false => Note::Incomplete(format!("{folder}: {doubt}")),
-        }))?;
+    if let Some(doubt) = known.doubt(&held.folder, &manifest) {
+        out(Found::Note(doubt))?;
     }
-    for part in &manifest.parts {
-        let span = Span::new(part.from_ms, part.to_ms);
-        if span.is_some_and(|span| span.intersection(wanted.selection.span).is_some()) {
-            read_part(wanted, held, (&manifest, part), out)?;
-        }
+    let folder = Folder {
+        name: &held.folder,
+        path: place.root.join(&held.folder),
+        known,
+        manifest: &manifest,
+    };
+    let mut left_out = 0;
+    for (part, span) in parts_in(&manifest, selection.span) {
+        left_out += folder.read_part(selection, part, span, out)?;
+    }
+    if left_out > 0 {
+        let what = format!(
+            "{}: files that are JSON are left out ({left_out}); --format json has them too",
+            held.folder
+        );
+        out(Found::Note(Note::Incomplete(what)))?;
     }
     ControlFlow::Continue(())
 }
 
+/// The parts that hold instants of `wanted`, with their spans.
+fn parts_in(manifest: &Manifest, wanted: Span) -> impl Iterator<Item = (&Part, Span)> {
+    manifest.parts.iter().filter_map(move |part| {
+        let span = Span::new(part.from_ms, part.to_ms)?;
+        span.intersection(wanted).map(|_| (part, span))
+    })
+}
+
 /// The manifest of a folder, where it can be what the folder is called.
-pub(crate) fn manifest(
-    wanted: Wanted<'_>,
-    held: &Held,
-    expected: Option<Digest>,
-) -> Result<Manifest, Finding> {
+pub(crate) fn manifest(place: Place<'_>, held: &Held, known: Known) -> Result<Manifest, Finding> {
     let finding = |problem| Finding {
         folder: held.folder.clone(),
         file: Some(MANIFEST.into()),
         problem,
     };
-    let place = wanted.root.join(&held.folder).join(MANIFEST);
-    let json = plain_file::read(&place).map_err(|error| finding(reading(&error)))?;
-    if expected.is_some_and(|expected| expected != Digest::of(&json)) {
+    let path = place.root.join(&held.folder).join(MANIFEST);
+    let json = plain_file::read(&path).map_err(|error| finding(reading(&error)))?;
+    if known
+        .manifest
+        .is_some_and(|known| known != Digest::of(&json))
+    {
         return Err(finding(Problem::Changed));
     }
     let manifest = Manifest::parse(&json).map_err(|why| finding(Problem::Unreadable(why)))?;
     let claim = Claim {
-        job: wanted.job,
+        job: place.job,
         project_id: None,
         folder: &held.folder,
     };
@@ -120,20 +152,21 @@ pub(crate) fn manifest(
     }
 }
 
-/// The paths that [`read`] would read, in its order.
+/// The paths that [`read`] would read of `wanted`, in its order, and what is to be told of them.
 ///
 /// # Errors
 /// When its manifest can't be read, or is not what the folder is called.
-pub(crate) fn paths(wanted: Wanted<'_>, held: &Held, known: Known) -> Result<Vec<PathBuf>, Note> {
-    let manifest = manifest(wanted, held, known.manifest).map_err(told)?;
-    let folder = wanted.root.join(&held.folder);
-    let is_wanted = |part: &&Part| {
-        let span = Span::new(part.from_ms, part.to_ms);
-        span.is_some_and(|span| span.intersection(wanted.selection.span).is_some())
-    };
-    let parts = manifest.parts.iter().filter(is_wanted);
+pub(crate) fn paths(
+    place: Place<'_>,
+    wanted: Span,
+    (held, known): (&Held, Known),
+) -> Result<(Vec<PathBuf>, Option<Note>), Note> {
+    let manifest = manifest(place, held, known).map_err(told)?;
+    let folder = place.root.join(&held.folder);
+    let parts = parts_in(&manifest, wanted).map(|(part, _)| part);
     let stored = parts.flat_map(Part::stored);
-    Ok(stored.map(|file| folder.join(file.path)).collect())
+    let paths = stored.map(|file| folder.join(file.path)).collect();
+    Ok((paths, known.doubt(&held.folder, &manifest)))
 }
 
 fn told(finding: Finding) -> Note {
@@ -143,109 +176,133 @@ fn told(finding: Finding) -> Note {
     }
 }
 
-fn read_part(
-    wanted: Wanted<'_>,
-    held: &Held,
-    (manifest, part): (&Manifest, &Part),
-    out: &mut dyn FnMut(Found) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let finding = |file: &str, error: ReadBackError| Finding {
-        folder: held.folder.clone(),
-        file: Some(file.to_owned()),
-        problem: match error {
-            ReadBackError::Io(error) => reading(&error),
-            ReadBackError::Changed => Problem::Changed,
-            other => Problem::Unreadable(other.to_string()),
-        },
-    };
-    let folder = wanted.root.join(&held.folder);
-    let mut files = match PartFiles::open(&folder, part) {
-        Ok(files) => files,
-        Err(error) => {
-            let zip = part.zip.path.as_deref().unwrap_or_default();
-            return out(Found::Note(told(finding(zip, error))));
+/// A folder whose manifest was read.
+struct Folder<'a> {
+    name: &'a str,
+    path: PathBuf,
+    known: Known,
+    manifest: &'a Manifest,
+}
+
+impl Folder<'_> {
+    fn finding(&self, file: &str, error: ReadBackError) -> Finding {
+        Finding {
+            folder: self.name.to_owned(),
+            file: Some(file.to_owned()),
+            problem: match error {
+                ReadBackError::Io(error) => reading(&error),
+                ReadBackError::Changed => Problem::Changed,
+                other => Problem::Unreadable(other.to_string()),
+            },
         }
-    };
-    let format = wanted.selection.format;
-    for (at, file) in part.files.iter().enumerate() {
-        let kind = Kind::of(&file.path, manifest.request.format);
-        let path = format!("{}/{}", held.folder, printable::whole(&file.path));
-        match (kind, format) {
-            (Kind::Json, Format::Csv) => {
-                let told = format!("{path}: is JSON, and is left out; --format json has it too");
-                out(Found::Note(Note::Incomplete(told)))?;
-                continue;
+    }
+
+    /// Hands on what is wanted of a part. Returns how many files are left out, since they are JSON and CSV is wanted.
+    fn read_part(
+        &self,
+        selection: Selection<'_>,
+        part: &Part,
+        span: Span,
+        out: &mut dyn FnMut(Found) -> ControlFlow<()>,
+    ) -> ControlFlow<(), u64> {
+        let mut files = match PartFiles::open(&self.path, part, &|| false) {
+            Ok(files) => files,
+            Err(error) => {
+                let zip = part.zip.path.as_deref().unwrap_or_default();
+                out(Found::Note(told(self.finding(zip, error))))?;
+                return ControlFlow::Continue(0);
             }
-            (Kind::Csv, Format::Json) => out(Found::Note(Note::Converted(1)))?,
-            _ => {}
-        }
-        let Some(span) = Span::new(part.from_ms, part.to_ms) else {
-            continue;
         };
-        let fields = &manifest.request.include_fields;
-        let mut extract = Extract::new(wanted.selection, (span, kind), fields);
-        let mut flow = ControlFlow::Continue(());
-        let read = files.read(at, &mut |piece| {
+        let request = &self.manifest.request;
+        let mut left_out = 0;
+        for (at, file) in part.files.iter().enumerate() {
+            let kind = Kind::of(&file.path, request.format);
+            match (kind, selection.format) {
+                (Kind::Json, Format::Csv) => {
+                    left_out += 1;
+                    continue;
+                }
+                (Kind::Csv, Format::Json) => out(Found::Note(Note::Converted(1)))?,
+                _ => {}
+            }
+            let of = (span, part.status == Status::Complete, kind);
+            let mut extract = Extract::new(selection, of, &request.include_fields);
+            let mut flow = ControlFlow::Continue(());
             let mut hand_on = |found| {
                 if flow.is_continue() {
                     flow = out(Found::Extracted(found));
                 }
+                flow.is_continue()
             };
-            match extract.feed(piece, &mut hand_on) && flow.is_continue() {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
+            let read = files.read(at, &mut |piece| {
+                let mut goes_on = true;
+                let more = extract.feed(piece, &mut |found| goes_on = hand_on(found));
+                match more && goes_on {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            let doubts = match read {
+                // What came of it is written already, and its last record may be half of one.
+                Err(error) => Err(self.finding(&file.path, error)),
+                Ok(()) => Ok(extract.finish(&mut |found| _ = hand_on(found))),
+            };
+            flow?;
+            match doubts {
+                Err(finding) => out(Found::Note(told(finding)))?,
+                Ok(doubts) => {
+                    for note in self.words(&file.path, &doubts) {
+                        out(Found::Note(note))?;
+                    }
+                }
             }
-        });
-        flow?;
-        if let Err(error) = read {
-            out(Found::Note(told(finding(&file.path, error))))?;
-            // What came of it is written already, and its last record may be half of one.
-            continue;
         }
-        let doubts = extract.finish(&mut |found| {
-            if flow.is_continue() {
-                flow = out(Found::Extracted(found));
-            }
-        });
-        flow?;
-        for doubt in words(&doubts) {
-            out(Found::Note(match doubt {
-                Ok(said) => Note::Said(format!("{path}: {said}")),
-                Err(incomplete) => Note::Incomplete(format!("{path}: {incomplete}")),
-            }))?;
-        }
+        files.leave_the_cache();
+        ControlFlow::Continue(left_out)
     }
-    ControlFlow::Continue(())
-}
 
-/// What is to be told of a file: as an error where records may be missing.
-fn words(doubts: &Doubts) -> Vec<Result<String, String>> {
-    let mut told = Vec::new();
-    let records = |number: u64| match number {
-        1 => "1 record".to_owned(),
-        number => format!("{number} records"),
-    };
-    if doubts.undated > 0 {
-        told.push(Ok(format!(
-            "{} without a time that can be read, at the edge of the span; written all the same",
-            records(doubts.undated)
-        )));
+    /// What is to be told of a file.
+    fn words(&self, file: &str, doubts: &Doubts) -> Vec<Note> {
+        let path = format!("{}/{}", self.name, printable::whole(file));
+        let records = |number: u64| match number {
+            1 => "1 record".to_owned(),
+            number => format!("{number} records"),
+        };
+        let mut notes = Vec::new();
+        if doubts.undated > 0 {
+            notes.push(Note::Said(format!(
+                "{path}: {} without a time that can be read, at the edge of the span; written all the same",
+                records(doubts.undated)
+            )));
+        }
+        if doubts.outside > 0 {
+            notes.push(Note::Said(format!(
+                "{path}: {} with a time outside its part of the window; was `time_zone_of_records` another one?",
+                records(doubts.outside)
+            )));
+        }
+        if doubts.uncompared > 0 {
+            notes.push(Note::Incomplete(format!(
+                "{path}: {} whose fields can't be compared, left out",
+                records(doubts.uncompared)
+            )));
+        }
+        if doubts.replaced > 0 {
+            notes.push(Note::Incomplete(format!(
+                "{path}: {} with bytes that are no UTF-8, which JSON can't hold; they are replaced",
+                records(doubts.replaced)
+            )));
+        }
+        if let Some(why) = &doubts.uncountable {
+            notes.push(self.known.incomplete(format!(
+                "{path}: {why}; what follows is not written, `elsa-archiver files` says where it lies"
+            )));
+        }
+        if doubts.too_long {
+            notes.push(Note::Incomplete(format!(
+                "{path}: a record of more than 64 MiB, which is not written, nor what follows"
+            )));
+        }
+        notes
     }
-    if doubts.uncompared > 0 {
-        told.push(Err(format!(
-            "{} whose fields can't be compared, left out",
-            records(doubts.uncompared)
-        )));
-    }
-    if let Some(why) = &doubts.uncountable {
-        told.push(Err(format!(
-            "{why}; what follows is not written, `elsa-archiver files` says where it lies"
-        )));
-    }
-    if doubts.too_long {
-        told.push(Err(
-            "a record of more than 64 MiB, which is not written, nor what follows".to_owned(),
-        ));
-    }
-    told
 }

@@ -12,5 +12,5 @@ mod newest;
 pub(crate) use ahead::in_order;
 pub(crate) use extract::{Extracted, Selection};
 pub(crate) use filter::Filter;
-pub(crate) use folder::{Found, Known, Note, Wanted, manifest, paths, read};
+pub(crate) use folder::{Found, Known, Note, Place, manifest, paths, read};
 pub(crate) use newest::{Held, newest};

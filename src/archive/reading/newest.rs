@@ -1,7 +1,7 @@
 //! Which folders hold a span: of each window its newest revision, in order of time. Pure.
 
 use crate::domain::span::Span;
-use crate::domain::window::{Named, Window};
+use crate::domain::window::{FolderName, Named, Window};
 
 /// A window's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub(crate) struct Held {
     pub(crate) folder: String,
 }
 
-/// The folders of `published` that hold instants of `span`, in order of time; older revisions are left out.
+/// The folders of `published` that hold instants of `span`, in order of time; older revisions are left out, and what lies
+/// below another date than its name says: somebody has put it there.
 pub(crate) fn newest(
     published: impl IntoIterator<Item = (Named, String)>,
     span: Span,
@@ -22,6 +23,7 @@ pub(crate) fn newest(
     let mut found: Vec<Held> = published
         .into_iter()
         .filter(|(named, _)| named.window.span().intersection(span).is_some())
+        .filter(|(_, folder)| is_in_its_place(folder))
         .map(|(named, folder)| Held {
             window: named.window,
             revision: named.revision,
@@ -34,11 +36,17 @@ pub(crate) fn newest(
     found
 }
 
+fn is_in_its_place(folder: &str) -> bool {
+    let mut names = folder.rsplit('/');
+    let (name, date) = (names.next().unwrap_or_default(), names.next());
+    date.is_none_or(|date| FolderName::date_of(name).as_deref() == Some(date))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::span::UtcMs;
-    use crate::domain::window::{FolderName, Zone};
+    use crate::domain::window::Zone;
 
     /// Guarantee: Exactly once
     #[test]
@@ -63,6 +71,9 @@ mod tests {
             named(0, 1, 1),
             named(4, 5, 1),
         ];
+        let (stray, folder) = named(3, 4, 7);
+        let stray = (stray, folder.replace("/19", "/copy-of-19"));
+        let published = published.into_iter().chain([stray]);
         let wanted = Span::new(UtcMs(3_600_001), UtcMs(4 * 3_600_000)).unwrap();
         let found = newest(published, wanted);
         let read: Vec<_> = found

@@ -182,7 +182,7 @@ impl Arriving {
         let more = output.len() as u64;
         // Over all files: most have less.
         if reaches(self.size.bytes() + before, more, LOOK_BYTES)
-            && unpacking.check_space(0, bytes).is_err()
+            && unpacking.check_space(0).is_err()
         {
             return Err(Halt::Unusual);
         }
@@ -256,7 +256,8 @@ impl Arriving {
             }
         }
         // All that is declared is on the disk already, so only `min_free_space` must be left.
-        unpacking.check_space(0, declared)?;
+        let no_room = |why| UnpackError::NoRoom { declared, why };
+        unpacking.check_space(0).map_err(no_room)?;
         self.folders.sync(unpacking)?;
         Ok(Some(self.unpacked.whole(unpacking.limit)))
     }

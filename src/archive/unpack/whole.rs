@@ -18,11 +18,6 @@ use crate::printable;
 /// A zip whose directory was read.
 pub(super) type Archive = ZipArchive<Metered>;
 
-/// Bytes of a directory that are always allowed. It is read into memory as a whole.
-const DIRECTORY_BYTES: u64 = 4 * 1024 * 1024;
-/// Beyond that, bytes of it for each entry that is allowed: its record has 46 and its name, which
-/// is a page's number.
-const DIRECTORY_ENTRY_BYTES: u64 = 200;
 /// What else is read to find the directory: the tail, and records that point to it.
 const SEARCH_BYTES: u64 = 1024 * 1024;
 
@@ -33,7 +28,7 @@ const SEARCH_BYTES: u64 = 1024 * 1024;
 /// When it is damaged, or its directory larger.
 pub(super) fn open(zip: &File, limits: &Limits) -> Result<(Archive, Rc<Meter>), UnpackError> {
     let mut file = zip.try_clone().map_err(UnpackError::Unreadable)?;
-    let most_bytes = DIRECTORY_BYTES.max(DIRECTORY_ENTRY_BYTES * limits.entries as u64);
+    let most_bytes = directory::most_bytes(limits.entries as u64);
     let Some(ends) = directory::ends(&mut file).map_err(UnpackError::Unreadable)? else {
         return Err(UnpackError::Damaged("its end is missing".into()));
     };

@@ -73,50 +73,49 @@ pub(in crate::archive) fn verify(
         Ok(_) => report.find(folder, Some(SUMS), Problem::Changed),
         Err(error) => report.find(folder, Some(SUMS), reading(&error)),
     }
-    for file in manifest.stored() {
-        if !entry_name::is_safe(file.path) {
-            let why = "it names a file outside the folder".to_owned();
-            report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
+    for part in &manifest.parts {
+        if depth == Depth::Entries && part.zip.path.is_some() {
+            verify_zip(&path, folder, part, report);
             continue;
         }
-        match hash(&path.join(file.path)) {
-            Ok((sha256, bytes)) => {
-                report.files += 1;
-                report.bytes = report.bytes.saturating_add(bytes);
-                if sha256 != file.sha256 || bytes != file.bytes {
-                    report.find(folder, Some(file.path), Problem::Changed);
-                }
+        for file in part.stored() {
+            if !entry_name::is_safe(file.path) {
+                let why = "it names a file outside the folder".to_owned();
+                report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
+                continue;
             }
-            Err(error) => report.find(folder, Some(file.path), reading(&error)),
-        }
-    }
-    if depth == Depth::Entries {
-        for part in &manifest.parts {
-            verify_entries(&path, folder, part, report);
+            match hash(&path.join(file.path)) {
+                Ok((sha256, bytes)) => {
+                    report.files += 1;
+                    report.bytes = report.bytes.saturating_add(bytes);
+                    if sha256 != file.sha256 || bytes != file.bytes {
+                        report.find(folder, Some(file.path), Problem::Changed);
+                    }
+                }
+                Err(error) => report.find(folder, Some(file.path), reading(&error)),
+            }
         }
     }
     find_added(&path, folder, &manifest, report);
     Some((manifest, digest))
 }
 
-/// Inflates a zip that is kept, and hashes its entries.
-fn verify_entries(path: &Path, folder: &str, part: &Part, report: &mut JobReport) {
-    let Some(zip) = &part.zip.path else { return };
+/// Hashes a zip that is kept, and its entries.
+fn verify_zip(path: &Path, folder: &str, part: &Part, report: &mut JobReport) {
     let told = |error: ReadBackError| match error {
         ReadBackError::Io(error) => reading(&error),
-        ReadBackError::Entries(why) => Problem::Unreadable(why),
-        ReadBackError::Changed | ReadBackError::Outside => Problem::Changed,
+        ReadBackError::Changed => Problem::Changed,
+        other => Problem::Unreadable(other.to_string()),
     };
-    let mut files = match PartFiles::open(path, part) {
+    let mut files = match PartFiles::open(path, part, &|| false) {
         Ok(files) => files,
-        // That the zip itself is missing or changed has been told.
         Err(error) => {
-            if let ReadBackError::Entries(_) = error {
-                report.find(folder, Some(zip), told(error));
-            }
+            report.find(folder, part.zip.path.as_deref(), told(error));
             return;
         }
     };
+    report.files += 1;
+    report.bytes = report.bytes.saturating_add(part.zip.bytes);
     for (at, file) in part.files.iter().enumerate() {
         let mut hasher = Hasher::default();
         let read = files.read(at, &mut |piece| {
@@ -129,6 +128,7 @@ fn verify_entries(path: &Path, folder: &str, part: &Part, report: &mut JobReport
             Err(error) => report.find(folder, Some(&file.path), told(error)),
         }
     }
+    files.leave_the_cache();
 }
 
 /// Hashes a file. What is read once leaves the system's cache again: a server's memory is for its users.

@@ -55,7 +55,7 @@ Examples:
 pub(super) const FILES: &str = "\
 Examples:
   elsa-archiver files --job shop-api --from 2026-11-22 --to 2026-11-23 -0 \\
-      | xargs -0 rg --search-zip timeout";
+      | xargs -0 rg timeout          of an unpacked archive";
 
 pub(super) const REPAIR: &str = "\
 Examples:

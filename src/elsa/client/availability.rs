@@ -193,6 +193,8 @@ impl Availability {
             match wait.filter(|_| declined != Some(change)) {
                 // The sender lives as long as this does.
                 None => drop(changed.await),
+                // A timer would take a moment to say so.
+                Some(wait) if wait <= Millis::ZERO => return,
                 Some(wait) => tokio::select! {
                     _ = changed => {}
                     () = sleep(wait.to_std()) => return,

@@ -76,8 +76,16 @@ impl Scene {
     fn repair(&self, disk: &Disk) -> usize {
         let (store, mut ledger) = self.open(disk);
         let folders = self.recorded();
-        let cures = cures(&store, folders.recorded(), ledger.replay(), &mut || {});
-        let done = cures.into_iter().map(|one| cure(&store, &mut ledger, one));
+        let cures = cures(
+            &store,
+            folders.recorded(),
+            ledger.replay(),
+            Depth::Stored,
+            &mut || {},
+        );
+        let done = cures
+            .into_iter()
+            .map(|one| cure(&store, &mut ledger, one, Depth::Stored));
         done.filter(Result::is_err).count()
     }
 }
@@ -124,7 +132,13 @@ fn a_repair_that_fails_at_any_step_is_done_by_the_next_and_loses_nothing() {
         assert_eq!(scene.repair(&Disk::default()), 0, "after step {fails_at}");
         let (store, ledger) = scene.open(&Disk::default());
         let folders = scene.recorded();
-        let left = cures(&store, folders.recorded(), ledger.replay(), &mut || {});
+        let left = cures(
+            &store,
+            folders.recorded(),
+            ledger.replay(),
+            Depth::Stored,
+            &mut || {},
+        );
         assert_eq!(left, [], "after step {fails_at}");
         assert_eq!(
             ledger.replay().missing.spans(),
@@ -189,6 +203,7 @@ fn what_was_mended_since_it_was_found_damaged_stays_in_its_place() {
         &store,
         scene.recorded().recorded(),
         ledger.replay(),
+        Depth::Stored,
         &mut || {},
     );
     let is_damaged = |one: &Cure| matches!(one, Cure::Folder(_, Remedy::SetAside(_)));
@@ -197,7 +212,7 @@ fn what_was_mended_since_it_was_found_damaged_stays_in_its_place() {
     let good = fs::read(scene.folder(4).join("part-0001/logs.json")).unwrap();
     fs::write(data, good).unwrap();
     let lines = ledger.replay().lines;
-    let why = cure(&store, &mut ledger, damaged).unwrap_err();
+    let why = cure(&store, &mut ledger, damaged, Depth::Stored).unwrap_err();
     assert!(why.contains("read once more"), "{why}");
     assert!(scene.folder(1).exists());
     assert_eq!(ledger.replay().lines, lines);

@@ -24,7 +24,7 @@ fn extract(
         format,
         zone: None,
     };
-    let mut extract = Extract::new(selection, (span(0, 1000), kind), &[]);
+    let mut extract = Extract::new(selection, (span(0, 1000), true, kind), &[]);
     let (mut header, mut records, mut told) = (Vec::new(), Vec::new(), 0);
     let mut take = |found| match found {
         Extracted::Header(line) => {
@@ -115,6 +115,51 @@ proptest! {
     }
 }
 
+/// Pieces that files are made of, whole ones and broken ones.
+fn soup() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: &[&str] = &[
+        "\u{feff}",
+        "[",
+        "]",
+        ",",
+        "{",
+        "}",
+        "\r",
+        "\n",
+        "\r\n",
+        " ",
+        "\"",
+        "\\",
+        "logTime,body",
+        "a,b",
+        "\"a\"\"\r\nb\",c",
+        "{\"logTime\":1763737200001}",
+        "{\"logTime\":1763737200999,\"a\":[{}]}",
+        "1763737200002,x",
+        "{\"logTime\":\"\"}",
+        "한",
+    ];
+    let piece = prop::sample::select(PIECES).prop_map(str::as_bytes);
+    prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// Guarantee: Suspicious
+    #[test]
+    fn whatever_a_file_holds_nothing_depends_on_how_it_is_cut(
+        file in soup(),
+        is_csv in any::<bool>(),
+        lengths in prop::collection::vec(1_usize..9, 1..5),
+        from in 0_i64..3,
+    ) {
+        let kind = if is_csv { Kind::Csv } else { Kind::Json };
+        let wanted = span(from, 1000);
+        let whole = all(&file, kind, wanted, &[usize::MAX]);
+        let cut = all(&file, kind, wanted, &lengths);
+        prop_assert_eq!(whole, cut);
+    }
+}
+
 #[test]
 fn a_record_over_several_lines_becomes_one_line() {
     let file = format!("[\n{{\n  \"logTime\": {START},\r\n  \"body\": \"a\\nb\"\n}}\n]");
@@ -139,7 +184,7 @@ fn a_time_without_milliseconds_lies_in_its_part() {
             format: Format::Json,
             zone: None,
         };
-        let mut extract = Extract::new(selection, (part, Kind::Json), &[]);
+        let mut extract = Extract::new(selection, (part, true, Kind::Json), &[]);
         let mut found = 0;
         extract.feed(file.as_bytes(), &mut |_| found += 1);
         extract.finish(&mut |_| found += 1);
@@ -205,7 +250,7 @@ fn a_record_that_never_ends_is_left_out_and_told() {
         format: Format::Json,
         zone: None,
     };
-    let mut extract = Extract::new(selection, (span(0, 1000), Kind::Json), &[]);
+    let mut extract = Extract::new(selection, (span(0, 1000), true, Kind::Json), &[]);
     let piece = vec![b'x'; 1 << 20];
     extract.feed(b"{\"body\":\"", &mut |_| {});
     let fed = (0..1000).take_while(|_| extract.feed(&piece, &mut |_| {}));
