@@ -25,6 +25,7 @@ fn cat(world: &World, span: Span, more: &[&str]) -> Ran {
 /// The records of a span in the order in which they lie in the archive, read with nothing of the program's own.
 fn expected(world: &World, span: Span) -> Vec<u64> {
     let mut folders = world.folders("shop");
+    folders.retain(|folder| folder.window.intersection(span).is_some());
     // The newest of each window.
     folders.sort_by_key(|folder| (folder.window, folder.name.len(), folder.name.clone()));
     let mut newest = Vec::new();
