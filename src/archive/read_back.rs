@@ -245,7 +245,7 @@ impl Kept {
     }
 }
 
-/// Refuses a directory that is larger than that of a zip with so many `files`: the library reads it into memory as a
+/// Refuses a zip that announces a directory larger than that of a zip with so many `files`: the library reads it into memory as a
 /// whole. Folders have entries too.
 fn check_directory(file: &mut File, files: u64) -> Result<(), ReadBackError> {
     let most = files
@@ -256,9 +256,9 @@ fn check_directory(file: &mut File, files: u64) -> Result<(), ReadBackError> {
     let is_usual =
         ends.largest.entries <= most && ends.largest.bytes <= directory::most_bytes(most);
     is_usual.then_some(()).ok_or_else(|| {
-        let entries = ends.largest.entries;
+        let directory::Announced { entries, bytes } = ends.largest;
         ReadBackError::Entries(format!(
-            "the zip announces {entries} entries, and the manifest names {files} files"
+            "the zip announces {entries} entries in a directory of {bytes} bytes, and the manifest names {files} files"
         ))
     })
 }

@@ -204,7 +204,7 @@ pub(super) enum Command {
         /// How records are written; as the newest window has them if left out. CSV becomes JSON objects of text
         #[arg(long, value_name = "FORMAT")]
         format: Option<RecordFormat>,
-        /// Write to this file; one that is there is replaced once all is written
+        /// Write to this file; a plain file that is there is replaced once all is written
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Only records whose field has this text; may be given several times, and then all must hold

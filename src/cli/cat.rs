@@ -125,6 +125,8 @@ struct Out {
     next_header: Option<Vec<u8>>,
     /// Whether the file that is read has other columns than those before.
     is_left_out: bool,
+    /// The folder of which that was told last.
+    told_of: Option<String>,
     records: u64,
 }
 
@@ -137,6 +139,8 @@ impl Out {
     fn open(path: Option<&Path>) -> Result<Self, Stop> {
         let to = match path {
             None => To::Stdout(io::stdout()),
+            // What a shell has put there before stays.
+            Some(path) if path == Path::new("/dev/stdout") => To::Stdout(io::stdout()),
             Some(path) => To::File(AskedFor::open(path).map_err(|error| {
                 Stop::failed(format!("can't write {}: {error}", path.display()))
             })?),
@@ -146,6 +150,7 @@ impl Out {
             header: None,
             next_header: None,
             is_left_out: false,
+            told_of: None,
             records: 0,
         })
     }
@@ -183,11 +188,14 @@ impl Out {
                 }
                 Some(first) if first.trim_ascii_end() != next.trim_ascii_end() => {
                     self.is_left_out = true;
-                    told.note(Note::Incomplete(format!(
-                        "{}: its columns are others than those before, so its records are left out; --format json \
-                         has them too",
-                        held.folder
-                    )));
+                    if self.told_of.as_ref() != Some(&held.folder) {
+                        self.told_of = Some(held.folder.clone());
+                        told.note(Note::Incomplete(format!(
+                            "{}: its columns are others than those before, so its records are left out; --format \
+                             json has them too",
+                            held.folder
+                        )));
+                    }
                 }
                 Some(_) => {}
             }

@@ -85,15 +85,21 @@ impl Holdings {
     fn of_copy(dir: &Path, job: JobName, bounds: (&str, &str)) -> Result<Self, Stop> {
         let span = span(bounds, None)?;
         let cant_read = |error| Stop::failed(format!("can't read {}: {error}", dir.display()));
-        // Its own name, and those above it, say what a part of a copy is.
-        let root = fs::canonicalize(dir).map_err(cant_read)?;
-        let folders = copy::folders(&root).map_err(cant_read)?;
+        let mut folders = copy::folders(dir).map_err(cant_read)?;
+        let mut root = dir.to_owned();
+        if folders == [""] {
+            // A window's own folder: its name says which.
+            let whole = fs::canonicalize(dir).map_err(cant_read)?;
+            if let (Some(above), Some(name)) = (whole.parent(), whole.file_name()) {
+                folders = vec![name.to_string_lossy().into_owned()];
+                root = above.to_owned();
+            }
+        }
         let published: Vec<_> = folders
             .into_iter()
             .filter_map(|folder| {
-                let place = root.join(&folder);
-                let named = FolderName::parse(place.file_name()?.to_str()?)?;
-                is_of(&place, &job).then_some((named, folder))
+                let named = FolderName::parse(folder.rsplit('/').next()?)?;
+                is_of(&root, &folder, &job).then_some((named, folder))
             })
             .collect();
         if published.is_empty() {
@@ -142,7 +148,8 @@ impl Holdings {
             return Err(Stop::usage(&why));
         }
         let held = newest(listed, span);
-        let mut notes = ledger.notes;
+        let mut notes = ledger.notes.clone();
+        notes.extend(ledger.recorded_missing(&held));
         notes.extend(missing(&held, &ledger.newest));
         overlaps(&held, &mut notes);
         gaps(&held, span, &ledger.acknowledged, &mut notes);
@@ -173,19 +180,14 @@ impl Holdings {
     }
 }
 
-/// Whether a window's folder is of `job`, by where it lies; by its manifest, where its place says nothing.
-fn is_of(place: &Path, job: &JobName) -> bool {
-    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
-    let date = place.parent().and_then(name);
-    let is_placed = name(place).and_then(|name| FolderName::date_of(&name)) == date;
-    match place.parent().and_then(Path::parent).and_then(name) {
-        Some(above) if is_placed => above == job.as_str(),
-        _ => {
-            let json = plain_file::read(&place.join(MANIFEST)).ok();
-            let manifest = json.and_then(|json| Manifest::parse(&json).ok());
-            manifest.is_none_or(|manifest| manifest.job == job.as_str())
-        }
+/// Whether a folder of a copy is of `job`, by where it lies in the copy; by its manifest, where that says nothing.
+fn is_of(root: &Path, folder: &str, job: &JobName) -> bool {
+    if let Some(above) = folder.rsplit('/').nth(2) {
+        return above == job.as_str();
     }
+    let json = plain_file::read(&root.join(folder).join(MANIFEST)).ok();
+    let manifest = json.and_then(|json| Manifest::parse(&json).ok());
+    manifest.is_none_or(|manifest| manifest.job == job.as_str())
 }
 
 /// What a ledger says of the windows of a span.
@@ -194,6 +196,8 @@ struct Recorded {
     is_there: bool,
     /// The newest folder of each window that is not missing, and what is known of it.
     newest: BTreeMap<Window, (String, Known)>,
+    /// Windows whose newest folder is missing, and that folder.
+    gone: Vec<(Window, Option<String>)>,
     /// What is lost, and acknowledged.
     acknowledged: Coverage,
     notes: Vec<Note>,
@@ -205,6 +209,7 @@ impl Recorded {
         let mut read = Self {
             is_there: path.exists(),
             newest: BTreeMap::new(),
+            gone: Vec::new(),
             acknowledged: Coverage::new(),
             notes: Vec::new(),
         };
@@ -237,19 +242,40 @@ impl Recorded {
             read.newest
                 .insert(line.window, (line.folder.clone(), known));
         }
-        for gone in replay.missing.spans() {
-            if gone.intersection(span).is_some() {
-                let what = format!(
-                    "{gone}: the folder archived last is missing, or was set aside; what is written of it, if anything, \
-                     is an older revision"
-                );
-                read.notes.push(match read.acknowledged.covers(gone) {
-                    true => Note::Said(what),
-                    false => Note::Incomplete(what),
-                });
-            }
-        }
+        let gone = replay.missing.spans().into_iter();
+        let gone = gone.filter(|gone| gone.intersection(span).is_some());
+        read.gone = gone
+            .map(|gone| {
+                let window = Window::of(gone);
+                let before = replay.missing.of(window);
+                (window, before.map(|before| before.folder.clone()))
+            })
+            .collect();
         read
+    }
+}
+
+impl Recorded {
+    /// What is to be told of windows that are recorded missing.
+    fn recorded_missing(&self, held: &[Held]) -> Vec<Note> {
+        let told = |(window, folder): &(Window, Option<String>)| {
+            let here = held.iter().find(|held| held.window == *window);
+            let is_back = here.is_some_and(|here| Some(&here.folder) == folder.as_ref());
+            if is_back {
+                return Note::Said(format!(
+                    "{window}: its folder was recorded missing and is back; `elsa-archiver repair` takes it"
+                ));
+            }
+            let what = format!(
+                "{window}: the folder archived last is missing, or was set aside; what is written of it, if anything, \
+                 is what was archived before, or of a part of it since"
+            );
+            match self.acknowledged.covers(window.span()) {
+                true => Note::Said(what),
+                false => Note::Incomplete(what),
+            }
+        };
+        self.gone.iter().map(told).collect()
     }
 }
 

@@ -89,7 +89,11 @@ impl AskedFor {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // A link stays, whatever it leads to.
         if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
-            let file = OpenOptions::new().write(true).truncate(true).open(path)?;
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(path)?;
             return Ok(Self::Other(BufWriter::new(file)));
         }
         let new = new_beside(path)?;

@@ -472,6 +472,23 @@ async fn a_copy_of_a_job_a_date_or_a_window_is_read_and_another_s_is_refused() {
         let ran = cat(&world, due.windows[1], &["--dir", place.to_str().unwrap()]);
         assert_eq!(ran.exits(0).stdout, one);
     }
+    // Copied out of their places.
+    for (from, windows, expected) in [
+        (root.join("shop"), due.whole(), &all),
+        (folder.parent().unwrap().to_owned(), due.windows[1], &one),
+        (folder.clone(), due.windows[1], &one),
+    ] {
+        let to = world.path("restored").join(from.file_name().unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let copied = std::process::Command::new("cp")
+            .arg("-r")
+            .args([&from, &to])
+            .status();
+        assert!(copied.unwrap().success());
+        let ran = cat(&world, windows, &["--dir", to.to_str().unwrap()]);
+        assert_eq!(ran.exits(0).stdout, *expected, "{from:?}");
+        fs::remove_dir_all(to).unwrap();
+    }
     for place in [root.join("mail"), world.folders("mail")[0].path.clone()] {
         cat(&world, due.whole(), &["--dir", place.to_str().unwrap()])
             .exits(1)
@@ -524,8 +541,10 @@ async fn output_goes_through_a_link_and_a_pipe_and_a_reader_may_leave() {
     world.once().exits(0);
     let all = cat(&world, due.whole(), &[]).exits(0).stdout;
     let (file, link) = (world.path("file.jsonl"), world.path("latest.jsonl"));
-    fs::write(&file, "x".repeat(all.len() + 100)).unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
+    cat(&world, due.whole(), &["--output", link.to_str().unwrap()]).exits(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), all);
+    fs::write(&file, "x".repeat(all.len() + 100)).unwrap();
     cat(&world, due.whole(), &["--output", link.to_str().unwrap()]).exits(0);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&file).unwrap(), all);

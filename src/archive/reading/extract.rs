@@ -9,7 +9,7 @@ use super::filter::Filter;
 use crate::archive::count::log_time::LogTime;
 use crate::archive::count::{Counter, Kind, Record, Uncountable, expected_fields};
 use crate::domain::job::Format;
-use crate::domain::span::Span;
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Zone;
 
 /// The longest record that is taken apart, in bytes; the service's are far shorter.
@@ -26,6 +26,17 @@ pub(crate) struct Selection<'a> {
     pub(crate) format: Format,
     /// The zone of times without an offset; `None` when they are not known.
     pub(crate) zone: Option<&'a Zone>,
+}
+
+/// Where a file comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The part that it is of.
+    pub(crate) part: Span,
+    /// Whether nothing in it can lie outside.
+    pub(crate) is_complete: bool,
+    /// Its first and its last time, as they were read when it was archived.
+    pub(crate) times: Option<(UtcMs, UtcMs)>,
 }
 
 /// What comes of a file.
@@ -51,9 +62,15 @@ impl Extracted {
 pub(crate) struct Doubts {
     /// Records without a readable time, in a part that reaches beyond the span. They are written.
     pub(crate) undated: u64,
-    /// Records whose time lies outside the span that was asked for. Of a complete part, which can't hold any, they are
-    /// written: their times are not read as they were when it was archived. Of another, those in the wanted span are.
+    /// Records of a complete part whose time lies outside of it. It can't hold any, so times are not read as they were
+    /// when it was archived. They are written.
     pub(crate) outside: u64,
+    /// Records of another part whose time lies outside of it and in the wanted span. They are written, and may be
+    /// in another window too.
+    pub(crate) beyond: u64,
+    /// Records of another part whose time lies outside of the wanted span, and is none that the file held when it was
+    /// archived. They are left out.
+    pub(crate) shifted: u64,
     /// Records whose fields can't be compared. They are left out.
     pub(crate) uncompared: u64,
     /// Records of CSV with bytes that are no UTF-8, written as JSON: those bytes are replaced.
@@ -67,10 +84,7 @@ pub(crate) struct Doubts {
 /// The records of one file on their way.
 pub(crate) struct Extract<'a> {
     selection: Selection<'a>,
-    /// The part that the file is of.
-    part: Span,
-    /// Whether nothing in it can lie outside.
-    is_complete: bool,
+    origin: Origin,
     kind: Kind,
     counter: Counter,
     /// The end of what came, which may belong to a record that is not whole.
@@ -86,18 +100,18 @@ pub(crate) struct Extract<'a> {
 }
 
 impl<'a> Extract<'a> {
-    /// Nothing yet of a file of `part`, which may be complete, of which a record shows one of these fields.
+    /// Nothing yet of a file of which a record shows one of these fields.
     pub(crate) fn new(
         selection: Selection<'a>,
-        (part, is_complete, kind): (Span, bool, Kind),
+        origin: Origin,
+        kind: Kind,
         include_fields: &[String],
     ) -> Self {
         let expected = expected_fields(kind, include_fields);
         Self {
             counter: Counter::new(kind, &expected, selection.zone),
             selection,
-            part,
-            is_complete,
+            origin,
             kind,
             tail: Vec::new(),
             taken: 0,
@@ -240,16 +254,25 @@ impl<'a> Extract<'a> {
     fn is_inside(&mut self, time: Option<LogTime>) -> bool {
         let span = self.selection.span;
         match time {
-            Some(time) => match time.within(self.part) {
+            Some(time) => match time.within(self.origin.part) {
                 // What is coarser than milliseconds lies where its part is.
                 Some(at) => span.contains(at),
-                None => {
+                None if self.origin.is_complete => {
                     self.doubts.outside += 1;
-                    self.is_complete || span.contains(time.at)
+                    true
+                }
+                None => {
+                    let is_inside = span.contains(time.at);
+                    let held = self.origin.times;
+                    let was_held =
+                        held.is_some_and(|(first, last)| (first..=last).contains(&time.at));
+                    self.doubts.beyond += u64::from(is_inside);
+                    self.doubts.shifted += u64::from(!is_inside && !was_held);
+                    is_inside
                 }
             },
             None => {
-                self.doubts.undated += u64::from(!span.covers(self.part));
+                self.doubts.undated += u64::from(!span.covers(self.origin.part));
                 true
             }
         }

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::extract::{Doubts, Extract, Extracted, Selection};
+use super::extract::{Doubts, Extract, Extracted, Origin, Selection};
 use super::newest::Held;
 use crate::archive::count::Kind;
 use crate::archive::fits::{self, Claim};
@@ -225,8 +225,12 @@ impl Folder<'_> {
                 (Kind::Csv, Format::Json) => out(Found::Note(Note::Converted(1)))?,
                 _ => {}
             }
-            let of = (span, part.status == Status::Complete, kind);
-            let mut extract = Extract::new(selection, of, &request.include_fields);
+            let origin = Origin {
+                part: span,
+                is_complete: part.status == Status::Complete,
+                times: file.first_ms.zip(file.last_ms),
+            };
+            let mut extract = Extract::new(selection, origin, kind, &request.include_fields);
             let mut flow = ControlFlow::Continue(());
             let mut hand_on = |found| {
                 if flow.is_continue() {
@@ -277,8 +281,22 @@ impl Folder<'_> {
         }
         if doubts.outside > 0 {
             notes.push(Note::Said(format!(
-                "{path}: {} with a time outside its part of the window; was `time_zone_of_records` another one?",
+                "{path}: {} with a time outside its part of the window, written all the same; was \
+                 `time_zone_of_records` another one?",
                 records(doubts.outside)
+            )));
+        }
+        if doubts.beyond > 0 {
+            notes.push(Note::Said(format!(
+                "{path}: {} with a time outside its part of the window, which another window may hold too",
+                records(doubts.beyond)
+            )));
+        }
+        if doubts.shifted > 0 {
+            notes.push(Note::Incomplete(format!(
+                "{path}: {} left out: their times are others than when they were archived; was \
+                 `time_zone_of_records` another one?",
+                records(doubts.shifted)
             )));
         }
         if doubts.uncompared > 0 {

@@ -49,13 +49,13 @@ Examples:
 pub(super) const CAT: &str = "\
 Examples:
   elsa-archiver cat --job shop-api --from 2026-11-22 --to 2026-11-23 | jq .body
-  elsa-archiver cat --job shop-api --where logLevel=ERROR --output errors.jsonl \\
+  elsa-archiver cat --job shop-api --where logLevel=ERROR --output out.jsonl \\
       --from 2026-11-22T09:00:00+09:00 --to 2026-11-22T10:30:00+09:00";
 
 pub(super) const FILES: &str = "\
 Examples:
   elsa-archiver files --job shop-api --from 2026-11-22 --to 2026-11-23 -0 \\
-      | xargs -0 rg timeout          of an unpacked archive";
+      | xargs -0 rg timeout";
 
 pub(super) const REPAIR: &str = "\
 Examples:

@@ -11,6 +11,14 @@ fn span(from: i64, to: i64) -> Span {
     Span::new(UtcMs(START + from), UtcMs(START + to)).unwrap()
 }
 
+fn complete(part: Span) -> Origin {
+    Origin {
+        part,
+        is_complete: true,
+        times: None,
+    }
+}
+
 /// What comes of a file of the part [0, 1000), fed in pieces of these lengths: its header, its records, what is told.
 fn extract(
     (file, kind): (&[u8], Kind),
@@ -24,7 +32,7 @@ fn extract(
         format,
         zone: None,
     };
-    let mut extract = Extract::new(selection, (span(0, 1000), true, kind), &[]);
+    let mut extract = Extract::new(selection, complete(span(0, 1000)), kind, &[]);
     let (mut header, mut records, mut told) = (Vec::new(), Vec::new(), 0);
     let mut take = |found| match found {
         Extracted::Header(line) => {
@@ -184,7 +192,7 @@ fn a_time_without_milliseconds_lies_in_its_part() {
             format: Format::Json,
             zone: None,
         };
-        let mut extract = Extract::new(selection, (part, true, Kind::Json), &[]);
+        let mut extract = Extract::new(selection, complete(part), Kind::Json, &[]);
         let mut found = 0;
         extract.feed(file.as_bytes(), &mut |_| found += 1);
         extract.finish(&mut |_| found += 1);
@@ -200,6 +208,48 @@ fn what_can_t_be_cut_is_written_and_told() {
     assert_eq!((records.lines().count(), doubts.undated), (2, 0));
     let (_, records, doubts) = all(file, Kind::Json, span(0, 999), &[5]);
     assert_eq!((records.lines().count(), doubts.undated), (2, 2));
+}
+
+/// Guarantee: Candid
+#[test]
+fn a_time_outside_its_part_is_written_where_it_can_t_be_so_and_told_in_any_case() {
+    let filter = Filter::default();
+    let outside = START + 5000;
+    let file = format!("{{\"logTime\":{outside}}}");
+    let told = |wanted: Span, origin: Origin| {
+        let selection = Selection {
+            span: wanted,
+            filter: &filter,
+            format: Format::Json,
+            zone: None,
+        };
+        let mut extract = Extract::new(selection, origin, Kind::Json, &[]);
+        let mut found = 0;
+        extract.feed(file.as_bytes(), &mut |_| found += 1);
+        let Doubts {
+            outside,
+            beyond,
+            shifted,
+            ..
+        } = extract.finish(&mut |_| found += 1);
+        (found, [outside, beyond, shifted])
+    };
+    let part = complete(span(0, 1000));
+    assert_eq!(told(span(0, 1000), part), (1, [1, 0, 0]));
+    let unproven = |times: Option<(i64, i64)>| Origin {
+        is_complete: false,
+        times: times.map(|(first, last)| (UtcMs(START + first), UtcMs(START + last))),
+        ..part
+    };
+    assert_eq!(told(span(0, 6000), unproven(None)), (1, [0, 1, 0]));
+    assert_eq!(
+        told(span(0, 1000), unproven(Some((0, 5000)))),
+        (0, [0, 0, 0])
+    );
+    assert_eq!(
+        told(span(0, 1000), unproven(Some((0, 900)))),
+        (0, [0, 0, 1])
+    );
 }
 
 /// Guarantee: Candid
@@ -250,7 +300,7 @@ fn a_record_that_never_ends_is_left_out_and_told() {
         format: Format::Json,
         zone: None,
     };
-    let mut extract = Extract::new(selection, (span(0, 1000), true, Kind::Json), &[]);
+    let mut extract = Extract::new(selection, complete(span(0, 1000)), Kind::Json, &[]);
     let piece = vec![b'x'; 1 << 20];
     extract.feed(b"{\"body\":\"", &mut |_| {});
     let fed = (0..1000).take_while(|_| extract.feed(&piece, &mut |_| {}));
