@@ -238,8 +238,8 @@ async fn every_command_explains_itself() {
     let world = World::of([]).await;
     world.run(&["--help"]).exits(0).prints("help");
     for command in [
-        "run", "once", "check", "plan", "backfill", "status", "verify", "repair", "report", "init",
-        "support", "demo",
+        "run", "once", "check", "plan", "backfill", "status", "verify", "cat", "files", "repair",
+        "report", "init", "support", "demo",
     ] {
         world
             .run(&[command, "--help"])
