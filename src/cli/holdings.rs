@@ -62,6 +62,8 @@ pub(super) struct Holdings {
     recorded: HashMap<Window, (String, Known)>,
     /// What is to be told before anything is read.
     notes: Vec<Note>,
+    /// Whether it is a copy, which nothing here cures.
+    is_copy: bool,
 }
 
 impl Holdings {
@@ -121,6 +123,7 @@ impl Holdings {
             records_zone: None,
             recorded: HashMap::new(),
             notes,
+            is_copy: true,
         })
     }
 
@@ -160,6 +163,7 @@ impl Holdings {
             records_zone: configured.and_then(|job: &Job| job.records_zone.clone()),
             recorded: ledger.newest.into_iter().collect(),
             notes,
+            is_copy: false,
             job,
         })
     }

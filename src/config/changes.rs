@@ -135,6 +135,9 @@ mod tests {
         let mut new = config("");
         new.archive.min_free_space += 1;
         assert_eq!(between(&new).changed, of(&["a-job", "shop"]));
+        let mut new = config("");
+        new.archive.store = crate::domain::store_kind::StoreKind::Zip;
+        assert_eq!(between(&new).changed, of(&["a-job", "shop"]));
         // Lines that move are no change.
         assert_eq!(between(&config("# a comment\n")), JobChanges::default());
     }

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use elsa_archiver::digest::Digest;
-use elsa_archiver::domain::span::UtcMs;
+use elsa_archiver::domain::span::{Millis, UtcMs};
 use elsa_archiver::simulator::{Entry, KeyPair, Permitted, Project, Settings, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -139,6 +139,28 @@ impl World {
         fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(world.path("keys/access"), ACCESS_KEY).unwrap();
         world.set_secret_key(SECRET_KEY);
+        world
+    }
+
+    /// A world whose windows were archived before all logs of `job` had come, one in so many of them late, and were
+    /// published anew since. The zips of each were kept, or not.
+    pub async fn with_revisions(job: &str, due: &Due, one_in: u64, zips: [bool; 2]) -> Self {
+        let project = due.project(job).with_late(one_in, Millis(1 << 40));
+        let world = Self::start(Settings {
+            projects: vec![project],
+            ..Settings::default()
+        })
+        .await;
+        let recheck = format!("\"{}s\"", due.settle_s + 60);
+        world.configure(&[Job::new(job, due).with("recheck", &recheck)]);
+        world.keep_zips(zips[0]);
+        world.once().exits(0);
+        world.make_ledger_older(job, due);
+        // Far beyond any log's time.
+        world.service.set_visible_at(Some(UtcMs(1 << 45)));
+        world.keep_zips(zips[1]);
+        world.once().exits(0);
+        assert!(world.folders(job).len() > due.windows.len());
         world
     }
 

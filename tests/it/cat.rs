@@ -10,9 +10,6 @@ use elsa_archiver::simulator::{
 
 use crate::harness::{Due, Found, Job, Ran, World, in_csv, in_json, project_key, zip_of};
 
-/// Far beyond any log's time.
-const EVERYTHING: UtcMs = UtcMs(1 << 45);
-
 /// `cat` of a span.
 fn cat(world: &World, span: Span, more: &[&str]) -> Ran {
     let bounds = [span.from(), span.to()].map(|bound| bound.to_string());
@@ -178,18 +175,7 @@ async fn csv_a_page_a_file_is_read_exactly_with_one_header() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_window_that_was_published_anew_the_newest_folder_is_read() {
     let due = Due::hours(6);
-    let world = World::start(Settings {
-        projects: vec![due.project("shop").with_late(16, Millis(1 << 40))],
-        ..Settings::default()
-    })
-    .await;
-    let recheck = format!("\"{}s\"", due.settle_s + 60);
-    world.configure(&[Job::new("shop", &due).with("recheck", &recheck)]);
-    world.once().exits(0);
-    world.make_ledger_older("shop", &due);
-    world.service.set_visible_at(Some(EVERYTHING));
-    world.once().exits(0);
-    assert!(world.folders("shop").len() > due.windows.len());
+    let world = World::with_revisions("shop", &due, 16, [false; 2]).await;
     assert_exact(&world, "json", &spans(&world, &due));
     // The same of a copy, which needs no config.
     let before = cat(&world, due.whole(), &[]).stdout;
@@ -271,7 +257,7 @@ async fn what_was_never_archived_is_told() {
     cat(&world, beyond, &[])
         .exits(1)
         .says("nothing is archived from")
-        .says("not all of the span: 1 line above says why");
+        .says("not all of the span: 1 line above says why; `elsa-archiver status` says what is to be done");
     world
         .run(&[
             "cat",
@@ -430,17 +416,7 @@ async fn a_file_that_is_no_csv_or_has_other_columns_is_told_and_leaves_the_other
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_that_was_set_aside_is_told_while_an_older_one_is_read() {
     let due = Due::hours(3);
-    let world = World::start(Settings {
-        projects: vec![due.project("shop").with_late(4, Millis(1 << 40))],
-        ..Settings::default()
-    })
-    .await;
-    let recheck = format!("\"{}s\"", due.settle_s + 60);
-    world.configure(&[Job::new("shop", &due).with("recheck", &recheck)]);
-    world.once().exits(0);
-    world.make_ledger_older("shop", &due);
-    world.service.set_visible_at(Some(EVERYTHING));
-    world.once().exits(0);
+    let world = World::with_revisions("shop", &due, 4, [false; 2]).await;
     let folders = world.folders("shop");
     let newest = folders.iter().find(|folder| folder.name.ends_with(".r2"));
     let newest = newest.expect("a revision");
@@ -559,4 +535,33 @@ async fn output_goes_through_a_link_and_a_pipe_and_a_reader_may_leave() {
         let told: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(told["message"].is_string(), "{line}");
     }
+}
+
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_ledger_is_told_and_hides_no_record_and_a_reader_may_leave() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    let all = cat(&world, due.whole(), &[]).exits(0).stdout;
+    let bounds = [due.since(), due.whole().to()].map(|bound| bound.to_string());
+    let args = [
+        "cat", "--job", "shop", "--from", &bounds[0], "--to", &bounds[1],
+    ];
+    let half = "\"$0\" \"$@\" | head -c 10 >/dev/null; exit ${PIPESTATUS[0]}";
+    let left = world.spawn_by(&["bash", "-c", half], &args).wait().exits(0);
+    assert_eq!(left.stderr, "");
+
+    let ledger = fs::read_to_string(world.ledger("shop")).unwrap();
+    fs::write(
+        world.ledger("shop"),
+        ledger.replacen("\"seq\":2", "\"seq\":7", 1),
+    )
+    .unwrap();
+    let ran = cat(&world, due.whole(), &[])
+        .exits(4)
+        .says("shop.ledger.jsonl")
+        .says("`elsa-archiver repair` says what cures it");
+    assert_eq!(ran.stdout, all);
 }

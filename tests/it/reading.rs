@@ -5,13 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use elsa_archiver::domain::span::{Millis, UtcMs};
-use elsa_archiver::simulator::Settings;
-
-use crate::harness::{Due, Folder, Job, World, in_json, left_out, project_key};
-
-/// Far beyond any log's time.
-const EVERYTHING: UtcMs = UtcMs(1 << 45);
+use crate::harness::{Due, Folder, World, in_json, left_out, project_key};
 
 /// Runs SQL, each statement of a list, with DuckDB's Python module, and prints the last one's rows as JSON.
 const DUCKDB: &str = "import duckdb, json, sys\nfor sql in sys.argv[1:]:\n    rows = duckdb.sql(sql)\n\
@@ -30,20 +24,7 @@ fn snippets(language: &str) -> Vec<String> {
 /// An archive in which some windows have revisions, and its job's name on the page.
 async fn archived(zips: bool) -> (World, Vec<u64>) {
     let due = Due::hours(6);
-    let project = Due::project_of("shop-api", due.windows.clone()).with_late(16, Millis(1 << 40));
-    let world = World::start(Settings {
-        projects: vec![project.clone()],
-        ..Settings::default()
-    })
-    .await;
-    let recheck = format!("\"{}s\"", due.settle_s + 60);
-    world.configure(&[Job::new("shop-api", &due).with("recheck", &recheck)]);
-    world.keep_zips(zips);
-    world.once().exits(0);
-    world.make_ledger_older("shop-api", &due);
-    world.service.set_visible_at(Some(EVERYTHING));
-    world.once().exits(0);
-    assert!(world.folders("shop-api").len() > due.windows.len());
+    let world = World::with_revisions("shop-api", &due, 16, [zips; 2]).await;
     let project = world.service.project(&project_key("shop-api")).unwrap();
     let truth: Vec<u64> = project.truth(due.whole()).map(|truth| truth.seq).collect();
     (world, truth)

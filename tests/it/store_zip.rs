@@ -3,14 +3,10 @@
 
 use std::fs;
 
-use elsa_archiver::domain::span::{Millis, UtcMs};
 use elsa_archiver::simulator::{CsvLayout, Dialect, Fault, FaultPlan, JsonLayout, Settings};
 use serde_json::Value;
 
 use crate::harness::{Due, Folder, Job, LOGS_A_WINDOW, World};
-
-/// Far beyond any log's time.
-const EVERYTHING: UtcMs = UtcMs(1 << 45);
 
 /// The names in a folder, sorted.
 fn names(folder: &Folder) -> Vec<String> {
@@ -160,30 +156,13 @@ async fn both_stores_lie_in_one_archive() {
 async fn a_recheck_compares_what_is_kept_one_way_with_what_is_kept_the_other() {
     for (before, now) in [(true, true), (true, false), (false, true)] {
         let due = Due::hours(6);
-        let project = due.project("shop").with_late(16, Millis(1 << 40));
-        let changed = due.windows.iter().filter(|window| {
-            let late = |seq| project.indexed_at(seq) > Some(due.whole().to());
-            project.truth(**window).any(|truth| late(truth.seq))
-        });
-        let changed = changed.count();
-        let world = World::start(Settings {
-            projects: vec![project.clone()],
-            ..Settings::default()
-        })
-        .await;
-        let recheck = format!("\"{}s\"", due.settle_s + 60);
-        world.configure(&[Job::new("shop", &due).with("recheck", &recheck)]);
-        world.keep_zips(before);
-        world.once().exits(0);
-        world.make_ledger_older("shop", &due);
-        world.service.set_visible_at(Some(EVERYTHING));
-        world.keep_zips(now);
-
-        world.once().exits(0).shows("6 rechecked");
-
+        let world = World::with_revisions("shop", &due, 16, [before, now]).await;
+        let lateness = &world.status("shop")["lateness"];
+        assert_eq!(lateness["rechecked"], 6);
+        let changed = lateness["changed"].as_u64().unwrap();
         let mut folders = world.folders("shop");
         folders.retain(|folder| folder.name.ends_with(".r2"));
-        assert_eq!(folders.len(), changed);
+        assert_eq!(folders.len() as u64, changed);
         for folder in &folders {
             world.assert_holds_the_truth("shop", folder);
             folder.assert_sums_pass();
@@ -222,6 +201,27 @@ async fn a_changed_zip_is_found_and_its_window_is_archived_anew() {
     let folders = world.folders("shop");
     let anew = folders.iter().find(|one| one.window == folder.window);
     world.assert_holds_the_truth("shop", anew.unwrap());
+}
+
+/// Guarantee: Self-healing
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_ledger_is_rebuilt_from_zips_and_nothing_is_asked_for_again() {
+    let due = Due::hours(4);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due).with("count", "8")]);
+    world.keep_zips(true);
+    world.once().exits(0);
+    let before = world.status("shop");
+    let kept: Vec<_> = world.folders("shop").iter().map(Folder::content).collect();
+    fs::remove_dir_all(world.path("state")).unwrap();
+    world.assert_nothing_left_to_do();
+    let after = world.status("shop");
+    assert_eq!(
+        (&after["records"], &after["bytes"]),
+        (&before["records"], &before["bytes"])
+    );
+    assert!(world.folders("shop").iter().map(Folder::content).eq(kept));
+    world.run(&["verify", "--deep"]).exits(0).shows("INTACT");
 }
 
 /// Guarantee: Suspicious

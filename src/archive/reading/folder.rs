@@ -176,6 +176,9 @@ fn told(finding: Finding) -> Note {
     }
 }
 
+/// So many records, how it is told, and what of them.
+type Counted = (u64, fn(String) -> Note, &'static str);
+
 /// A folder whose manifest was read.
 struct Folder<'a> {
     name: &'a str,
@@ -272,45 +275,44 @@ impl Folder<'_> {
             1 => "1 record".to_owned(),
             number => format!("{number} records"),
         };
-        let mut notes = Vec::new();
-        if doubts.undated > 0 {
-            notes.push(Note::Said(format!(
-                "{path}: {} without a time that can be read, at the edge of the span; written all the same",
-                records(doubts.undated)
-            )));
-        }
-        if doubts.outside > 0 {
-            notes.push(Note::Said(format!(
-                "{path}: {} with a time outside its part of the window, written all the same; was \
-                 `time_zone_of_records` another one?",
-                records(doubts.outside)
-            )));
-        }
-        if doubts.beyond > 0 {
-            notes.push(Note::Said(format!(
-                "{path}: {} with a time outside its part of the window, which another window may hold too",
-                records(doubts.beyond)
-            )));
-        }
-        if doubts.shifted > 0 {
-            notes.push(Note::Incomplete(format!(
-                "{path}: {} left out: their times are others than when they were archived; was \
-                 `time_zone_of_records` another one?",
-                records(doubts.shifted)
-            )));
-        }
-        if doubts.uncompared > 0 {
-            notes.push(Note::Incomplete(format!(
-                "{path}: {} whose fields can't be compared, left out",
-                records(doubts.uncompared)
-            )));
-        }
-        if doubts.replaced > 0 {
-            notes.push(Note::Incomplete(format!(
-                "{path}: {} with bytes that are no UTF-8, which JSON can't hold; they are replaced",
-                records(doubts.replaced)
-            )));
-        }
+        let counted: [Counted; 6] = [
+            (
+                doubts.undated,
+                Note::Said,
+                "without a time that can be read, at the edge of the span; written all the same",
+            ),
+            (
+                doubts.outside,
+                Note::Said,
+                "with a time outside its part of the window, written all the same; was `time_zone_of_records` another \
+                 one?",
+            ),
+            (
+                doubts.beyond,
+                Note::Said,
+                "with a time outside its part of the window, which another window may hold too",
+            ),
+            (
+                doubts.shifted,
+                Note::Incomplete,
+                "left out: their times are others than when they were archived; was `time_zone_of_records` another \
+                 one?",
+            ),
+            (
+                doubts.uncompared,
+                Note::Incomplete,
+                "whose fields can't be compared, left out",
+            ),
+            (
+                doubts.replaced,
+                Note::Incomplete,
+                "with bytes that are no UTF-8, which JSON can't hold; they are replaced",
+            ),
+        ];
+        let counted = counted.into_iter().filter(|(number, ..)| *number > 0);
+        let mut notes: Vec<Note> = counted
+            .map(|(number, note, what)| note(format!("{path}: {} {what}", records(number))))
+            .collect();
         if let Some(why) = &doubts.uncountable {
             notes.push(self.known.incomplete(format!(
                 "{path}: {why}; what follows is not written, `elsa-archiver files` says where it lies"

@@ -15,6 +15,7 @@ pub(in crate::cli) struct Told<'a> {
     incomplete: u64,
     damaged: u64,
     converted: u64,
+    is_copy: bool,
 }
 
 impl<'a> Told<'a> {
@@ -25,6 +26,7 @@ impl<'a> Told<'a> {
             incomplete: 0,
             damaged: 0,
             converted: 0,
+            is_copy: holdings.is_copy,
         };
         let notes = holdings.notes.iter().cloned();
         notes.for_each(|note| told.note(note));
@@ -86,8 +88,13 @@ impl<'a> Told<'a> {
             None => String::new(),
         };
         let say = if lines == 1 { "says" } else { "say" };
+        let what_to_do = match (self.is_copy, self.damaged) {
+            (true, _) => "",
+            (false, 0) => "; `elsa-archiver status` says what is to be done",
+            (false, _) => "; `elsa-archiver repair` says what cures it",
+        };
         let why = format!(
-            "{written}not all of the span: {} above {say} why",
+            "{written}not all of the span: {} above {say} why{what_to_do}",
             count(lines, "line")
         );
         Err(match self.damaged {
