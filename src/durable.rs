@@ -7,8 +7,10 @@
 
 pub(crate) mod denied;
 mod error;
+pub(crate) mod evidence;
 mod flush;
 mod lack;
+pub(crate) mod letting_go;
 mod outside;
 mod step;
 

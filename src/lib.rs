@@ -11,6 +11,7 @@
 //! - [`domain`]: the pure decisions
 //! - [`archive`]: windows on disk
 //! - [`ledger`]: what was archived, as a chain of lines
+//! - `evidence`: receipts of other places
 //! - [`elsa`]: the service and what it answers
 //! - [`config`]: the config file
 //! - `notify`: a dead man's switch, a webhook and a program are told what happens
@@ -37,6 +38,7 @@ pub mod digest;
 pub mod domain;
 pub mod durable;
 pub mod elsa;
+pub(crate) mod evidence;
 pub mod fetch;
 pub mod job;
 pub mod ledger;

@@ -350,6 +350,7 @@ fn runner(service: &Simulator, dir: &Path, clock: Clock, cross_check: CrossCheck
 
 fn job(account: AccountName, cross_check: CrossCheck) -> Job {
     Job {
+        keep: None,
         name: JobName::parse("price").unwrap(),
         account,
         project_key: PROJECT.into(),

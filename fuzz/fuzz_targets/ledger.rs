@@ -64,6 +64,8 @@ fn ask(replay: &Replay, lines: &[Line]) {
             | Event::Acknowledged(_)
             | Event::Rechecked(_)
             | Event::Confirmed(_)
+            | Event::Pruned(_)
+            | Event::Hold(_)
             | Event::Rebuilt(_) => {}
         }
     }

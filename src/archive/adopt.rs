@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::fits::{self, Claim};
 use super::manifest::{ChainBreak, MANIFEST, Manifest};
 use super::plain_file;
+use super::prune::{self, PRUNED_SUMS};
 use super::publish::{Archived, Published, SUMS, sums};
 use super::store::Store;
 use crate::digest::Digest;
@@ -183,12 +184,15 @@ fn candidate(
         return Ok(Err(unfit.to_string()));
     }
     let sha256 = Digest::of(&json);
-    match read(store, folder, SUMS)? {
+    let is_pruned = prune::is_pruned(&store.root().join(folder));
+    let name = if is_pruned { PRUNED_SUMS } else { SUMS };
+    match read(store, folder, name)? {
         Ok(found) if found == sums(&manifest, sha256).as_bytes() => {}
-        Ok(_) => return Ok(Err(format!("its {SUMS} are not those of its {MANIFEST}"))),
+        Ok(_) => return Ok(Err(format!("its {name} are not those of its {MANIFEST}"))),
         Err(why) => return Ok(Err(why)),
     }
-    for file in manifest.stored() {
+    let stored = manifest.stored().filter(|_| !is_pruned);
+    for file in stored {
         let place = store.root().join(folder).join(file.path);
         let looked = || fs::symlink_metadata(&place);
         match store.disk().step(Step::ReadPublished, &place, looked) {
@@ -206,6 +210,7 @@ fn candidate(
     // What it supersedes was gone when it was published, and may be back.
     let archived = Archived {
         supersedes: manifest.supersedes.clone(),
+        is_pruned,
         ..Archived::of(folder.to_owned(), named.window, &manifest, sha256)
     };
     Ok(Ok(Candidate {
@@ -248,9 +253,10 @@ fn first_changed(
         let Archived {
             folder,
             manifest_sha256,
+            is_pruned,
             ..
         } = &candidates[at].archived;
-        if proven.contains(manifest_sha256) {
+        if *is_pruned || proven.contains(manifest_sha256) {
             continue;
         }
         if let Some(why) = changed(store, folder)? {

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod manifest;
 pub(crate) mod newest;
 pub(crate) mod plain_file;
+pub(crate) mod prune;
 pub(crate) mod publish;
 pub mod quarantine;
 pub(crate) mod read_back;

@@ -46,6 +46,8 @@ pub struct Archived {
     pub opinion: SecondOpinion,
     /// Whether an answer has told that `to` is inclusive.
     pub is_inclusive: bool,
+    /// Whether its data were let go of when it was recorded.
+    pub is_pruned: bool,
 }
 
 /// The proof that a window's folder is whole, durable and in place.
@@ -134,6 +136,7 @@ impl Archived {
                 .as_ref()
                 .map_or_else(SecondOpinion::default, Confirmed::in_short),
             is_inclusive: manifest.request.to_bound_found,
+            is_pruned: false,
         }
     }
 }

@@ -9,4 +9,6 @@ pub(crate) struct Recorded {
     pub archived: Archived,
     /// Whether it is known to be gone, or set aside.
     pub is_missing: bool,
+    /// Whether its data were let go of: it may lack them.
+    pub is_pruned: bool,
 }

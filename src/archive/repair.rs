@@ -9,7 +9,8 @@ use super::plain_file;
 use super::publish::{SUMS, make_parents, sums};
 use super::recorded::Recorded;
 use super::store::Store;
-use super::verify::{Depth, Finding, JobReport, Problem, folder};
+use super::verify::folder::{self, Expected};
+use super::verify::{Depth, Finding, JobReport, Problem};
 use crate::digest::Digest;
 use crate::durable::{DiskError, Step};
 
@@ -63,11 +64,14 @@ pub(crate) fn remedy(findings: &[Finding], added: Vec<PathBuf>) -> Remedy {
 /// What cures a folder that the ledger has recorded; all of its files are hashed again, and those in its zips where
 /// `depth` says so.
 pub(crate) fn examine(store: &Store, recorded: &Recorded, depth: Depth) -> Remedy {
-    let (folder, expected) = (&recorded.archived.folder, recorded.archived.manifest_sha256);
+    let expected = Expected {
+        manifest: recorded.archived.manifest_sha256,
+        is_pruned: recorded.is_pruned,
+    };
     let mut report = JobReport::default();
     folder::verify(
         store.root(),
-        folder,
+        &recorded.archived.folder,
         None,
         Some(expected),
         depth,

@@ -190,6 +190,16 @@ pub(super) enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Write a receipt of what is whole in the copy, in the name of the place where it lies; to stdout, and the
+        /// rest to stderr
+        #[arg(long, value_name = "PLACE", requires = "dir", conflicts_with = "json")]
+        receipt: Option<String>,
+        /// Write the receipt to this file instead
+        #[arg(long, value_name = "FILE", requires = "receipt")]
+        out: Option<PathBuf>,
+        /// The receipt that this place gave before, where the copy lacks it
+        #[arg(long, value_name = "FILE", requires = "receipt")]
+        after: Option<PathBuf>,
         /// A copy of an archive anywhere, verified from its manifests alone; needs no config
         dir: Option<PathBuf>,
     },
@@ -237,6 +247,75 @@ pub(super) enum Command {
         #[arg(long)]
         confirm: bool,
     },
+    /// Let go of old data by rule, and keep the proof; shows what would go, unless `--confirm` is given
+    ///
+    /// Data files go; manifest.json stays, and SHA256SUMS as SHA256SUMS.pruned, so that the chain still proves what was
+    /// there. The newest window stays, and what is held, due, failing, not known to be complete, or not proven by enough
+    /// receipts of other places.
+    #[command(after_help = examples::PRUNE)]
+    Prune {
+        /// Windows that end by then: RFC 3339, or a date in the archive's time zone
+        #[arg(
+            long,
+            value_name = "T",
+            required_unless_present = "keep",
+            conflicts_with = "keep"
+        )]
+        before: Option<String>,
+        /// Windows that ended so long ago, as 400d
+        #[arg(long, value_name = "D")]
+        keep: Option<String>,
+        /// Only this job; may be given several times
+        #[arg(long = "job", value_name = "NAME")]
+        jobs: Vec<String>,
+        /// How many places must have proven a copy by a receipt; 0 lets go without
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        need: u32,
+        /// Do it
+        #[arg(long)]
+        confirm: bool,
+    },
+    /// Hold the data of a span: no rule lets go of them until `release`
+    #[command(after_help = examples::HOLD)]
+    Hold {
+        /// The job
+        #[arg(long, value_name = "NAME")]
+        job: String,
+        /// Where the span begins: RFC 3339, or a date in the archive's time zone
+        #[arg(long, value_name = "T")]
+        from: String,
+        /// Where the span ends, likewise; the instant itself is not in it
+        #[arg(long, value_name = "T")]
+        to: String,
+        /// Why; it is recorded in the ledger
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// End a hold of exactly this span
+    #[command(after_help = examples::RELEASE)]
+    Release {
+        /// The job
+        #[arg(long, value_name = "NAME")]
+        job: String,
+        /// Where the hold begins: RFC 3339, or a date in the archive's time zone
+        #[arg(long, value_name = "T")]
+        from: String,
+        /// Where it ends, likewise
+        #[arg(long, value_name = "T")]
+        to: String,
+        /// Its reason, where several holds have this span
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// What other places have proven of this archive
+    ///
+    /// A receipt is made where a copy lies: `verify DIR --receipt PLACE`. Of each place the newest one counts, as one
+    /// proven copy of the windows that it names.
+    #[command(after_help = examples::RECEIPT)]
+    Receipt {
+        #[command(subcommand)]
+        what: OfReceipts,
+    },
     /// Write the coverage of the archive as one page that a browser shows, without a network
     #[command(after_help = examples::REPORT)]
     Report {
@@ -279,6 +358,18 @@ pub(super) enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+}
+
+/// What is done with receipts.
+#[derive(Debug, Subcommand)]
+pub(super) enum OfReceipts {
+    /// Take a receipt into the archive; one that is forged, older, or another archive's is refused
+    Add {
+        /// The receipt
+        file: PathBuf,
+    },
+    /// List of each place the receipt that counts, and those that don't, with the reason
+    List,
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     // Its exit code is about this second: a window may have settled since.
     let _ = status::status(context, false, &[]);
     heading("Is all of it intact (`verify`)")?;
-    let verified = verify::verify(context, (&[], None), (Depth::Stored, None), false);
+    let verified = verify::verify(context, (&[], None), (Depth::Stored, None), (false, None));
     heading("Compared with what the simulator knows to be true")?;
     let agrees = compare(simulator, &config)?;
     print(&next_steps(dir))?;

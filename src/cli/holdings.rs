@@ -342,7 +342,7 @@ fn unread(path: &Path, error: &LedgerError) -> Note {
     }
 }
 
-fn span((from, to): (&str, &str), zone: Option<&Zone>) -> Result<Span, Stop> {
+pub(super) fn span((from, to): (&str, &str), zone: Option<&Zone>) -> Result<Span, Stop> {
     let utc = Zone::utc();
     let read = |option: &str, text: &str| {
         let is_date = text.len() == "YYYY-MM-DD".len() && zone.is_none();

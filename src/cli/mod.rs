@@ -7,6 +7,7 @@ mod check;
 mod clients;
 mod demo;
 mod exit;
+mod hold;
 mod holdings;
 mod identity;
 mod init;
@@ -21,6 +22,8 @@ mod plan;
 mod print;
 mod process;
 mod progress;
+mod prune;
+mod receipt;
 mod reload;
 mod repair;
 mod report;
@@ -48,7 +51,7 @@ use crate::daemon::systemd;
 use crate::domain::job::Format;
 use crate::domain::open_files::THREADS;
 use crate::domain::span::show_instants_in;
-use args::{Args, Command, LogFormat, RecordFormat};
+use args::{Args, Command, LogFormat, OfReceipts, RecordFormat};
 use exit::Stop;
 use progress::Terminal;
 
@@ -181,10 +184,18 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             threads,
             deep,
             json,
+            receipt,
+            out,
+            after,
             dir,
         } => {
             let manner = (depth_of(*deep), *threads);
-            verify::verify(&context, (jobs, dir.as_deref()), manner, *json)
+            let receipt = receipt.as_deref().map(|place| receipt::Wanted {
+                place,
+                output: out.as_deref(),
+                after: after.as_deref(),
+            });
+            verify::verify(&context, (jobs, dir.as_deref()), manner, (*json, receipt))
         }
         Command::Cat {
             span,
@@ -210,6 +221,38 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             deep,
             confirm,
         } => repair::repair(&context, jobs, depth_of(*deep), *confirm),
+        Command::Prune {
+            before,
+            keep,
+            jobs,
+            need,
+            confirm,
+        } => {
+            let how = prune::How {
+                jobs,
+                before: before.as_deref(),
+                keep: keep.as_deref(),
+                need: *need,
+                confirm: *confirm,
+            };
+            prune::prune(&context, how)
+        }
+        Command::Hold {
+            job,
+            from,
+            to,
+            reason,
+        } => hold::hold(&context, job, (from, to), reason),
+        Command::Release {
+            job,
+            from,
+            to,
+            reason,
+        } => hold::release(&context, job, (from, to), reason.as_deref()),
+        Command::Receipt { what } => match what {
+            OfReceipts::Add { file } => receipt::add(&context, file),
+            OfReceipts::List => receipt::list(&context),
+        },
         Command::Report { html, lang } => report::report(&context, html, *lang),
         Command::Check { live } => check::check(&context, *live),
         Command::Init { dir } => init::init(dir),

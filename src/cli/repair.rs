@@ -11,8 +11,8 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::print_fitted;
-use super::retired::retired;
-use super::session::{chosen, disk, lock, store};
+use super::retired::subjects;
+use super::session::{disk, lock, store};
 use super::user::refuse_another;
 use crate::archive::adopt::{Adopted, Found, Known, UnrecordedFolder, adopt};
 use crate::archive::repair::Remedy;
@@ -92,26 +92,6 @@ pub(super) fn repair(
         return Err(Stop::told());
     }
     Ok(())
-}
-
-/// The jobs that were named, or all: those of the config, and those that it has no more.
-fn subjects(
-    context: &Context<'_>,
-    config: &Config,
-    names: &[String],
-) -> Result<(Vec<Job>, Vec<JobName>), Stop> {
-    let mut gone = retired(config).map_err(Stop::failed)?;
-    if names.is_empty() {
-        return Ok((config.jobs.clone(), gone));
-    }
-    gone.retain(|gone| names.iter().any(|name| name == gone.as_str()));
-    let is_here = |name: &&String| gone.iter().all(|gone| gone.as_str() != *name);
-    let here: Vec<String> = names.iter().filter(is_here).cloned().collect();
-    let jobs = match here.is_empty() {
-        true => Vec::new(),
-        false => chosen(config, &here, &context.args.config)?,
-    };
-    Ok((jobs, gone))
 }
 
 /// A job that is repaired.

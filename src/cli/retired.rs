@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::session::store;
+use super::Context;
+use super::exit::Stop;
+use super::session::{chosen, store};
 use crate::archive::adopt::{Known, adopt};
 use crate::archive::store::{Store, entries};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::job::JobName;
+use crate::domain::job::{Job, JobName};
 use crate::durable::{Disk, advice_on};
 use crate::job::repair::take_over;
 use crate::ledger::{Ledger, jobs};
@@ -37,6 +39,29 @@ pub(super) fn retired(config: &Config) -> Result<Vec<JobName>, String> {
     names.extend(lost);
     names.sort();
     Ok(names)
+}
+
+/// The jobs that were named, or all: those of the config, and those that it has no more.
+///
+/// # Errors
+/// When a name is no job's, or the state directory can't be listed.
+pub(super) fn subjects(
+    context: &Context<'_>,
+    config: &Config,
+    names: &[String],
+) -> Result<(Vec<Job>, Vec<JobName>), Stop> {
+    let mut gone = retired(config).map_err(Stop::failed)?;
+    if names.is_empty() {
+        return Ok((config.jobs.clone(), gone));
+    }
+    gone.retain(|gone| names.iter().any(|name| name == gone.as_str()));
+    let is_here = |name: &&String| gone.iter().all(|gone| gone.as_str() != *name);
+    let here: Vec<String> = names.iter().filter(is_here).cloned().collect();
+    let jobs = match here.is_empty() {
+        true => Vec::new(),
+        false => chosen(config, &here, &context.args.config)?,
+    };
+    Ok((jobs, gone))
 }
 
 /// Takes over the folders of retired jobs that their ledgers lack, after the state directory was lost or an

@@ -97,6 +97,11 @@ impl Place {
         Ok(place)
     }
 
+    /// The disk.
+    pub(super) const fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     /// The archive's identity.
     pub(super) const fn id(&self) -> &ArchiveId {
         &self.id
@@ -109,7 +114,8 @@ impl Place {
         }
     }
 
-    fn store(&self, config: &Config) -> Store {
+    /// The archive, which is the one that it was bound to.
+    pub(super) fn store(&self, config: &Config) -> Store {
         store(config, &self.disk).bound_to(self.id.clone())
     }
 

@@ -1,6 +1,7 @@
 //! `status`: what is archived and what is not, job by job.
 
 mod daemon;
+mod kept;
 mod newest;
 mod outage;
 mod report;
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::domain::job::JobName;
 use crate::durable::Disk;
 use crate::ledger::replay::Replay;
-use crate::ledger::{Ledger, acknowledgement};
+use crate::ledger::{Ledger, acknowledgement, orders};
 use daemon::Daemon;
 use newest::NotBySearch;
 use outage::Outage;
@@ -108,12 +109,14 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
         let refused = gone.refusal(config, job, &replay);
         let ledger = Ledger::path(&config.state_dir, &job.name);
         acknowledgement::count_at_once(&ledger, &mut replay);
+        let wrong_order = orders::count_at_once(&ledger, &mut replay).err();
         let newest = NotBySearch::read(&config.archive.root, job, &replay);
         let mut status = JobStatus {
             rebuilt_at_next_start: is_lost(config, &job.name, &replay),
             ..JobStatus::of(job, &replay, newest, now)
         };
-        if let Some(why) = &refused {
+        let wrong_order = wrong_order.map(|error| error.to_string());
+        if let Some(why) = refused.as_ref().or(wrong_order.as_ref()) {
             status.refuse(why, job, now);
         }
         let grows = bytes_per_day(config, job, &replay);
@@ -136,6 +139,8 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
         if let Ok(mut replay) = Ledger::glance(&config.state_dir, &name) {
             let ledger = Ledger::path(&config.state_dir, &name);
             acknowledgement::count_at_once(&ledger, &mut replay);
+            // What is wrong with an order, `prune` says.
+            let _ = orders::count_at_once(&ledger, &mut replay);
             let zone = &config.archive.zone;
             let status = JobStatus {
                 rebuilt_at_next_start: is_lost(config, &name, &replay),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -13,6 +13,7 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::print::{print_fitted, print_json};
+use super::receipt::{Draft, Wanted};
 use super::retired::retired;
 use super::session::{chosen, store};
 use crate::archive::recorded::Recorded;
@@ -35,10 +36,14 @@ pub(super) fn verify(
     context: &Context<'_>,
     (names, dir): (&[String], Option<&Path>),
     (depth, threads): (Depth, Option<NonZeroUsize>),
-    json: bool,
+    (json, receipt): (bool, Option<Wanted<'_>>),
 ) -> Result<(), Stop> {
     let threads = threads.or_else(|| available_parallelism().ok());
     let manner = (depth, threads.unwrap_or(NonZeroUsize::MIN));
+    let draft = match (dir, receipt) {
+        (Some(dir), Some(wanted)) => Some(Draft::begin(dir, wanted, context.clock.now())?),
+        _ => None,
+    };
     let verified: Vec<Verified> = match dir {
         Some(dir) => {
             let reports = verify_copy(context, manner, dir)?.into_iter();
@@ -84,7 +89,20 @@ pub(super) fn verify(
         let all = verified
             .iter()
             .map(|one| listing(one, (depth, dir.is_some()), now));
-        print_fitted(&all.collect::<String>(), 4)?;
+        let text = all.collect::<String>();
+        match draft.as_ref().is_some_and(Draft::takes_stdout) {
+            // Who has closed stderr does not want to hear it.
+            true => _ = context.terminal.clone().write_all(text.as_bytes()),
+            false => print_fitted(&text, 4)?,
+        }
+    }
+    if let Some(draft) = draft {
+        if verdict == Verdict::Damaged {
+            return Err(Stop::damaged_as(
+                "no receipt: what is damaged comes first; copy it once more, and verify again",
+            ));
+        }
+        draft.write(verified.iter().map(|one| &one.found))?;
     }
     match verdict {
         Verdict::Intact => Ok(()),
@@ -225,6 +243,9 @@ fn verify_copy(
     ))
 }
 
+/// How often a job is verified at most, where its data are let go of meanwhile.
+const MOST_LOOKS: u32 = 3;
+
 /// A job that is verified.
 struct Subject {
     name: JobName,
@@ -233,7 +254,28 @@ struct Subject {
     job: Option<Job>,
 }
 
+/// Verifies a job. What is let go of while it is read, the ledger did not say yet when that was read.
 fn verify_job(
+    context: &Context<'_>,
+    config: &Config,
+    manner: (Depth, NonZeroUsize),
+    subject: &Subject,
+) -> Verified {
+    let let_go = |one: &Verified| {
+        let mut findings = one.found.findings.iter();
+        findings.any(|finding| finding.problem == Problem::PruneNotInLedger)
+    };
+    let mut verified = look(context, config, manner, subject);
+    for _ in 1..MOST_LOOKS {
+        if !let_go(&verified) {
+            break;
+        }
+        verified = look(context, config, manner, subject);
+    }
+    verified
+}
+
+fn look(
     context: &Context<'_>,
     config: &Config,
     (depth, threads): (Depth, NonZeroUsize),

@@ -18,13 +18,15 @@ use crate::domain::second_opinion::CrossCheck;
 use crate::domain::span::Millis;
 use crate::domain::span::UtcMs;
 use crate::domain::window::{WindowSize, Zone};
-use values::{include_fields, known_account, name, project_key, recheck, schedule, settle, window};
+use values::{
+    include_fields, keep, known_account, name, project_key, recheck, schedule, settle, window,
+};
 
 mod values;
 
 /// Every key of a job. What tells one job from another comes first; the rest can stand in
 /// `[defaults]` too.
-pub(super) const KEYS: [&str; 19] = [
+pub(super) const KEYS: [&str; 20] = [
     "name",
     "project_key",
     "project_id",
@@ -38,6 +40,7 @@ pub(super) const KEYS: [&str; 19] = [
     "format",
     "include_fields",
     "retention",
+    "keep",
     "to_bound",
     "cross_check",
     "count",
@@ -178,6 +181,7 @@ struct Settings {
     format: Format,
     include_fields: Vec<String>,
     retention: Option<Millis>,
+    keep: Option<Millis>,
     to_bound: Option<ToBound>,
     cross_check: CrossCheck,
     count: u32,
@@ -198,6 +202,7 @@ impl Settings {
             format: Format::Json,
             include_fields: Vec::new(),
             retention: None,
+            keep: None,
             to_bound: None,
             cross_check: CrossCheck::All,
             count: 200_000,
@@ -230,6 +235,9 @@ impl Settings {
         );
         let retains = table.overlay("retention", &mut self.retention, report, |value| {
             duration(value, "30d").map(Some)
+        });
+        table.overlay("keep", &mut self.keep, report, |value| {
+            keep(value).map(Some)
         });
         table.overlay("to_bound", &mut self.to_bound, report, |value| {
             choice(
@@ -338,6 +346,7 @@ impl Settings {
             format: self.format,
             include_fields: self.include_fields,
             retention: self.retention,
+            keep: self.keep,
             to_bound: self.to_bound,
             cross_check: self.cross_check,
             count: self.count,

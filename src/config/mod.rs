@@ -41,6 +41,7 @@ pub(crate) use places::{Line, ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
 pub(crate) use shareable::{Shareable, shareable};
 pub use since::instant;
+pub(crate) use units::parse_duration;
 
 use places::Lines;
 pub(crate) use problem::nearest;

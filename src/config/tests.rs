@@ -79,6 +79,7 @@ fn the_example_means_what_the_contract_says() {
         format: Format::Json,
         include_fields: vec![],
         retention: None,
+        keep: None,
         to_bound: None,
         cross_check: CrossCheck::All,
         count: 200_000,
@@ -126,6 +127,7 @@ fn what_is_left_out_has_the_example_s_value() {
     given.name = JobName::parse("a").unwrap();
     (given.project_key, given.project_id) = ("k".to_owned(), 1);
     given.retention = None;
+    given.keep = None;
     example.accounts.get_mut(&account("default")).unwrap().keys = KeySource::Ambient;
     assert_eq!(config, example);
 }
@@ -246,6 +248,7 @@ fn numbers_are_within_their_ranges() {
             &["'4201s'", "'3650d'"],
             &["'4200s'", "'0s'", "'99999999999999d'"],
         ),
+        ("keep", &["'1d'", "'3650d'"], &["'23h'", "'0s'", "400"]),
         (
             "window",
             &["'1m'", "'12h'", "'1d'"],

@@ -22,7 +22,7 @@ const SIZES: [(&str, u64); 5] = [
 
 /// A duration, at least 0; `None` unless it is digits and one of `s`, `m`, `h`,
 /// `d`, and fits.
-pub(super) fn parse_duration(text: &str) -> Option<Millis> {
+pub(crate) fn parse_duration(text: &str) -> Option<Millis> {
     DURATIONS.iter().find_map(|&(unit, length)| {
         let count = i64::try_from(digits(text.strip_suffix(unit)?)?).ok()?;
         count.checked_mul(length.0).map(Millis)

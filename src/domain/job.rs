@@ -41,6 +41,8 @@ pub struct Job {
     pub include_fields: Vec<String>,
     /// How long the service keeps logs, if the operator has set it.
     pub retention: Option<Millis>,
+    /// How old data may be let go of, once a receipt proves a copy; `None` keeps them for ever.
+    pub keep: Option<Millis>,
     /// What the service does with a log at exactly `to`; `None` if its answers are to tell.
     pub to_bound: Option<ToBound>,
     /// Whose count is asked for a second time.

@@ -141,6 +141,7 @@ pub(crate) mod tests {
 
     pub(crate) fn job() -> Job {
         Job {
+            keep: None,
             name: JobName::parse("shop").unwrap(),
             account: AccountName("default".into()),
             project_key: "Pb_shop".into(),

@@ -200,6 +200,16 @@ impl Recheckable {
         is_time && self.may_be_asked(window, now, job)
     }
 
+    /// Whether a window is due for a recheck at `now`, or will be.
+    #[must_use]
+    pub(crate) fn is_awaited(&self, window: Window, now: UtcMs, job: &Job) -> bool {
+        let due_at = self
+            .asked(window)
+            .and_then(|asked| due_at(window, asked, now, job.recheck));
+        due_at.is_some_and(|due_at| now < due_at.plus(DUE_FOR))
+            && self.may_be_asked(window, now, job)
+    }
+
     /// Whether a window of `job` can be requested once more at all: it is remembered, and the service
     /// still keeps it.
     #[must_use]

@@ -44,7 +44,7 @@ pub enum Step {
     SyncLedger,
     /// Create the ledger's file.
     CreateLedger,
-    /// Make the ledger's name durable.
+    /// Make durable the name of a ledger, or of what lies beside it, or that it is gone.
     SyncState,
     /// Write and rename a checkpoint of the ledger; not flushed, since it is no state.
     ReplaceCheckpoint,
@@ -78,6 +78,22 @@ pub enum Step {
     WriteIdentity,
     /// Make its name durable.
     SyncIdentity,
+    /// Write an order about a hold beside a ledger.
+    LeaveOrder,
+    /// Write the mark of a prune beside a ledger, before it is announced.
+    MarkPruning,
+    /// Rename the sums of a folder whose data are let go of.
+    RenameSums,
+    /// Remove a data file that is let go of, or its part's folder.
+    RemoveData,
+    /// Make durable what is left of such a folder.
+    SyncPruned,
+    /// Remove the mark of a prune that is done.
+    UnmarkPruning,
+    /// Write a receipt into the archive.
+    KeepReceipt,
+    /// Make its name durable.
+    SyncReceipts,
 }
 
 impl Step {
@@ -96,7 +112,9 @@ impl Step {
             | Self::SyncFolder
             | Self::SyncGrandparent
             | Self::SyncParent
-            | Self::SyncState => "flush to disk the folder",
+            | Self::SyncState
+            | Self::SyncReceipts
+            | Self::SyncPruned => "flush to disk the folder",
             Self::ReplaceCheckpoint => "replace",
             Self::Acknowledge | Self::KeepReserve => "write",
             Self::PlacePart | Self::Publish => "move into place",
@@ -113,7 +131,11 @@ impl Step {
             Self::SyncQuarantine | Self::SyncIdentity | Self::SyncAside => {
                 "flush to disk the folder"
             }
-            Self::WriteIdentity => "write",
+            Self::WriteIdentity | Self::LeaveOrder | Self::MarkPruning | Self::KeepReceipt => {
+                "write"
+            }
+            Self::RenameSums => "rename",
+            Self::RemoveData | Self::UnmarkPruning => "remove",
         }
     }
 }

@@ -14,6 +14,7 @@
 //! - `view`: ledger and clocks, read for the domain's decisions
 //! - `reconcile`: archive against ledger
 //! - `prove`: the lines of ledgers that a start has not read
+//! - `prune`: letting go of old data
 //! - `repair`: the cure for what `verify` finds, outside of cycles
 
 mod densities;
@@ -23,6 +24,7 @@ mod news;
 pub(crate) mod outage;
 mod outcome;
 mod prove;
+pub(crate) mod prune;
 mod publish;
 mod reconcile;
 mod recorder;

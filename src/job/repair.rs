@@ -131,7 +131,11 @@ pub(crate) fn cure(
         Cure::Folder(_, Remedy::Nothing) => Ok(String::new()),
         Cure::TakeBack(known) => {
             let folder = known.archived.folder.clone();
-            let back = Published::brought_back(store, known.archived);
+            let archived = Archived {
+                is_pruned: known.is_pruned,
+                ..known.archived
+            };
+            let back = Published::brought_back(store, archived);
             let back = back.map_err(|error| error.to_string())?;
             ledger.record(back).map_err(|error| error.to_string())?;
             Ok(format!("{folder}: it is back, and counts again"))

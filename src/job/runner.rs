@@ -3,6 +3,7 @@
 //! recorded before it is published), *Isolated*, *Self-healing* and *Candid*.
 
 mod fresh;
+mod keeping;
 mod opening;
 mod settle;
 mod standing;
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use fresh::Fresh;
+use keeping::Keeping;
 use tokio_util::sync::CancellationToken;
 use turn::Looks;
 
@@ -51,6 +53,7 @@ pub struct JobRunner {
     /// What is archived of the windows that the operator wants once more.
     again: BTreeMap<Window, Archived>,
     looks: Looks,
+    keeping: Keeping,
     /// What settles during a cycle.
     fresh: Option<Fresh>,
     /// Cancelled when no other window is to begin.
@@ -82,6 +85,7 @@ impl JobRunner {
                 (ledger, Arc::clone(&progress)),
             ),
             looks: Looks::default(),
+            keeping: Keeping::default(),
             job,
             client,
             shared,
@@ -134,6 +138,9 @@ impl JobRunner {
     ) -> Outcome {
         self.progress.began(&self.job);
         let outcome = self.look(planned, mode, stop).await;
+        if !stop.is_cancelled() && !self.leaving.is_cancelled() {
+            self.follow_keep(mode, &outcome);
+        }
         self.show();
         self.progress.ended(&self.job, &outcome);
         if !stop.is_cancelled() && !self.leaving.is_cancelled() {
@@ -158,6 +165,7 @@ impl JobRunner {
             return outcome;
         }
         self.recorder.acknowledgement();
+        self.keep_order();
         self.again = match mode {
             Mode::Again(span) => match self.recorder.ledger.archived_in(span) {
                 Ok(archived) => archived,

@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::pruned::Amount;
 use super::replay::Replay;
 use super::untold::Untold;
 use crate::archive::manifest::{Supersedes, tool};
 use crate::digest::Digest;
 use crate::domain::failures::Failures;
+use crate::domain::hold::{Hold, HoldOrder};
 use crate::domain::incomplete::Recorded;
 use crate::domain::recheck::{Asked, Lateness};
 use crate::domain::second_opinion::{ConfirmedWindows, Way};
@@ -30,7 +32,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 100;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 13;
+const SCHEMA: u32 = 14;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -64,6 +66,8 @@ struct Stored {
     recheckable: Vec<StoredAsked>,
     revisions: Vec<(UtcMs, UtcMs, u32)>,
     missing: Vec<(UtcMs, UtcMs, Supersedes)>,
+    pruned: (Vec<(UtcMs, UtcMs)>, Amount),
+    holds: Vec<(UtcMs, UtcMs, String)>,
     last_folder: Option<String>,
     settings: Option<Settings>,
     lateness: (u64, u64, u64, Millis, Millis),
@@ -206,6 +210,15 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
             .windows()
             .map(|(window, before)| (window.from(), window.to(), before.clone()))
             .collect(),
+        pruned: (
+            replay.pruned.spans.spans().map(bounds).collect(),
+            replay.pruned.amount,
+        ),
+        holds: replay
+            .holds
+            .all()
+            .map(|hold| (hold.span.from(), hold.span.to(), hold.reason.clone()))
+            .collect(),
         last_folder: replay.last_folder.clone(),
         settings: replay.settings.clone(),
         lateness: (
@@ -271,6 +284,7 @@ impl Stored {
             (self.coverage, &mut replay.coverage),
             (self.lost, &mut replay.losses.recorded),
             (self.acknowledged, &mut replay.losses.acknowledged),
+            (self.pruned.0, &mut replay.pruned.spans),
         ] {
             for (from, to) in kept {
                 set.add(Span::new(from, to)?);
@@ -313,6 +327,11 @@ impl Stored {
             replay
                 .missing
                 .gone(Window::of(Span::new(from, to)?), before);
+        }
+        replay.pruned.amount = self.pruned.1;
+        for (from, to, reason) in self.holds {
+            let span = Span::new(from, to)?;
+            replay.holds.take(&HoldOrder::Hold(Hold { span, reason }));
         }
         replay.last_folder = self.last_folder;
         replay.settings = self.settings;

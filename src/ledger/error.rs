@@ -61,6 +61,17 @@ pub enum LedgerError {
     /// The proof of what a start has not read has found it damaged; says what the proof says.
     #[error("{0}")]
     Found(String),
+    /// An order about a hold that was left beside it can't be understood.
+    #[error(
+        "can't read the order {path}: {what}; nothing of its job is let go of until it can be. Give the order again \
+         (`elsa-archiver hold`, `release`), then remove that file"
+    )]
+    Order {
+        /// The order.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// It can't be written.
     #[error(transparent)]
     Disk(#[from] DiskError),

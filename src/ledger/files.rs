@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::chain;
 use super::error::{LedgerError, unreadable};
 use super::line::Line;
 use super::lines::Damage;
@@ -53,9 +54,8 @@ pub(super) fn read_on(
     let known = known(&path, &mut file).unwrap_or_default();
     file.seek(SeekFrom::Start(known.end))
         .map_err(|source| unreadable(&path, source))?;
-    known
-        .read_on(BufReader::with_capacity(256 * 1024, file), each)
-        .map_err(|damage| told(&path, job, damage))
+    let lines = BufReader::with_capacity(256 * 1024, file);
+    chain::read_on(known, lines, each).map_err(|damage| told(&path, job, damage))
 }
 
 /// What is wrong with a ledger, for the operator.

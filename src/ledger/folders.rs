@@ -6,6 +6,7 @@ use super::line::{Event, Line};
 use crate::archive::manifest::ChainBreak;
 use crate::archive::recorded::Recorded;
 use crate::digest::Digest;
+use crate::domain::window::Window;
 
 /// The folders of a ledger, as its lines tell of them.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub(crate) struct Folders {
     recorded: Vec<Recorded>,
     /// Where each is, by the digest of its manifest.
     by_manifest: HashMap<Digest, usize>,
+    /// Where those of each window are.
+    by_window: HashMap<Window, Vec<usize>>,
     breaks: Vec<ChainBreak>,
 }
 
@@ -28,9 +31,12 @@ impl Folders {
                     Some(known) => known.is_missing = false,
                     None => {
                         self.by_manifest.insert(digest, self.recorded.len());
+                        let of_it = self.by_window.entry(archived.window).or_default();
+                        of_it.push(self.recorded.len());
                         self.recorded.push(Recorded {
                             archived: archived.clone(),
                             is_missing: false,
+                            is_pruned: archived.is_pruned,
                         });
                     }
                 }
@@ -39,6 +45,14 @@ impl Folders {
                 let known = self.by_manifest.get(&missing.archived.manifest_sha256);
                 if let Some(known) = known.and_then(|&at| self.recorded.get_mut(at)) {
                     known.is_missing = true;
+                }
+            }
+            Event::Pruned(pruned) => {
+                let all = self.by_window.get(&pruned.window);
+                for &at in all.into_iter().flatten() {
+                    if let Some(known) = self.recorded.get_mut(at) {
+                        known.is_pruned = true;
+                    }
                 }
             }
             Event::Rebuilt(rebuilt) => self.breaks.extend(&rebuilt.breaks),

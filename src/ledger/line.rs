@@ -2,22 +2,23 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::newer;
 use super::rebuilt::Rebuilt;
 use super::settings;
-use crate::archive::manifest::{ChainBreak, ConfirmedSpan, Supersedes};
+use crate::archive::manifest::ConfirmedSpan;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::failures::Failed;
-use crate::domain::job::ToBound;
-use crate::domain::second_opinion::{SecondOpinion, Way};
+use crate::domain::hold::{Hold, HoldOrder};
+use crate::domain::second_opinion::Way;
 use crate::domain::settings::Settings;
 use crate::domain::span::{Span, UtcMs};
-use crate::domain::split::Status;
 use crate::domain::window::Window;
+use fields::Fields;
+
+mod fields;
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,21 @@ pub enum Event {
     Job(Box<Settings>),
     /// The folders that are archived next were lacking here: their lines are made from manifests.
     Rebuilt(Rebuilt),
+    /// The data of a window are let go of; what proves them stays.
+    Pruned(Pruned),
+    /// The operator has said that a span is held, or is not any more.
+    Hold(HoldOrder),
+}
+
+/// A window whose data are let go of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The window, with all its revisions.
+    pub window: Window,
+    /// Bytes of their data files.
+    pub bytes: u64,
+    /// By which rule, in words.
+    pub reason: String,
 }
 
 /// An archived folder that is not in its place any more.
@@ -98,105 +114,6 @@ pub struct Line {
     pub opinion_requests: u64,
 }
 
-/// A line's fields in the order in which they are written.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fields<'a> {
-    seq: u64,
-    #[serde(borrow)]
-    at: Cow<'a, str>,
-    #[serde(borrow)]
-    event: Cow<'a, str>,
-    prev: Option<Digest>,
-    from_ms: UtcMs,
-    to_ms: UtcMs,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    records: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    bytes: Option<u64>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    folder: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    manifest_sha256: Option<Digest>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    message: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    needs_bytes: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    supersedes: Option<Box<Supersedes>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    asked_ms: Option<UtcMs>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    confirmed: Option<Way>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    search_agrees: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    contradicts: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    retry: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    spans: Vec<ConfirmedSpan>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    to_bound: Option<ToBound>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    windows: Option<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    breaks: Vec<ChainBreak>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    opinion_requests: u64,
-}
-
-/// In the form that serde wants.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out references"
-)]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl<'a> Fields<'a> {
-    fn set_archived(&mut self, archived: &'a Archived) {
-        self.status = Some(archived.status);
-        self.records = archived.records;
-        self.bytes = Some(archived.bytes);
-        self.folder = Some(archived.folder.as_str().into());
-        self.manifest_sha256 = Some(archived.manifest_sha256);
-        self.supersedes.clone_from(&archived.supersedes);
-        self.asked_ms = archived.asked;
-        self.confirmed = archived.opinion.by;
-        self.search_agrees = archived.opinion.search_agrees;
-        self.retry = archived.opinion.retry;
-        self.cut = archived.opinion.cut;
-        self.to_bound = archived.is_inclusive.then_some(ToBound::Inclusive);
-    }
-
-    fn archived(&mut self, window: Window) -> Result<Archived, Fault> {
-        let folder = self.folder.take().ok_or("it has no `folder`")?;
-        Ok(Archived {
-            window,
-            status: self.status.ok_or("it has no `status`")?,
-            records: self.records,
-            bytes: self.bytes.ok_or("it has no `bytes`")?,
-            folder: folder.into_owned(),
-            manifest_sha256: self.manifest_sha256.ok_or("it has no `manifest_sha256`")?,
-            supersedes: self.supersedes.take(),
-            asked: self.asked_ms,
-            opinion: SecondOpinion {
-                by: self.confirmed,
-                search_agrees: self.search_agrees,
-                retry: self.retry,
-                cut: self.cut,
-            },
-            is_inclusive: self.to_bound == Some(ToBound::Inclusive),
-        })
-    }
-}
-
 const ARCHIVED: &str = "archived";
 const FAILED: &str = "failed";
 const LOST: &str = "lost";
@@ -206,6 +123,9 @@ const CONFIRMED: &str = "confirmed";
 const RECHECK_FAILED: &str = "recheck_failed";
 const MISSING: &str = "missing";
 const REBUILT: &str = "rebuilt";
+const PRUNED: &str = "pruned";
+const HELD: &str = "held";
+const RELEASED: &str = "released";
 
 /// The events that this version knows.
 pub(super) const EVENTS: &[&str] = &[
@@ -218,6 +138,9 @@ pub(super) const EVENTS: &[&str] = &[
     RECHECK_FAILED,
     REBUILT,
     MISSING,
+    PRUNED,
+    HELD,
+    RELEASED,
     settings::JOB,
 ];
 
@@ -235,37 +158,16 @@ impl Line {
             Event::Lost(span) | Event::Acknowledged(span) => *span,
             Event::Missing(missing) => missing.archived.window.span(),
             Event::Rebuilt(rebuilt) => rebuilt.span,
+            Event::Pruned(pruned) => pruned.window.span(),
+            Event::Hold(HoldOrder::Hold(hold) | HoldOrder::Release(hold)) => hold.span,
             Event::Job(settings) => return settings::to_json(self, settings),
         };
-        let mut fields = Fields {
-            seq: self.seq,
-            at: self.at.timestamp().to_string().into(),
-            event: ARCHIVED.into(),
-            prev: self.prev,
-            from_ms: span.from(),
-            to_ms: span.to(),
-            status: None,
-            records: None,
-            bytes: None,
-            folder: None,
-            manifest_sha256: None,
-            message: None,
-            needs_bytes: None,
-            supersedes: None,
-            asked_ms: None,
-            confirmed: None,
-            search_agrees: false,
-            contradicts: false,
-            retry: false,
-            cut: false,
-            spans: Vec::new(),
-            to_bound: None,
-            windows: None,
-            breaks: Vec::new(),
-            opinion_requests: self.opinion_requests,
-        };
+        let mut fields = Fields::of(self, span);
         match &self.event {
-            Event::Archived(archived) => fields.set_archived(archived),
+            Event::Archived(archived) => {
+                fields.event = ARCHIVED.into();
+                fields.set_archived(archived);
+            }
             Event::Missing(missing) => {
                 fields.event = MISSING.into();
                 fields.set_archived(&missing.archived);
@@ -296,6 +198,19 @@ impl Line {
                 fields.event = REBUILT.into();
                 fields.windows = Some(rebuilt.windows);
                 fields.breaks.clone_from(&rebuilt.breaks);
+            }
+            Event::Pruned(pruned) => {
+                fields.event = PRUNED.into();
+                fields.bytes = Some(pruned.bytes);
+                fields.reason = Some(pruned.reason.as_str().into());
+            }
+            Event::Hold(order) => {
+                let (event, hold) = match order {
+                    HoldOrder::Hold(hold) => (HELD, hold),
+                    HoldOrder::Release(hold) => (RELEASED, hold),
+                };
+                fields.event = event.into();
+                fields.reason = Some(hold.reason.as_str().into());
             }
             Event::Job(_) => {}
         }
@@ -357,6 +272,19 @@ impl Line {
                 windows: fields.windows.ok_or("it has no `windows`")?,
                 breaks: fields.breaks,
             }),
+            PRUNED => Event::Pruned(Pruned {
+                window,
+                bytes: fields.bytes.ok_or("it has no `bytes`")?,
+                reason: reason(fields.reason)?,
+            }),
+            HELD => Event::Hold(HoldOrder::Hold(Hold {
+                span,
+                reason: reason(fields.reason)?,
+            })),
+            RELEASED => Event::Hold(HoldOrder::Release(Hold {
+                span,
+                reason: reason(fields.reason)?,
+            })),
             other => return Err(Fault::Newer(newer::unknown_event(other))),
         };
         Ok(Self {
@@ -367,6 +295,10 @@ impl Line {
             opinion_requests: fields.opinion_requests,
         })
     }
+}
+
+fn reason(field: Option<Cow<'_, str>>) -> Result<String, Fault> {
+    Ok(field.ok_or("it has no `reason`")?.into_owned())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 pub(crate) mod acknowledgement;
 mod append;
+mod chain;
 mod checkpoint;
 mod error;
 mod files;
@@ -16,8 +17,11 @@ pub mod losses;
 pub mod missing;
 mod newer;
 mod opening;
+pub(crate) mod orders;
 pub(crate) mod outline;
 pub(crate) mod proof;
+pub mod pruned;
+pub(crate) mod pruning;
 pub(crate) mod rebuilt;
 pub mod replay;
 pub(crate) mod reserve;
@@ -26,7 +30,7 @@ pub(crate) mod tail;
 mod torn;
 pub(crate) mod untold;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -46,7 +50,7 @@ pub use error::LedgerError;
 use error::unreadable;
 pub(crate) use files::jobs;
 use folders::Folders;
-use line::{Agreement, Event, Line, MissingFolder};
+use line::{Agreement, Event, Line, MissingFolder, Pruned};
 pub(crate) use opening::Looked;
 use proof::Proof;
 use rebuilt::Rebuilt;
@@ -211,13 +215,13 @@ impl Ledger {
         &self,
         span: Span,
     ) -> Result<BTreeMap<Window, Archived>, LedgerError> {
-        let mut folders = Folders::default();
-        let state_dir = self.path.parent().unwrap_or(Path::new(""));
-        off_the_runtime(|| Self::read(state_dir, &self.job, |line| folders.take(line)))?;
+        let folders = self.folders()?;
         let mut newest = BTreeMap::new();
         for Recorded { archived, .. } in folders.recorded() {
             let window = archived.window;
-            let is_there = self.replay.coverage.covers(window.span());
+            let span_of_it = window.span();
+            let is_there =
+                self.replay.coverage.covers(span_of_it) && !self.replay.pruned.covers(span_of_it);
             if is_there && span.covers(window.span()) && self.replay.is_newest(archived) {
                 newest.insert(window, archived.clone());
             }
@@ -281,6 +285,92 @@ impl Ledger {
             self.disk.remove(&acknowledgement::path(&self.path))?;
         }
         Ok(())
+    }
+
+    /// Records the operator's orders about holds that were left beside it.
+    ///
+    /// # Errors
+    /// When one can't be read or recorded.
+    pub(crate) fn take_orders(&mut self) -> Result<(), LedgerError> {
+        for left in orders::left(&self.path)? {
+            self.append(Event::Hold(left.order.clone()))?;
+            orders::remove(&left, &self.disk)?;
+        }
+        Ok(())
+    }
+
+    /// Marks that a prune begins. What it announces from here on is finished by a later start, if not by this one.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn begin_pruning(&self) -> Result<(), LedgerError> {
+        Ok(pruning::mark(&self.path, self.replay.lines, &self.disk)?)
+    }
+
+    /// Announces that the data of windows are let go of. Returns once that is durable.
+    ///
+    /// # Errors
+    /// When it can't be written; nothing may be removed then.
+    pub(crate) fn record_pruned(&mut self, windows: Vec<Pruned>) -> Result<(), LedgerError> {
+        self.append_all(windows.into_iter().map(Event::Pruned))
+    }
+
+    /// Says that everything which was announced is done.
+    ///
+    /// # Errors
+    /// When it can't be written: it is looked at once more then.
+    pub(crate) fn end_pruning(&self) -> Result<(), LedgerError> {
+        Ok(pruning::unmark(&self.path, &self.disk)?)
+    }
+
+    /// The folders of which a prune that has begun announced that their data are let go of, and that are not known to
+    /// be done; `None` where none has begun.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub(crate) fn announced(&self) -> Result<Option<Vec<Archived>>, LedgerError> {
+        let Some(after) = pruning::begun_after(&self.path)? else {
+            return Ok(None);
+        };
+        let (folders, windows) = self.folders_and_pruned_after(after)?;
+        let recorded = folders.recorded().iter();
+        let announced = recorded.filter(|known| {
+            known.is_pruned && !known.is_missing && windows.contains(&known.archived.window)
+        });
+        Ok(Some(
+            announced.map(|known| known.archived.clone()).collect(),
+        ))
+    }
+
+    fn folders_and_pruned_after(
+        &self,
+        after: u64,
+    ) -> Result<(Folders, BTreeSet<Window>), LedgerError> {
+        let (mut folders, mut windows) = (Folders::default(), BTreeSet::new());
+        self.read_lines(|line| {
+            if let Event::Pruned(pruned) = &line.event
+                && line.seq > after
+            {
+                windows.insert(pruned.window);
+            }
+            folders.take(line);
+        })?;
+        Ok((folders, windows))
+    }
+
+    /// All folders that it has recorded.
+    ///
+    /// # Errors
+    /// When it can't be read, or is damaged.
+    pub(crate) fn folders(&self) -> Result<Folders, LedgerError> {
+        let mut folders = Folders::default();
+        self.read_lines(|line| folders.take(line))?;
+        Ok(folders)
+    }
+
+    fn read_lines(&self, each: impl FnMut(&Line)) -> Result<(), LedgerError> {
+        let state_dir = self.path.parent().unwrap_or(Path::new(""));
+        off_the_runtime(|| Self::read(state_dir, &self.job, each)).map(drop)
     }
 
     /// Reserves space for a full disk. Without it, a failure on a full disk is not recorded.

@@ -2,6 +2,7 @@
 //! whoever watches a job while it goes on. Carries *Candid*.
 
 use super::losses::Losses;
+use super::pruned::Amount;
 use super::replay::Replay;
 use crate::domain::coverage::Coverage;
 use crate::domain::incomplete::Numbers;
@@ -28,6 +29,8 @@ pub(crate) struct Outline {
     pub(crate) records: u64,
     /// Bytes of data files archived.
     pub(crate) bytes: u64,
+    /// What was let go of.
+    pub(crate) pruned: Amount,
     /// When a window was archived last.
     pub(crate) last_success: Option<UtcMs>,
 }
@@ -54,6 +57,7 @@ impl Outline {
             silent_windows: silent(&held).len() as u64,
             records: replay.records,
             bytes: replay.bytes,
+            pruned: replay.pruned.amount(),
             last_success: replay.last_success.map(|(_, at)| at),
         }
     }

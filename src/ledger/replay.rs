@@ -4,18 +4,19 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use super::line::{Agreement, Event, Fault, Line};
+use super::chain;
+use super::line::{Agreement, Event, Line, Pruned};
 pub use super::lines::Damage;
-use super::lines::{self, LONGEST_LINE, Next};
 use super::losses::Losses;
 use super::missing::Missing;
-use super::newer;
+use super::pruned::PrunedWindows;
 use super::untold::Untold;
 use crate::archive::manifest::Supersedes;
 use crate::archive::publish::Archived;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::failures::{Failures, Task};
+use crate::domain::hold::Holds;
 use crate::domain::incomplete::Incomplete;
 use crate::domain::job::Job;
 use crate::domain::recheck::{Asked, Lateness, Recheckable};
@@ -56,6 +57,10 @@ pub struct Replay {
     pub revisions: BTreeMap<Window, u32>,
     /// Windows whose folder is missing and that are not archived since, and what was there.
     pub missing: Missing,
+    /// Windows whose data were let go of; they stay archived.
+    pub pruned: PrunedWindows,
+    /// What no rule lets go of.
+    pub holds: Holds,
     /// Under which settings the job archives; `None` where only an older version wrote.
     pub settings: Option<Settings>,
     /// The folder recorded last, relative to the archive's root; `None` once it is missing.
@@ -89,39 +94,7 @@ impl Replay {
     /// # Errors
     /// At the first line that is damaged or does not continue the chain.
     pub fn read(lines: impl BufRead, each: impl FnMut(&Line)) -> Result<Self, Damage> {
-        Self::default().read_on(lines, each)
-    }
-
-    /// Reads the lines that follow those read so far.
-    pub(super) fn read_on(
-        self,
-        mut lines: impl BufRead,
-        mut each: impl FnMut(&Line),
-    ) -> Result<Self, Damage> {
-        let mut replay = self;
-        let mut line = Vec::new();
-        loop {
-            match lines::next(&mut lines, &mut line)? {
-                Next::End => return Ok(replay),
-                Next::TooLong => {
-                    return Err(replay.damaged(format!("it is longer than {LONGEST_LINE} bytes")));
-                }
-                Next::Line => {}
-            }
-            let parsed = match Line::parse(&line) {
-                Ok(parsed) => parsed,
-                Err(Fault::Newer(what)) => {
-                    let number = replay.lines + 1;
-                    return match newer::is_chained(&line, number, replay.last_line, lines)? {
-                        true => Err(Damage::Newer { line: number, what }),
-                        false => Err(replay.damaged(what)),
-                    };
-                }
-                Err(Fault::Wrong(what)) => return Err(replay.damaged(what)),
-            };
-            replay.take(&parsed, &line)?;
-            each(&parsed);
-        }
+        chain::read_on(Self::default(), lines, each)
     }
 
     /// Adds the next line, of which `json` are the bytes.
@@ -149,6 +122,8 @@ impl Replay {
             }
             Event::Confirmed(agreement) => self.confirmed(agreement, line.at),
             Event::Missing(missing) => self.take_away(&missing.archived, line.at),
+            Event::Pruned(pruned) => self.let_go(pruned),
+            Event::Hold(order) => self.holds.take(order),
             Event::Rebuilt(rebuilt) => self.untold.rebuilt(rebuilt),
             Event::Job(settings) => self.settings = Some(settings.after(self.settings.take())),
             Event::RecheckFailed(failed) => {
@@ -171,6 +146,7 @@ impl Replay {
 
     fn archived(&mut self, archived: &Archived, at: UtcMs) {
         let window = archived.window;
+        self.pruned.forget(window, archived.bytes);
         self.coverage.add(window.span());
         // The very folder that was missing may have been brought back.
         let is_back = self.missing.is_awaited(archived);
@@ -221,10 +197,24 @@ impl Replay {
         if opinion.cut || asked.is_sure() {
             self.unconfirmed_since = self.end + 1;
         }
+        if archived.is_pruned {
+            self.let_go(&Pruned {
+                window,
+                bytes: archived.bytes,
+                reason: String::new(),
+            });
+        }
         let revision = FolderName::revision_of(&archived.folder);
         if revision > 1 {
             self.revisions.insert(window, revision);
         }
+    }
+
+    /// The data of a window are let go of: it is not asked for once more, since nothing could be compared.
+    fn let_go(&mut self, pruned: &Pruned) {
+        self.pruned.take(pruned);
+        self.recheckable.forget(pruned.window);
+        self.recheck_failures.remove(&pruned.window);
     }
 
     /// The folder of an archived window is gone: nothing of it counts any more. Where a newer one has
@@ -243,6 +233,7 @@ impl Replay {
         *confirmed = confirmed.saturating_sub(1);
         self.records = self.records.saturating_sub(gone.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_sub(gone.bytes);
+        self.pruned.forget(window, gone.bytes);
         self.coverage.remove(window.span());
         self.losses.forget(window.span());
         self.incomplete.forget(window);
@@ -390,7 +381,7 @@ impl Replay {
         }
     }
 
-    fn damaged(&self, what: String) -> Damage {
+    pub(super) fn damaged(&self, what: String) -> Damage {
         Damage::Line {
             line: self.lines + 1,
             what,

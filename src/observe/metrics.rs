@@ -202,6 +202,16 @@ fn about_work(text: &mut Exposition, rows: &[Row<'_>]) {
         text.sample(&[(JOB, row.name)], row.facts.totals.bytes);
     }
     text.family(
+        "elsa_archiver_pruned_windows",
+        Kind::Gauge,
+        "Archived windows whose data were let go of; their manifests stay.",
+    );
+    for row in running(rows) {
+        if let Some(outline) = &row.facts.outline {
+            text.sample(&[(JOB, row.name)], outline.pruned.windows);
+        }
+    }
+    text.family(
         "elsa_archiver_last_success_timestamp_seconds",
         Kind::Gauge,
         "When a window was archived last.",

@@ -153,6 +153,12 @@ impl Call {
         self.kind == Kind::Rename && to.is_some_and(|to| to.starts_with(ASIDE))
     }
 
+    /// Whether it removes data that are let go of.
+    pub fn lets_go(&self) -> bool {
+        let hidden = |path: &Path| path.starts_with("archive/.staging") || path.starts_with(ASIDE);
+        self.kind == Kind::Remove && self.path.starts_with("archive") && !hidden(&self.path)
+    }
+
     /// Whether it is about the quarantine, on whose success nothing depends.
     pub fn keeps_aside(&self) -> bool {
         self.path.starts_with(QUARANTINE)
@@ -214,11 +220,26 @@ impl Call {
                 (Kind::Remove, true) => Step::Clean,
                 (Kind::MakeFolder, false) => Step::MakeParent,
                 (Kind::Rename, false) if self.sets_aside() => Step::SetAside,
+                (Kind::Rename, false)
+                    if self.path.starts_with("archive") && name == "SHA256SUMS" =>
+                {
+                    Step::RenameSums
+                }
+                (Kind::Remove, false) if self.lets_go() => Step::RemoveData,
+                (kind, false) if name.contains(".ledger.pruning") => match kind {
+                    Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename => Step::MarkPruning,
+                    Kind::Remove => Step::UnmarkPruning,
+                    _ => return None,
+                },
                 // archive/.damaged/JOB/DATE
                 (Kind::SyncFolder, false) if depth == 4 && self.path.starts_with(ASIDE) => {
                     Step::SyncAside
                 }
                 (Kind::SyncFolder, false) if self.path.starts_with("state") => Step::SyncState,
+                // archive/JOB/DATE/WINDOW
+                (Kind::SyncFolder, false) if depth > 3 && self.path.starts_with("archive") => {
+                    Step::SyncPruned
+                }
                 // archive/JOB/DATE
                 (Kind::SyncFolder, false) if depth == 3 => Step::SyncParent,
                 (Kind::SyncFolder, false) => Step::SyncGrandparent,
@@ -283,6 +304,8 @@ fn folders_of(text: &[u8]) -> Vec<PathBuf> {
                 Some(folder) => folders.push(Path::new("archive").join(folder)),
                 None => panic!("names no folder: {line}"),
             },
+            // What a window's data are let go of after: the mark beside the ledger.
+            Some("pruned") => folders.push(PathBuf::from("pruned")),
             Some(_) => {}
             None => panic!("names no event: {line}"),
         }

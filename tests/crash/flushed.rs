@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use elsa_archiver::durable::Step;
+
 use super::call::{Call, Kind, QUARANTINE};
 use super::tracer::Seen;
 
@@ -82,6 +84,22 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
         {
             return Err(format!("kept before {} was flushed", call.path.display()));
         }
+        if call.lets_go() {
+            // The window's sums, and what its ledger says.
+            let window: PathBuf = call.path.iter().take(4).collect();
+            let ledger = format!("state/{job}.ledger");
+            let waits = unflushed.0.iter().find(|waits| {
+                let what = waits.what.to_string_lossy();
+                (waits.what.starts_with(&window) && waits.what != call.path)
+                    || what.starts_with(&ledger) && !is_cache(&waits.what)
+            });
+            if let Some(waits) = waits {
+                return Err(format!(
+                    "let go of before {} was flushed",
+                    waits.flush.display()
+                ));
+            }
+        }
         for folder in &call.records {
             // Of another window of the job it says nothing.
             let too_early = |waits: &&Waits| match waits.what.starts_with("state") {
@@ -108,6 +126,11 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
             unflushed.name(&call.path, job);
         }
         (Kind::Create | Kind::Write, _) if call.keeps_aside() => unflushed.bytes(&call.path, job),
+        (Kind::Create | Kind::Write, _)
+            if call.step() == Some(Step::MarkPruning) || call.step() == Some(Step::Append) =>
+        {
+            unflushed.bytes(&call.path, job);
+        }
         // No line says anything of the quarantine, so none waits for the names in it.
         (Kind::MakeFolder | Kind::Rename, _) if call.keeps_aside() => {}
         (Kind::MakeFolder, _) => unflushed.name(&call.path, job),

@@ -26,6 +26,10 @@ pub enum Lie {
     PublishByCopy,
     /// The line is in the ledger before the folder is in place.
     LedgerFirst,
+    /// Nothing marks that a prune has begun.
+    NoMark,
+    /// Sums get their new name after the data have gone.
+    SumsLast,
 }
 
 impl Lie {
@@ -38,6 +42,8 @@ impl Lie {
             Self::FlushAfterRename => "a group's files flushed after its renames",
             Self::PublishByCopy => "publish by copy",
             Self::LedgerFirst => "ledger before folder",
+            Self::NoMark => "no mark of a prune",
+            Self::SumsLast => "sums renamed after the data",
         }
     }
 }
@@ -48,6 +54,8 @@ pub struct Lying<'a> {
     disks: &'a Disks,
     /// Windows that seem to be published: by job, where they are and where they belong.
     held: BTreeMap<String, Vec<(PathBuf, PathBuf)>>,
+    /// Sums that seem to be renamed.
+    sums: Vec<(PathBuf, PathBuf)>,
 }
 
 impl<'a> Lying<'a> {
@@ -56,6 +64,7 @@ impl<'a> Lying<'a> {
             lie,
             disks,
             held: BTreeMap::new(),
+            sums: Vec::new(),
         }
     }
 
@@ -72,6 +81,12 @@ impl<'a> Lying<'a> {
             }
             Lie::PublishByCopy => call.publishes() && self.copy(call, usize::MAX),
             Lie::LedgerFirst => call.publishes() && self.hold(call),
+            Lie::NoMark => call.kind == Kind::Rename && call.step() == Some(Step::MarkPruning),
+            Lie::SumsLast if call.step() == Some(Step::RenameSums) => {
+                self.sums.push(self.ends(call));
+                true
+            }
+            Lie::SumsLast => false,
         };
         left_out.then_some(0)
     }
@@ -92,6 +107,11 @@ impl<'a> Lying<'a> {
                     let flushed = File::open(window.as_ref().unwrap().path().join(file));
                     let _ = flushed.and_then(|file| file.sync_all());
                 }
+            }
+        }
+        if call.step() == Some(Step::UnmarkPruning) {
+            for (from, to) in self.sums.drain(..) {
+                fs::rename(from, to).unwrap();
             }
         }
         if call.step() == Some(Step::SyncLedger)

@@ -19,6 +19,7 @@ use super::call::{Call, Disks};
 use super::damaged::{self, Damaged};
 use super::ground::{Disk, Ground};
 use super::lie::Lie;
+use super::pruned;
 use super::refused;
 use super::tracer::{self, At, Traced, What};
 use super::violation::violation;
@@ -46,6 +47,8 @@ pub enum Start {
     /// Everything is archived, and a byte of a folder was changed since: it is repaired, and then its window
     /// is archived anew.
     Damaged,
+    /// Everything is archived, and the data of all windows but the newest are let go of.
+    Pruned,
 }
 
 impl Start {
@@ -58,6 +61,7 @@ impl Start {
             // The same nothing.
             Self::Group | Self::Zips => "empty",
             Self::Damaged => "damaged",
+            Self::Pruned => "pruned",
         }
     }
 
@@ -65,6 +69,7 @@ impl Start {
     const fn command(self) -> &'static [&'static str] {
         match self {
             Self::Damaged => &["repair", "--confirm"],
+            Self::Pruned => pruned::COMMAND,
             _ => &["once"],
         }
     }
@@ -153,6 +158,10 @@ impl Scene {
         let first = scene.world.folders(damaged::JOB).swap_remove(0);
         scene.damaged = Some(Damaged::spoil(&first));
         scene.disk.keep(Start::Damaged.name());
+        scene.disk.reset(Start::Empty.name());
+        scene.configure(Start::Pruned);
+        scene.world.once().exits(0);
+        scene.disk.keep(Start::Pruned.name());
         scene
     }
 
@@ -188,7 +197,7 @@ impl Scene {
         match self.start {
             Start::Empty | Start::Refused | Start::Zips => &self.due.windows[2..],
             Start::Group => &self.quarters,
-            Start::Interrupted => &self.due.windows,
+            Start::Interrupted | Start::Pruned => &self.due.windows,
             Start::Late | Start::Damaged => &self.due.windows[1..],
         }
     }
@@ -229,7 +238,8 @@ impl Scene {
             | Start::Refused
             | Start::Group
             | Start::Zips
-            | Start::Damaged => "\"never\"".to_owned(),
+            | Start::Damaged
+            | Start::Pruned => "\"never\"".to_owned(),
             Start::Late => format!("\"{}s\"", due.settle_s + 60),
         };
         self.world
@@ -306,7 +316,7 @@ impl Scene {
                     published.push((damaged.name.clone(), damaged.manifest.clone()));
                 }
                 for folder in &folders {
-                    let listed = fs::read_to_string(folder.path.join("SHA256SUMS")).unwrap();
+                    let listed = pruned::sums(folder);
                     for line in listed.lines() {
                         let (digest, file) = line.split_once("  ").unwrap();
                         sums += &format!("{digest}  {}\n", folder.path.join(file).display());
@@ -315,8 +325,11 @@ impl Scene {
                     published.push((folder.name.clone(), manifest));
                 }
                 check_sums(&sums);
+                if self.start == Start::Pruned {
+                    pruned::assert_announced(&folders, &self.whole_lines(job));
+                }
                 for folder in &folders {
-                    if !self.is_first(folder) {
+                    if !self.is_first(folder) && !pruned::is_pruned(folder) {
                         self.world.assert_holds_the_truth(job, folder);
                     }
                 }
@@ -394,6 +407,14 @@ impl Scene {
                 self.world.run(self.start.command()).exits(0);
             }
             self.world.once().exits(0);
+            if self.start == Start::Pruned {
+                for job in JOBS {
+                    let lines = self.whole_lines(job);
+                    pruned::assert_finished(&self.world.folders(job), &lines);
+                }
+                self.world.run(self.start.command()).exits(0);
+                self.assert_all_is_done();
+            }
             self.assert_all_is_archived();
             assert!(self.world.staged().is_empty(), "{:?}", self.world.staged());
             refused::assert_tidy(&self.disks());
@@ -416,6 +437,15 @@ impl Scene {
             Start::Damaged => {
                 let due = self.world.status(damaged::JOB)["due"].clone();
                 assert_eq!(due, 1, "its window is due");
+            }
+            Start::Pruned => {
+                for job in JOBS {
+                    let folders = self.world.folders(job);
+                    let is: Vec<bool> = folders.iter().map(pruned::is_pruned).collect();
+                    assert_eq!(is, [true, true, false], "{job}");
+                    pruned::assert_finished(&folders, &self.whole_lines(job));
+                }
+                self.world.run(&["verify"]).exits(0);
             }
             _ => self.assert_all_is_archived(),
         }

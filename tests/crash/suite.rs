@@ -16,6 +16,7 @@ mod flushed;
 mod ground;
 mod lie;
 mod matrix;
+mod pruned;
 mod refused;
 mod scene;
 mod tracer;
@@ -35,9 +36,9 @@ use scene::{Scene, Start};
 
 use crate::harness::{left_out, tell};
 
-/// The named steps of a cycle and of a repair. The others only read, are caches (a checkpoint), an operator's word,
+/// The named steps of a cycle, of a repair and of a prune. The others only read, are caches (a checkpoint), an operator's word,
 /// or need a full disk.
-const STEPS: [&str; 28] = [
+const STEPS: [&str; 33] = [
     "StageFolder",
     "StageZip",
     "SyncZip",
@@ -66,9 +67,14 @@ const STEPS: [&str; 28] = [
     "SyncQuarantine",
     "SetAside",
     "SyncAside",
+    "MarkPruning",
+    "RenameSums",
+    "RemoveData",
+    "SyncPruned",
+    "UnmarkPruning",
 ];
 
-const STARTS: [Start; 7] = [
+const STARTS: [Start; 8] = [
     Start::Empty,
     Start::Interrupted,
     Start::Late,
@@ -76,6 +82,7 @@ const STARTS: [Start; 7] = [
     Start::Group,
     Start::Zips,
     Start::Damaged,
+    Start::Pruned,
 ];
 
 /// Those from which a cycle is run.
@@ -206,9 +213,13 @@ fn killed_and_cut_anywhere_the_archive_is_whole_and_ends_up_exact() {
 }
 
 /// Whether a mode has to see that the layer is broken like this; the others may.
-fn has_to_see(lie: Lie, (ground, cut): Mode) -> bool {
+fn has_to_see(start: Start, lie: Lie, (ground, cut): Mode) -> bool {
     match lie {
-        Lie::PublishByCopy | Lie::LedgerFirst => ground == Ground::Folder,
+        Lie::PublishByCopy | Lie::LedgerFirst | Lie::NoMark | Lie::SumsLast => {
+            ground == Ground::Folder
+        }
+        // The ledger's flush takes the names along.
+        Lie::NoFolderSync if start == Start::Pruned => false,
         Lie::NoFileSync => cut == Cut::KeepJournal,
         Lie::NoFolderSync => cut == Cut::LoseJournal,
         // The trace alone.
@@ -220,7 +231,7 @@ fn has_to_see(lie: Lie, (ground, cut): Mode) -> bool {
 const fn leaves_a_flush_out(lie: Lie) -> bool {
     match lie {
         Lie::NoFileSync | Lie::NoFolderSync | Lie::NoStagingSync | Lie::FlushAfterRename => true,
-        Lie::PublishByCopy | Lie::LedgerFirst | Lie::None => false,
+        Lie::PublishByCopy | Lie::LedgerFirst | Lie::NoMark | Lie::SumsLast | Lie::None => false,
     }
 }
 
@@ -231,9 +242,14 @@ const fn verdict(caught: bool) -> &'static str {
 /// The steps at which a broken layer does its damage, if it does any: to what is published, or to
 /// a refused zip, of which the log has told by the time of the next answer.
 const fn matters(start: Start, step: Step) -> bool {
-    use Step::{Append, KeepRefused, Publish, StageZip, SyncLedger, SyncParent, SyncQuarantine};
+    use Step::{Append, KeepRefused, MarkPruning, Publish, RemoveData, RenameSums, StageZip};
+    use Step::{SyncLedger, SyncParent, SyncPruned, SyncQuarantine};
     match start {
         Start::Refused => matches!(step, KeepRefused | SyncQuarantine | StageZip),
+        Start::Pruned => matches!(
+            step,
+            MarkPruning | Append | SyncLedger | RenameSums | SyncPruned | RemoveData
+        ),
         _ => matches!(step, Publish | SyncParent | Append | SyncLedger),
     }
 }
@@ -260,6 +276,10 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
         (Start::Zips, Lie::NoStagingSync),
         (Start::Refused, Lie::NoFileSync),
         (Start::Refused, Lie::NoFolderSync),
+        (Start::Pruned, Lie::NoFileSync),
+        (Start::Pruned, Lie::NoFolderSync),
+        (Start::Pruned, Lie::NoMark),
+        (Start::Pruned, Lie::SumsLast),
     ];
     let mut blind = Vec::new();
     let mut table = format!("\nbroken on purpose, seed {seed}:\n");
@@ -272,7 +292,7 @@ fn the_matrix_notices_a_durable_layer_that_is_broken_on_purpose() {
             blind.push(format!("{lie:?} from {start:?} in the order of calls"));
         }
         for &mode in modes {
-            let must = has_to_see(lie, mode);
+            let must = has_to_see(start, lie, mode);
             let most = if must { 60 } else { size().blind };
             let cases: Vec<Case> = matrix::cases(&calls, start, lie, &[mode], &mut dice)
                 .into_iter()

@@ -10,6 +10,7 @@ use crate::archive::count::Kind;
 use crate::archive::fits::{self, Claim};
 use crate::archive::manifest::{MANIFEST, Manifest, Part};
 use crate::archive::plain_file;
+use crate::archive::prune;
 use crate::archive::read_back::{PartFiles, ReadBackError};
 use crate::archive::verify::{Finding, Problem, reading};
 use crate::digest::Digest;
@@ -97,6 +98,9 @@ pub(crate) fn read(
     if let Some(doubt) = known.doubt(&held.folder, &manifest) {
         out(Found::Note(doubt))?;
     }
+    if prune::is_pruned(&place.root.join(&held.folder)) {
+        return out(Found::Note(pruned(&held.folder)));
+    }
     let folder = Folder {
         name: &held.folder,
         path: place.root.join(&held.folder),
@@ -163,10 +167,20 @@ pub(crate) fn paths(
 ) -> Result<(Vec<PathBuf>, Option<Note>), Note> {
     let manifest = manifest(place, held, known).map_err(told)?;
     let folder = place.root.join(&held.folder);
+    if prune::is_pruned(&folder) {
+        return Err(pruned(&held.folder));
+    }
     let parts = parts_in(&manifest, wanted).map(|(part, _)| part);
     let stored = parts.flat_map(Part::stored);
     let paths = stored.map(|file| folder.join(file.path)).collect();
     Ok((paths, known.doubt(&held.folder, &manifest)))
+}
+
+/// That the data of a folder were let go of.
+fn pruned(folder: &str) -> Note {
+    Note::Incomplete(format!(
+        "{folder}: its data were let go of (pruned); a copy elsewhere may have them: `cat --dir COPY`"
+    ))
 }
 
 fn told(finding: Finding) -> Note {
@@ -188,6 +202,14 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
+    /// What is told of a file that can't be read: its data may have been let go of meanwhile.
+    fn told(&self, finding: Finding) -> Note {
+        match prune::is_pruned(&self.path) {
+            true => pruned(self.name),
+            false => told(finding),
+        }
+    }
+
     fn finding(&self, file: &str, error: ReadBackError) -> Finding {
         Finding {
             folder: self.name.to_owned(),
@@ -212,7 +234,7 @@ impl Folder<'_> {
             Ok(files) => files,
             Err(error) => {
                 let zip = part.zip.path.as_deref().unwrap_or_default();
-                out(Found::Note(told(self.finding(zip, error))))?;
+                out(Found::Note(self.told(self.finding(zip, error))))?;
                 return ControlFlow::Continue(0);
             }
         };
@@ -256,7 +278,7 @@ impl Folder<'_> {
             };
             flow?;
             match doubts {
-                Err(finding) => out(Found::Note(told(finding)))?,
+                Err(finding) => out(Found::Note(self.told(finding)))?,
                 Ok(doubts) => {
                     for note in self.words(&file.path, &doubts) {
                         out(Found::Note(note))?;

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
+use super::folder::Expected;
 use super::{Break, Depth, JobReport, Known, Owner, Problem, folder, parallel};
 use crate::archive::manifest::{ChainBreak, Manifest};
 use crate::archive::publish::Archived;
@@ -51,11 +52,15 @@ pub(crate) fn verify(
         let Recorded {
             archived: line,
             is_missing,
+            is_pruned,
         } = &recorded[at];
         let mut of_it = JobReport::default();
-        let (root, sha256) = (store.root(), line.manifest_sha256);
-        let (owner, sha256) = (Some(owner), Some(sha256));
-        let look = || folder::verify(root, &line.folder, owner, sha256, depth, &mut of_it);
+        let expected = Some(Expected {
+            manifest: line.manifest_sha256,
+            is_pruned: *is_pruned,
+        });
+        let (root, owner) = (store.root(), Some(owner));
+        let look = || folder::verify(root, &line.folder, owner, expected, depth, &mut of_it);
         let found = (!is_missing).then(look).flatten();
         seen(line.bytes);
         (of_it, found)

@@ -9,6 +9,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use super::runs::{Looked, Run, runs};
 use super::{Break, Depth, JobReport, Problem, folder, parallel};
 use crate::archive::fits::Unfit;
 use crate::archive::identity;
@@ -71,6 +72,8 @@ struct Link {
     previous: Option<Digest>,
     breaks: Vec<ChainBreak>,
     supersedes: Option<Digest>,
+    /// Bytes of its data files; `None` where it is not whole.
+    whole: Option<u64>,
     /// Whether what it supersedes was gone when it was published.
     supersedes_missing: bool,
     revision: Option<u32>,
@@ -104,11 +107,13 @@ pub(crate) fn verify(
         let (total, links) = jobs
             .entry(job.clone())
             .or_insert_with(|| (JobReport::new(&job.escape_debug().to_string()), Vec::new()));
+        let is_whole = report.findings.is_empty() && report.pruned == 0;
         total.absorb(report);
         if let Some((manifest, digest)) = verified
             && let Some(span) = manifest.window.span()
         {
             links.push(Link {
+                whole: is_whole.then(|| manifest.bytes()),
                 folder: folder.clone(),
                 span,
                 project_id: manifest.project_id,
@@ -130,6 +135,7 @@ pub(crate) fn verify(
         .map(|(mut report, links)| {
             check_project(&links, &mut report);
             check_chain(&links, is_part, &mut report);
+            report.runs = whole_runs(&links);
             let newest = without_superseded(links, &mut report);
             check_time(newest, &mut report);
             report
@@ -151,6 +157,18 @@ fn check_project(links: &[Link], report: &mut JobReport) {
         let unfit = Unfit::Project { found, wanted };
         report.find(&link.folder, None, Problem::Unfit(unfit.to_string()));
     }
+}
+
+fn whole_runs(links: &[Link]) -> Vec<Run> {
+    let looked: Vec<Looked> = links
+        .iter()
+        .map(|link| Looked {
+            digest: link.digest,
+            previous: link.previous,
+            whole: link.whole,
+        })
+        .collect();
+    runs(&looked)
 }
 
 fn check_chain(links: &[Link], is_part: bool, report: &mut JobReport) {
@@ -272,6 +290,7 @@ impl JobReport {
     /// Adds what was found of one folder.
     pub(super) fn absorb(&mut self, other: Self) {
         self.windows += other.windows;
+        self.pruned += other.pruned;
         self.files += other.files;
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.entries += other.entries;

@@ -13,9 +13,19 @@ use crate::archive::entry_name;
 use crate::archive::fits::{self, Claim, Unfit};
 use crate::archive::manifest::{MANIFEST, Manifest, Part};
 use crate::archive::plain_file;
+use crate::archive::prune::{self, PRUNED_SUMS};
 use crate::archive::publish::{SUMS, sums};
 use crate::archive::read_back::{PartFiles, ReadBackError};
 use crate::digest::{Digest, Hasher};
+
+/// What a ledger says of a folder.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::archive) struct Expected {
+    /// The digest of its manifest.
+    pub(in crate::archive) manifest: Digest,
+    /// Whether its data were let go of.
+    pub(in crate::archive) is_pruned: bool,
+}
 
 /// Re-hashes `folder` below `root` and adds what is not as it was published to `report`, and what can't be
 /// `owner`'s. Returns its manifest and the manifest's digest, when it has one that can be read.
@@ -23,7 +33,29 @@ pub(in crate::archive) fn verify(
     root: &Path,
     folder: &str,
     owner: Option<Owner<'_>>,
-    expected: Option<Digest>,
+    expected: Option<Expected>,
+    depth: Depth,
+    report: &mut JobReport,
+) -> Option<(Manifest, Digest)> {
+    let look = || {
+        let mut of_it = JobReport::default();
+        let found = look(root, folder, owner, expected, depth, &mut of_it);
+        (of_it, found)
+    };
+    let (mut of_it, mut found) = look();
+    // Its data may have been let go of while it was read.
+    if of_it.pruned == 0 && !of_it.findings.is_empty() && prune::is_pruned(&root.join(folder)) {
+        (of_it, found) = look();
+    }
+    report.absorb(of_it);
+    found
+}
+
+fn look(
+    root: &Path,
+    folder: &str,
+    owner: Option<Owner<'_>>,
+    expected: Option<Expected>,
     depth: Depth,
     report: &mut JobReport,
 ) -> Option<(Manifest, Digest)> {
@@ -48,7 +80,7 @@ pub(in crate::archive) fn verify(
         }
     };
     let digest = Digest::of(&json);
-    if expected.is_some_and(|expected| expected != digest) {
+    if expected.is_some_and(|expected| expected.manifest != digest) {
         report.find(folder, Some(MANIFEST), Problem::Changed);
     }
     let manifest = match Manifest::parse(&json) {
@@ -68,13 +100,15 @@ pub(in crate::archive) fn verify(
         Err(Unfit::Place(_)) => report.find(folder, None, Problem::AnotherWindow),
         Err(other) => report.find(folder, None, Problem::Unfit(other.to_string())),
     }
-    match plain_file::read(&path.join(SUMS)) {
-        Ok(found) if found == sums(&manifest, digest).as_bytes() => {}
-        Ok(_) => report.find(folder, Some(SUMS), Problem::Changed),
-        Err(error) => report.find(folder, Some(SUMS), reading(&error)),
+    let is_pruned = verify_sums(&path, folder, &sums(&manifest, digest), report);
+    if is_pruned {
+        report.pruned += 1;
+        if expected.is_some_and(|expected| !expected.is_pruned) {
+            report.find(folder, None, Problem::PruneNotInLedger);
+        }
     }
     for part in &manifest.parts {
-        if depth == Depth::Entries && part.zip.path.is_some() {
+        if depth == Depth::Entries && part.zip.path.is_some() && !is_pruned {
             verify_zip(&path, folder, part, report);
             continue;
         }
@@ -92,12 +126,39 @@ pub(in crate::archive) fn verify(
                         report.find(folder, Some(file.path), Problem::Changed);
                     }
                 }
+                Err(error) if is_pruned && error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => report.find(folder, Some(file.path), reading(&error)),
             }
         }
     }
     find_added(&path, folder, &manifest, report);
     Some((manifest, digest))
+}
+
+/// Compares the sums of a folder with those that its manifest stands for. Returns whether they have the name that says
+/// that its data were let go of.
+fn verify_sums(path: &Path, folder: &str, expected: &str, report: &mut JobReport) -> bool {
+    let look = |name: &str| match plain_file::read(&path.join(name)) {
+        Ok(found) if found == expected.as_bytes() => Ok(()),
+        Ok(_) => Err(Problem::Changed),
+        Err(error) => Err(reading(&error)),
+    };
+    match (look(SUMS), look(PRUNED_SUMS)) {
+        (Ok(()), Ok(()) | Err(Problem::Missing)) => false,
+        (Err(Problem::Missing), Ok(())) => true,
+        (Ok(()), Err(problem)) => {
+            report.find(folder, Some(PRUNED_SUMS), problem);
+            false
+        }
+        (Err(Problem::Missing), Err(problem)) if problem != Problem::Missing => {
+            report.find(folder, Some(PRUNED_SUMS), problem);
+            true
+        }
+        (Err(problem), _) => {
+            report.find(folder, Some(SUMS), problem);
+            false
+        }
+    }
 }
 
 /// Hashes a zip that is kept, and its entries.
@@ -167,7 +228,7 @@ fn is_short_of_something(error: &io::Error) -> bool {
 
 fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobReport) {
     let mut known: HashSet<&Path> = manifest.stored().map(|file| Path::new(file.path)).collect();
-    known.extend([Path::new(MANIFEST), Path::new(SUMS)]);
+    known.extend([MANIFEST, SUMS, PRUNED_SUMS].map(Path::new));
     let shown = |at: &Path| at.to_string_lossy().escape_debug().to_string();
     let mut below = vec![PathBuf::new()];
     while let Some(at) = below.pop() {

@@ -4,8 +4,9 @@
 
 pub(crate) mod against;
 pub(crate) mod copy;
-pub(super) mod folder;
+pub(in crate::archive) mod folder;
 mod parallel;
+pub(crate) mod runs;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::printable;
 pub(crate) use folder::reading;
+use runs::Run;
 
 /// What was found of one job.
 #[derive(Debug, Default, Serialize)]
@@ -39,6 +41,9 @@ pub(crate) struct JobReport {
     pub windows: u64,
     /// Those of them that a later one supersedes; their records are not counted below.
     pub superseded: u64,
+    /// Those of them whose data were let go of: manifest and sums prove what was there. Left out while there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pruned: u64,
     /// Files whose bytes were hashed.
     pub files: u64,
     /// Bytes hashed.
@@ -60,6 +65,9 @@ pub(crate) struct JobReport {
     pub breaks: Vec<Break>,
     /// What is not as it was published.
     pub findings: Vec<Finding>,
+    /// Of a copy: what of it is whole, as runs of the chain.
+    #[serde(skip)]
+    pub runs: Vec<Run>,
     /// The files among them that were added, relative to their folders, by the bytes of their names.
     #[serde(skip)]
     pub added: Vec<PathBuf>,
@@ -224,6 +232,8 @@ pub(crate) enum Problem {
     Overlaps,
     /// It is published, but the ledger does not have it.
     NotInLedger,
+    /// Its data are gone as if they were let go of, but the ledger does not say so.
+    PruneNotInLedger,
 }
 
 impl std::fmt::Display for Finding {
@@ -259,6 +269,10 @@ impl std::fmt::Display for Finding {
             ),
             Problem::Forked => f.write_str(": another folder follows the same manifest"),
             Problem::Overlaps => f.write_str(": holds a span that another folder holds too"),
+            Problem::PruneNotInLedger => f.write_str(
+                ": its data are gone, and its sums say that they were let go of, but the ledger does not: somebody \
+                 else has removed them",
+            ),
             Problem::NotInLedger => f.write_str(
                 ": is not in the ledger; the next `run` or `once` adopts it, and what it can't adopt \
                  `elsa-archiver repair` moves aside",

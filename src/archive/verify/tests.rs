@@ -59,6 +59,7 @@ impl World {
             .map(|archived| Recorded {
                 archived: archived.clone(),
                 is_missing: false,
+                is_pruned: false,
             })
             .collect();
         let published = self.store.published(&job.name).unwrap();

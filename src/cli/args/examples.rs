@@ -44,7 +44,8 @@ Examples:
   elsa-archiver verify               the whole archive against its ledgers
   elsa-archiver verify --job shop-api --jobs 1    one job, one folder at a time
   elsa-archiver verify /mnt/copy     a copy anywhere, without config
-  elsa-archiver verify --deep        what is in the zips of `store = \"zip\"` too";
+  elsa-archiver verify --deep        what is in the zips of `store = \"zip\"` too
+  elsa-archiver verify /mnt/copy --receipt vault-7 --out vault-7.receipt";
 
 pub(super) const CAT: &str = "\
 Examples:
@@ -61,6 +62,27 @@ pub(super) const REPAIR: &str = "\
 Examples:
   elsa-archiver repair               shows what it would do
   elsa-archiver repair --confirm     does it";
+
+pub(super) const PRUNE: &str = "\
+Examples:
+  elsa-archiver prune --keep 400d    what would go, what stays, and why
+  elsa-archiver prune --keep 400d --need 2 --confirm
+  elsa-archiver prune --before 2026-01-01 --job shop-api";
+
+pub(super) const HOLD: &str = "\
+Examples:
+  elsa-archiver hold --job shop-api --reason 'case 2026-17' \\
+      --from 2026-03-01 --to 2026-04-01";
+
+pub(super) const RELEASE: &str = "\
+Examples:
+  elsa-archiver release --job shop-api --from 2026-03-01 --to 2026-04-01";
+
+pub(super) const RECEIPT: &str = "\
+Examples:
+  elsa-archiver verify /mnt/copy --receipt vault-7 --out vault-7.receipt
+  elsa-archiver receipt add vault-7.receipt
+  elsa-archiver receipt list";
 
 pub(super) const REPORT: &str = "\
 Examples:
@@ -96,7 +118,7 @@ mod tests {
     fn examples_fit_a_terminal_of_80_columns() {
         let all = [
             PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, CAT, FILES, REPAIR, CHECK, DEMO,
-            INIT, SUPPORT,
+            INIT, SUPPORT, PRUNE, HOLD, RELEASE, RECEIPT,
         ];
         for line in all.iter().flat_map(|examples| examples.lines()) {
             assert!(line.len() < 80 || !line.starts_with(' '), "{line}");

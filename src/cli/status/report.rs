@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::daemon::Daemon;
+use super::kept::Kept;
 use super::newest::NotBySearch;
 use super::outage::Outage;
 use crate::archive::manifest::local_time;
@@ -128,6 +129,8 @@ pub(super) struct JobStatus {
     pub(super) covered_until_ms: UtcMs,
     pub(super) gaps: Vec<Bounds>,
     pub(super) due: u64,
+    #[serde(flatten)]
+    pub(super) kept: Kept,
     /// Left out while nothing is lost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) lost: Vec<Lost>,
@@ -308,6 +311,7 @@ impl JobStatus {
             covered_until_ms: replay.accounted().covered_until(since),
             gaps: gaps.into_iter().map(Bounds::from).collect(),
             due: 0,
+            kept: Kept::of(replay),
             lost: replay.lost().into_iter().map(Lost::of).collect(),
             truncated: incomplete.truncated,
             unproven: incomplete.unproven,

@@ -89,6 +89,9 @@ impl JobStatus {
         if self.due > 0 {
             line("due", count(self.due, "window"));
         }
+        for (name, value) in self.kept.lines(zone) {
+            line(name, value);
+        }
         for gap in &self.gaps {
             line(
                 "gap",

@@ -50,6 +50,12 @@ pub(super) fn listing(verified: &Verified, (depth, is_copy): (Depth, bool), now:
             if report.superseded == 1 { "is" } else { "are" },
         );
     }
+    if report.pruned > 0 {
+        text += &format!(
+            "  the data of {} of these folders were let go of (pruned); their manifests prove what was there\n",
+            grouped(report.pruned),
+        );
+    }
     for broken in &report.breaks {
         text += &format!(
             "  {}: the chain of manifests breaks before it, as was found when the ledger was rebuilt\n",

@@ -20,9 +20,24 @@ const LONGEST_PROJECT_KEY: usize = 53;
 /// the service keeps logs by default.
 const LONGEST_SETTLE: Millis = Millis::from_days(30);
 
+/// What is younger is never let go of by rule.
+const SHORTEST_KEEP: Millis = Millis::from_days(1);
+
 pub(super) fn name(value: &DeValue<'_>) -> Result<JobName, String> {
     let text = string(value, "shop-api")?;
     JobName::parse(text).map_err(|rule| format!("{}: {rule}", quote(text)))
+}
+
+/// How old data may be let go of: at least a day, so that a slip of a unit takes nothing new.
+pub(super) fn keep(value: &DeValue<'_>) -> Result<Millis, String> {
+    let keep = duration(value, "400d")?;
+    match keep < SHORTEST_KEEP {
+        true => Err(format!(
+            "{} is shorter than a day; leave `keep` out to keep data for ever",
+            show_duration(keep)
+        )),
+        false => Ok(keep),
+    }
 }
 
 pub(super) fn known_account(

@@ -85,7 +85,7 @@ colour = "\u001b[31mred"
 39: job[3].name: "Shop": a job's name is made of a-z, 0-9, '.', '_' and '-'
 40: job[3].to_bound: "open" is unknown; use "auto" or "inclusive" or "exclusive"
 42: job[3].retention: retention 5m is not longer than the window 1h and settle 1h: logs would be gone before they are asked for; give what the service's project is set to
-43: job[3].colour: unknown key; valid here: name, project_key, project_id, succeeds, account, since, schedule, window, settle, recheck, format, include_fields, retention, to_bound, cross_check, count, limit, time_zone_of_records, enabled
+43: job[3].colour: unknown key; valid here: name, project_key, project_id, succeeds, account, since, schedule, window, settle, recheck, format, include_fields, retention, keep, to_bound, cross_check, count, limit, time_zone_of_records, enabled
 44: jobs: unknown key; did you mean job?
 "#;
     let problems = Config::parse(text, now()).unwrap_err();

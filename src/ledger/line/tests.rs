@@ -1,6 +1,9 @@
 //! A line keeps its fields, and what makes no sense is refused in words.
 
 use super::*;
+use crate::archive::manifest::ChainBreak;
+use crate::domain::second_opinion::SecondOpinion;
+use crate::domain::split::Status;
 
 /// Guarantee: Evident
 #[test]
@@ -24,6 +27,7 @@ fn an_archived_line_has_the_fields_of_the_contract() {
                 cut: true,
             },
             is_inclusive: true,
+            is_pruned: false,
         }),
         prev: Some(Digest::of(b"p")),
         opinion_requests: 3,
@@ -69,6 +73,51 @@ fn a_rebuilt_line_names_each_break_of_the_chain() {
         )
     );
     assert_eq!(Line::parse(json.as_bytes()), Ok(line));
+}
+
+/// Guarantee: Evident
+#[test]
+fn what_is_let_go_of_and_what_is_held_has_the_fields_of_the_contract() {
+    let span = Span::new(UtcMs(0), UtcMs(3_600_000)).unwrap();
+    let hold = Hold {
+        span,
+        reason: "case 7".into(),
+    };
+    let pruned = Pruned {
+        window: Window::of(span),
+        bytes: 3400,
+        reason: "proven at vault".into(),
+    };
+    for (event, said) in [
+        (
+            Event::Pruned(pruned),
+            r#""event":"pruned","prev":null,"from_ms":0,"to_ms":3600000,"bytes":3400,"reason":"proven at vault""#,
+        ),
+        (
+            Event::Hold(HoldOrder::Hold(hold.clone())),
+            r#""event":"held","prev":null,"from_ms":0,"to_ms":3600000,"reason":"case 7""#,
+        ),
+        (
+            Event::Hold(HoldOrder::Release(hold)),
+            r#""event":"released","prev":null,"from_ms":0,"to_ms":3600000,"reason":"case 7""#,
+        ),
+    ] {
+        let line = Line {
+            seq: 1,
+            at: UtcMs(1_795_000_000_123),
+            event,
+            prev: None,
+            opinion_requests: 0,
+        };
+        let json = line.to_json().unwrap();
+        assert_eq!(
+            json,
+            format!(r#"{{"seq":1,"at":"2026-11-18T11:06:40.123Z",{said}}}"#)
+        );
+        assert_eq!(Line::parse(json.as_bytes()), Ok(line));
+        let without = json.split_once(",\"reason\"").unwrap().0.to_owned() + "}";
+        assert!(Line::parse(without.as_bytes()).is_err());
+    }
 }
 
 /// Guarantee: Suspicious

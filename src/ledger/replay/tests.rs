@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::domain::failures::Failed;
+use crate::domain::hold::{Hold, HoldOrder};
 use crate::domain::second_opinion::SecondOpinion;
 use crate::domain::split::Status;
+use crate::durable::Disk;
+use crate::ledger::checkpoint;
+use crate::ledger::line::MissingFolder;
+use crate::ledger::lines::LONGEST_LINE;
 use proptest::prelude::*;
 
 fn archived(from: i64, to: i64) -> Event {
@@ -18,6 +23,7 @@ fn archived(from: i64, to: i64) -> Event {
         asked: None,
         opinion: SecondOpinion::default(),
         is_inclusive: false,
+        is_pruned: false,
     })
 }
 
@@ -251,7 +257,7 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
         read(format!("{}\n{changed}\n{}\n", lines[0], lines[2]).as_bytes()).unwrap_err()
     };
     let field = lines[1].replace("\"bytes\"", "\"weather\":1,\"bytes\"");
-    let event = lines[1].replace("archived", "pruned");
+    let event = lines[1].replace("archived", "weathered");
     let status = lines[1].replace("complete", "elsewhere");
     for changed in [&field, &event, &status] {
         let newer = mended(changed).unwrap_err();
@@ -291,4 +297,76 @@ proptest! {
         let torn = [&text.as_bytes()[..whole], &tail].concat();
         prop_assert_eq!(read(&torn).unwrap(), expected);
     }
+}
+
+/// Guarantee: Candid
+#[test]
+fn what_was_let_go_of_is_archived_and_counted_until_it_is_gone_and_holds_end_when_released() {
+    let window = |from: i64| Window::of(Span::new(UtcMs(from), UtcMs(from + 10)).unwrap());
+    let pruned = |from: i64| {
+        Event::Pruned(Pruned {
+            window: window(from),
+            bytes: 100,
+            reason: "x".into(),
+        })
+    };
+    let hold = |reason: &str| Hold {
+        span: window(10).span(),
+        reason: reason.into(),
+    };
+    let known_pruned = match archived(20, 30) {
+        Event::Archived(archived) => Event::Archived(Archived {
+            is_pruned: true,
+            ..archived
+        }),
+        other => other,
+    };
+    let Event::Archived(second) = archived(10, 20) else {
+        panic!()
+    };
+    let gone = Event::Missing(MissingFolder {
+        archived: second,
+        message: "x".into(),
+    });
+    let text = write([
+        archived(0, 10),
+        archived(10, 20),
+        known_pruned,
+        archived(30, 40),
+        pruned(0),
+        pruned(10),
+        pruned(0),
+        Event::Hold(HoldOrder::Hold(hold("a"))),
+        Event::Hold(HoldOrder::Hold(hold("b"))),
+        Event::Hold(HoldOrder::Release(hold("a"))),
+        gone,
+    ]);
+    let lines: Vec<&str> = text.lines().collect();
+    let before = read((lines[..10].join("\n") + "\n").as_bytes()).unwrap();
+    assert_eq!(before.pruned.amount().windows, 3);
+    assert_eq!(before.pruned.amount().bytes, 300);
+    assert!(
+        before
+            .coverage
+            .covers(Span::new(UtcMs(0), UtcMs(40)).unwrap())
+    );
+    assert!(!before.pruned.covers(window(30).span()));
+    // It is not asked for once more: nothing could be compared.
+    let asked: Vec<Window> = before
+        .recheckable
+        .windows()
+        .map(|(window, _)| window)
+        .collect();
+    assert_eq!(asked, [window(30)]);
+    let after = read(text.as_bytes()).unwrap();
+    assert_eq!(after.pruned.amount().windows, 2);
+    assert_eq!(after.holds.all().collect::<Vec<_>>(), [&hold("b")]);
+
+    // A checkpoint keeps all of it.
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = dir.path().join("shop.ledger.jsonl");
+    std::fs::write(&ledger, &text).unwrap();
+    checkpoint::save(&ledger, &after, &Disk::default()).unwrap();
+    let mut file = std::fs::File::open(&ledger).unwrap();
+    assert_eq!(checkpoint::load(&ledger, &mut file), Some(after));
 }

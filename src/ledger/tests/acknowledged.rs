@@ -49,6 +49,7 @@ fn archived(number: i64, status: Status, supersedes: Option<Status>) -> Event {
         asked: None,
         opinion: SecondOpinion::default(),
         is_inclusive: false,
+        is_pruned: false,
     })
 }
 

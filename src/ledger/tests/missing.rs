@@ -37,6 +37,7 @@ fn folder(number: i64, revision: u32, records: u64) -> Archived {
             ..SecondOpinion::default()
         },
         is_inclusive: false,
+        is_pruned: false,
     }
 }
 

@@ -106,6 +106,7 @@ fn ten_years() {
                     ..SecondOpinion::default()
                 },
                 is_inclusive: false,
+                is_pruned: false,
             })
         }));
         let left = behind.parse::<usize>().ok();

@@ -32,6 +32,7 @@ fn of(zone: &str, minutes: i64, since: UtcMs) -> Job {
         window: WindowSize::new(Millis::from_mins(minutes)).unwrap(),
         since,
         retention: Some(Millis::from_days(30)),
+        keep: None,
         ..job()
     }
 }
@@ -64,6 +65,7 @@ fn archived(job: &Job, from: UtcMs, minutes: i64, records: u64) -> Published {
             ..SecondOpinion::default()
         },
         is_inclusive: false,
+        is_pruned: false,
     }
 }
 

@@ -90,6 +90,7 @@ pub fn client_over(network: Network, port: u16) -> Client {
 /// A job of this name, with hourly windows from [`BEGIN`] on.
 pub fn job(name: &str) -> Job {
     Job {
+        keep: None,
         name: JobName::parse(name).unwrap(),
         account: AccountName("default".into()),
         project_key: format!("Pb_{name}"),

@@ -1,0 +1,187 @@
+//! `prune`: lets go of old data by rule, and keeps the proof. Shows what would go, what stays and why; does it with
+//! `--confirm`. Carries *Atomic* and *Candid*.
+
+use super::Context;
+use super::exit::Stop;
+use super::identity;
+use super::lineage::Lineage;
+use super::print::{bytes, count, print_fitted};
+use super::retired::subjects;
+use super::session::{Place, store};
+use crate::archive::identity::{of_root, read};
+use crate::archive::store::Store;
+use crate::config::{Config, instant, parse_duration};
+use crate::domain::prune::{Rule, Stays};
+use crate::domain::span::UtcMs;
+use crate::durable::Disk;
+use crate::evidence::receipts::Receipts;
+use crate::job::prune::{Asked, Decided, finish, plan, prune as let_go};
+use crate::ledger::folders::Folders;
+use crate::ledger::{Ledger, orders};
+use crate::printable;
+use words::listing;
+
+mod words;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How<'a> {
+    /// The jobs; all where none is named.
+    pub(super) jobs: &'a [String],
+    /// Windows that end by then.
+    pub(super) before: Option<&'a str>,
+    /// Windows that ended so long ago.
+    pub(super) keep: Option<&'a str>,
+    /// How many places must have proven a copy.
+    pub(super) need: u32,
+    /// Whether it is done.
+    pub(super) confirm: bool,
+}
+
+/// Shows what would be let go of; with `confirm`, lets go of it.
+pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
+    let config = context.config()?;
+    let (jobs, gone) = subjects(context, &config, how.jobs)?;
+    let now = context.clock.now();
+    let rule = Rule {
+        before: bound(&config, how, now)?,
+        need: how.need,
+    };
+    let (store, disk) = match how.confirm {
+        true => {
+            let place = Place::take(context, &config)?;
+            (place.store(&config), place.disk().clone())
+        }
+        false => {
+            if let Some(why) = identity::refusal(&config) {
+                return Err(Stop::failed(why));
+            }
+            let disk = Disk::default();
+            (store(&config, &disk), disk)
+        }
+    };
+    let receipts = receipts(&config)?;
+    let mut text = format!("windows that end by {}\n", rule.before);
+    for (name, why) in &receipts.refused {
+        text += &format!("receipt {} does not count: {why}\n", printable::whole(name));
+    }
+    let refused = Lineage::of(&config).refused;
+    let here = jobs.iter().map(|job| (&job.name, Some(job)));
+    let (mut to_do, mut failed) = (false, false);
+    for (name, job) in here.chain(gone.iter().map(|name| (name, None))) {
+        let asked = Asked {
+            name,
+            job,
+            rule,
+            receipts: &receipts,
+            takes_restored: true,
+            now,
+        };
+        let ended = match (refused.get(name), how.confirm) {
+            (Some(why), _) => Err(why.to_string()),
+            (None, true) => act(context, &config, (&store, &disk), asked),
+            (None, false) => show(&config, &store, asked),
+        };
+        match ended {
+            Ok((goes, told)) => {
+                to_do |= goes;
+                text += &told;
+            }
+            Err(why) => {
+                failed = true;
+                text += &format!("{name}: {}\n", printable::whole(&why));
+            }
+        }
+    }
+    text += match (to_do, how.confirm) {
+        (false, _) => "",
+        (true, false) => {
+            "Nothing was changed. To let go of the data that would go: the same command with `--confirm`. Manifests \
+             and sums stay, and prove what was there.\n"
+        }
+        (true, true) => "Manifests and sums stay, and prove what was there.\n",
+    };
+    print_fitted(&text, 4)?;
+    match failed {
+        false => Ok(()),
+        true => Err(Stop::told()),
+    }
+}
+
+/// The instant by which windows must have ended.
+fn bound(config: &Config, how: How<'_>, now: UtcMs) -> Result<UtcMs, Stop> {
+    match (how.before, how.keep) {
+        (Some(before), _) => instant(before, &config.archive.zone)
+            .map_err(|why| Stop::usage(&format!("--before {before:?} {why}"))),
+        (None, Some(keep)) => match parse_duration(keep) {
+            Some(keep) => Ok(now.minus(keep)),
+            None => Err(Stop::usage(&format!(
+                "--keep {keep:?} is no duration like 400d"
+            ))),
+        },
+        (None, None) => Err(Stop::usage(&"give --before or --keep")),
+    }
+}
+
+/// The receipts of the archive.
+///
+/// # Errors
+/// When they can't be read: then nothing is known of any place.
+pub(super) fn receipts(config: &Config) -> Result<Receipts, Stop> {
+    let root = &config.archive.root;
+    let id = read(&of_root(root)).map_err(|error| Stop::failed(error.to_string()))?;
+    let Some(id) = id else {
+        return Ok(Receipts::default());
+    };
+    Receipts::read(root, &id).map_err(|error| {
+        let folder = crate::evidence::receipts::folder(root);
+        Stop::failed(format!("can't read {}: {error}", folder.display()))
+    })
+}
+
+/// Shows what would go. Returns whether anything would, and what to tell.
+fn show(config: &Config, store: &Store, asked: Asked<'_>) -> Result<(bool, String), String> {
+    let mut folders = Folders::default();
+    let replay = Ledger::read(&config.state_dir, asked.name, |line| folders.take(line));
+    let mut replay = replay.map_err(|error| error.to_string())?;
+    let ledger = Ledger::path(&config.state_dir, asked.name);
+    orders::count_at_once(&ledger, &mut replay).map_err(|error| error.to_string())?;
+    let decided = plan(store, (&folders, &replay), asked);
+    let goes = decided.iter().any(|decided| decided.stays.is_none());
+    Ok((goes, listing(asked.name, &decided, asked.rule)))
+}
+
+/// Lets go of what the rule says. Returns whether anything went, and what to tell.
+fn act(
+    context: &Context<'_>,
+    config: &Config,
+    (store, disk): (&Store, &Disk),
+    asked: Asked<'_>,
+) -> Result<(bool, String), String> {
+    let name = asked.name;
+    let opened = Ledger::open(&config.state_dir, name, disk, &context.clock);
+    let mut ledger = opened.map_err(|error| error.to_string())?;
+    let left = finish(store, &ledger).map_err(|error| error.to_string())?;
+    if let Some(why) = left.first() {
+        return Err(format!(
+            "what was announced before can't be finished: {why}"
+        ));
+    }
+    let done = let_go(store, &mut ledger, asked).map_err(|error| error.to_string())?;
+    ledger.close();
+    if let Some(why) = done.problems.first() {
+        return Err(format!(
+            "not all that was announced is done; the next cycle tries again: {why}"
+        ));
+    }
+    let told = match done.windows {
+        0 => "nothing was let go of".to_owned(),
+        windows => format!(
+            "let go of the data of {}, {}",
+            count(windows, "window"),
+            bytes(done.bytes)
+        ),
+    };
+    tracing::warn!(job = %name, "{told}");
+    Ok((done.windows > 0, format!("{name}: {told}\n")))
+}

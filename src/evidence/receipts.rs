@@ -1,0 +1,223 @@
+//! The receipts that an archive has: of each place the newest one counts. Carries *Evident* and *Suspicious*: one that does
+//! not follow the place's last, or is another archive's, counts for nothing, and is told.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::chain::Chain;
+use super::receipt::{Place, Receipt};
+use crate::archive::identity;
+use crate::archive::plain_file;
+use crate::digest::Digest;
+use crate::domain::identity::ArchiveId;
+use crate::durable::{Disk, DiskError, Step, evidence};
+
+/// Where they are, below `_archive`.
+const FOLDER: &str = "receipts";
+
+/// What the name of a receipt's file ends with.
+const EXTENSION: &str = "receipt";
+
+/// The longest file that may be one.
+const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// What an archive has of receipts.
+#[derive(Debug, Default)]
+pub(crate) struct Receipts {
+    /// Of each place those that count, oldest first.
+    places: BTreeMap<Place, Vec<Receipt>>,
+    /// Files that don't count, and why.
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+/// The folder of an archive's receipts.
+pub(crate) fn folder(root: &Path) -> PathBuf {
+    root.join(identity::FOLDER).join(FOLDER)
+}
+
+impl Receipts {
+    /// Reads those of the archive `id` at `root`.
+    ///
+    /// # Errors
+    /// When the folder, or a file in it, can't be read just now: then nothing is known of a place.
+    pub(crate) fn read(root: &Path, id: &ArchiveId) -> io::Result<Self> {
+        let mut files = Vec::new();
+        let listing = match fs::read_dir(folder(root)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            listing => listing?,
+        };
+        for entry in listing {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.extension().is_some_and(|found| found == EXTENSION) && !name.starts_with('.') {
+                files.push((name.into_owned(), text(&path)?));
+            }
+        }
+        files.sort();
+        Ok(Self::of(files, id))
+    }
+
+    /// Those that are in these files of the archive `id`: name, and text where it is one.
+    fn of(files: Vec<(String, Option<String>)>, id: &ArchiveId) -> Self {
+        let mut all = Self::default();
+        let mut found: Vec<(String, Receipt)> = Vec::new();
+        for (name, text) in files {
+            let parsed = text
+                .ok_or_else(|| "it is no text".to_owned())
+                .and_then(|text| Receipt::parse(&text));
+            match parsed {
+                Ok(receipt) => found.push((name, receipt)),
+                Err(why) => all.refused.push((name, why)),
+            }
+        }
+        found.sort_by_key(|(_, receipt)| (receipt.number, receipt.at));
+        for (name, receipt) in found {
+            if let Err(why) = all.add(receipt, id) {
+                all.refused.push((name, why));
+            }
+        }
+        all
+    }
+
+    /// Adds a receipt where it follows the last one of its place.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(crate) fn add(&mut self, receipt: Receipt, id: &ArchiveId) -> Result<(), String> {
+        if receipt.archive != *id {
+            return Err(format!(
+                "it is of the archive {}, and this is {id}",
+                receipt.archive
+            ));
+        }
+        let known = self.places.get(&receipt.place);
+        let known = known.map(Vec::as_slice).unwrap_or_default();
+        if known.contains(&receipt) {
+            return Err("it is here already".to_owned());
+        }
+        let last = known.last();
+        if receipt.previous != last.map(Receipt::digest) {
+            return Err(match last {
+                None => "it follows a receipt that is not here: add that one first".to_owned(),
+                Some(last) if receipt.number <= last.number => format!(
+                    "it is older than the last one of {}, which is number {}",
+                    receipt.place, last.number
+                ),
+                Some(last) => format!(
+                    "it does not follow number {} of {}, the last one here: was one of them left out?",
+                    last.number, receipt.place
+                ),
+            });
+        }
+        if last.is_some_and(|last| receipt.at < last.at) {
+            return Err("it was made before the one that it follows".to_owned());
+        }
+        self.places
+            .entry(receipt.place.clone())
+            .or_default()
+            .push(receipt);
+        Ok(())
+    }
+
+    /// The last receipt of a place.
+    pub(crate) fn last_of(&self, place: &Place) -> Option<&Receipt> {
+        self.places.get(place)?.last()
+    }
+
+    /// The last receipt of each place: these count.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = &Receipt> {
+        self.places.values().filter_map(|all| all.last())
+    }
+
+    /// What each place has proven of a job, whose folders these are.
+    pub(crate) fn proven<'a>(
+        &'a self,
+        job: &'a str,
+        chain: &'a Chain,
+    ) -> impl Iterator<Item = (&'a Place, HashSet<Digest>)> {
+        self.newest().filter_map(move |receipt| {
+            let of_job = receipt.jobs.iter().find(|found| found.job == job)?;
+            Some((&receipt.place, chain.named(of_job).0))
+        })
+    }
+}
+
+/// Writes a receipt to its place in the archive at `root`. Returns where that is.
+///
+/// # Errors
+/// When it can't be written; nothing of it is left then.
+pub(crate) fn keep(root: &Path, receipt: &Receipt, disk: &Disk) -> Result<PathBuf, DiskError> {
+    let folder = folder(root);
+    disk.make_durable_folder(&folder)?;
+    let name = format!("{}.{:06}.{EXTENSION}", receipt.place, receipt.number);
+    let path = folder.join(name);
+    evidence::write_new(disk, Step::KeepReceipt, &path, &receipt.to_text())?;
+    disk.sync_folder(Step::SyncReceipts, &folder)?;
+    Ok(path)
+}
+
+/// The text of a file that may be a receipt; `None` where it is none.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn text(path: &Path) -> io::Result<Option<String>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    match plain_file::open(path) {
+        Ok(file) => file.take(LONGEST + 1).read_to_end(&mut bytes)?,
+        // A link, a folder or a pipe.
+        Err(error) if error.raw_os_error().is_none() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let text = String::from_utf8(bytes).ok();
+    Ok(text.filter(|text| text.len() as u64 <= LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::receipt::tests::receipt;
+    use super::*;
+
+    /// Guarantee: Evident
+    #[test]
+    fn of_each_place_only_what_follows_its_last_one_counts() {
+        let id = ArchiveId::of(7);
+        let first = receipt("vault", None, 1_000);
+        let second = receipt("vault", Some(&first), 2_000);
+        let third = receipt("vault", Some(&second), 1_500);
+        let beside = receipt("vault", Some(&first), 2_500);
+        let other = receipt("tape", None, 500);
+        let mut all = Receipts::default();
+        let refused = |all: &mut Receipts, receipt: &Receipt, id: &ArchiveId| {
+            all.add(receipt.clone(), id).unwrap_err()
+        };
+        assert!(refused(&mut all, &first, &ArchiveId::of(8)).contains("of the archive"));
+        assert!(refused(&mut all, &second, &id).contains("add that one first"));
+        all.add(first.clone(), &id).unwrap();
+        all.add(second.clone(), &id).unwrap();
+        all.add(other.clone(), &id).unwrap();
+        assert!(refused(&mut all, &first, &id).contains("here already"));
+        assert!(refused(&mut all, &beside, &id).contains("older than"));
+        assert!(refused(&mut all, &third, &id).contains("made before"));
+        let fifth = receipt("vault", Some(&third), 9_000);
+        assert!(refused(&mut all, &fifth, &id).contains("left out"));
+        let newest: Vec<&Receipt> = all.newest().collect();
+        assert_eq!(newest, [&other, &second]);
+
+        // Read from files, in whatever order their names are.
+        let files = [
+            ("a.receipt", second.to_text()),
+            ("b.receipt", first.to_text()),
+            ("c.receipt", beside.to_text()),
+            ("d.receipt", "x".to_owned()),
+        ];
+        let files = files.map(|(name, text)| (name.to_owned(), Some(text)));
+        let read = Receipts::of(files.to_vec(), &id);
+        assert_eq!(read.last_of(&second.place), Some(&second));
+        let refused: Vec<&str> = read.refused.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(refused, ["d.receipt", "c.receipt"]);
+    }
+}
