@@ -10,6 +10,7 @@ use super::entry_name;
 use super::manifest::{MANIFEST, Manifest};
 use super::plain_file;
 use super::publish::{SUMS, sums};
+use super::recorded::Recorded;
 use super::store::Store;
 use crate::digest::Digest;
 use crate::durable::{DiskError, Step, letting_go};
@@ -25,9 +26,42 @@ pub(crate) fn is_pruned(path: &Path) -> bool {
     is_there(PRUNED_SUMS).unwrap_or(false) && is_gone(is_there(SUMS))
 }
 
-/// Why the data of a folder, whose manifest has this digest, can't be let go of as it lies there; `None` where they can.
-pub(crate) fn defect(store: &Store, folder: &str, manifest: Digest) -> Option<String> {
-    look(store, folder, manifest).err()
+/// How far the letting go of a folder's data is, by its sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// They have their own name.
+    NotBegun,
+    /// They have the other one.
+    Begun,
+    /// They are there under both: the data were brought back.
+    BroughtBack,
+    /// They are not there, or can't be looked at.
+    Unknown,
+}
+
+/// How far the letting go of the data of the folder at `path` is.
+pub(crate) fn progress(path: &Path) -> Progress {
+    let is_there = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
+    match (is_there(SUMS), is_there(PRUNED_SUMS)) {
+        (true, false) => Progress::NotBegun,
+        (false, true) => Progress::Begun,
+        (true, true) => Progress::BroughtBack,
+        (false, false) => Progress::Unknown,
+    }
+}
+
+/// Why the data of a folder that a ledger has recorded can't be let go of as it lies there; `None` where they can.
+pub(crate) fn defect(store: &Store, known: &Recorded) -> Option<String> {
+    let Recorded {
+        archived,
+        is_pruned: is_announced,
+        ..
+    } = known;
+    let folder = &archived.folder;
+    if !is_announced && is_pruned(&store.root().join(folder)) {
+        return Some(format!("{folder}: somebody else has removed its data"));
+    }
+    look(store, folder, archived.manifest_sha256).err()
 }
 
 /// The manifest of a folder that is as it was published as far as manifest and sums say, or was pruned before.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST, Manifest};
 use super::plain_file;
+use super::prune::{self, PRUNED_SUMS, Progress};
 use super::publish::{SUMS, make_parents, sums};
 use super::recorded::Recorded;
 use super::store::Store;
@@ -24,6 +25,8 @@ pub(crate) enum Remedy {
     Nothing,
     /// It is gone: that is recorded.
     RecordMissing,
+    /// Its data are gone as if they were let go of: that is recorded. What proves them stays where it is.
+    RecordPruned,
     /// What was published is damaged, for this reason: it is set aside, and recorded missing.
     SetAside(String),
     /// What was published is there: these files that are not of it are set aside, and `SHA256SUMS` is
@@ -41,14 +44,15 @@ pub(crate) enum Remedy {
 /// What cures a folder of which this was found; `added` are the files that are not of it.
 pub(crate) fn remedy(findings: &[Finding], added: Vec<PathBuf>) -> Remedy {
     let mut damaged = None;
-    let mut sums = false;
+    let (mut sums, mut is_pruned) = (false, false);
     for finding in findings {
         let file = finding.file.as_deref();
         match (&finding.problem, file) {
             (Problem::Unreachable(_), _) => return Remedy::Leave(finding.to_string()),
             (Problem::Missing, None) => return Remedy::RecordMissing,
             (Problem::Added, Some(_)) => {}
-            (Problem::Missing | Problem::Changed, Some(SUMS)) => sums = true,
+            (Problem::Missing | Problem::Changed, Some(SUMS | PRUNED_SUMS)) => sums = true,
+            (Problem::PruneNotInLedger, _) => is_pruned = true,
             _ => {
                 damaged.get_or_insert_with(|| finding.to_string());
             }
@@ -56,6 +60,7 @@ pub(crate) fn remedy(findings: &[Finding], added: Vec<PathBuf>) -> Remedy {
     }
     match damaged {
         Some(why) => Remedy::SetAside(why),
+        None if is_pruned => Remedy::RecordPruned,
         None if added.is_empty() && !sums => Remedy::Nothing,
         None => Remedy::Tidy { added, sums },
     }
@@ -139,6 +144,12 @@ pub(crate) fn write_sums(store: &Store, recorded: &Recorded) -> Result<(), Strin
         return Err(format!("{folder}/{MANIFEST} has changed meanwhile"));
     }
     let text = sums(&Manifest::parse(&json)?, digest);
+    // As the folder has them, be they damaged, or would have them.
+    let name = match prune::progress(&place) {
+        Progress::Begun => PRUNED_SUMS,
+        Progress::Unknown if recorded.is_pruned => PRUNED_SUMS,
+        Progress::NotBegun | Progress::BroughtBack | Progress::Unknown => SUMS,
+    };
     let staged = store.root().join(super::store::STAGING).join("repair");
     let written = || -> Result<(), DiskError> {
         let disk = store.disk();
@@ -147,10 +158,10 @@ pub(crate) fn write_sums(store: &Store, recorded: &Recorded) -> Result<(), Strin
         let mut out = disk.create(Step::StageSums, &staged.join(SUMS))?;
         out.write(text.as_bytes())?;
         out.sync(Step::SyncSums)?;
-        if is_there(&place.join(SUMS)) {
-            set_aside(store, &Path::new(folder).join(SUMS))?;
+        if is_there(&place.join(name)) {
+            set_aside(store, &Path::new(folder).join(name))?;
         }
-        disk.publish(&staged.join(SUMS), &place.join(SUMS))?;
+        disk.publish(&staged.join(SUMS), &place.join(name))?;
         disk.sync_folder(Step::SyncParent, &place)?;
         disk.remove(&staged)
     };
@@ -192,6 +203,19 @@ mod tests {
             Remedy::SetAside(_)
         ));
         assert_eq!(remedy(&[], Vec::new()), Remedy::Nothing);
+        // Of what was let go of, and of what was brought back, too.
+        let pruned = finding(Some(PRUNED_SUMS), Problem::Changed);
+        assert_eq!(
+            remedy(&[pruned], Vec::new()),
+            Remedy::Tidy {
+                added: Vec::new(),
+                sums: true
+            }
+        );
+        assert_eq!(
+            remedy(&[finding(None, Problem::PruneNotInLedger)], Vec::new()),
+            Remedy::RecordPruned
+        );
         assert_eq!(
             remedy(&[finding(None, Problem::Missing)], Vec::new()),
             Remedy::RecordMissing

@@ -262,7 +262,7 @@ pub(super) enum Command {
             conflicts_with = "keep"
         )]
         before: Option<String>,
-        /// Windows that ended so long ago, as 400d
+        /// Windows that ended at least this long ago, like 400d
         #[arg(long, value_name = "D")]
         keep: Option<String>,
         /// Only this job; may be given several times
@@ -276,7 +276,10 @@ pub(super) enum Command {
         confirm: bool,
     },
     /// Hold the data of a span: no rule lets go of them until `release`
-    #[command(after_help = examples::HOLD)]
+    #[command(
+        after_help = examples::HOLD,
+        override_usage = "elsa-archiver hold --job <NAME> --from <T> --to <T> --reason <TEXT>"
+    )]
     Hold {
         /// The job
         #[arg(long, value_name = "NAME")]
@@ -365,10 +368,10 @@ pub(super) enum Command {
 pub(super) enum OfReceipts {
     /// Take a receipt into the archive; one that is forged, older, or another archive's is refused
     Add {
-        /// The receipt
+        /// The receipt; `-` reads it from stdin
         file: PathBuf,
     },
-    /// List of each place the receipt that counts, and those that don't, with the reason
+    /// Show for each place the receipt that counts, and why others don't
     List,
 }
 

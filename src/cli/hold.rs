@@ -6,46 +6,52 @@ use super::exit::Stop;
 use super::holdings::span;
 use super::identity;
 use super::print::{count, print_fitted};
-use super::retired::subjects;
+use super::retired::{retired, subjects};
+use super::session::disk;
+use super::user::refuse_another;
+use crate::archive::prune;
 use crate::config::Config;
 use crate::domain::hold::{Hold, HoldOrder, check_reason};
 use crate::domain::job::JobName;
 use crate::domain::span::Span;
 use crate::durable::Disk;
 use crate::ledger::folders::Folders;
+use crate::ledger::orders::Orders;
 use crate::ledger::replay::Replay;
-use crate::ledger::{Ledger, orders, pruning};
+use crate::ledger::{Ledger, LedgerError, orders, pruning};
 use crate::printable;
 
-/// Holds a span of a job.
+/// Holds a span of a job's project.
 pub(super) fn hold(
     context: &Context<'_>,
     job: &str,
     bounds: (&str, &str),
     reason: &str,
 ) -> Result<(), Stop> {
-    let (config, name, span) = read(context, job, bounds)?;
+    let asked = Asked::read(context, job, bounds)?;
     check_reason(reason).map_err(|why| Stop::usage(&format!("--reason: {why}")))?;
+    let (name, span) = (&asked.subject.name, asked.span);
     let hold = Hold {
         span,
         reason: reason.to_owned(),
     };
-    leave(&config, &name, &HoldOrder::Hold(hold))?;
-    let mut text = format!("{name}: held from {} until {}\n", span.from(), span.to());
-    // After it is durable: a prune that begins now sees it.
-    let ledger = Ledger::path(&config.state_dir, &name);
-    let is_pruning =
-        pruning::begun_after(&ledger).map_err(|error| Stop::failed(error.to_string()))?;
-    let gone = gone(&config, &name, span)?;
-    if gone > 0 {
-        text += &format!(
-            "  the data of {} in it were let go of before; a copy elsewhere may have them\n",
-            count(gone, "window")
-        );
+    let known = asked.known(&asked.subject)?;
+    let is_known = !known.holds.named(span, Some(reason)).is_empty();
+    if !is_known {
+        asked.leave(&HoldOrder::Hold(hold), std::slice::from_ref(&asked.subject))?;
     }
-    if is_pruning.is_some() {
-        text += "  a prune is under way, which may have begun before this hold: ask `elsa-archiver status` once it has \
-                 ended\n";
+    let mut text = format!(
+        "{name}: {} from {} until {}\n",
+        if is_known {
+            "was held already, for this reason,"
+        } else {
+            "held"
+        },
+        span.from(),
+        span.to()
+    );
+    for gone in asked.gone()? {
+        text += &format!("  {gone}\n");
     }
     print_fitted(&text, 4)
 }
@@ -57,16 +63,17 @@ pub(super) fn release(
     bounds: (&str, &str),
     reason: Option<&str>,
 ) -> Result<(), Stop> {
-    let (config, name, span) = read(context, job, bounds)?;
-    let replay = known(&config, &name)?;
+    let asked = Asked::read(context, job, bounds)?;
+    let (name, span) = (&asked.subject.name, asked.span);
+    let replay = asked.known(&asked.subject)?;
     let named = replay.holds.named(span, reason);
     let hold = match named.as_slice() {
         [hold] => (*hold).clone(),
-        [] => return Err(Stop::usage(&none(&name, &replay))),
+        [] => return Err(Stop::usage(&none(name, &replay))),
         several => {
             let reasons: Vec<String> = several
                 .iter()
-                .map(|hold| format!("{:?}", printable::whole(&hold.reason)))
+                .map(|hold| format!("'{}'", printable::whole(&hold.reason)))
                 .collect();
             return Err(Stop::usage(&format!(
                 "several holds of {name} have exactly this span; say which with --reason: {}",
@@ -80,7 +87,8 @@ pub(super) fn release(
         span.to(),
         printable::whole(&hold.reason)
     );
-    leave(&config, &name, &HoldOrder::Release(hold))?;
+    let order = HoldOrder::Release(hold);
+    asked.leave(&order, &asked.of_project()?)?;
     print_fitted(&told, 4)
 }
 
@@ -107,46 +115,124 @@ fn none(name: &JobName, replay: &Replay) -> String {
     }
 }
 
-fn read(
-    context: &Context<'_>,
-    job: &str,
-    bounds: (&str, &str),
-) -> Result<(Config, JobName, Span), Stop> {
-    let config = context.config()?;
-    if let Some(why) = identity::refusal(&config) {
-        return Err(Stop::failed(why));
+/// A job, and its project where that is known.
+struct Subject {
+    name: JobName,
+    project_id: Option<i64>,
+}
+
+/// What is to be held or released.
+struct Asked {
+    config: Config,
+    disk: Disk,
+    subject: Subject,
+    span: Span,
+}
+
+impl Asked {
+    fn read(context: &Context<'_>, job: &str, bounds: (&str, &str)) -> Result<Self, Stop> {
+        let config = context.config()?;
+        refuse_another(context, &config)?;
+        if let Some(why) = identity::refusal(&config) {
+            return Err(Stop::failed(why));
+        }
+        let (jobs, gone) = subjects(context, &config, &[job.to_owned()])?;
+        let names = jobs.into_iter().map(|job| job.name).chain(gone);
+        let name = names.last().ok_or_else(|| Stop::usage(&"give a job"))?;
+        Ok(Self {
+            span: span(bounds, Some(&config.archive.zone))?,
+            disk: disk(&config),
+            subject: subject(&config, name)?,
+            config,
+        })
     }
-    let (jobs, gone) = subjects(context, &config, &[job.to_owned()])?;
-    let names = jobs.into_iter().map(|job| job.name).chain(gone);
-    let name = names.last().ok_or_else(|| Stop::usage(&"give a job"))?;
-    let span = span(bounds, Some(&config.archive.zone))?;
-    Ok((config, name, span))
+
+    /// What the ledger of a job, the orders beside it and those in the archive show.
+    fn known(&self, subject: &Subject) -> Result<Replay, Stop> {
+        let mut replay = glance(&self.config, &subject.name)?;
+        let ledger = Ledger::path(&self.config.state_dir, &subject.name);
+        let archive = (self.config.archive.root.as_path(), subject.project_id);
+        orders::count_at_once(&ledger, archive, &mut replay).map_err(|error| failed(&error))?;
+        Ok(replay)
+    }
+
+    /// All jobs of the same project: one may go on from another.
+    fn of_project(&self) -> Result<Vec<Subject>, Stop> {
+        let here = self.config.jobs.iter().map(|job| job.name.clone());
+        let gone = retired(&self.config).map_err(Stop::failed)?;
+        let mut all = Vec::new();
+        for name in here.chain(gone) {
+            let other = subject(&self.config, name)?;
+            let is_same = other.project_id.is_some() && other.project_id == self.subject.project_id;
+            if is_same || other.name == self.subject.name {
+                all.push(other);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Leaves an order in the archive, and beside the ledgers of these jobs.
+    fn leave(&self, order: &HoldOrder, jobs: &[Subject]) -> Result<(), Stop> {
+        let kept = self.subject.project_id;
+        let kept = kept.map(|project| Orders::of_project(&self.config.archive.root, project));
+        let beside = jobs
+            .iter()
+            .map(|job| Orders::beside(&Ledger::path(&self.config.state_dir, &job.name)));
+        for orders in kept.into_iter().chain(beside) {
+            orders
+                .leave(order, &self.disk)
+                .map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// What is to be told of data in the span that are not there any more, or may go all the same.
+    fn gone(&self) -> Result<Vec<String>, Stop> {
+        let mut told = Vec::new();
+        for Subject { name, .. } in self.of_project()? {
+            let ledger = Ledger::path(&self.config.state_dir, &name);
+            let is_pruning = pruning::begun_after(&ledger).map_err(|error| failed(&error))?;
+            let mut folders = Folders::default();
+            Ledger::read(&self.config.state_dir, &name, |line| folders.take(line))
+                .map_err(|error| failed(&error))?;
+            let recorded = folders.recorded().iter().filter(|known| known.is_pruned);
+            let gone = recorded.filter(|known| {
+                let window = known.archived.window.span();
+                let path = self.config.archive.root.join(&known.archived.folder);
+                window.intersection(self.span).is_some() && prune::is_pruned(&path)
+            });
+            match gone.count() as u64 {
+                0 => {}
+                gone => told.push(format!(
+                    "the data of {} of {name} in it were let go of before; a copy elsewhere may have them",
+                    count(gone, "folder")
+                )),
+            }
+            if is_pruning.is_some() {
+                told.push(format!(
+                    "a prune of {name} is under way; what it has begun to remove goes all the same, the rest stays"
+                ));
+            }
+        }
+        Ok(told)
+    }
 }
 
-/// What the ledger and the orders beside it show.
-fn known(config: &Config, name: &JobName) -> Result<Replay, Stop> {
-    let ledger = Ledger::path(&config.state_dir, name);
-    let mut replay =
-        Ledger::glance(&config.state_dir, name).map_err(|error| Stop::failed(error.to_string()))?;
-    orders::count_at_once(&ledger, &mut replay).map_err(|error| Stop::failed(error.to_string()))?;
-    Ok(replay)
+fn failed(error: &LedgerError) -> Stop {
+    Stop::failed(error.to_string())
 }
 
-fn leave(config: &Config, name: &JobName, order: &HoldOrder) -> Result<(), Stop> {
-    let ledger = Ledger::path(&config.state_dir, name);
-    orders::leave(&ledger, order, &Disk::default()).map_err(|error| Stop::failed(error.to_string()))
+fn glance(config: &Config, name: &JobName) -> Result<Replay, Stop> {
+    Ledger::glance(&config.state_dir, name).map_err(|error| failed(&error))
 }
 
-/// How many windows of `span` are archived whose data were let go of.
-fn gone(config: &Config, name: &JobName, span: Span) -> Result<u64, Stop> {
-    let mut folders = Folders::default();
-    let replay = Ledger::read(&config.state_dir, name, |line| folders.take(line))
-        .map_err(|error| Stop::failed(error.to_string()))?;
-    let recorded = folders.recorded().iter();
-    let gone = recorded.filter(|known| {
-        let window = known.archived.window.span();
-        let is_newest = replay.is_newest(&known.archived);
-        is_newest && replay.pruned.covers(window) && window.intersection(span).is_some()
-    });
-    Ok(gone.count() as u64)
+fn subject(config: &Config, name: JobName) -> Result<Subject, Stop> {
+    let archived = glance(config, &name)?
+        .settings
+        .map(|known| known.project_id);
+    let configured = config.jobs.iter().find(|job| job.name == name);
+    Ok(Subject {
+        project_id: archived.or(configured.map(|job| job.project_id)),
+        name,
+    })
 }

@@ -6,18 +6,18 @@ use super::exit::Stop;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::{bytes, count, print_fitted};
-use super::retired::subjects;
+use super::retired::{retired, subjects};
 use super::session::{Place, store};
 use crate::archive::identity::{of_root, read};
 use crate::archive::store::Store;
 use crate::config::{Config, instant, parse_duration};
 use crate::domain::prune::{Rule, Stays};
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Millis, UtcMs};
 use crate::durable::Disk;
 use crate::evidence::receipts::Receipts;
-use crate::job::prune::{Asked, Decided, finish, plan, prune as let_go};
+use crate::job::prune::{Asked, Decided, plan, prune as let_go};
 use crate::ledger::folders::Folders;
-use crate::ledger::{Ledger, orders};
+use crate::ledger::{Ledger, acknowledgement, orders};
 use crate::printable;
 use words::listing;
 
@@ -89,7 +89,7 @@ pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
             }
             Err(why) => {
                 failed = true;
-                text += &format!("{name}: {}\n", printable::whole(&why));
+                text += &format!("{name}: {why}\n");
             }
         }
     }
@@ -108,18 +108,35 @@ pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
     }
 }
 
+/// How far this machine's clock may be ahead of all that is archived, for an age to be told by it.
+const MOST_AHEAD: Millis = Millis::from_days(31);
+
 /// The instant by which windows must have ended.
 fn bound(config: &Config, how: How<'_>, now: UtcMs) -> Result<UtcMs, Stop> {
-    match (how.before, how.keep) {
-        (Some(before), _) => instant(before, &config.archive.zone)
-            .map_err(|why| Stop::usage(&format!("--before {before:?} {why}"))),
-        (None, Some(keep)) => match parse_duration(keep) {
-            Some(keep) => Ok(now.minus(keep)),
-            None => Err(Stop::usage(&format!(
-                "--keep {keep:?} is no duration like 400d"
-            ))),
-        },
-        (None, None) => Err(Stop::usage(&"give --before or --keep")),
+    if let Some(before) = how.before {
+        return instant(before, &config.archive.zone)
+            .map_err(|why| Stop::usage(&format!("--before {before:?} {why}")));
+    }
+    let Some(keep) = how.keep else {
+        return Err(Stop::usage(&"give --before or --keep"));
+    };
+    let Some(age) = parse_duration(keep) else {
+        return Err(Stop::usage(&format!(
+            "--keep {keep:?} is no duration like 400d"
+        )));
+    };
+    let gone = retired(config).map_err(Stop::failed)?;
+    let names = config.jobs.iter().map(|job| &job.name).chain(&gone);
+    let ends = names.filter_map(|name| {
+        let replay = Ledger::glance(&config.state_dir, name).ok()?;
+        replay.coverage.end()
+    });
+    match ends.max() {
+        Some(newest) if newest.plus(MOST_AHEAD) < now => Err(Stop::failed(format!(
+            "the newest window ended at {newest}, and this machine's clock says {now}: is it right? An age can't be \
+             told by it; give --before, which needs no clock"
+        ))),
+        _ => Ok(now.minus(age)),
     }
 }
 
@@ -145,8 +162,11 @@ fn show(config: &Config, store: &Store, asked: Asked<'_>) -> Result<(bool, Strin
     let replay = Ledger::read(&config.state_dir, asked.name, |line| folders.take(line));
     let mut replay = replay.map_err(|error| error.to_string())?;
     let ledger = Ledger::path(&config.state_dir, asked.name);
-    orders::count_at_once(&ledger, &mut replay).map_err(|error| error.to_string())?;
-    let decided = plan(store, (&folders, &replay), asked);
+    let project = asked.job.map(|job| job.project_id);
+    orders::count_at_once(&ledger, (store.root(), project), &mut replay)
+        .map_err(|error| error.to_string())?;
+    acknowledgement::count_at_once(&ledger, &mut replay);
+    let decided = plan(store, (&folders, &replay), asked).map_err(|error| error.to_string())?;
     let goes = decided.iter().any(|decided| decided.stays.is_none());
     Ok((goes, listing(asked.name, &decided, asked.rule)))
 }
@@ -161,27 +181,24 @@ fn act(
     let name = asked.name;
     let opened = Ledger::open(&config.state_dir, name, disk, &context.clock);
     let mut ledger = opened.map_err(|error| error.to_string())?;
-    let left = finish(store, &ledger).map_err(|error| error.to_string())?;
-    if let Some(why) = left.first() {
-        return Err(format!(
-            "what was announced before can't be finished: {why}"
-        ));
-    }
-    let done = let_go(store, &mut ledger, asked).map_err(|error| error.to_string())?;
+    let done = let_go(store, &mut ledger, asked, &mut || true);
+    let done = done.map_err(|error| error.to_string())?;
     ledger.close();
-    if let Some(why) = done.problems.first() {
-        return Err(format!(
-            "not all that was announced is done; the next cycle tries again: {why}"
-        ));
-    }
-    let told = match done.windows {
-        0 => "nothing was let go of".to_owned(),
-        windows => format!(
-            "let go of the data of {}, {}",
-            count(windows, "window"),
-            bytes(done.bytes)
-        ),
+    let mut told = match done.windows {
+        0 => format!("{name}: nothing was let go of\n"),
+        windows => {
+            let (windows, bytes) = (count(windows, "window"), bytes(done.bytes));
+            tracing::info!(job = %name, "let go of the data of {windows}, {bytes}");
+            format!("{name}: let go of the data of {windows}, {bytes}\n")
+        }
     };
-    tracing::warn!(job = %name, "{told}");
-    Ok((done.windows > 0, format!("{name}: {told}\n")))
+    if !done.stay.is_empty() {
+        told += &listing(name, &done.stay, asked.rule);
+    }
+    match done.problems.first() {
+        None => Ok((done.windows > 0, told)),
+        Some(why) => Err(format!(
+            "{told}  not all that was announced is done; the next cycle, or prune, tries again: {why}"
+        )),
+    }
 }

@@ -1,6 +1,7 @@
 //! `receipt`: what other places have proven of this archive, and taking in what they send. Carries *Evident*.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::Context;
@@ -8,16 +9,18 @@ use super::exit::Stop;
 use super::identity;
 use super::print::{bytes, count, print, print_fitted};
 use super::prune::receipts;
+use super::session::{ROOT_LOCK, disk};
 use super::user::refuse_another;
 use crate::archive::identity::{of_root, read};
+use crate::archive::store::STAGING;
 use crate::archive::verify::JobReport;
 use crate::config::Config;
 use crate::domain::job::JobName;
-use crate::domain::span::UtcMs;
-use crate::durable::{Disk, write_asked_for};
+use crate::domain::span::{Millis, UtcMs};
+use crate::durable::AskedFor;
 use crate::evidence::chain::Chain;
 use crate::evidence::receipt::{OfJob, Place, Receipt};
-use crate::evidence::receipts::{Receipts, keep, text};
+use crate::evidence::receipts::{LONGEST, Receipts, keep, text, text_of};
 use crate::ledger::Ledger;
 use crate::ledger::folders::Folders;
 use crate::printable;
@@ -33,10 +36,16 @@ pub(super) struct Wanted<'a> {
     pub(super) after: Option<&'a Path>,
 }
 
+/// What lies at the top of an archive, and of no copy: collectors skip it.
+const OF_ARCHIVE: [&str; 2] = [STAGING, ROOT_LOCK];
+
+/// How far a receipt's time may be ahead of this machine's clock.
+const MOST_AHEAD: Millis = Millis::from_days(1);
+
 /// A receipt that is yet to be written, of a copy.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
-    wanted: Wanted<'a>,
+    output: Option<(&'a Path, AskedFor)>,
     receipt: Receipt,
 }
 
@@ -44,17 +53,28 @@ impl<'a> Draft<'a> {
     /// Begins a receipt of the copy in `dir`.
     ///
     /// # Errors
-    /// When the place's name is none, or the copy does not say which archive it is of, or which receipt was the last.
+    /// When the place's name is none, or `dir` is no copy, or does not say which archive it is of, or which receipt was the
+    /// last; or when the receipt's file can't be written.
     pub(super) fn begin(dir: &Path, wanted: Wanted<'a>, now: UtcMs) -> Result<Self, Stop> {
         let place: Place = wanted
             .place
             .parse()
             .map_err(|why: String| Stop::usage(&format!("--receipt {:?}: {why}", wanted.place)))?;
+        fs::read_dir(dir)
+            .map_err(|error| Stop::failed(format!("can't read {}: {error}", dir.display())))?;
+        let is_there = |name: &&str| fs::symlink_metadata(dir.join(name)).is_ok();
+        if let Some(name) = OF_ARCHIVE.iter().find(|name| is_there(name)) {
+            return Err(Stop::failed(format!(
+                "{} is the archive itself, and no copy: {name} lies in it. A receipt of it would let the only data go. If \
+                 it is a copy, it was made without leaving out what begins with a dot: remove that there",
+                dir.display()
+            )));
+        }
         let id = read(&of_root(dir)).map_err(|error| Stop::failed(error.to_string()))?;
         let id = id.ok_or_else(|| {
             Stop::failed(format!(
-                "{} does not say which archive it is a copy of: copy the archive's folder _archive too, and give \
-                 the copy's root",
+                "{} does not say which archive it is a copy of. A receipt is of a whole copy: give its root, and copy \
+                 the archive's folder _archive too",
                 dir.display()
             ))
         })?;
@@ -70,21 +90,27 @@ impl<'a> Draft<'a> {
                 here.last_of(&place).cloned()
             }
         };
-        if let Some(before) = &before
-            && (before.place != place || before.archive != id)
-        {
+        let before = before.as_ref();
+        if before.is_some_and(|before| before.place != place || before.archive != id) {
             return Err(Stop::usage(
                 &"--after: that receipt is of another place, or of another archive",
             ));
         }
+        let number = before.map_or(Some(1), |before| before.number.checked_add(1));
+        let output = wanted.output.map(|path| match AskedFor::open(path) {
+            Ok(file) => Ok((path, file)),
+            Err(error) => Err(unwritable(path, &error)),
+        });
         Ok(Self {
-            wanted,
+            output: output.transpose()?,
             receipt: Receipt {
                 archive: id,
                 place,
-                number: before.as_ref().map_or(1, |before| before.number + 1),
-                at: now,
-                previous: before.as_ref().map(Receipt::digest),
+                number: number
+                    .ok_or_else(|| Stop::failed("the receipt before has no next number"))?,
+                // This clock may be behind the one that made the receipt before.
+                at: before.map_or(now, |before| now.max(before.at)),
+                previous: before.map(Receipt::digest),
                 jobs: Vec::new(),
             },
         })
@@ -92,45 +118,77 @@ impl<'a> Draft<'a> {
 
     /// Whether stdout is for the receipt.
     pub(super) const fn takes_stdout(&self) -> bool {
-        self.wanted.output.is_none()
+        self.output.is_none()
     }
 
-    /// Writes what was proven of the copy.
+    /// Writes what was proven of the copy. Returns what to tell of it.
     ///
     /// # Errors
     /// When nothing was proven, or it can't be written.
     pub(super) fn write<'r>(
         mut self,
         found: impl Iterator<Item = &'r JobReport>,
-    ) -> Result<(), Stop> {
+    ) -> Result<String, Stop> {
+        let mut folders = 0_u64;
         for report in found.filter(|report| JobName::parse(&report.job).is_ok()) {
+            folders = folders.saturating_add(report.windows);
             self.receipt.jobs.push(OfJob {
                 job: report.job.clone(),
                 newest: report.newest_manifest,
                 runs: report.runs.clone(),
             });
         }
-        if self.receipt.jobs.iter().all(|job| job.runs.is_empty()) {
+        let named = self.receipt.jobs.iter().map(OfJob::windows);
+        let named = named.fold(0, u64::saturating_add);
+        if named == 0 {
             return Err(Stop::failed(
                 "no receipt: not one window of the copy has all its data",
             ));
         }
         let text = self.receipt.to_text();
-        match self.wanted.output {
-            None => print(&text),
-            Some(path) => write_asked_for(path, &text)
-                .map_err(|error| Stop::failed(format!("can't write {}: {error}", path.display()))),
-        }
+        let place = match &mut self.output {
+            None => {
+                print(&text)?;
+                "to stdout".to_owned()
+            }
+            Some((path, file)) => {
+                let written = file
+                    .write_all(text.as_bytes())
+                    .and_then(|()| file.for_everybody())
+                    .and_then(|()| file.close());
+                written.map_err(|error| unwritable(path, &error))?;
+                format!("to {}", path.display())
+            }
+        };
+        let left_out = match folders.saturating_sub(named) {
+            0 => String::new(),
+            left => format!("; {} without whole data left out", count(left, "folder")),
+        };
+        Ok(format!(
+            "receipt {} of {} written {place}: {}{left_out}. On the archive's machine: `elsa-archiver receipt add`\n",
+            self.receipt.number,
+            self.receipt.place,
+            count(named, "folder")
+        ))
     }
 }
 
-/// A receipt in a file.
+fn unwritable(path: &Path, error: &std::io::Error) -> Stop {
+    Stop::failed(format!("can't write {}: {error}", path.display()))
+}
+
+/// A receipt in a file; `-` is stdin.
 fn parsed(file: &Path) -> Result<Receipt, Stop> {
     let refused = |why: &str| Stop::failed(format!("{}: {why}", file.display()));
-    let text = fs::symlink_metadata(file)
-        .and_then(|_| text(file))
-        .map_err(|error| refused(&format!("can't be read: {error}")))?;
-    let text = text.ok_or_else(|| refused("is no receipt"))?;
+    let text = match file.as_os_str() == "-" {
+        true => {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().take(LONGEST + 1).read_to_end(&mut bytes);
+            read.and_then(|_| text_of(bytes))
+        }
+        false => text(file),
+    };
+    let text = text.map_err(|error| refused(&format!("can't be read: {error}")))?;
     Receipt::parse(&text).map_err(|why| refused(&printable::whole(&why)))
 }
 
@@ -150,28 +208,46 @@ pub(super) fn add(context: &Context<'_>, file: &Path) -> Result<(), Stop> {
             printable::whole(&why)
         ))
     };
+    if receipt.at > context.clock.now().plus(MOST_AHEAD) {
+        return Err(refused(format!(
+            "it says that it was made {}, which is to come: set the clock of its place, and make it again",
+            receipt.at
+        )));
+    }
     let root = &config.archive.root;
     let id = read(&of_root(root)).map_err(|error| Stop::failed(error.to_string()))?;
     let id = id.ok_or_else(|| refused("the archive has no id yet; run it first".to_owned()))?;
     known.add(receipt.clone(), &id).map_err(refused)?;
-    let (told, problems) = compared(&config, &receipt)?;
-    if let Some(why) = problems.first() {
-        return Err(refused(format!(
-            "it names what this archive does not have: {why}"
-        )));
+    let Compared {
+        told,
+        problems,
+        named,
+    } = Compared::of(&config, &receipt)?;
+    if named == 0 {
+        let why = problems.into_iter().next();
+        return Err(refused(why.unwrap_or_else(|| {
+            "it names no folder of this archive".to_owned()
+        })));
     }
     let path =
-        keep(root, &receipt, &Disk::default()).map_err(|error| Stop::failed(error.to_string()))?;
-    print_fitted(&format!("{}: taken\n{told}", path.display()), 4)
+        keep(root, &receipt, &disk(&config)).map_err(|error| Stop::failed(error.to_string()))?;
+    let mut text = format!("{}: taken\n{told}", path.display());
+    for problem in &problems {
+        text += &format!("  does not count: {}\n", printable::whole(problem));
+    }
+    print_fitted(&text, 4)
 }
 
 /// Lists the receipts that count, and those that don't.
 pub(super) fn list(context: &Context<'_>) -> Result<(), Stop> {
     let config = context.config()?;
+    if let Some(why) = identity::refusal(&config) {
+        return Err(Stop::failed(why));
+    }
     let all = receipts(&config)?;
     let (mut text, mut is_well) = (String::new(), all.refused.is_empty());
     for receipt in all.newest() {
-        let (told, problems) = compared(&config, receipt)?;
+        let Compared { told, problems, .. } = Compared::of(&config, receipt)?;
         text += &format!(
             "{}: number {}, made {}\n{told}",
             receipt.place, receipt.number, receipt.at
@@ -188,6 +264,13 @@ pub(super) fn list(context: &Context<'_>) -> Result<(), Stop> {
             printable::whole(why)
         );
     }
+    if !all.refused.is_empty() {
+        let folder = crate::evidence::receipts::folder(&config.archive.root);
+        text += &format!(
+            "What does not count may be removed from {}\n",
+            folder.display()
+        );
+    }
     if text.is_empty() {
         text = "no place has sent a receipt; `verify DIR --receipt PLACE` makes one where a copy lies\n".into();
     }
@@ -198,23 +281,44 @@ pub(super) fn list(context: &Context<'_>) -> Result<(), Stop> {
     }
 }
 
-/// What a receipt proves of each job here, in lines; and what of it is none here.
-fn compared(config: &Config, receipt: &Receipt) -> Result<(String, Vec<String>), Stop> {
-    let (mut text, mut problems) = (String::new(), Vec::new());
-    for of_job in &receipt.jobs {
-        let Ok(name) = JobName::parse(&of_job.job) else {
-            continue;
+/// What a receipt proves here.
+struct Compared {
+    /// Of each job, in lines.
+    told: String,
+    /// What of it is none here.
+    problems: Vec<String>,
+    /// Folders that it names.
+    named: u64,
+}
+
+impl Compared {
+    fn of(config: &Config, receipt: &Receipt) -> Result<Self, Stop> {
+        let mut all = Self {
+            told: String::new(),
+            problems: Vec::new(),
+            named: 0,
         };
-        let mut folders = Folders::default();
-        Ledger::read(&config.state_dir, &name, |line| folders.take(line))
-            .map_err(|error| Stop::failed(error.to_string()))?;
-        let (_, wrong) = Chain::of(folders.recorded()).named(of_job);
-        problems.extend(wrong);
-        text += &format!(
-            "  {name}: {}, {}\n",
-            count(of_job.windows(), "window"),
-            bytes(of_job.bytes())
-        );
+        for of_job in &receipt.jobs {
+            let Ok(name) = JobName::parse(&of_job.job) else {
+                continue;
+            };
+            let mut folders = Folders::default();
+            Ledger::read(&config.state_dir, &name, |line| folders.take(line))
+                .map_err(|error| Stop::failed(error.to_string()))?;
+            let recorded = folders.recorded();
+            let (named, problems) = Chain::of(recorded).named(of_job);
+            let proven = recorded
+                .iter()
+                .filter(|known| named.contains(&known.archived.manifest_sha256));
+            let stored = proven.map(|known| known.archived.bytes);
+            all.told += &format!(
+                "  {name}: {}, {}\n",
+                count(named.len() as u64, "folder"),
+                bytes(stored.fold(0, u64::saturating_add))
+            );
+            all.named = all.named.saturating_add(named.len() as u64);
+            all.problems.extend(problems);
+        }
+        Ok(all)
     }
-    Ok((text, problems))
 }

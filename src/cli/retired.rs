@@ -12,8 +12,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::job::{Job, JobName};
 use crate::durable::{Disk, advice_on};
+use crate::job::prune::finish;
 use crate::job::repair::take_over;
-use crate::ledger::{Ledger, jobs};
+use crate::ledger::{Ledger, jobs, pruning};
 
 /// The jobs that have a ledger, or a folder of a window, and that the config has no more, by name.
 ///
@@ -71,6 +72,28 @@ pub(super) fn rebuild(config: &Config, store: &Store, disk: &Disk, clock: &Clock
     for name in retired(config).unwrap_or_default() {
         if let Err(why) = rebuild_one(config, store, &name, disk, clock) {
             tracing::warn!(job = %name, "the ledger of a job that the configuration has no more: {why}");
+        }
+    }
+}
+
+/// Finishes what a prune of any job has announced and not done: no cycle may come that does.
+pub(super) fn finish_pruning(config: &Config, store: &Store, disk: &Disk, clock: &Clock) {
+    let gone = retired(config).unwrap_or_default();
+    let gone = gone.iter().map(|name| (name, None));
+    let here = config.jobs.iter().map(|job| (&job.name, Some(job)));
+    for (name, job) in here.chain(gone) {
+        let ledger = Ledger::path(&config.state_dir, name);
+        if !matches!(pruning::begun_after(&ledger), Ok(Some(_))) {
+            continue;
+        }
+        let finished = Ledger::open(&config.state_dir, name, disk, clock)
+            .and_then(|mut ledger| finish(store, &mut ledger, job));
+        let why = match finished {
+            Ok(problems) => problems.into_iter().next(),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            tracing::error!(job = %name, "data that were announced as let go of are still there: {why}");
         }
     }
 }

@@ -16,7 +16,7 @@ use super::lineage::{Gone, Told, resolve_as_told, twice};
 use super::place::{Findings, told};
 use super::print::grouped;
 use super::process;
-use super::retired::rebuild;
+use super::retired::{finish_pruning, rebuild};
 use super::user::refuse_another;
 use crate::archive::quarantine::Quarantine;
 use crate::archive::store::{Store, tell_of};
@@ -32,7 +32,7 @@ use crate::ledger::lock::{FolderLock, LockError};
 use crate::ledger::{Ledger, LedgerError, Looked};
 
 /// The lock's file in an archive's root; collectors skip its name.
-const ROOT_LOCK: &str = ".lock";
+pub(super) const ROOT_LOCK: &str = ".lock";
 
 /// That in a state directory.
 pub(super) const STATE_LOCK: &str = "lock";
@@ -94,6 +94,7 @@ impl Place {
             tracing::warn!("the quarantine can't be tidied up: {error}");
         }
         rebuild(config, &store, &place.disk, &context.clock);
+        finish_pruning(config, &store, &place.disk, &context.clock);
         Ok(place)
     }
 

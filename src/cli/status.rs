@@ -14,8 +14,7 @@ use super::identity;
 use super::ledgers::side_by_side;
 use super::lineage::Gone;
 use super::print::{as_json, print_fitted, print_json};
-use super::retired::retired;
-use super::session::chosen;
+use super::retired::{retired, subjects};
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::{entries, free_bytes};
 use crate::config::Config;
@@ -38,8 +37,9 @@ pub(super) fn status(context: &Context<'_>, json: bool, known: &[String]) -> Res
         return Err(Stop::failed(why));
     }
     if !known.is_empty() {
-        for job in chosen(&config, known, &context.args.config)? {
-            let ledger = Ledger::path(&config.state_dir, &job.name);
+        let (jobs, gone) = subjects(context, &config, known)?;
+        for name in jobs.into_iter().map(|job| job.name).chain(gone) {
+            let ledger = Ledger::path(&config.state_dir, &name);
             acknowledgement::leave(&ledger, now, &Disk::default())
                 .map_err(|error| Stop::failed(error.to_string()))?;
         }
@@ -109,12 +109,18 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
         let refused = gone.refusal(config, job, &replay);
         let ledger = Ledger::path(&config.state_dir, &job.name);
         acknowledgement::count_at_once(&ledger, &mut replay);
-        let wrong_order = orders::count_at_once(&ledger, &mut replay).err();
+        let wrong_order = orders::count_at_once(
+            &ledger,
+            (&config.archive.root, Some(job.project_id)),
+            &mut replay,
+        )
+        .err();
         let newest = NotBySearch::read(&config.archive.root, job, &replay);
         let mut status = JobStatus {
             rebuilt_at_next_start: is_lost(config, &job.name, &replay),
             ..JobStatus::of(job, &replay, newest, now)
         };
+        status.kept.look_at_mark(&ledger, now);
         let wrong_order = wrong_order.map(|error| error.to_string());
         if let Some(why) = refused.as_ref().or(wrong_order.as_ref()) {
             status.refuse(why, job, now);
@@ -140,12 +146,13 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
             let ledger = Ledger::path(&config.state_dir, &name);
             acknowledgement::count_at_once(&ledger, &mut replay);
             // What is wrong with an order, `prune` says.
-            let _ = orders::count_at_once(&ledger, &mut replay);
+            let _ = orders::count_at_once(&ledger, (&config.archive.root, None), &mut replay);
             let zone = &config.archive.zone;
-            let status = JobStatus {
+            let mut status = JobStatus {
                 rebuilt_at_next_start: is_lost(config, &name, &replay),
                 ..JobStatus::retired(&name, &replay, zone)
             };
+            status.kept.look_at_mark(&ledger, now);
             text += &status.listing(false, zone);
             report.jobs.push(JobReport::Known(Box::new(status)));
         }

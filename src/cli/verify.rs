@@ -97,12 +97,12 @@ pub(super) fn verify(
         }
     }
     if let Some(draft) = draft {
-        if verdict == Verdict::Damaged {
-            return Err(Stop::damaged_as(
-                "no receipt: what is damaged comes first; copy it once more, and verify again",
-            ));
-        }
-        draft.write(verified.iter().map(|one| &one.found))?;
+        let told = draft.write(verified.iter().map(|one| &one.found));
+        let told = told.map_err(|stop| match verdict {
+            Verdict::Damaged => Stop::damaged_as(stop.message().to_owned()),
+            Verdict::Intact | Verdict::Incomplete => stop,
+        })?;
+        let _ = context.terminal.clone().write_all(told.as_bytes());
     }
     match verdict {
         Verdict::Intact => Ok(()),

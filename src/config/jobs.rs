@@ -236,7 +236,7 @@ impl Settings {
         let retains = table.overlay("retention", &mut self.retention, report, |value| {
             duration(value, "30d").map(Some)
         });
-        table.overlay("keep", &mut self.keep, report, |value| {
+        let keeps = table.overlay("keep", &mut self.keep, report, |value| {
             keep(value).map(Some)
         });
         table.overlay("to_bound", &mut self.to_bound, report, |value| {
@@ -270,6 +270,17 @@ impl Settings {
             zone(string(value, "Asia/Seoul")?).map(Some)
         });
         table.overlay("enabled", &mut self.enabled, report, boolean);
+        if let (Some(kept), Some(retention)) = (self.keep, self.retention)
+            && (keeps || retains)
+            && kept < retention
+        {
+            let message = format!(
+                "keep {} is shorter than retention {}: the service itself keeps logs longer",
+                show_duration(kept),
+                show_duration(retention)
+            );
+            table.wrong(if keeps { "keep" } else { "retention" }, message, report);
+        }
         // Only where this table says one of them, so that what [defaults] says is judged once.
         if let Some(retention) = self.retention
             && (retains || settles || cuts)

@@ -71,7 +71,12 @@ pub fn check_reason(reason: &str) -> Result<(), String> {
     if reason.len() > LONGEST_REASON {
         return Err(format!("it is longer than {LONGEST_REASON} bytes"));
     }
-    match reason.chars().any(char::is_control) {
+    // Those that turn the direction of text are no control characters by name.
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    match reason.chars().any(is_hidden) {
         true => Err("it holds a control character".to_owned()),
         false => Ok(()),
     }
@@ -108,7 +113,14 @@ mod tests {
     #[test]
     fn a_reason_fits_on_a_line() {
         check_reason("case 2026-17, \u{bc95}\u{c6d0}").unwrap();
-        for wrong in ["", "  ", "a\nb", "a\u{1b}[2J", &"x".repeat(501)] {
+        for wrong in [
+            "",
+            "  ",
+            "a\nb",
+            "a\u{1b}[2J",
+            "a\u{202e}b",
+            &"x".repeat(501),
+        ] {
             check_reason(wrong).unwrap_err();
         }
     }

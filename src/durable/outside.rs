@@ -100,6 +100,20 @@ impl AskedFor {
         Ok(Self::Plain(BufWriter::new(new), path.to_owned()))
     }
 
+    /// Lets everybody read it, whatever the umask says.
+    ///
+    /// # Errors
+    /// When that can't be changed.
+    pub(crate) fn for_everybody(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(file, _) => {
+                let mode = Permissions::from_mode(0o644);
+                file.get_ref().as_file().set_permissions(mode)
+            }
+            Self::Other(_) | Self::Done => Ok(()),
+        }
+    }
+
     /// Writes all of `bytes`.
     ///
     /// # Errors

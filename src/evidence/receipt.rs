@@ -61,7 +61,8 @@ pub(crate) struct OfJob {
 impl OfJob {
     /// How many folders were proven.
     pub(crate) fn windows(&self) -> u64 {
-        self.runs.iter().map(|run| run.windows).sum()
+        let windows = self.runs.iter().map(|run| run.windows);
+        windows.fold(0, u64::saturating_add)
     }
 
     /// Their bytes.
@@ -155,6 +156,9 @@ impl Receipt {
         while lines.has("job") {
             let job = lines.value("job")?;
             JobName::parse(job).map_err(|why| format!("the job's name {why}"))?;
+            if receipt.jobs.iter().any(|known| known.job == job) {
+                return Err(format!("it names the job {job} twice"));
+            }
             let (newest, job) = (lines.digest_or_none("newest")?, job.to_owned());
             // They are the sums of what follows, for people.
             lines.number("windows")?;
@@ -274,6 +278,8 @@ pub(super) mod tests {
             Receipt::parse(std::str::from_utf8(&bytes).unwrap()).unwrap_err();
             Receipt::parse(&text[..at]).unwrap_err();
         }
+        let twice = second.to_text().replace("job: pay", "job: shop");
+        assert!(Receipt::parse(&twice).unwrap_err().contains("twice"));
         Receipt::parse(&format!("{text}\n")).unwrap_err();
         Receipt::parse(&text.replace('\n', "\r\n")).unwrap_err();
         let newer = text.replace("receipt: 1", "receipt: 2");

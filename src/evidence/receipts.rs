@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::chain::Chain;
@@ -22,7 +22,7 @@ const FOLDER: &str = "receipts";
 const EXTENSION: &str = "receipt";
 
 /// The longest file that may be one.
-const LONGEST: u64 = 16 * 1024 * 1024;
+pub(crate) const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// What an archive has of receipts.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Receipts {
     /// Reads those of the archive `id` at `root`.
     ///
     /// # Errors
-    /// When the folder, or a file in it, can't be read just now: then nothing is known of a place.
+    /// When the folder can't be listed.
     pub(crate) fn read(root: &Path, id: &ArchiveId) -> io::Result<Self> {
         let mut files = Vec::new();
         let listing = match fs::read_dir(folder(root)) {
@@ -53,22 +53,21 @@ impl Receipts {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.extension().is_some_and(|found| found == EXTENSION) && !name.starts_with('.') {
-                files.push((name.into_owned(), text(&path)?));
+                let text = text(&path).map_err(|error| format!("it can't be read: {error}"));
+                files.push((name.into_owned(), text));
             }
         }
         files.sort();
         Ok(Self::of(files, id))
     }
 
-    /// Those that are in these files of the archive `id`: name, and text where it is one.
-    fn of(files: Vec<(String, Option<String>)>, id: &ArchiveId) -> Self {
+    /// Those that are in these files of the archive `id`: name, and text or why there is none.
+    fn of(files: Vec<(String, Result<String, String>)>, id: &ArchiveId) -> Self {
         let mut all = Self::default();
         let mut found: Vec<(String, Receipt)> = Vec::new();
         for (name, text) in files {
-            let parsed = text
-                .ok_or_else(|| "it is no text".to_owned())
-                .and_then(|text| Receipt::parse(&text));
-            match parsed {
+            match text.and_then(|text| Receipt::parse(&text)) {
+                Ok(receipt) if found.iter().any(|(_, known)| *known == receipt) => {}
                 Ok(receipt) => found.push((name, receipt)),
                 Err(why) => all.refused.push((name, why)),
             }
@@ -93,32 +92,34 @@ impl Receipts {
                 receipt.archive
             ));
         }
-        let known = self.places.get(&receipt.place);
+        let place = &receipt.place;
+        let known = self.places.get(place);
         let known = known.map(Vec::as_slice).unwrap_or_default();
         if known.contains(&receipt) {
             return Err("it is here already".to_owned());
         }
         let last = known.last();
-        if receipt.previous != last.map(Receipt::digest) {
+        let number = last.map_or(Some(1), |last| last.number.checked_add(1));
+        if receipt.previous != last.map(Receipt::digest) || Some(receipt.number) != number {
             return Err(match last {
                 None => "it follows a receipt that is not here: add that one first".to_owned(),
-                Some(last) if receipt.number <= last.number => format!(
-                    "it is older than the last one of {}, which is number {}",
-                    receipt.place, last.number
+                Some(last) if receipt.at <= last.at => format!(
+                    "it is older than the last one of {place}, which is number {}",
+                    last.number
                 ),
                 Some(last) => format!(
-                    "it does not follow number {} of {}, the last one here: was one of them left out?",
-                    last.number, receipt.place
+                    "it does not follow number {} of {place}, the last one here; make it again, with `--after` and \
+                     that one: {}",
+                    last.number,
+                    last.file_name()
                 ),
             });
         }
         if last.is_some_and(|last| receipt.at < last.at) {
             return Err("it was made before the one that it follows".to_owned());
         }
-        self.places
-            .entry(receipt.place.clone())
-            .or_default()
-            .push(receipt);
+        let all = self.places.entry(receipt.place.clone()).or_default();
+        all.push(receipt);
         Ok(())
     }
 
@@ -145,6 +146,13 @@ impl Receipts {
     }
 }
 
+impl Receipt {
+    /// What its file is called in an archive.
+    fn file_name(&self) -> String {
+        format!("{}.{:06}.{EXTENSION}", self.place, self.number)
+    }
+}
+
 /// Writes a receipt to its place in the archive at `root`. Returns where that is.
 ///
 /// # Errors
@@ -152,28 +160,48 @@ impl Receipts {
 pub(crate) fn keep(root: &Path, receipt: &Receipt, disk: &Disk) -> Result<PathBuf, DiskError> {
     let folder = folder(root);
     disk.make_durable_folder(&folder)?;
-    let name = format!("{}.{:06}.{EXTENSION}", receipt.place, receipt.number);
-    let path = folder.join(name);
-    evidence::write_new(disk, Step::KeepReceipt, &path, &receipt.to_text())?;
-    disk.sync_folder(Step::SyncReceipts, &folder)?;
-    Ok(path)
+    let mut path = folder.join(receipt.file_name());
+    let mut more = 2_u32;
+    loop {
+        match evidence::write_new(disk, Step::KeepReceipt, &path, &receipt.to_text()) {
+            // What does not count may have its name.
+            Err(error) if error.name_is_taken() => {
+                let name = receipt.file_name();
+                let name = name.trim_end_matches(EXTENSION);
+                path = folder.join(format!("{name}{more}.{EXTENSION}"));
+                more += 1;
+            }
+            written => {
+                written?;
+                disk.sync_folder(Step::SyncReceipts, &folder)?;
+                return Ok(path);
+            }
+        }
+    }
 }
 
-/// The text of a file that may be a receipt; `None` where it is none.
+/// The text of a file that may be a receipt.
 ///
 /// # Errors
-/// When it can't be read.
-pub(crate) fn text(path: &Path) -> io::Result<Option<String>> {
-    use std::io::Read as _;
+/// When it can't be read, or is no plain text file.
+pub(crate) fn text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    match plain_file::open(path) {
-        Ok(file) => file.take(LONGEST + 1).read_to_end(&mut bytes)?,
-        // A link, a folder or a pipe.
-        Err(error) if error.raw_os_error().is_none() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let text = String::from_utf8(bytes).ok();
-    Ok(text.filter(|text| text.len() as u64 <= LONGEST))
+    plain_file::open(path)?
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)?;
+    text_of(bytes)
+}
+
+/// Bytes that may be a receipt, as text.
+///
+/// # Errors
+/// When they are none, or too many.
+pub(crate) fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text"))?;
+    match text.len() as u64 > LONGEST {
+        true => Err(io::Error::other("it is too long for a receipt")),
+        false => Ok(text),
+    }
 }
 
 #[cfg(test)]
@@ -200,10 +228,23 @@ mod tests {
         all.add(second.clone(), &id).unwrap();
         all.add(other.clone(), &id).unwrap();
         assert!(refused(&mut all, &first, &id).contains("here already"));
-        assert!(refused(&mut all, &beside, &id).contains("older than"));
+        assert!(refused(&mut all, &beside, &id).contains("vault.000002.receipt"));
         assert!(refused(&mut all, &third, &id).contains("made before"));
+        let old = receipt("vault", Some(&first), 1_500);
+        assert!(refused(&mut all, &old, &id).contains("older than"));
         let fifth = receipt("vault", Some(&third), 9_000);
-        assert!(refused(&mut all, &fifth, &id).contains("left out"));
+        assert!(refused(&mut all, &fifth, &id).contains("does not follow"));
+        // Numbers go up by one.
+        let jump = Receipt {
+            number: u64::MAX,
+            ..receipt("vault", Some(&second), 9_000)
+        };
+        assert!(refused(&mut all, &jump, &id).contains("does not follow"));
+        let alone = Receipt {
+            number: u64::MAX,
+            ..receipt("new", None, 1)
+        };
+        assert!(all.add(alone, &id).is_err());
         let newest: Vec<&Receipt> = all.newest().collect();
         assert_eq!(newest, [&other, &second]);
 
@@ -213,8 +254,10 @@ mod tests {
             ("b.receipt", first.to_text()),
             ("c.receipt", beside.to_text()),
             ("d.receipt", "x".to_owned()),
+            // The same once more is no other one.
+            ("e.receipt", first.to_text()),
         ];
-        let files = files.map(|(name, text)| (name.to_owned(), Some(text)));
+        let files = files.map(|(name, text)| (name.to_owned(), Ok(text)));
         let read = Receipts::of(files.to_vec(), &id);
         assert_eq!(read.last_of(&second.place), Some(&second));
         let refused: Vec<&str> = read.refused.iter().map(|(name, _)| name.as_str()).collect();

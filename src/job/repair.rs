@@ -13,6 +13,7 @@ use crate::archive::store::Store;
 use crate::archive::verify::Depth;
 use crate::domain::job::JobName;
 use crate::ledger::Ledger;
+use crate::ledger::line::Pruned;
 use crate::ledger::replay::Replay;
 
 /// A folder, and what cures it.
@@ -116,6 +117,17 @@ pub(crate) fn cure(
             let aside = moved_aside(store, Path::new(&folder))?;
             record_missing(ledger, known, format!("{why}; it was moved to {aside}"))?;
             Ok(format!("{folder}: moved to {aside}, and recorded missing"))
+        }
+        Cure::Folder(known, Remedy::RecordPruned) => {
+            let folder = known.archived.folder.clone();
+            ledger
+                .record_pruned(vec![Pruned {
+                    window: known.archived.window,
+                    bytes: known.archived.bytes,
+                    reason: "found so by repair".to_owned(),
+                }])
+                .map_err(|error| error.to_string())?;
+            Ok(format!("{folder}: recorded that its data are gone"))
         }
         Cure::Folder(known, Remedy::Tidy { added, sums }) => {
             let folder = &known.archived.folder;

@@ -139,7 +139,7 @@ impl JobRunner {
         self.progress.began(&self.job);
         let outcome = self.look(planned, mode, stop).await;
         if !stop.is_cancelled() && !self.leaving.is_cancelled() {
-            self.follow_keep(mode, &outcome);
+            self.follow_keep(mode, &outcome, stop);
         }
         self.show();
         self.progress.ended(&self.job, &outcome);

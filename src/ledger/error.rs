@@ -72,6 +72,15 @@ pub enum LedgerError {
         /// What is wrong with it.
         what: String,
     },
+    /// The mark of a prune that has begun can't be understood.
+    #[error(
+        "can't understand {path}, which says that a prune has begun; nothing of its job is let go of. Remove that \
+         file: what has no data by then stays so, the rest can be let go of anew"
+    )]
+    Mark {
+        /// The mark.
+        path: PathBuf,
+    },
     /// It can't be written.
     #[error(transparent)]
     Disk(#[from] DiskError),

@@ -30,7 +30,7 @@ pub(crate) mod tail;
 mod torn;
 pub(crate) mod untold;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,7 @@ pub(crate) use files::jobs;
 use folders::Folders;
 use line::{Agreement, Event, Line, MissingFolder, Pruned};
 pub(crate) use opening::Looked;
+use orders::Orders;
 use proof::Proof;
 use rebuilt::Rebuilt;
 use replay::Replay;
@@ -292,7 +293,7 @@ impl Ledger {
     /// # Errors
     /// When one can't be read or recorded.
     pub(crate) fn take_orders(&mut self) -> Result<(), LedgerError> {
-        for left in orders::left(&self.path)? {
+        for left in Orders::beside(&self.path).left()? {
             self.append(Event::Hold(left.order.clone()))?;
             orders::remove(&left, &self.disk)?;
         }
@@ -327,35 +328,24 @@ impl Ledger {
     /// be done; `None` where none has begun.
     ///
     /// # Errors
-    /// When the ledger can't be read.
+    /// When the ledger, or the mark, can't be read.
     pub(crate) fn announced(&self) -> Result<Option<Vec<Archived>>, LedgerError> {
         let Some(after) = pruning::begun_after(&self.path)? else {
             return Ok(None);
         };
-        let (folders, windows) = self.folders_and_pruned_after(after)?;
+        let mut announced = pruning::Announced::after(after, self.replay.lines);
+        let mut folders = Folders::default();
+        self.read_lines(|line| {
+            announced.take(line);
+            folders.take(line);
+        })?;
         let recorded = folders.recorded().iter();
         let announced = recorded.filter(|known| {
-            known.is_pruned && !known.is_missing && windows.contains(&known.archived.window)
+            known.is_pruned && !known.is_missing && announced.has(known.archived.window)
         });
         Ok(Some(
             announced.map(|known| known.archived.clone()).collect(),
         ))
-    }
-
-    fn folders_and_pruned_after(
-        &self,
-        after: u64,
-    ) -> Result<(Folders, BTreeSet<Window>), LedgerError> {
-        let (mut folders, mut windows) = (Folders::default(), BTreeSet::new());
-        self.read_lines(|line| {
-            if let Event::Pruned(pruned) = &line.event
-                && line.seq > after
-            {
-                windows.insert(pruned.window);
-            }
-            folders.take(line);
-        })?;
-        Ok((folders, windows))
     }
 
     /// All folders that it has recorded.

@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 use super::shown::Place;
 use crate::archive::manifest::{MANIFEST, Manifest};
 use crate::archive::plain_file;
+use crate::archive::prune;
 use crate::digest::Digest;
 use crate::printable::printable;
 
@@ -20,6 +21,8 @@ pub(crate) struct Found {
     pub(crate) manifest: Manifest,
     /// Whether it is the one that the ledger has recorded.
     pub(crate) is_recorded: bool,
+    /// Whether its data were let go of.
+    pub(crate) is_pruned: bool,
 }
 
 /// Reads the manifest of a window below the archive's root.
@@ -37,6 +40,7 @@ pub(crate) fn read(root: &Path, place: &Place) -> Result<Found, String> {
     let json = bytes(&root.join(folder).join(MANIFEST)).map_err(|error| error.to_string())?;
     Ok(Found {
         is_recorded: Digest::of(&json) == place.manifest,
+        is_pruned: prune::is_pruned(&root.join(folder)),
         manifest: Manifest::parse(&json).map_err(|wrong| printable(&wrong))?,
     })
 }

@@ -82,6 +82,7 @@ words! {
     manifest_path: "Manifest's path, relative to the archive's root", "매니페스트 경로(아카이브 루트 기준)";
     agrees: "it is the manifest that the ledger has recorded", "원장에 기록된 매니페스트와 일치합니다";
     differs: "IT IS NOT the manifest that the ledger has recorded; run `elsa-archiver verify`", "원장에 기록된 매니페스트와 일치하지 않습니다. `elsa-archiver verify`를 실행하십시오";
+    pruned: "Its data were let go of (pruned). The manifest proves what was there; a copy elsewhere may have them.", "데이터는 정리되어(prune) 더 이상 없습니다. 매니페스트가 무엇이 있었는지 증명하며, 다른 곳의 사본에 데이터가 남아 있을 수 있습니다.";
     recorded_at: "Recorded at", "기록 시각";
     archived_at: "Archived at", "보관 시각";
     tool: "Written by", "작성 프로그램";

@@ -293,7 +293,7 @@ async fn a_ledger_that_a_newer_version_wrote_is_never_said_to_be_damaged() {
     let due = Due::hours(2);
     for (event, field) in [
         ("archived", r#""weather":"rain","#),
-        ("pruned", ""),
+        ("weathered", ""),
         ("moved", ""),
     ] {
         let world = archived(&due).await;

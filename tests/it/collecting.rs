@@ -42,42 +42,63 @@ async fn each_recipe_ends_with_a_receipt_that_lets_old_data_go() {
         let program = command(&[], &world.path("")).get_program().to_owned();
         std::os::unix::fs::symlink(program, path.join("elsa-archiver")).unwrap();
         let remote = format!(":local:{}", world.path("remote").display());
+        let paths = std::env::var("PATH").unwrap_or_default();
         let recipe = recipe(tool);
-        let run = |script: &str| {
+        let run = |script: &str, round: u32| {
             let ran = Command::new("sh")
                 .args(["-euc", script])
                 .current_dir(world.path(""))
-                .env("PATH", format!("{}:{}", path.display(), env!("PATH")))
+                .env("PATH", format!("{}:{paths}", path.display()))
                 .env("HOME", world.path(""))
                 .env("ARCHIVE", world.root())
                 .env("COPY", world.path("copy"))
+                .env("SCRATCH", world.path(format!("scratch-{round}")))
+                .env("PLACE", place(tool, round))
                 .env("REMOTE", &remote)
-                .env("TAPE", world.path("tape"))
+                .env("TAPE", world.path(format!("tape-{round}")))
                 .env("RESTIC_REPOSITORY", world.path("restic"))
                 .env("RESTIC_PASSWORD", "not a secret")
                 .output()
                 .unwrap();
             assert!(ran.status.success(), "{tool}: {ran:?}");
         };
+        let receipt = |round: u32| {
+            let name = format!("{}.receipt", place(tool, round));
+            let receipt = world.path(name).display().to_string();
+            world.run(&["receipt", "add", &receipt]).exits(0);
+            world.run(&["receipt", "list"]).exits(0)
+        };
         if tool == "restic" {
-            run("restic init");
+            run("restic init", 0);
         }
         // Twice: what follows has the receipt before it.
-        for number in 1..=2 {
-            run(&recipe);
-            let receipt = world.path("vault.receipt").display().to_string();
-            world.run(&["receipt", "add", &receipt]).exits(0);
-            let told = format!("vault: number {number}");
-            let list = world.run(&["receipt", "list"]);
-            list.exits(0).shows(&told).shows("3 windows");
+        for round in 1..=2 {
+            run(&recipe, round);
+            let number = if tool == "tar" { 1 } else { round };
+            let told = format!("{}: number {number}", place(tool, round));
+            receipt(round).shows(&told).shows("3 folders");
         }
         let before = due.windows[1].to().to_string();
         world
             .run(&["prune", "--before", &before, "--confirm"])
             .exits(0)
             .shows("2 windows");
-        // After a prune the next collection still has everything.
-        run(&recipe);
+        // After a prune a receipt says what the copy still has: what only adds has everything, a new tape or snapshot
+        // only what is left.
+        run(&recipe, 3);
+        let left = match tool {
+            "rsync" | "rclone" => "3 folders",
+            _ => "1 folder",
+        };
+        receipt(3).shows(left);
         world.run(&["verify"]).exits(0).shows("INTACT");
+    }
+}
+
+/// What the place is called: each tape is one of its own.
+fn place(tool: &str, round: u32) -> String {
+    match tool {
+        "tar" => format!("tape-{round}"),
+        tool => format!("{tool}-vault"),
     }
 }

@@ -239,7 +239,7 @@ async fn every_command_explains_itself() {
     world.run(&["--help"]).exits(0).prints("help");
     for command in [
         "run", "once", "check", "plan", "backfill", "status", "verify", "cat", "files", "repair",
-        "report", "init", "support", "demo",
+        "prune", "hold", "release", "receipt", "report", "init", "support", "demo",
     ] {
         world
             .run(&[command, "--help"])

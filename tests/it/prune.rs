@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
+use elsa_archiver::digest::Digest;
 use elsa_archiver::domain::span::Span;
 
 use crate::harness::{Due, Folder, Job, Ran, World, files_below};
@@ -29,10 +31,15 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     assert!(copied.unwrap().success());
 }
 
-/// Copies the archive to another place.
+/// Copies the archive to another place, as a collector does: without what begins with a dot, and nothing is removed.
 pub(crate) fn collect(world: &World, place: &str) -> PathBuf {
     let to = world.path(place);
-    copy(&world.root(), &to);
+    for entry in fs::read_dir(world.root()).unwrap() {
+        let name = entry.unwrap().file_name();
+        if !name.to_string_lossy().starts_with('.') {
+            copy(&world.root().join(&name), &to.join(&name));
+        }
+    }
     to
 }
 
@@ -166,14 +173,14 @@ async fn old_data_go_by_rule_once_it_was_shown_and_what_stays_proves_them() {
         assert_eq!(world.folders("shop").len(), 6);
 
         // A copy from which nothing is ever removed proves everything still.
-        copy(&world.root(), &place);
+        collect(&world, "vault");
         world.run(&["verify", &dir]).exits(0).shows("INTACT");
         receipt(&world, "vault");
         world
             .run(&["receipt", "list"])
             .exits(0)
             .shows("vault: number 2")
-            .shows("6 windows");
+            .shows("6 folders");
     }
 }
 
@@ -188,6 +195,7 @@ async fn a_hold_beats_every_rule_until_it_is_released() {
     let hold = |reason: &str| world.run(&[&["hold"], &span[..], &["--reason", reason]].concat());
     hold("case 7").exits(0).shows("held from");
     hold("audit").exits(0);
+    hold("audit").exits(0).shows("was held already");
     hold("a\nb").exits(2).says("control character");
     // It counts before anybody has recorded it.
     world.run(&["status"]).exits(0).shows("case 7");
@@ -240,6 +248,61 @@ async fn a_hold_beats_every_rule_until_it_is_released() {
     verify_both(&world, "4 of these folders");
 }
 
+/// Guarantee: Atomic
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_outlives_the_state_a_renamed_job_and_a_prune_that_was_killed() {
+    let due = Due::hours(5);
+    let world = archived(&due, false).await;
+    let held = Span::new(due.windows[1].from(), due.windows[2].to()).unwrap();
+    let bounds = [held.from(), held.to()].map(|at| at.to_string());
+    let span = ["--from", &bounds[0], "--to", &bounds[1]];
+    let all = due.windows[4];
+    let is = |world: &World| {
+        world
+            .folders("shop")
+            .iter()
+            .map(is_pruned)
+            .collect::<Vec<_>>()
+    };
+    // Announced, and killed before the first file went: what is held by then stays.
+    let whole = collect(&world, "whole");
+    prune(&world, due.windows[1], &["--need", "0", "--confirm"]).exits(0);
+    assert_eq!(is(&world), [true, true, false, false, false]);
+    for folder in &world.folders("shop")[..2] {
+        let name = folder.path.strip_prefix(world.root()).unwrap();
+        fs::remove_dir_all(&folder.path).unwrap();
+        copy(&whole.join(name), &folder.path);
+    }
+    fs::write(world.path("state/shop.ledger.pruning"), "5\n").unwrap();
+    let hold = ["hold", "--job", "shop", "--reason", "case 7"];
+    world
+        .run(&[&hold[..], &span].concat())
+        .exits(0)
+        .shows("a prune of shop is under way");
+    world.once().exits(0);
+    assert_eq!(is(&world), [true, false, false, false, false]);
+    verify_both(&world, "1 of these folders");
+
+    // The state is lost, and the job goes on under another name.
+    fs::remove_dir_all(world.path("state")).unwrap();
+    world.once().exits(0);
+    prune(&world, all, &["--need", "0"])
+        .exits(0)
+        .shows("held: case 7");
+    let heir = Job::new("shop", &due)
+        .with("name", "\"heir\"")
+        .with("succeeds", "\"shop\"");
+    world.configure(&[heir]);
+    world.once().exits(0);
+    prune(&world, all, &["--need", "0", "--confirm"]).exits(0);
+    assert_eq!(is(&world), [true, false, false, true, false]);
+    // Its hold is that of the project, whichever name it was given.
+    let release = ["release", "--job", "heir"];
+    world.run(&[&release[..], &span].concat()).exits(0);
+    prune(&world, all, &["--need", "0", "--confirm"]).exits(0);
+    assert_eq!(is(&world), [true, true, true, true, false]);
+}
+
 /// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_that_is_forged_older_or_of_another_archive_is_refused_with_the_reason() {
@@ -266,10 +329,12 @@ async fn a_receipt_that_is_forged_older_or_of_another_archive_is_refused_with_th
         world.run(&[&args, more].concat()).exits(0)
     };
     again("first-again", &[]);
-    add("first-again").exits(1).says("older than the last one");
+    add("first-again")
+        .exits(1)
+        .says("make it again, with `--after`");
     again("second", &["--after", &file("vault.receipt")]);
     again("third", &["--after", &file("second")]);
-    add("third").exits(1).says("left out");
+    add("third").exits(1).says("does not follow number 1");
     add("second").exits(0);
     add("third").exits(0);
     // To stdout, where the listing goes to stderr.
@@ -298,14 +363,38 @@ async fn a_receipt_that_is_forged_older_or_of_another_archive_is_refused_with_th
         .run(&["receipt", "list"])
         .exits(1)
         .shows("forged.receipt: does not count");
-    // A copy with damage gets none, nor one that does not say of what it is a copy.
+    // Of a copy with damage it names what is whole.
     let data = &world.folders("shop")[1].data_files()[0].0;
     let data = data.strip_prefix(world.root()).unwrap();
     fs::write(Path::new(&dir).join(data), "x").unwrap();
-    world
-        .run(&["verify", &dir, "--receipt", "vault"])
+    let args = [
+        "verify",
+        &dir,
+        "--receipt",
+        "vault",
+        "--after",
+        &file("third"),
+    ];
+    let ran = world
+        .run(&args)
         .exits(4)
-        .says("no receipt");
+        .says("2 folders; 1 folder without whole data left out");
+    assert_eq!(ran.stdout.matches("\nrun: ").count(), 2);
+    // The archive is no copy of itself.
+    let root = world.root().display().to_string();
+    world
+        .run(&["verify", &root, "--receipt", "vault"])
+        .exits(1)
+        .says("is the archive itself");
+    world
+        .run(&["verify", &file("nowhere"), "--receipt", "vault"])
+        .exits(1)
+        .says("No such file");
+    let to_come = text.replace("at: 2", "at: 9");
+    let body = to_come.rsplit_once("sha256: ").unwrap().0;
+    let digest = Digest::of(body.as_bytes());
+    fs::write(file("ahead"), format!("{body}sha256: {digest}\n")).unwrap();
+    add("ahead").exits(1).says("which is to come");
     let job = format!("{dir}/shop");
     world
         .run(&["verify", &job, "--receipt", "vault"])
@@ -343,16 +432,19 @@ async fn a_prune_that_was_killed_is_finished_and_one_that_was_not_announced_is_n
     fs::remove_file(folders[1].path.join("SHA256SUMS")).unwrap();
     verify_both(&world, "1 of these folders");
     fs::write(&mark, "not a number").unwrap();
+    world.once().exits(0).says("Remove that file");
+    assert!(!world.folders("shop").iter().any(is_pruned));
+    fs::write(&mark, "5\n").unwrap();
     world.once().exits(0);
     assert_eq!(pruned(&world), 2);
     assert!(!mark.exists());
-    // What was brought back stays until it is asked for.
+    // What was brought back stays until it is asked for, also where a mark is left.
     let folder = &folders[0];
     copy(
         &whole.join(folder.path.strip_prefix(world.root()).unwrap()),
         &folder.path,
     );
-    fs::remove_file(folder.path.join("SHA256SUMS.pruned")).unwrap();
+    fs::write(&mark, "5\n").unwrap();
     world.once().exits(0);
     verify_both(&world, "1 of these folders");
     let bounds = [folder.window.from(), folder.window.to()].map(|at| at.to_string());
@@ -391,25 +483,50 @@ async fn data_that_somebody_else_has_removed_are_not_taken_for_let_go_of() {
         .run(&["verify"])
         .exits(4)
         .shows("the ledger does not: somebody else has removed them");
-    world.run(&["repair"]).exits(1).shows("damaged");
-    world.run(&["repair", "--confirm"]).exits(0);
-    world.once().exits(0);
-    verify_both(&world, "1 of these folders");
-    // Sums of a pruned folder that are gone or changed are damage too.
+    // A prune does not make that good.
+    prune(&world, due.windows[3], &["--need", "0", "--confirm"])
+        .exits(0)
+        .shows("somebody else has removed its data");
+    world.run(&["verify"]).exits(4);
+    world.run(&["repair"]).exits(1).shows("without data");
+    world
+        .run(&["repair", "--confirm"])
+        .exits(0)
+        .shows("recorded that its data are gone");
+    verify_both(&world, "of these folders");
+    // Sums of a pruned folder that are gone or changed are damage, and are written again.
     let gone = &world.folders("shop")[0].path.join("SHA256SUMS.pruned");
     let sums = fs::read(gone).unwrap();
-    fs::write(gone, "x").unwrap();
-    world
-        .run(&["verify"])
-        .exits(4)
-        .shows("SHA256SUMS.pruned: was changed");
-    fs::remove_file(gone).unwrap();
-    world
-        .run(&["verify"])
-        .exits(4)
-        .shows("SHA256SUMS: is missing");
-    fs::write(gone, sums).unwrap();
-    world.run(&["verify"]).exits(0);
+    for spoil in [true, false] {
+        let says = match spoil {
+            true => {
+                fs::write(gone, "x").unwrap();
+                "SHA256SUMS.pruned: was changed"
+            }
+            false => {
+                fs::remove_file(gone).unwrap();
+                "SHA256SUMS.pruned: is missing"
+            }
+        };
+        world.run(&["verify"]).exits(4).shows(says);
+        world.run(&["repair", "--confirm"]).exits(0);
+        assert_eq!(fs::read(gone).unwrap(), sums);
+        verify_both(&world, "of these folders");
+    }
+    // Beside good data they are only in the way.
+    let newest = &world.folders("shop")[3];
+    fs::write(newest.path.join("SHA256SUMS.pruned"), "x").unwrap();
+    world.run(&["verify"]).exits(4).shows("was added");
+    world.run(&["repair", "--confirm"]).exits(0);
+    world.assert_holds_the_truth("shop", newest);
+    verify_both(&world, "of these folders");
+}
+
+/// Guarantee: Suspicious
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_behind_a_link_is_not_let_go_of_and_what_was_announced_shows() {
+    let due = Due::hours(4);
+    let world = archived(&due, false).await;
     // A link on the way is not followed, and what is behind it stays.
     let window = &world.folders("shop")[2];
     let (part, elsewhere) = (window.path.join("part-0001"), world.path("elsewhere"));
@@ -418,7 +535,26 @@ async fn data_that_somebody_else_has_removed_are_not_taken_for_let_go_of() {
     prune(&world, due.windows[3], &["--need", "0", "--confirm"])
         .exits(1)
         .shows("no folder");
-    assert!(fs::read_dir(elsewhere).unwrap().count() > 0);
+    assert!(fs::read_dir(&elsewhere).unwrap().count() > 0);
+    let mark = world.path("state/shop.ledger.pruning");
+    assert!(mark.exists());
+    world.run(&["status"]).exits(0);
+    let old = fs::File::options().write(true).open(&mark).unwrap();
+    let hours_ago = SystemTime::now() - Duration::from_secs(7200);
+    old.set_modified(hours_ago).unwrap();
+    world
+        .run(&["status"])
+        .exits(1)
+        .shows("began more than an hour ago and is not done");
+    // It archives all the same, and finishes once it can.
+    world.once().exits(0).says("no folder");
+    fs::remove_file(&part).unwrap();
+    fs::rename(&elsewhere, &part).unwrap();
+    world.once().exits(0);
+    assert!(!mark.exists());
+    assert_eq!(pruned(&world), 3);
+    world.run(&["status"]).exits(0);
+    verify_both(&world, "3 of these folders");
 }
 
 /// Guarantee: Atomic
@@ -442,7 +578,7 @@ async fn the_daemon_follows_keep_only_where_a_receipt_proves_a_copy() {
     world
         .once()
         .exits(0)
-        .says("no receipt proves a copy of them");
+        .says("since no receipt proves a copy of them");
     assert_eq!(pruned(&world), 0);
     collect(&world, "vault");
     receipt(&world, "vault");
@@ -454,10 +590,17 @@ async fn the_daemon_follows_keep_only_where_a_receipt_proves_a_copy() {
     daemon.wait_until_it_says("data older than `keep` were let go of");
     daemon.terminate();
     daemon.wait().exits(0);
-    // Those of the last two days stay, and what came after the receipt does.
+    // `keep` alone decides of what the receipt names: it has five of the six.
+    let now = jiff::Timestamp::now().as_millisecond();
+    let is_old = |window: &Span| window.to().0 <= now - 2 * 86_400_000;
     let left: Vec<bool> = world.folders("shop").iter().map(is_pruned).collect();
-    assert_eq!(left[..3], [true; 3]);
-    assert_eq!(left[5..], [false]);
+    let wanted: Vec<bool> = due
+        .windows
+        .iter()
+        .enumerate()
+        .map(|(at, window)| at < 5 && is_old(window))
+        .collect();
+    assert_eq!(left, wanted);
     verify_both(&world, "of these folders were let go of");
     let wrong = job.with("keep", "\"3h\"");
     world.configure(std::slice::from_ref(&wrong));

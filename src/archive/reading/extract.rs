@@ -13,7 +13,7 @@ use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Zone;
 
 /// The longest record that is taken apart, in bytes; the service's are far shorter.
-const LONGEST_RECORD: usize = 64 * 1024 * 1024;
+pub(super) const LONGEST_RECORD: usize = 64 * 1024 * 1024;
 
 /// What is wanted of a file.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,9 @@ pub(crate) struct Doubts {
     pub(crate) uncompared: u64,
     /// Records of CSV with bytes that are no UTF-8, written as JSON: those bytes are replaced.
     pub(crate) replaced: u64,
+    /// How many records were found in a file that is wanted whole, and how many were counted when it was archived, where
+    /// the two differ.
+    pub(crate) miscounted: Option<(u64, u64)>,
     /// Why what follows can't be told apart.
     pub(crate) uncountable: Option<Uncountable>,
     /// Whether a record is longer than is taken apart; it, and what follows, is left out.
@@ -307,7 +310,7 @@ impl<'a> Extract<'a> {
 }
 
 /// Writes a JSON record as one line. A raw line break lies between its tokens alone: in a string it is no JSON.
-fn one_line(record: &[u8], out: &mut Vec<u8>) {
+pub(super) fn one_line(record: &[u8], out: &mut Vec<u8>) {
     match memchr::memchr2(b'\r', b'\n', record) {
         None => out.extend_from_slice(record),
         Some(_) => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::extract::{Doubts, Extract, Extracted, Origin, Selection};
 use super::newest::Held;
+use super::whole::Whole;
 use crate::archive::count::Kind;
 use crate::archive::fits::{self, Claim};
 use crate::archive::manifest::{MANIFEST, Manifest, Part};
@@ -193,6 +194,24 @@ fn told(finding: Finding) -> Note {
 /// So many records, how it is told, and what of them.
 type Counted = (u64, fn(String) -> Note, &'static str);
 
+/// What takes the records out of a file.
+enum Taker<'a> {
+    /// All of them.
+    Whole(Whole),
+    /// Those that are wanted.
+    Some(Box<Extract<'a>>),
+}
+
+/// Whether all records of a file are wanted as they are: by the times that it held when it was archived, none of them can
+/// lie outside.
+fn is_whole(selection: Selection<'_>, origin: Origin, kind: Kind) -> bool {
+    let is_plain =
+        (kind, selection.format) == (Kind::Json, Format::Json) && selection.filter.is_empty();
+    let is_inside = selection.span.covers(origin.part);
+    let lies = |(first, last)| origin.part.contains(first) && origin.part.contains(last);
+    is_plain && is_inside && origin.times.is_some_and(lies)
+}
+
 /// A folder whose manifest was read.
 struct Folder<'a> {
     name: &'a str,
@@ -255,7 +274,13 @@ impl Folder<'_> {
                 is_complete: part.status == Status::Complete,
                 times: file.first_ms.zip(file.last_ms),
             };
-            let mut extract = Extract::new(selection, origin, kind, &request.include_fields);
+            let mut taker = match file.records.filter(|_| is_whole(selection, origin, kind)) {
+                Some(records) => Taker::Whole(Whole::new(records)),
+                None => {
+                    let fields = &request.include_fields;
+                    Taker::Some(Box::new(Extract::new(selection, origin, kind, fields)))
+                }
+            };
             let mut flow = ControlFlow::Continue(());
             let mut hand_on = |found| {
                 if flow.is_continue() {
@@ -265,7 +290,11 @@ impl Folder<'_> {
             };
             let read = files.read(at, &mut |piece| {
                 let mut goes_on = true;
-                let more = extract.feed(piece, &mut |found| goes_on = hand_on(found));
+                let mut hand_on = |found| goes_on = hand_on(found);
+                let more = match &mut taker {
+                    Taker::Whole(whole) => whole.feed(piece, &mut hand_on),
+                    Taker::Some(extract) => extract.feed(piece, &mut hand_on),
+                };
                 match more && goes_on {
                     true => ControlFlow::Continue(()),
                     false => ControlFlow::Break(()),
@@ -274,7 +303,10 @@ impl Folder<'_> {
             let doubts = match read {
                 // What came of it is written already, and its last record may be half of one.
                 Err(error) => Err(self.finding(&file.path, error)),
-                Ok(()) => Ok(extract.finish(&mut |found| _ = hand_on(found))),
+                Ok(()) => Ok(match taker {
+                    Taker::Whole(whole) => whole.finish(),
+                    Taker::Some(extract) => extract.finish(&mut |found| _ = hand_on(found)),
+                }),
             };
             flow?;
             match doubts {
@@ -335,6 +367,11 @@ impl Folder<'_> {
         let mut notes: Vec<Note> = counted
             .map(|(number, note, what)| note(format!("{path}: {} {what}", records(number))))
             .collect();
+        if let Some((found, counted)) = doubts.miscounted {
+            notes.push(Note::Incomplete(format!(
+                "{path}: {found} records were found, and {counted} were counted when it was archived; please report it"
+            )));
+        }
         if let Some(why) = &doubts.uncountable {
             notes.push(self.known.incomplete(format!(
                 "{path}: {why}; what follows is not written, `elsa-archiver files` says where it lies"

@@ -8,6 +8,7 @@ mod extract;
 mod filter;
 mod folder;
 mod newest;
+mod whole;
 
 pub(crate) use ahead::in_order;
 pub(crate) use extract::{Extracted, Selection};

@@ -100,7 +100,10 @@ fn look(
         Err(Unfit::Place(_)) => report.find(folder, None, Problem::AnotherWindow),
         Err(other) => report.find(folder, None, Problem::Unfit(other.to_string())),
     }
-    let is_pruned = verify_sums(&path, folder, &sums(&manifest, digest), report);
+    // What the ledger says is let go of, and has no file of data, has lost its sums too.
+    let has_data = || manifest.stored().any(|file| path.join(file.path).exists());
+    let may_lack = expected.is_some_and(|expected| expected.is_pruned) && !has_data();
+    let is_pruned = verify_sums(&path, folder, &sums(&manifest, digest), may_lack, report);
     if is_pruned {
         report.pruned += 1;
         if expected.is_some_and(|expected| !expected.is_pruned) {
@@ -131,13 +134,19 @@ fn look(
             }
         }
     }
-    find_added(&path, folder, &manifest, report);
+    find_added(&path, folder, (&manifest, is_pruned), report);
     Some((manifest, digest))
 }
 
 /// Compares the sums of a folder with those that its manifest stands for. Returns whether they have the name that says
-/// that its data were let go of.
-fn verify_sums(path: &Path, folder: &str, expected: &str, report: &mut JobReport) -> bool {
+/// that its data were let go of, or would have it.
+fn verify_sums(
+    path: &Path,
+    folder: &str,
+    expected: &str,
+    may_lack: bool,
+    report: &mut JobReport,
+) -> bool {
     let look = |name: &str| match plain_file::read(&path.join(name)) {
         Ok(found) if found == expected.as_bytes() => Ok(()),
         Ok(_) => Err(Problem::Changed),
@@ -146,11 +155,17 @@ fn verify_sums(path: &Path, folder: &str, expected: &str, report: &mut JobReport
     match (look(SUMS), look(PRUNED_SUMS)) {
         (Ok(()), Ok(()) | Err(Problem::Missing)) => false,
         (Err(Problem::Missing), Ok(())) => true,
+        // The folder is whole: what lies beside its sums is not of it.
+        (Ok(()), Err(Problem::Changed)) => {
+            report.find(folder, Some(PRUNED_SUMS), Problem::Added);
+            report.added.push(PathBuf::from(PRUNED_SUMS));
+            false
+        }
         (Ok(()), Err(problem)) => {
             report.find(folder, Some(PRUNED_SUMS), problem);
             false
         }
-        (Err(Problem::Missing), Err(problem)) if problem != Problem::Missing => {
+        (Err(Problem::Missing), Err(problem)) if may_lack || problem != Problem::Missing => {
             report.find(folder, Some(PRUNED_SUMS), problem);
             true
         }
@@ -226,7 +241,12 @@ fn is_short_of_something(error: &io::Error) -> bool {
     )
 }
 
-fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobReport) {
+fn find_added(
+    path: &Path,
+    folder: &str,
+    (manifest, is_pruned): (&Manifest, bool),
+    report: &mut JobReport,
+) {
     let mut known: HashSet<&Path> = manifest.stored().map(|file| Path::new(file.path)).collect();
     known.extend([MANIFEST, SUMS, PRUNED_SUMS].map(Path::new));
     let shown = |at: &Path| at.to_string_lossy().escape_debug().to_string();
@@ -234,6 +254,8 @@ fn find_added(path: &Path, folder: &str, manifest: &Manifest, report: &mut JobRe
     while let Some(at) = below.pop() {
         let listing = match fs::read_dir(path.join(&at)) {
             Ok(listing) => listing,
+            // A part's folder goes while it is looked at.
+            Err(error) if is_pruned && error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 report.find(folder, Some(&shown(&at)), reading(&error));
                 continue;

@@ -82,6 +82,8 @@ pub(super) const RECEIPT: &str = "\
 Examples:
   elsa-archiver verify /mnt/copy --receipt vault-7 --out vault-7.receipt
   elsa-archiver receipt add vault-7.receipt
+  ssh vault elsa-archiver verify /srv/elsa --receipt vault-7 \\
+      | elsa-archiver receipt add -
   elsa-archiver receipt list";
 
 pub(super) const REPORT: &str = "\

@@ -24,7 +24,7 @@ pub(super) fn listing(job: &JobName, decided: &[Decided], rule: Rule) -> String 
     for one in decided {
         let (goes, why) = (one.stays.is_none(), words(one, rule));
         match groups.last_mut() {
-            Some(last) if last.goes == goes && last.why == why => {
+            Some(last) if last.goes == goes && last.why == why && last.to == one.window.from() => {
                 last.to = one.window.to();
                 last.windows += 1;
                 last.bytes = last.bytes.saturating_add(one.bytes);
@@ -72,6 +72,10 @@ pub(super) fn listing(job: &JobName, decided: &[Decided], rule: Rule) -> String 
 /// Why a window goes or stays.
 fn words(decided: &Decided, rule: Rule) -> String {
     let at = match decided.places.as_slice() {
+        [] if decided.stays.is_none() => {
+            "no place has proven a copy: its data would exist nowhere, as far as is known"
+                .to_owned()
+        }
         [] => "no place has proven a copy".to_owned(),
         places => format!("proven at {}", places.join(", ")),
     };
@@ -79,7 +83,7 @@ fn words(decided: &Decided, rule: Rule) -> String {
         None => at,
         Some(Stays::Newest) => "the job's newest window".to_owned(),
         Some(Stays::Held(reason)) => format!("held: {}", printable::whole(reason)),
-        Some(Stays::Due) => "it is to be asked for, or asked for once more".to_owned(),
+        Some(Stays::Due) => "it is due, or its recheck is still to come".to_owned(),
         Some(Stays::Failing) => "asking for it has failed".to_owned(),
         Some(Stays::Unknown(status)) => {
             let status = match status {

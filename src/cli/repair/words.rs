@@ -23,6 +23,10 @@ pub(super) fn number_of(cures: &[Cure]) -> String {
             "damaged",
         ),
         (
+            of(&|cure| matches!(cure, Cure::Folder(_, Remedy::RecordPruned))),
+            "without data",
+        ),
+        (
             of(&|cure| matches!(cure, Cure::Folder(_, Remedy::Tidy { .. }))),
             "whole, with what does not belong to it",
         ),
@@ -55,6 +59,11 @@ pub(super) fn words(cure: &Cure, subject: Subject<'_>, replay: &Replay, now: Utc
         Cure::Folder(known, Remedy::SetAside(why)) => format!(
             "{why}; the folder would be moved to {DAMAGED}; {}",
             due_again(&known.archived, subject, replay, now)
+        ),
+        Cure::Folder(known, Remedy::RecordPruned) => format!(
+            "{}: its data are gone, as if they were let go of, and the ledger does not say so; it would be recorded. \
+             If a copy has them, bring them back first",
+            known.archived.folder
         ),
         Cure::Folder(known, Remedy::Tidy { added, sums }) => {
             let mut what = Vec::new();

@@ -347,6 +347,7 @@ impl JobStatus {
             && self.truncated == self.acknowledged.truncated
             && self.unproven == self.acknowledged.unproven
             && self.last_error.is_none()
+            && self.kept.is_well()
             && self.lateness.as_ref().is_none_or(|late| late.due == 0)
     }
 }

@@ -110,6 +110,7 @@ fn manifest(lang: Lang, found: &Found, zone: &Zone) -> Markup {
             true => { p { "✓ " (lang.agrees()) } },
             false => { p.alert { strong { (lang.differs()) } } },
         }
+        @if found.is_pruned { p { (lang.pruned()) } }
         dl.wide {
             (fact(lang.archived_at(), &text(&manifest.archived_at)))
             (fact(lang.tool(), &text(&manifest.tool)))
