@@ -26,6 +26,12 @@ pub(crate) fn is_pruned(path: &Path) -> bool {
     is_there(PRUNED_SUMS).unwrap_or(false) && is_gone(is_there(SUMS))
 }
 
+/// Whether any data file of a folder is there.
+pub(crate) fn has_data(path: &Path, manifest: &Manifest) -> bool {
+    let is_there = |file: &str| fs::symlink_metadata(path.join(file)).is_ok();
+    manifest.stored().any(|file| is_there(file.path))
+}
+
 /// How far the letting go of a folder's data is, by its sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST, Manifest};
 use super::plain_file;
-use super::prune::{self, PRUNED_SUMS, Progress};
+use super::prune::{self, PRUNED_SUMS};
 use super::publish::{SUMS, make_parents, sums};
 use super::recorded::Recorded;
 use super::store::Store;
@@ -143,13 +143,13 @@ pub(crate) fn write_sums(store: &Store, recorded: &Recorded) -> Result<(), Strin
     if digest != recorded.archived.manifest_sha256 {
         return Err(format!("{folder}/{MANIFEST} has changed meanwhile"));
     }
-    let text = sums(&Manifest::parse(&json)?, digest);
-    // As the folder has them, be they damaged, or would have them.
-    let name = match prune::progress(&place) {
-        Progress::Begun => PRUNED_SUMS,
-        Progress::Unknown if recorded.is_pruned => PRUNED_SUMS,
-        Progress::NotBegun | Progress::BroughtBack | Progress::Unknown => SUMS,
+    let manifest = Manifest::parse(&json)?;
+    // Where there are data they are not let go of, whatever sums lie beside them.
+    let name = match recorded.is_pruned && !prune::has_data(&place, &manifest) {
+        true => PRUNED_SUMS,
+        false => SUMS,
     };
+    let text = sums(&manifest, digest);
     let staged = store.root().join(super::store::STAGING).join("repair");
     let written = || -> Result<(), DiskError> {
         let disk = store.disk();

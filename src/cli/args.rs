@@ -77,6 +77,16 @@ impl Args {
 /// A span of a job, in the archive or in a copy.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OfSpan {
+    #[command(flatten)]
+    pub(super) of: JobSpan,
+    /// A copy of an archive anywhere, read from its manifests alone; needs no config
+    #[arg(long, value_name = "COPY")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+/// A job and a span of it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct JobSpan {
     /// The job
     #[arg(long, value_name = "NAME")]
     pub(super) job: String,
@@ -86,9 +96,6 @@ pub(super) struct OfSpan {
     /// Where the span ends, likewise; the instant itself is not in it
     #[arg(long, value_name = "T")]
     pub(super) to: String,
-    /// A copy of an archive anywhere, read from its manifests alone; needs no config
-    #[arg(long, value_name = "COPY")]
-    pub(super) dir: Option<PathBuf>,
 }
 
 /// How records are written.
@@ -281,15 +288,8 @@ pub(super) enum Command {
         override_usage = "elsa-archiver hold --job <NAME> --from <T> --to <T> --reason <TEXT>"
     )]
     Hold {
-        /// The job
-        #[arg(long, value_name = "NAME")]
-        job: String,
-        /// Where the span begins: RFC 3339, or a date in the archive's time zone
-        #[arg(long, value_name = "T")]
-        from: String,
-        /// Where the span ends, likewise; the instant itself is not in it
-        #[arg(long, value_name = "T")]
-        to: String,
+        #[command(flatten)]
+        of: JobSpan,
         /// Why; it is recorded in the ledger
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -297,15 +297,8 @@ pub(super) enum Command {
     /// End a hold of exactly this span
     #[command(after_help = examples::RELEASE)]
     Release {
-        /// The job
-        #[arg(long, value_name = "NAME")]
-        job: String,
-        /// Where the hold begins: RFC 3339, or a date in the archive's time zone
-        #[arg(long, value_name = "T")]
-        from: String,
-        /// Where it ends, likewise
-        #[arg(long, value_name = "T")]
-        to: String,
+        #[command(flatten)]
+        of: JobSpan,
         /// Its reason, where several holds have this span
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,

@@ -7,14 +7,15 @@ use super::holdings::span;
 use super::identity;
 use super::print::{count, print_fitted};
 use super::retired::{retired, subjects};
-use super::session::disk;
+use super::session::{disk, store};
 use super::user::refuse_another;
 use crate::archive::prune;
 use crate::config::Config;
-use crate::domain::hold::{Hold, HoldOrder, check_reason};
+use crate::domain::hold::{Hold, HoldOrder, Holds, check_reason};
 use crate::domain::job::JobName;
 use crate::domain::span::Span;
 use crate::durable::Disk;
+use crate::job::prune::project_of;
 use crate::ledger::folders::Folders;
 use crate::ledger::orders::Orders;
 use crate::ledger::replay::Replay;
@@ -35,11 +36,7 @@ pub(super) fn hold(
         span,
         reason: reason.to_owned(),
     };
-    let known = asked.known(&asked.subject)?;
-    let is_known = !known.holds.named(span, Some(reason)).is_empty();
-    if !is_known {
-        asked.leave(&HoldOrder::Hold(hold), std::slice::from_ref(&asked.subject))?;
-    }
+    let is_known = asked.hold(&hold)?;
     let mut text = format!(
         "{name}: {} from {} until {}\n",
         if is_known {
@@ -87,8 +84,7 @@ pub(super) fn release(
         span.to(),
         printable::whole(&hold.reason)
     );
-    let order = HoldOrder::Release(hold);
-    asked.leave(&order, &asked.of_project()?)?;
+    asked.release(hold)?;
     print_fitted(&told, 4)
 }
 
@@ -162,7 +158,10 @@ impl Asked {
         let gone = retired(&self.config).map_err(Stop::failed)?;
         let mut all = Vec::new();
         for name in here.chain(gone) {
-            let other = subject(&self.config, name)?;
+            // What is wrong with another job's ledger, others say.
+            let Ok(other) = subject(&self.config, name) else {
+                continue;
+            };
             let is_same = other.project_id.is_some() && other.project_id == self.subject.project_id;
             if is_same || other.name == self.subject.name {
                 all.push(other);
@@ -171,16 +170,51 @@ impl Asked {
         Ok(all)
     }
 
-    /// Leaves an order in the archive, and beside the ledgers of these jobs.
-    fn leave(&self, order: &HoldOrder, jobs: &[Subject]) -> Result<(), Stop> {
-        let kept = self.subject.project_id;
-        let kept = kept.map(|project| Orders::of_project(&self.config.archive.root, project));
-        let beside = jobs
-            .iter()
-            .map(|job| Orders::beside(&Ledger::path(&self.config.state_dir, &job.name)));
-        for orders in kept.into_iter().chain(beside) {
+    /// Where the archive keeps the orders of the project.
+    fn kept(&self) -> Option<Orders> {
+        let project = self.subject.project_id;
+        project.map(|project| Orders::of_project(&self.config.archive.root, project))
+    }
+
+    fn beside(&self, name: &JobName) -> Orders {
+        Orders::beside(&Ledger::path(&self.config.state_dir, name))
+    }
+
+    /// Leaves a hold in the archive, and beside the job's ledger, where it is not known yet. Returns whether it was.
+    fn hold(&self, hold: &Hold) -> Result<bool, Stop> {
+        let has = |holds: &Holds| !holds.named(hold.span, Some(&hold.reason)).is_empty();
+        let order = HoldOrder::Hold(hold.clone());
+        let mut is_known = true;
+        // The archive's first: a prune that is under way looks there before each window.
+        if let Some(kept) = self.kept()
+            && !has(&kept.holds().map_err(|error| failed(&error))?)
+        {
+            kept.leave(&order, &self.disk)
+                .map_err(|error| failed(&error))?;
+            is_known = false;
+        }
+        let beside = self.beside(&self.subject.name);
+        let mut recorded = glance(&self.config, &self.subject.name)?.holds;
+        let left = beside.left().map_err(|error| failed(&error))?;
+        left.iter().for_each(|left| recorded.take(&left.order));
+        if !has(&recorded) {
+            beside
+                .leave(&order, &self.disk)
+                .map_err(|error| failed(&error))?;
+            is_known = false;
+        }
+        Ok(is_known)
+    }
+
+    /// Leaves a release beside the ledgers of the project's jobs, and in the archive.
+    fn release(&self, hold: Hold) -> Result<(), Stop> {
+        let order = HoldOrder::Release(hold);
+        let jobs = self.of_project()?;
+        let beside = jobs.iter().map(|job| self.beside(&job.name));
+        // The archive's last: until then it is held.
+        for orders in beside.chain(self.kept()) {
             orders
-                .leave(order, &self.disk)
+                .leave(&order, &self.disk)
                 .map_err(|error| failed(&error))?;
         }
         Ok(())
@@ -191,7 +225,7 @@ impl Asked {
         let mut told = Vec::new();
         for Subject { name, .. } in self.of_project()? {
             let ledger = Ledger::path(&self.config.state_dir, &name);
-            let is_pruning = pruning::begun_after(&ledger).map_err(|error| failed(&error))?;
+            let is_pruning = pruning::begun(&ledger).map_err(|error| failed(&error))?;
             let mut folders = Folders::default();
             Ledger::read(&self.config.state_dir, &name, |line| folders.take(line))
                 .map_err(|error| failed(&error))?;
@@ -210,7 +244,7 @@ impl Asked {
             }
             if is_pruning.is_some() {
                 told.push(format!(
-                    "a prune of {name} is under way; what it has begun to remove goes all the same, the rest stays"
+                    "a prune of {name} is under way; the window that it removes just now goes all the same, the others stay"
                 ));
             }
         }
@@ -227,12 +261,11 @@ fn glance(config: &Config, name: &JobName) -> Result<Replay, Stop> {
 }
 
 fn subject(config: &Config, name: JobName) -> Result<Subject, Stop> {
-    let archived = glance(config, &name)?
-        .settings
-        .map(|known| known.project_id);
+    let replay = glance(config, &name)?;
     let configured = config.jobs.iter().find(|job| job.name == name);
+    let store = store(config, &Disk::default());
     Ok(Subject {
-        project_id: archived.or(configured.map(|job| job.project_id)),
+        project_id: project_of(&store, &name, &replay, configured),
         name,
     })
 }

@@ -39,7 +39,7 @@ pub(super) struct Source<'a> {
 impl<'a> From<&'a OfSpan> for Source<'a> {
     fn from(span: &'a OfSpan) -> Self {
         Self {
-            job: &span.job,
+            job: &span.of.job,
             dir: span.dir.as_deref(),
         }
     }

@@ -211,10 +211,10 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
                 output: output.as_deref(),
                 filter,
             };
-            cat::cat(&context, span.into(), (&span.from, &span.to), &how)
+            cat::cat(&context, span.into(), (&span.of.from, &span.of.to), &how)
         }
         Command::Files { span, null } => {
-            cat::files(&context, span.into(), (&span.from, &span.to), *null)
+            cat::files(&context, span.into(), (&span.of.from, &span.of.to), *null)
         }
         Command::Repair {
             jobs,
@@ -237,18 +237,10 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             };
             prune::prune(&context, how)
         }
-        Command::Hold {
-            job,
-            from,
-            to,
-            reason,
-        } => hold::hold(&context, job, (from, to), reason),
-        Command::Release {
-            job,
-            from,
-            to,
-            reason,
-        } => hold::release(&context, job, (from, to), reason.as_deref()),
+        Command::Hold { of, reason } => hold::hold(&context, &of.job, (&of.from, &of.to), reason),
+        Command::Release { of, reason } => {
+            hold::release(&context, &of.job, (&of.from, &of.to), reason.as_deref())
+        }
         Command::Receipt { what } => match what {
             OfReceipts::Add { file } => receipt::add(&context, file),
             OfReceipts::List => receipt::list(&context),

@@ -15,7 +15,7 @@ use crate::domain::prune::{Rule, Stays};
 use crate::domain::span::{Millis, UtcMs};
 use crate::durable::Disk;
 use crate::evidence::receipts::Receipts;
-use crate::job::prune::{Asked, Decided, plan, prune as let_go};
+use crate::job::prune::{Asked, Decided, plan, project_of, prune as let_go};
 use crate::ledger::folders::Folders;
 use crate::ledger::{Ledger, acknowledgement, orders};
 use crate::printable;
@@ -162,7 +162,7 @@ fn show(config: &Config, store: &Store, asked: Asked<'_>) -> Result<(bool, Strin
     let replay = Ledger::read(&config.state_dir, asked.name, |line| folders.take(line));
     let mut replay = replay.map_err(|error| error.to_string())?;
     let ledger = Ledger::path(&config.state_dir, asked.name);
-    let project = asked.job.map(|job| job.project_id);
+    let project = project_of(store, asked.name, &replay, asked.job);
     orders::count_at_once(&ledger, (store.root(), project), &mut replay)
         .map_err(|error| error.to_string())?;
     acknowledgement::count_at_once(&ledger, &mut replay);

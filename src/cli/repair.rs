@@ -21,6 +21,7 @@ use crate::archive::verify::Depth;
 use crate::config::Config;
 use crate::domain::identity::Verdict;
 use crate::domain::job::{Job, JobName};
+use crate::domain::plan::reach;
 use crate::job::repair::{Cure, DOUBLED, cure, cures, take_over};
 use crate::ledger::Ledger;
 use crate::ledger::folders::Folders;
@@ -287,7 +288,17 @@ fn of_recorded(
     let recorded = folders.recorded();
     let name = subject.name.as_str();
     let bar = context.terminal.bar(name, recorded.len() as u64);
-    cures(store, recorded, replay, subject.depth, &mut || bar.inc(1))
+    let now = context.clock.now();
+    let kept_from = subject.job.and_then(|job| reach(now, job));
+    cures(
+        store,
+        recorded,
+        replay,
+        (subject.depth, kept_from),
+        &mut || {
+            bar.inc(1);
+        },
+    )
 }
 
 /// The cures for the folders that a ledger lacks, and that are not taken over: what can't be, and what

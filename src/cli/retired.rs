@@ -83,11 +83,11 @@ pub(super) fn finish_pruning(config: &Config, store: &Store, disk: &Disk, clock:
     let here = config.jobs.iter().map(|job| (&job.name, Some(job)));
     for (name, job) in here.chain(gone) {
         let ledger = Ledger::path(&config.state_dir, name);
-        if !matches!(pruning::begun_after(&ledger), Ok(Some(_))) {
+        if !matches!(pruning::begun(&ledger), Ok(Some(_))) {
             continue;
         }
         let finished = Ledger::open(&config.state_dir, name, disk, clock)
-            .and_then(|mut ledger| finish(store, &mut ledger, job));
+            .and_then(|mut ledger| finish(store, &mut ledger, (name, job)));
         let why = match finished {
             Ok(problems) => problems.into_iter().next(),
             Err(error) => Some(error.to_string()),

@@ -15,11 +15,13 @@ use super::ledgers::side_by_side;
 use super::lineage::Gone;
 use super::print::{as_json, print_fitted, print_json};
 use super::retired::{retired, subjects};
+use super::session::store;
 use crate::archive::identity::{of_state, read};
 use crate::archive::store::{entries, free_bytes};
 use crate::config::Config;
 use crate::domain::job::JobName;
 use crate::durable::Disk;
+use crate::job::prune::project_of;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, acknowledgement, orders};
 use daemon::Daemon;
@@ -146,7 +148,8 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
             let ledger = Ledger::path(&config.state_dir, &name);
             acknowledgement::count_at_once(&ledger, &mut replay);
             // What is wrong with an order, `prune` says.
-            let _ = orders::count_at_once(&ledger, (&config.archive.root, None), &mut replay);
+            let project = project_of(&store(config, &Disk::default()), &name, &replay, None);
+            let _ = orders::count_at_once(&ledger, (&config.archive.root, project), &mut replay);
             let zone = &config.archive.zone;
             let mut status = JobStatus {
                 rebuilt_at_next_start: is_lost(config, &name, &replay),

@@ -1,6 +1,6 @@
 //! `verify`: the proof, against the ledger or from a copy's manifests alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
@@ -16,6 +16,8 @@ use super::print::{print_fitted, print_json};
 use super::receipt::{Draft, Wanted};
 use super::retired::retired;
 use super::session::{chosen, store};
+use crate::archive::prune::is_pruned;
+use crate::archive::publish::SUMS;
 use crate::archive::recorded::Recorded;
 use crate::archive::verify::{
     Depth, Finding, JobReport, Known, Owner, Problem, against, copy, reading,
@@ -243,9 +245,6 @@ fn verify_copy(
     ))
 }
 
-/// How often a job is verified at most, where its data are let go of meanwhile.
-const MOST_LOOKS: u32 = 3;
-
 /// A job that is verified.
 struct Subject {
     name: JobName,
@@ -254,28 +253,34 @@ struct Subject {
     job: Option<Job>,
 }
 
-/// Verifies a job. What is let go of while it is read, the ledger did not say yet when that was read.
-fn verify_job(
-    context: &Context<'_>,
-    config: &Config,
-    manner: (Depth, NonZeroUsize),
-    subject: &Subject,
-) -> Verified {
-    let let_go = |one: &Verified| {
-        let mut findings = one.found.findings.iter();
-        findings.any(|finding| finding.problem == Problem::PruneNotInLedger)
-    };
-    let mut verified = look(context, config, manner, subject);
-    for _ in 1..MOST_LOOKS {
-        if !let_go(&verified) {
-            break;
+/// Drops what was found of folders whose data were let go of since the ledger was read: it did not say so then.
+fn without_let_go(config: &Config, job: &JobName, report: &mut JobReport) {
+    let is_doubted = |finding: &Finding| {
+        let is_sums = finding.file.as_deref() == Some(SUMS);
+        match finding.problem {
+            Problem::PruneNotInLedger => true,
+            Problem::Missing => is_sums,
+            _ => false,
         }
-        verified = look(context, config, manner, subject);
+    };
+    if !report.findings.iter().any(is_doubted) {
+        return;
     }
-    verified
+    let mut folders = Folders::default();
+    if Ledger::read(&config.state_dir, job, |line| folders.take(line)).is_err() {
+        return;
+    }
+    let recorded = folders.recorded().iter().filter(|known| known.is_pruned);
+    let pruned: HashSet<&str> = recorded
+        .filter(|known| is_pruned(&config.archive.root.join(&known.archived.folder)))
+        .map(|known| known.archived.folder.as_str())
+        .collect();
+    let is_let_go =
+        |finding: &Finding| is_doubted(finding) && pruned.contains(finding.folder.as_str());
+    report.findings.retain(|finding| !is_let_go(finding));
 }
 
-fn look(
+fn verify_job(
     context: &Context<'_>,
     config: &Config,
     (depth, threads): (Depth, NonZeroUsize),
@@ -343,6 +348,7 @@ fn look(
         depth,
         (threads, &seen),
     );
+    without_let_go(config, job, &mut report);
     // What was archived before `since`, and is gone; and what the job lacked that this one goes on from.
     let owed = subject.job.as_ref().map_or(&[][..], |job| &job.owed);
     let before = replay.missing.spans().into_iter();

@@ -28,8 +28,6 @@ pub(crate) struct Facts {
     pub held: Option<String>,
     /// The places that have proven a copy of all its folders.
     pub places: u32,
-    /// Why its folders can't be let go of as they lie there, where that is so.
-    pub defect: Option<String>,
 }
 
 /// Why a window's data stay.
@@ -45,7 +43,7 @@ pub(crate) enum Stays {
     Failing,
     /// It is not complete, and nobody has said that this is known.
     Unknown(Status),
-    /// It is not as it was published.
+    /// It is not as it was published: whoever carries the decision out has looked.
     Defect(String),
     /// So many places have proven a copy, which is not enough.
     Receipts(u32),
@@ -87,9 +85,6 @@ fn stays(facts: &Facts, newest: Option<Window>, rule: Rule) -> Option<Stays> {
     if let Some(status) = facts.unknown {
         return Some(Stays::Unknown(status));
     }
-    if let Some(defect) = &facts.defect {
-        return Some(Stays::Defect(defect.clone()));
-    }
     (facts.places < rule.need).then_some(Stays::Receipts(facts.places))
 }
 
@@ -113,7 +108,6 @@ mod tests {
             unknown: None,
             held: None,
             places: 1,
-            defect: None,
         }
     }
 
@@ -143,10 +137,6 @@ mod tests {
         );
         assert_eq!(of(with(&|it| it.places = 0)), Some(Stays::Receipts(0)));
         assert_eq!(
-            of(with(&|it| it.defect = Some("changed".into()))),
-            Some(Stays::Defect("changed".into()))
-        );
-        assert_eq!(
             decide(&[plain(0)], Some(hour(0)), rule)[0].1,
             Some(Stays::Newest)
         );
@@ -159,7 +149,7 @@ mod tests {
         #[test]
         fn what_goes_is_old_free_whole_and_proven_elsewhere(
             all in prop::collection::vec(
-                (any::<[bool; 5]>(), 0..4_u32), 0..20
+                (any::<[bool; 4]>(), 0..4_u32), 0..20
             ),
             (before, need) in (0..25_i64, 0..4_u32),
         ) {
@@ -168,7 +158,6 @@ mod tests {
                 is_failing: is[1],
                 unknown: is[2].then_some(Status::Truncated),
                 held: is[3].then(|| "x".to_owned()),
-                defect: is[4].then(|| "x".to_owned()),
                 places: *places,
                 ..plain(at)
             }).collect();

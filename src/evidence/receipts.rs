@@ -42,7 +42,7 @@ impl Receipts {
     /// Reads those of the archive `id` at `root`.
     ///
     /// # Errors
-    /// When the folder can't be listed.
+    /// When the folder, or a file in it, can't be read just now: then nothing is known of a place.
     pub(crate) fn read(root: &Path, id: &ArchiveId) -> io::Result<Self> {
         let mut files = Vec::new();
         let listing = match fs::read_dir(folder(root)) {
@@ -53,7 +53,14 @@ impl Receipts {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.extension().is_some_and(|found| found == EXTENSION) && !name.starts_with('.') {
-                let text = text(&path).map_err(|error| format!("it can't be read: {error}"));
+                let text = match text(&path) {
+                    // It may be a place's newest: what it says is not known.
+                    Err(error) if error.raw_os_error().is_some() => {
+                        let why = format!("{name} can't be read: {error}");
+                        return Err(io::Error::new(error.kind(), why));
+                    }
+                    read => read.map_err(|error| error.to_string()),
+                };
                 files.push((name.into_owned(), text));
             }
         }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::archive::newest::newest;
 use crate::archive::prune::{self, Progress};
 use crate::archive::publish::Archived;
 use crate::archive::recorded::Recorded;
@@ -53,16 +54,27 @@ pub(crate) struct Decided {
     /// Why its data stay; `None` where they go.
     pub(crate) stays: Option<Stays>,
     /// Its folders.
-    folders: Vec<Archived>,
+    folders: Vec<Recorded>,
 }
 
-/// What the archive knows of the holds of a job's project, whose ledger shows `replay`.
-fn kept_holds(store: &Store, replay: &Replay, job: Option<&Job>) -> Result<Holds, LedgerError> {
+/// The ELSA project of a job whose ledger shows `replay`: as that says, or the config, or the newest folder's manifest.
+pub(crate) fn project_of(
+    store: &Store,
+    name: &JobName,
+    replay: &Replay,
+    job: Option<&Job>,
+) -> Option<i64> {
     let archived = replay.settings.as_ref().map(|known| known.project_id);
-    match archived.or(job.map(|job| job.project_id)) {
-        Some(project) => Orders::of_project(store.root(), project).holds(),
-        None => Ok(Holds::default()),
-    }
+    let known = archived.or(job.map(|job| job.project_id));
+    known.or_else(|| newest(store, name, None).map(|newest| newest.project_id))
+}
+
+/// What the archive knows of the holds of a project. Nothing is let go of where nobody knows which one it is.
+fn kept_holds(store: &Store, project: Option<i64>) -> Result<Holds, LedgerError> {
+    project.map_or_else(
+        || Ok(Holds::default()),
+        |project| Orders::of_project(store.root(), project).holds(),
+    )
 }
 
 /// What is to become of the windows of a job whose data are there, in order of time, as far as the rule reaches.
@@ -71,10 +83,35 @@ fn kept_holds(store: &Store, replay: &Replay, job: Option<&Job>) -> Result<Holds
 /// When the archive's holds can't be read.
 pub(crate) fn plan(
     store: &Store,
+    known: (&Folders, &Replay),
+    asked: Asked<'_>,
+) -> Result<Vec<Decided>, LedgerError> {
+    let mut decided = without_defects(store, known, asked)?;
+    decided.iter_mut().for_each(|one| one.look(store));
+    Ok(decided)
+}
+
+impl Decided {
+    /// Looks whether its folders are as they were published, where nothing else keeps its data: manifests are read.
+    fn look(&mut self, store: &Store) {
+        if self.stays.is_none() {
+            let mut defects = self
+                .folders
+                .iter()
+                .filter_map(|one| prune::defect(store, one));
+            self.stays = defects.next().map(Stays::Defect);
+        }
+    }
+}
+
+/// What is to become of these windows, as far as ledger and receipts tell.
+fn without_defects(
+    store: &Store,
     (folders, replay): (&Folders, &Replay),
     asked: Asked<'_>,
 ) -> Result<Vec<Decided>, LedgerError> {
-    let kept = kept_holds(store, replay, asked.job)?;
+    let project = project_of(store, asked.name, replay, asked.job);
+    let kept = kept_holds(store, project)?;
     let recorded = folders.recorded();
     let chain = Chain::of(recorded);
     let proven: Vec<_> = asked
@@ -95,7 +132,7 @@ pub(crate) fn plan(
             .or_default()
             .push(known);
     }
-    let newest = windows.keys().copied().max_by_key(|window| window.to());
+    let newest_window = windows.keys().copied().max_by_key(|window| window.to());
     let (mut facts, mut about) = (Vec::new(), BTreeMap::new());
     let old = windows
         .into_iter()
@@ -128,27 +165,10 @@ pub(crate) fn plan(
             unknown: incomplete.get(&window).copied(),
             held: hold.map(|hold| hold.reason.clone()),
             places: u32::try_from(places.len()).unwrap_or(u32::MAX),
-            defect: None,
         });
         about.insert(window, (known, places));
     }
-    // Manifests are read of those alone that nothing else keeps: they may be those of ten years.
-    let would_go: HashSet<Window> = decide(&facts, newest, asked.rule)
-        .into_iter()
-        .filter_map(|(window, stays)| stays.is_none().then_some(window))
-        .collect();
-    for facts in facts
-        .iter_mut()
-        .filter(|facts| would_go.contains(&facts.window))
-    {
-        let known = about.get(&facts.window).map(|(known, _)| known.as_slice());
-        let mut defects = known
-            .into_iter()
-            .flatten()
-            .filter_map(|one| prune::defect(store, one));
-        facts.defect = defects.next();
-    }
-    let decided = decide(&facts, newest, asked.rule).into_iter();
+    let decided = decide(&facts, newest_window, asked.rule).into_iter();
     let decided = decided.map(|(window, stays)| {
         let (known, places) = about.remove(&window).unwrap_or_default();
         let bytes = known.iter().map(|one| one.archived.bytes);
@@ -157,7 +177,7 @@ pub(crate) fn plan(
             bytes: bytes.fold(0, u64::saturating_add),
             places,
             stays,
-            folders: known.iter().map(|one| one.archived.clone()).collect(),
+            folders: known.into_iter().cloned().collect(),
         }
     });
     Ok(decided.collect())
@@ -200,7 +220,7 @@ pub(crate) fn prune(
 ) -> Result<Done, LedgerError> {
     let mut done = Done {
         // Never over the mark of another one.
-        problems: finish(store, ledger, asked.job)?,
+        problems: finish(store, ledger, (asked.name, asked.job))?,
         ..Done::default()
     };
     if !done.problems.is_empty() {
@@ -209,40 +229,63 @@ pub(crate) fn prune(
     ledger.take_acknowledgement()?;
     ledger.take_orders()?;
     let folders = ledger.folders()?;
-    let decided = plan(store, (&folders, ledger.replay()), asked)?;
-    let (goes, stay): (Vec<_>, Vec<_>) = decided.into_iter().partition(|one| one.stays.is_none());
+    let project = project_of(store, asked.name, ledger.replay(), asked.job);
+    let decided = without_defects(store, (&folders, ledger.replay()), asked)?;
+    let (mut goes, stay): (Vec<_>, Vec<_>) =
+        decided.into_iter().partition(|one| one.stays.is_none());
     done.stay = stay;
-    for batch in goes.chunks(BATCH) {
+    for batch in goes.chunks_mut(BATCH) {
         if !goes_on() {
             done.is_cut = true;
             break;
         }
+        batch.iter_mut().for_each(|one| one.look(store));
+        let whole = |one: &&mut Decided| one.stays.is_none();
         // Before the holds are read: whoever leaves one after that sees the mark.
-        ledger.begin_pruning()?;
+        let marked: Vec<Window> = batch
+            .iter_mut()
+            .filter(whole)
+            .map(|one| one.window)
+            .collect();
+        ledger.begin_pruning(marked.into_iter())?;
         ledger.take_orders()?;
-        let kept = kept_holds(store, ledger.replay(), asked.job)?;
-        let holds = &ledger.replay().holds;
-        let is_free = |one: &&Decided| {
+        let kept = kept_holds(store, project)?;
+        for one in batch.iter_mut().filter(whole) {
             let span = one.window.span();
-            holds.of(span).is_none() && kept.of(span).is_none()
-        };
-        let free: Vec<&Decided> = batch.iter().filter(is_free).collect();
-        let announced = free.iter().map(|one| Pruned {
+            let hold = ledger.replay().holds.of(span).or_else(|| kept.of(span));
+            one.stays = hold.map(|hold| Stays::Held(hold.reason.clone()));
+        }
+        let announced = batch.iter().filter(|one| one.stays.is_none());
+        let announced = announced.map(|one| Pruned {
             window: one.window,
             bytes: one.bytes,
             reason: words(asked.rule, &one.places),
         });
         ledger.record_pruned(announced.collect())?;
-        let folders = free.iter().flat_map(|one| &one.folders);
-        done.problems = let_go(store, folders);
-        done.windows += free.len() as u64;
-        let bytes = free.iter().map(|one| one.bytes);
-        done.bytes = bytes.fold(done.bytes, u64::saturating_add);
+        for one in batch.iter_mut() {
+            if one.stays.is_some() {
+                done.stay.push(one.clone());
+                continue;
+            }
+            // A hold that was left meanwhile lies in the archive.
+            if let Some(hold) = kept_holds(store, project)?.of(one.window.span()) {
+                one.stays = Some(Stays::Held(hold.reason.clone()));
+                done.stay.push(one.clone());
+                continue;
+            }
+            let problems = let_go(store, one.folders.iter().map(|known| &known.archived));
+            if problems.is_empty() {
+                done.windows += 1;
+                done.bytes = done.bytes.saturating_add(one.bytes);
+            }
+            done.problems.extend(problems);
+        }
         if !done.problems.is_empty() {
             break;
         }
         ledger.end_pruning()?;
     }
+    done.stay.sort_by_key(|one| one.window);
     Ok(done)
 }
 
@@ -276,14 +319,14 @@ fn let_go<'a>(store: &Store, folders: impl Iterator<Item = &'a Archived>) -> Vec
 pub(crate) fn finish(
     store: &Store,
     ledger: &mut Ledger,
-    job: Option<&Job>,
+    (name, job): (&JobName, Option<&Job>),
 ) -> Result<Vec<String>, LedgerError> {
     let Some(announced) = ledger.announced()? else {
         return Ok(Vec::new());
     };
     ledger.take_orders()?;
     let replay = ledger.replay();
-    let kept = kept_holds(store, replay, job)?;
+    let kept = kept_holds(store, project_of(store, name, replay, job))?;
     let goes = announced.iter().filter(|one| {
         let span = one.window.span();
         let is_held = replay.holds.of(span).is_some() || kept.of(span).is_some();

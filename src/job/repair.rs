@@ -2,6 +2,7 @@
 //! is due again; what came back is taken. Carries *Curable* and *Ordered*: a folder is out of the way
 //! before the ledger says that it is missing.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::recorder;
@@ -12,6 +13,8 @@ use crate::archive::repair::{Remedy, examine, make_absence_durable, set_aside, w
 use crate::archive::store::Store;
 use crate::archive::verify::Depth;
 use crate::domain::job::JobName;
+use crate::domain::span::UtcMs;
+use crate::domain::window::Window;
 use crate::ledger::Ledger;
 use crate::ledger::line::Pruned;
 use crate::ledger::replay::Replay;
@@ -43,13 +46,13 @@ impl Cure {
 /// Why a whole folder that the ledger lacks, or has recorded missing, is in the way.
 pub(crate) const DOUBLED: &str = "others hold what it holds, and are recorded";
 
-/// What is to be done for the folders that a ledger has `recorded`, of which it shows `replay`. `seen` is
-/// called after each folder.
+/// What is to be done for the folders that a ledger has `recorded`, of which it shows `replay`. The service still has
+/// what was logged since `kept_from`, where that is known. `seen` is called after each folder.
 pub(crate) fn cures(
     store: &Store,
     recorded: &[Recorded],
     replay: &Replay,
-    depth: Depth,
+    (depth, kept_from): (Depth, Option<UtcMs>),
     seen: &mut dyn FnMut(),
 ) -> Vec<Cure> {
     let mut cures = Vec::new();
@@ -79,7 +82,35 @@ pub(crate) fn cures(
         }
         seen();
     }
+    let all_without_data = without_data(&cures, recorded);
+    for cure in &mut cures {
+        if let Cure::Folder(known, remedy @ Remedy::RecordPruned) = cure {
+            let window = known.archived.window;
+            let may_be_had = kept_from.is_some_and(|edge| window.from() >= edge);
+            if may_be_had || !all_without_data.contains(&window) {
+                let folder = &known.archived.folder;
+                *remedy = Remedy::SetAside(format!("{folder}: somebody else has removed its data"));
+            }
+        }
+    }
     cures
+}
+
+/// The windows of which no folder that is there has data, or is known to have been let go of.
+fn without_data(cures: &[Cure], recorded: &[Recorded]) -> HashSet<Window> {
+    let removed: HashSet<&str> = cures
+        .iter()
+        .filter_map(|cure| match cure {
+            Cure::Folder(known, Remedy::RecordPruned) => Some(known.archived.folder.as_str()),
+            _ => None,
+        })
+        .collect();
+    let there = recorded.iter().filter(|known| !known.is_missing);
+    let has_more =
+        there.filter(|known| !known.is_pruned && !removed.contains(known.archived.folder.as_str()));
+    let with_data: HashSet<Window> = has_more.map(|known| known.archived.window).collect();
+    let all = recorded.iter().map(|known| known.archived.window);
+    all.filter(|window| !with_data.contains(window)).collect()
 }
 
 fn is_there(store: &Store, known: &Recorded) -> bool {
@@ -167,6 +198,7 @@ pub(crate) fn cure(
 fn seen_twice(first: &str, second: Remedy) -> Result<String, String> {
     match second {
         Remedy::SetAside(why) => Ok(why),
+        Remedy::RecordPruned => Ok(first.to_owned()),
         Remedy::Leave(why) => Err(format!(
             "{first}; it can't be read once more, and the folder stays where it is: {why}"
         )),

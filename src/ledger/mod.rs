@@ -300,12 +300,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// Marks that a prune begins. What it announces from here on is finished by a later start, if not by this one.
+    /// Marks that a prune of these windows begins. What is announced of them is finished by a later start, if not by this
+    /// one.
     ///
     /// # Errors
     /// When it can't be written.
-    pub(crate) fn begin_pruning(&self) -> Result<(), LedgerError> {
-        Ok(pruning::mark(&self.path, self.replay.lines, &self.disk)?)
+    pub(crate) fn begin_pruning(
+        &self,
+        windows: impl Iterator<Item = Window>,
+    ) -> Result<(), LedgerError> {
+        Ok(pruning::mark(&self.path, windows, &self.disk)?)
     }
 
     /// Announces that the data of windows are let go of. Returns once that is durable.
@@ -330,18 +334,18 @@ impl Ledger {
     /// # Errors
     /// When the ledger, or the mark, can't be read.
     pub(crate) fn announced(&self) -> Result<Option<Vec<Archived>>, LedgerError> {
-        let Some(after) = pruning::begun_after(&self.path)? else {
+        let Some(windows) = pruning::begun(&self.path)? else {
             return Ok(None);
         };
-        let mut announced = pruning::Announced::after(after, self.replay.lines);
-        let mut folders = Folders::default();
-        self.read_lines(|line| {
-            announced.take(line);
-            folders.take(line);
-        })?;
+        let is_announced = |window: &Window| self.replay.pruned.covers(window.span());
+        if !windows.iter().any(is_announced) {
+            return Ok(Some(Vec::new()));
+        }
+        let folders = self.folders()?;
         let recorded = folders.recorded().iter();
         let announced = recorded.filter(|known| {
-            known.is_pruned && !known.is_missing && announced.has(known.archived.window)
+            let window = known.archived.window;
+            !known.is_missing && windows.contains(&window) && is_announced(&window)
         });
         Ok(Some(
             announced.map(|known| known.archived.clone()).collect(),

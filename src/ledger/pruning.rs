@@ -1,16 +1,16 @@
-//! The mark of a prune that has begun: a file beside the ledger. Written before the lines that announce it, and removed
-//! after the last folder is done, it tells a start what to finish without a look at ten years of folders. Carries
-//! *Self-healing*.
+//! The mark of a prune that has begun: a file beside the ledger that names its windows. Written before the lines that
+//! announce them, and removed after the last folder is done, it tells a start what to finish without a look at ten years
+//! of folders. Carries *Self-healing*.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::line::{Event, Line};
 use super::{LedgerError, unreadable};
-use crate::domain::span::UtcMs;
+use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
 use crate::durable::{Disk, DiskError, letting_go, off_the_runtime};
 
@@ -19,27 +19,42 @@ fn path(ledger: &Path) -> PathBuf {
     ledger.with_extension("pruning")
 }
 
-/// Marks that what lines after number `lines` announce is to be let go of.
+/// Marks that these windows are to be let go of, before that is announced.
 ///
 /// # Errors
 /// When it can't be written.
-pub(super) fn mark(ledger: &Path, lines: u64, disk: &Disk) -> Result<(), DiskError> {
-    letting_go::mark(disk, &path(ledger), &format!("{lines}\n"))
+pub(super) fn mark(
+    ledger: &Path,
+    windows: impl Iterator<Item = Window>,
+    disk: &Disk,
+) -> Result<(), DiskError> {
+    let mut text = String::new();
+    for window in windows {
+        let _ = writeln!(text, "{} {}", window.from().0, window.to().0);
+    }
+    letting_go::mark(disk, &path(ledger), &text)
 }
 
-/// After which line a prune has begun that is not known to be done; `None` where there is none.
+/// The windows of a prune that has begun and is not known to be done; `None` where there is none.
 ///
 /// # Errors
-/// When it is there and can't be read or understood.
-pub(crate) fn begun_after(ledger: &Path) -> Result<Option<u64>, LedgerError> {
+/// When the mark is there and can't be read or understood.
+pub(crate) fn begun(ledger: &Path) -> Result<Option<BTreeSet<Window>>, LedgerError> {
     let path = path(ledger);
-    match off_the_runtime(|| fs::read_to_string(&path)) {
-        Ok(text) => match text.trim().parse() {
-            Ok(lines) => Ok(Some(lines)),
-            Err(_) => Err(LedgerError::Mark { path }),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(&path, error)),
+    let text = match off_the_runtime(|| fs::read_to_string(&path)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&path, error)),
+    };
+    let window = |line: &str| {
+        let (from, to) = line.split_once(' ')?;
+        let bound = |text: &str| text.parse().ok().map(UtcMs);
+        Some(Window::of(Span::new(bound(from)?, bound(to)?)?))
+    };
+    let windows: Option<BTreeSet<Window>> = text.lines().map(window).collect();
+    match windows {
+        Some(windows) => Ok(Some(windows)),
+        None => Err(LedgerError::Mark { path }),
     }
 }
 
@@ -56,43 +71,4 @@ pub(crate) fn begun_at(ledger: &Path) -> Option<UtcMs> {
     let written = fs::metadata(path(ledger)).and_then(|found| found.modified());
     let since = written.ok()?.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_millis()).ok().map(UtcMs)
-}
-
-/// The windows that lines after a mark announce.
-#[derive(Debug)]
-pub(super) struct Announced {
-    after: u64,
-    windows: BTreeSet<Window>,
-}
-
-impl Announced {
-    /// Nothing yet of what comes after a line. A ledger that has fewer `lines` was made anew since.
-    pub(super) const fn after(after: u64, lines: u64) -> Self {
-        Self {
-            after: if after > lines { 0 } else { after },
-            windows: BTreeSet::new(),
-        }
-    }
-
-    /// Takes the next line in.
-    pub(super) fn take(&mut self, line: &Line) {
-        if line.seq <= self.after {
-            return;
-        }
-        match &line.event {
-            Event::Pruned(pruned) => _ = self.windows.insert(pruned.window),
-            // The prune was cut off, and then the ledger was lost.
-            Event::Archived(archived) if archived.is_pruned => {
-                self.windows.insert(archived.window);
-            }
-            // It came back, or holds something else by now.
-            Event::Archived(archived) => _ = self.windows.remove(&archived.window),
-            _ => {}
-        }
-    }
-
-    /// Whether a window is among them.
-    pub(super) fn has(&self, window: Window) -> bool {
-        self.windows.contains(&window)
-    }
 }

@@ -57,6 +57,15 @@ pub(crate) fn receipt(world: &World, place: &str) {
         .shows("taken");
 }
 
+/// Leaves the mark of a prune of these windows, as a kill would.
+fn mark(world: &World, windows: &[Span]) {
+    let lines = windows
+        .iter()
+        .map(|window| format!("{} {}\n", window.from().0, window.to().0));
+    let mark = world.path("state/shop.ledger.pruning");
+    fs::write(mark, lines.collect::<String>()).unwrap();
+}
+
 /// `prune` of windows that end by the end of one.
 fn prune(world: &World, until: Span, more: &[&str]) -> Ran {
     let before = until.to().to_string();
@@ -273,7 +282,7 @@ async fn a_hold_outlives_the_state_a_renamed_job_and_a_prune_that_was_killed() {
         fs::remove_dir_all(&folder.path).unwrap();
         copy(&whole.join(name), &folder.path);
     }
-    fs::write(world.path("state/shop.ledger.pruning"), "5\n").unwrap();
+    mark(&world, &due.windows[..2]);
     let hold = ["hold", "--job", "shop", "--reason", "case 7"];
     world
         .run(&[&hold[..], &span].concat())
@@ -295,6 +304,13 @@ async fn a_hold_outlives_the_state_a_renamed_job_and_a_prune_that_was_killed() {
     world.configure(&[heir]);
     world.once().exits(0);
     prune(&world, all, &["--need", "0", "--confirm"]).exits(0);
+    assert_eq!(is(&world), [true, false, false, true, false]);
+    // Nobody but the folders knows by now whose project that was.
+    fs::remove_dir_all(world.path("state")).unwrap();
+    world.once().exits(0);
+    prune(&world, all, &["--need", "0", "--confirm"])
+        .exits(0)
+        .shows("held: case 7");
     assert_eq!(is(&world), [true, false, false, true, false]);
     // Its hold is that of the project, whichever name it was given.
     let release = ["release", "--job", "heir"];
@@ -412,11 +428,11 @@ async fn a_prune_that_was_killed_is_finished_and_one_that_was_not_announced_is_n
     let due = Due::hours(4);
     let world = archived(&due, false).await;
     let whole = collect(&world, "whole");
-    let mark = world.path("state/shop.ledger.pruning");
+    let marked = world.path("state/shop.ledger.pruning");
     // Killed before anything was announced.
-    fs::write(&mark, "5\n").unwrap();
+    mark(&world, &due.windows[..2]);
     world.once().exits(0);
-    assert!(!mark.exists());
+    assert!(!marked.exists());
     assert_eq!(pruned(&world), 0);
     prune(&world, due.windows[1], &["--need", "0", "--confirm"]).exits(0);
     assert_eq!(pruned(&world), 2);
@@ -431,20 +447,20 @@ async fn a_prune_that_was_killed_is_finished_and_one_that_was_not_announced_is_n
     fs::remove_file(folders[0].path.join("SHA256SUMS.pruned")).unwrap();
     fs::remove_file(folders[1].path.join("SHA256SUMS")).unwrap();
     verify_both(&world, "1 of these folders");
-    fs::write(&mark, "not a number").unwrap();
+    fs::write(&marked, "not a number").unwrap();
     world.once().exits(0).says("Remove that file");
     assert!(!world.folders("shop").iter().any(is_pruned));
-    fs::write(&mark, "5\n").unwrap();
+    mark(&world, &due.windows[..2]);
     world.once().exits(0);
     assert_eq!(pruned(&world), 2);
-    assert!(!mark.exists());
+    assert!(!marked.exists());
     // What was brought back stays until it is asked for, also where a mark is left.
     let folder = &folders[0];
     copy(
         &whole.join(folder.path.strip_prefix(world.root()).unwrap()),
         &folder.path,
     );
-    fs::write(&mark, "5\n").unwrap();
+    mark(&world, &due.windows[..2]);
     world.once().exits(0);
     verify_both(&world, "1 of these folders");
     let bounds = [folder.window.from(), folder.window.to()].map(|at| at.to_string());
@@ -484,7 +500,7 @@ async fn data_that_somebody_else_has_removed_are_not_taken_for_let_go_of() {
         .exits(4)
         .shows("the ledger does not: somebody else has removed them");
     // A prune does not make that good.
-    prune(&world, due.windows[3], &["--need", "0", "--confirm"])
+    prune(&world, due.windows[1], &["--need", "0", "--confirm"])
         .exits(0)
         .shows("somebody else has removed its data");
     world.run(&["verify"]).exits(4);
@@ -494,6 +510,32 @@ async fn data_that_somebody_else_has_removed_are_not_taken_for_let_go_of() {
         .exits(0)
         .shows("recorded that its data are gone");
     verify_both(&world, "of these folders");
+    // Where the service still has it, it is due again.
+    let job = Job::new("shop", &due).with("retention", "\"30d\"");
+    world.configure(&[job]);
+    let second = &world.folders("shop")[2];
+    for (file, _) in second.data_files() {
+        fs::remove_file(file).unwrap();
+    }
+    let sums = second.path.join("SHA256SUMS");
+    fs::rename(&sums, second.path.join("SHA256SUMS.pruned")).unwrap();
+    world
+        .run(&["repair", "--confirm"])
+        .exits(0)
+        .shows("recorded missing");
+    world.once().exits(0);
+    verify_both(&world, "2 of these folders");
+    // Sums that were renamed, and nothing else, get their name back.
+    let newest = world.folders("shop").pop().unwrap();
+    let sums = newest.path.join("SHA256SUMS");
+    fs::rename(&sums, newest.path.join("SHA256SUMS.pruned")).unwrap();
+    world
+        .run(&["verify"])
+        .exits(4)
+        .shows("SHA256SUMS: is missing");
+    world.run(&["repair", "--confirm"]).exits(0);
+    assert!(sums.exists());
+    verify_both(&world, "2 of these folders");
     // Sums of a pruned folder that are gone or changed are damage, and are written again.
     let gone = &world.folders("shop")[0].path.join("SHA256SUMS.pruned");
     let sums = fs::read(gone).unwrap();
@@ -514,7 +556,7 @@ async fn data_that_somebody_else_has_removed_are_not_taken_for_let_go_of() {
         verify_both(&world, "of these folders");
     }
     // Beside good data they are only in the way.
-    let newest = &world.folders("shop")[3];
+    let newest = &world.folders("shop").pop().unwrap();
     fs::write(newest.path.join("SHA256SUMS.pruned"), "x").unwrap();
     world.run(&["verify"]).exits(4).shows("was added");
     world.run(&["repair", "--confirm"]).exits(0);

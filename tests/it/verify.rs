@@ -241,3 +241,42 @@ async fn a_folder_without_an_archive_is_no_proof() {
         .exits(1)
         .says("there is no archived window");
 }
+
+/// Guarantee: Evident
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_of_a_copy_verifies_as_a_part_in_whatever_order_it_was_archived() {
+    // At least two dates, each with several windows.
+    let due = Due::hours(30);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    for at in [17, 2, 20, 5] {
+        let bounds = [due.windows[at].from(), due.windows[at].to()].map(|at| at.to_string());
+        let args = [
+            "backfill", "--job", "shop", "--from", &bounds[0], "--to", &bounds[1],
+        ];
+        world.run(&args).exits(0);
+    }
+    world.once().exits(0);
+    let copy = world.copy_and_nothing_else();
+    let dates = fs::read_dir(Path::new(&copy).join("shop")).unwrap();
+    let mut dates: Vec<_> = dates.map(|date| date.unwrap().path()).collect();
+    dates.sort();
+    assert!(dates.len() > 1);
+    for date in &dates {
+        let part = date.display().to_string();
+        world.run(&["verify", &part]).exits(0).shows("INTACT");
+    }
+    // One that is missing in the middle shows all the same.
+    let full = dates
+        .iter()
+        .max_by_key(|date| fs::read_dir(date).unwrap().count());
+    let full = full.unwrap();
+    let mut windows: Vec<_> = fs::read_dir(full)
+        .unwrap()
+        .map(|window| window.unwrap().path())
+        .collect();
+    windows.sort();
+    fs::remove_dir_all(&windows[windows.len() / 2]).unwrap();
+    let part = full.display().to_string();
+    world.run(&["verify", &part]).exits(4).shows("gap: ");
+}

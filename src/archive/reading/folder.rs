@@ -209,7 +209,7 @@ fn is_whole(selection: Selection<'_>, origin: Origin, kind: Kind) -> bool {
         (kind, selection.format) == (Kind::Json, Format::Json) && selection.filter.is_empty();
     let is_inside = selection.span.covers(origin.part);
     let lies = |(first, last)| origin.part.contains(first) && origin.part.contains(last);
-    is_plain && is_inside && origin.times.is_some_and(lies)
+    is_plain && is_inside && origin.is_complete && origin.times.is_some_and(lies)
 }
 
 /// A folder whose manifest was read.
@@ -292,7 +292,10 @@ impl Folder<'_> {
                 let mut goes_on = true;
                 let mut hand_on = |found| goes_on = hand_on(found);
                 let more = match &mut taker {
-                    Taker::Whole(whole) => whole.feed(piece, &mut hand_on),
+                    Taker::Whole(whole) => {
+                        whole.feed(piece, &mut hand_on);
+                        true
+                    }
                     Taker::Some(extract) => extract.feed(piece, &mut hand_on),
                 };
                 match more && goes_on {

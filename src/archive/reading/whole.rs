@@ -7,9 +7,6 @@ use memchr::{memchr, memchr2, memchr3};
 
 use super::extract::{Doubts, Extracted, LONGEST_RECORD, one_line};
 
-/// How far a line break is looked for: beyond that the file has none, and is not looked at twice.
-const LONGEST_LINE: usize = 64 * 1024;
-
 /// Where in the grammar the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -30,8 +27,6 @@ pub(crate) struct Whole {
     depth: u32,
     /// What came of a record that is not whole.
     begun: Vec<u8>,
-    /// Whether records have been seen to stand on lines of their own, or may.
-    has_lines: bool,
     records: u64,
     /// How many there were when it was archived.
     expected: u64,
@@ -45,15 +40,18 @@ impl Whole {
             place: Place::Between,
             depth: 0,
             begun: Vec::new(),
-            has_lines: true,
             records: 0,
             expected,
             too_long: false,
         }
     }
 
-    /// Takes the file's next bytes, and hands on what they complete. Returns whether more is wanted.
-    pub(crate) fn feed(&mut self, piece: &[u8], out: &mut dyn FnMut(Extracted)) -> bool {
+    /// Takes the file's next bytes, and hands on what they complete.
+    pub(crate) fn feed(&mut self, piece: &[u8], out: &mut dyn FnMut(Extracted)) {
+        if self.too_long {
+            // It is read to its end all the same: its digest says whether that is so.
+            return;
+        }
         let before = self.records;
         let mut written = Vec::with_capacity(piece.len() + self.begun.len());
         // Where the record that is not whole begins in this piece.
@@ -65,7 +63,7 @@ impl Whole {
                         break;
                     };
                     from = at + begin;
-                    if let Some(length) = self.on_its_line(rest.get(begin..).unwrap_or_default()) {
+                    if let Some(length) = Self::on_its_line(rest.get(begin..).unwrap_or_default()) {
                         written
                             .extend_from_slice(piece.get(from..from + length).unwrap_or_default());
                         written.push(b'\n');
@@ -112,29 +110,22 @@ impl Whole {
             self.begun
                 .extend_from_slice(piece.get(from..).unwrap_or_default());
             self.too_long = self.begun.len() > LONGEST_RECORD;
+            if self.too_long {
+                self.begun = Vec::new();
+            }
         }
         if !written.is_empty() {
             out(Extracted::Records(written, self.records - before));
         }
-        !self.too_long
     }
 
     /// How long the record is that begins here, where it ends its line, and no other object is in it. A line break lies
     /// in no string, so what stands before it, but for commas, brackets and white space, ends the record.
-    fn on_its_line(&mut self, rest: &[u8]) -> Option<usize> {
-        if !self.has_lines {
-            return None;
-        }
-        let near = rest.get(..LONGEST_LINE).unwrap_or(rest);
-        let Some(end) = memchr(b'\n', near) else {
-            // The end of a piece says nothing.
-            self.has_lines = near.len() < LONGEST_LINE;
-            return None;
-        };
+    fn on_its_line(rest: &[u8]) -> Option<usize> {
+        // No byte is looked at again for the next record.
+        let next = memchr(b'{', rest.get(1..)?).map_or(rest.len(), |next| next + 1);
+        let end = memchr(b'\n', rest.get(..next)?)?;
         let line = rest.get(..end)?;
-        if memchr(b'{', line.get(1..)?).is_some() {
-            return None;
-        }
         let is_between = |byte: &u8| matches!(byte, b',' | b']' | b' ' | b'\t' | b'\r');
         let last = line.iter().rposition(|byte| !is_between(byte))?;
         let record = line.get(..=last)?;

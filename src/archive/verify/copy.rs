@@ -90,6 +90,7 @@ pub(crate) fn verify(
 ) -> Vec<JobReport> {
     // A job's folder, a date's or a window's. What has the archive's own folder is all of it.
     let is_part = fs::symlink_metadata(dir.join(identity::FOLDER)).is_err();
+    let is_date = is_part && folders.iter().all(|folder| !folder.contains('/'));
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
     let look = |at: usize| {
         let mut report = JobReport::default();
@@ -134,7 +135,12 @@ pub(crate) fn verify(
     jobs.into_values()
         .map(|(mut report, links)| {
             check_project(&links, &mut report);
-            check_chain(&links, is_part, &mut report);
+            let extent = match (is_part, is_date) {
+                (false, _) => Extent::Whole,
+                (true, false) => Extent::Job,
+                (true, true) => Extent::Date,
+            };
+            check_chain(&links, extent, &mut report);
             report.runs = whole_runs(&links);
             let newest = without_superseded(links, &mut report);
             check_time(newest, &mut report);
@@ -171,8 +177,28 @@ fn whole_runs(links: &[Link]) -> Vec<Run> {
     runs(&looked)
 }
 
-fn check_chain(links: &[Link], is_part: bool, report: &mut JobReport) {
+/// What a copy is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// An archive.
+    Whole,
+    /// A job, or some dates of it: it may begin elsewhere, and nothing within is.
+    Job,
+    /// A date, or a window. The chain is in the order of archiving: several of its windows may follow one that is
+    /// elsewhere. That none of its own is missing, their times show.
+    Date,
+}
+
+/// Whether the spans of folders leave nothing out between the first and the last.
+fn is_without_gaps(links: &[Link]) -> bool {
+    let mut coverage = Coverage::new();
+    links.iter().for_each(|link| coverage.add(link.span));
+    coverage.spans().count() == 1
+}
+
+fn check_chain(links: &[Link], extent: Extent, report: &mut JobReport) {
     note_extent(links, report);
+    let is_all_of_date = extent == Extent::Date && is_without_gaps(links);
     let here = links.iter().map(|link| link.digest);
     // What the owner knows to be gone, and has archived again.
     let gone = links.iter().filter(|link| link.supersedes_missing);
@@ -205,8 +231,10 @@ fn check_chain(links: &[Link], is_part: bool, report: &mut JobReport) {
             continue;
         }
         for (_, problem) in problems {
-            let begins = problem == Problem::PreviousMissing && is_part;
-            if begins && report.begins_elsewhere.as_ref() == Some(&link.folder) {
+            let begins = problem == Problem::PreviousMissing && extent != Extent::Whole;
+            let is_first = report.begins_elsewhere.as_ref() == Some(&link.folder);
+            if begins && (is_first || is_all_of_date) {
+                report.begins_elsewhere.get_or_insert(link.folder.clone());
                 continue;
             }
             report.find(&link.folder, None, problem);

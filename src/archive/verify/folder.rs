@@ -100,14 +100,17 @@ fn look(
         Err(Unfit::Place(_)) => report.find(folder, None, Problem::AnotherWindow),
         Err(other) => report.find(folder, None, Problem::Unfit(other.to_string())),
     }
+    let has_data = prune::has_data(&path, &manifest);
     // What the ledger says is let go of, and has no file of data, has lost its sums too.
-    let has_data = || manifest.stored().any(|file| path.join(file.path).exists());
-    let may_lack = expected.is_some_and(|expected| expected.is_pruned) && !has_data();
+    let may_lack = expected.is_some_and(|expected| expected.is_pruned) && !has_data;
     let is_pruned = verify_sums(&path, folder, &sums(&manifest, digest), may_lack, report);
     if is_pruned {
         report.pruned += 1;
-        if expected.is_some_and(|expected| !expected.is_pruned) {
-            report.find(folder, None, Problem::PruneNotInLedger);
+        match expected.is_some_and(|expected| !expected.is_pruned) {
+            false => {}
+            // Somebody has renamed the sums, and no more.
+            true if has_data => report.find(folder, Some(SUMS), Problem::Missing),
+            true => report.find(folder, None, Problem::PruneNotInLedger),
         }
     }
     for part in &manifest.parts {
@@ -155,6 +158,12 @@ fn verify_sums(
     match (look(SUMS), look(PRUNED_SUMS)) {
         (Ok(()), Ok(()) | Err(Problem::Missing)) => false,
         (Err(Problem::Missing), Ok(())) => true,
+        // Nothing is there that other sums could be of.
+        (Err(Problem::Changed), Ok(())) if may_lack => {
+            report.find(folder, Some(SUMS), Problem::Added);
+            report.added.push(PathBuf::from(SUMS));
+            true
+        }
         // The folder is whole: what lies beside its sums is not of it.
         (Ok(()), Err(Problem::Changed)) => {
             report.find(folder, Some(PRUNED_SUMS), Problem::Added);

@@ -80,7 +80,7 @@ impl Scene {
             &store,
             folders.recorded(),
             ledger.replay(),
-            Depth::Stored,
+            (Depth::Stored, None),
             &mut || {},
         );
         let done = cures
@@ -136,7 +136,7 @@ fn a_repair_that_fails_at_any_step_is_done_by_the_next_and_loses_nothing() {
             &store,
             folders.recorded(),
             ledger.replay(),
-            Depth::Stored,
+            (Depth::Stored, None),
             &mut || {},
         );
         assert_eq!(left, [], "after step {fails_at}");
@@ -203,7 +203,7 @@ fn what_was_mended_since_it_was_found_damaged_stays_in_its_place() {
         &store,
         scene.recorded().recorded(),
         ledger.replay(),
-        Depth::Stored,
+        (Depth::Stored, None),
         &mut || {},
     );
     let is_damaged = |one: &Cure| matches!(one, Cure::Folder(_, Remedy::SetAside(_)));

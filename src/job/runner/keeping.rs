@@ -15,6 +15,7 @@ use crate::evidence::receipts::Receipts;
 use crate::job::prune::{Asked, finish, prune};
 use crate::job::{Mode, Outcome};
 use crate::ledger::replay::Replay;
+use crate::printable;
 
 /// How often old data are looked for: the whole ledger is read for it. What can't be finished is tried again as often.
 const PAUSE: Millis = Millis::from_hours(1);
@@ -32,6 +33,8 @@ pub(super) struct Keeping {
     looked: Option<UtcMs>,
     /// How many old windows stayed then for a reason that somebody has to look at.
     stuck: usize,
+    /// Receipts that did not count then.
+    refused: usize,
     /// When what was announced could not be finished.
     failed: Option<UtcMs>,
 }
@@ -53,7 +56,7 @@ impl JobRunner {
         }
         self.keeping.failed = None;
         let (store, ledger) = (&self.shared.store, &mut self.recorder.ledger);
-        let why = match off_the_runtime(|| finish(store, ledger, Some(&job))) {
+        let why = match off_the_runtime(|| finish(store, ledger, (&job.name, Some(&job)))) {
             Ok(problems) => problems.into_iter().next(),
             Err(error) => Some(error.to_string()),
         };
@@ -97,6 +100,13 @@ impl JobRunner {
         let id = read(&of_root(store.root())).map_err(|error| as_text(&error))?;
         let id = id.ok_or("the archive has no id")?;
         let receipts = Receipts::read(store.root(), &id).map_err(|error| as_text(&error))?;
+        if receipts.refused.len() != self.keeping.refused {
+            self.keeping.refused = receipts.refused.len();
+            for (name, why) in &receipts.refused {
+                let (name, why) = (printable::whole(name), printable::whole(why));
+                tracing::warn!(job = %self.job.name, "the receipt {name} does not count: {why}");
+            }
+        }
         let asked = Asked {
             name: &self.job.name,
             job: Some(&self.job),
