@@ -18,7 +18,6 @@ use crate::evidence::receipts::Receipts;
 use crate::job::prune::{Asked, Decided, plan, project_of, prune as let_go};
 use crate::ledger::folders::Folders;
 use crate::ledger::{Ledger, acknowledgement, orders};
-use crate::printable;
 use words::listing;
 
 mod words;
@@ -63,7 +62,7 @@ pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
     let receipts = receipts(&config)?;
     let mut text = format!("windows that end by {}\n", rule.before);
     for (name, why) in &receipts.refused {
-        text += &format!("receipt {} does not count: {why}\n", printable::whole(name));
+        text += &format!("receipt {name} does not count: {why}\n");
     }
     let refused = Lineage::of(&config).refused;
     let here = jobs.iter().map(|job| (&job.name, Some(job)));

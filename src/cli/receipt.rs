@@ -258,11 +258,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<(), Stop> {
         is_well &= problems.is_empty();
     }
     for (name, why) in &all.refused {
-        text += &format!(
-            "{}: does not count: {}\n",
-            printable::whole(name),
-            printable::whole(why)
-        );
+        text += &format!("{name}: does not count: {why}\n");
     }
     if !all.refused.is_empty() {
         let folder = crate::evidence::receipts::folder(&config.archive.root);

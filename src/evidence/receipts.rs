@@ -14,6 +14,7 @@ use crate::archive::plain_file;
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
 use crate::durable::{Disk, DiskError, Step, evidence};
+use crate::printable;
 
 /// Where they are, below `_archive`.
 const FOLDER: &str = "receipts";
@@ -29,7 +30,7 @@ pub(crate) const LONGEST: u64 = 16 * 1024 * 1024;
 pub(crate) struct Receipts {
     /// Of each place those that count, oldest first.
     places: BTreeMap<Place, Vec<Receipt>>,
-    /// Files that don't count, and why.
+    /// Files that don't count, and why; fit to print.
     pub(crate) refused: Vec<(String, String)>,
 }
 
@@ -76,16 +77,22 @@ impl Receipts {
             match text.and_then(|text| Receipt::parse(&text)) {
                 Ok(receipt) if found.iter().any(|(_, known)| *known == receipt) => {}
                 Ok(receipt) => found.push((name, receipt)),
-                Err(why) => all.refused.push((name, why)),
+                Err(why) => all.refuse(&name, &why),
             }
         }
         found.sort_by_key(|(_, receipt)| (receipt.number, receipt.at));
         for (name, receipt) in found {
             if let Err(why) = all.add(receipt, id) {
-                all.refused.push((name, why));
+                all.refuse(&name, &why);
             }
         }
         all
+    }
+
+    fn refuse(&mut self, name: &str, why: &str) {
+        // Anybody may have written the file.
+        let told = (printable::whole(name), printable::whole(why));
+        self.refused.push(told);
     }
 
     /// Adds a receipt where it follows the last one of its place.

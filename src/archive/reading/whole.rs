@@ -7,6 +7,9 @@ use memchr::{memchr, memchr2, memchr3};
 
 use super::extract::{Doubts, Extracted, LONGEST_RECORD, one_line};
 
+/// How much is handed on at once: larger blocks come from the system each, and go back to it.
+const MOST_AT_ONCE: usize = 64 * 1024;
+
 /// Where in the grammar the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -47,7 +50,13 @@ impl Whole {
     }
 
     /// Takes the file's next bytes, and hands on what they complete.
-    pub(crate) fn feed(&mut self, piece: &[u8], out: &mut dyn FnMut(Extracted)) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(Extracted)) {
+        for piece in bytes.chunks(MOST_AT_ONCE) {
+            self.feed_some(piece, out);
+        }
+    }
+
+    fn feed_some(&mut self, piece: &[u8], out: &mut dyn FnMut(Extracted)) {
         if self.too_long {
             // It is read to its end all the same: its digest says whether that is so.
             return;

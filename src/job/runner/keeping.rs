@@ -15,7 +15,6 @@ use crate::evidence::receipts::Receipts;
 use crate::job::prune::{Asked, finish, prune};
 use crate::job::{Mode, Outcome};
 use crate::ledger::replay::Replay;
-use crate::printable;
 
 /// How often old data are looked for: the whole ledger is read for it. What can't be finished is tried again as often.
 const PAUSE: Millis = Millis::from_hours(1);
@@ -103,7 +102,6 @@ impl JobRunner {
         if receipts.refused.len() != self.keeping.refused {
             self.keeping.refused = receipts.refused.len();
             for (name, why) in &receipts.refused {
-                let (name, why) = (printable::whole(name), printable::whole(why));
                 tracing::warn!(job = %self.job.name, "the receipt {name} does not count: {why}");
             }
         }
