@@ -262,12 +262,7 @@ pub(super) enum Command {
     #[command(after_help = examples::PRUNE)]
     Prune {
         /// Windows that end by then: RFC 3339, or a date in the archive's time zone
-        #[arg(
-            long,
-            value_name = "T",
-            required_unless_present = "keep",
-            conflicts_with = "keep"
-        )]
+        #[arg(long, value_name = "T", conflicts_with = "keep")]
         before: Option<String>,
         /// Windows that ended at least this long ago, like 400d
         #[arg(long, value_name = "D")]

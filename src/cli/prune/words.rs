@@ -49,12 +49,15 @@ pub(super) fn listing(job: &JobName, decided: &[Decided], rule: Rule) -> String 
     if go + stay == 0 {
         return format!("{job}: no window with data is that old\n");
     }
-    let mut text = format!(
-        "{job}: {} would go, {}; {} would stay\n",
-        count(go, "window"),
-        bytes(freed),
-        count(stay, "window")
-    );
+    let mut text = match go {
+        0 => format!("{job}: {} that old stay\n", count(stay, "window")),
+        _ => format!(
+            "{job}: {} would go, {}; {} would stay\n",
+            count(go, "window"),
+            bytes(freed),
+            count(stay, "window")
+        ),
+    };
     for group in &groups {
         text += &format!(
             "  {} {} until {}  {}, {}: {}\n",
