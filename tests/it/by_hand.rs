@@ -72,3 +72,24 @@ async fn files_of_the_service_that_are_called_like_ours_confuse_no_proof_by_hand
     std::fs::remove_file(folders[0].join("manifest.json")).unwrap();
     assert_eq!(bash(&chain).lines().count(), 1);
 }
+
+/// Guarantee: Evident
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_let_go_of_is_proven_by_hand_too() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop-api")]).await;
+    world.configure(&[Job::new("shop-api", &due)]);
+    world.once().exits(0);
+    let before = due.windows[1].to().to_string();
+    let prune = ["prune", "--before", &before, "--need", "0", "--confirm"];
+    world.run(&prune).exits(0).shows("2 windows");
+    let sums = commands("for sums in", &world);
+    assert_eq!(bash(&sums), "");
+    let manifest = world.folders("shop-api")[0].path.join("manifest.json");
+    let mut bytes = std::fs::read(&manifest).unwrap();
+    bytes.push(b'\n');
+    std::fs::write(manifest, bytes).unwrap();
+    let ran = Command::new("bash").args(["-c", &sums]).output().unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(told.matches("NOT INTACT").count(), 1, "{told}");
+}

@@ -330,3 +330,51 @@ fn days_before(count: i64) -> Due {
         settle_s: 3600,
     }
 }
+
+/// Files and zips, windows that were let go of, one that was held, and a receipt.
+const WITH_PRUNED_WINDOWS: &str = "3f2b454";
+
+/// Guarantee: Evident
+/// Guarantee: Atomic
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_let_go_of_and_what_was_held_stays_so() {
+    let (due, next) = (hours(0, 6), hours(6, 8));
+    let world = World::of([next.project("shop")]).await;
+    lay(WITH_PRUNED_WINDOWS, &world);
+    world.configure(&[Job::new("shop", &due)]);
+    // Later windows are due, which nobody has asked for.
+    world
+        .run(&["verify"])
+        .exits(1)
+        .shows("the data of 3 of these folders were let go of");
+    let status = world.status("shop");
+    assert_eq!(status["pruned"]["windows"], 3);
+    assert_eq!(status["holds"][0]["reason"], "case 7");
+    world
+        .run(&["receipt", "list"])
+        .exits(0)
+        .shows("vault: number 1")
+        .shows("6 folders");
+    let bound = |at: UtcMs| at.to_string();
+    let (from, to) = (bound(next.since()), bound(next.whole().to()));
+    world
+        .run(&["backfill", "--job", "shop", "--from", &from, "--to", &to])
+        .exits(0)
+        .shows("2 windows archived");
+    let before = bound(due.whole().to());
+    world
+        .run(&["prune", "--before", &before, "--confirm"])
+        .exits(0)
+        .shows("let go of the data of 2 windows")
+        .shows("held: case 7");
+    let held = due.windows[1];
+    let (from, to) = (bound(held.from()), bound(held.to()));
+    let ran = world.run(&["cat", "--job", "shop", "--from", &from, "--to", &to]);
+    assert!(!ran.exits(0).stdout.is_empty());
+    let root = world.root().display().to_string();
+    world
+        .run(&["verify", &root])
+        .exits(0)
+        .shows("INTACT: 8 windows")
+        .shows("the data of 5 of these folders");
+}
