@@ -3,7 +3,7 @@
 //! Such a file was parsed and counted when it was archived, and its bytes are proven to be the same: its grammar is not
 //! asked again. What remains is to find where each record begins and ends, which is many times faster.
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
 use super::extract::{Doubts, Extracted, LONGEST_RECORD, one_line};
 
@@ -72,10 +72,11 @@ impl Whole {
                         break;
                     };
                     from = at + begin;
-                    if let Some(length) = Self::on_its_line(rest.get(begin..).unwrap_or_default()) {
-                        written
-                            .extend_from_slice(piece.get(from..from + length).unwrap_or_default());
-                        written.push(b'\n');
+                    if let Some(length) =
+                        Self::without_a_scan(rest.get(begin..).unwrap_or_default())
+                    {
+                        let record = piece.get(from..from + length).unwrap_or_default();
+                        one_line(record, &mut written);
                         self.records += 1;
                         at = from + length;
                         continue;
@@ -128,17 +129,18 @@ impl Whole {
         }
     }
 
-    /// How long the record is that begins here, where it ends its line, and no other object is in it. A line break lies
-    /// in no string, so what stands before it, but for commas, brackets and white space, ends the record.
-    fn on_its_line(rest: &[u8]) -> Option<usize> {
-        // No byte is looked at again for the next record.
-        let next = memchr(b'{', rest.get(1..)?).map_or(rest.len(), |next| next + 1);
-        let end = memchr(b'\n', rest.get(..next)?)?;
-        let line = rest.get(..end)?;
-        let is_between = |byte: &u8| matches!(byte, b',' | b']' | b' ' | b'\t' | b'\r');
-        let last = line.iter().rposition(|byte| !is_between(byte))?;
-        let record = line.get(..=last)?;
-        let is_whole = record.ends_with(b"}") && memchr(b'\r', record).is_none();
+    /// How long the record is that begins here, where that can be told without a look at its strings: the next object
+    /// begins behind it, and lies in no string, since quotes come in pairs where nothing is escaped. What stands before
+    /// that, but for commas, brackets and white space, ends the record.
+    fn without_a_scan(rest: &[u8]) -> Option<usize> {
+        let next = memchr(b'{', rest.get(1..)?)? + 1;
+        let is_between =
+            |byte: &u8| matches!(byte, b',' | b'[' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+        let before = rest.get(..next)?;
+        let last = before.iter().rposition(|byte| !is_between(byte))?;
+        let record = before.get(..=last)?;
+        let is_plain = record.ends_with(b"}") && memchr(b'\\', record).is_none();
+        let is_whole = is_plain && memchr_iter(b'"', record).count().is_multiple_of(2);
         is_whole.then_some(record.len())
     }
 
