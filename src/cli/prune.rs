@@ -82,9 +82,10 @@ pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
             (None, false) => show(&config, &store, asked),
         };
         match ended {
-            Ok((goes, told)) => {
-                to_do |= goes;
-                text += &told;
+            Ok(ended) => {
+                to_do |= ended.goes;
+                failed |= ended.is_ill;
+                text += &ended.told;
             }
             Err(why) => {
                 failed = true;
@@ -155,8 +156,29 @@ pub(super) fn receipts(config: &Config) -> Result<Receipts, Stop> {
     })
 }
 
-/// Shows what would go. Returns whether anything would, and what to tell.
-fn show(config: &Config, store: &Store, asked: Asked<'_>) -> Result<(bool, String), String> {
+/// What came of a job.
+struct Ended {
+    /// Whether anything goes, or went.
+    goes: bool,
+    /// Whether something is not in order, or can't be known.
+    is_ill: bool,
+    told: String,
+}
+
+impl Ended {
+    /// Of windows of which these stay.
+    fn of(goes: bool, stay: &[Decided], told: String) -> Self {
+        let is_defect = |one: &Decided| matches!(one.stays, Some(Stays::Defect(_)));
+        Self {
+            goes,
+            is_ill: stay.iter().any(is_defect),
+            told,
+        }
+    }
+}
+
+/// Shows what would go. Returns what to tell.
+fn show(config: &Config, store: &Store, asked: Asked<'_>) -> Result<Ended, String> {
     let mut folders = Folders::default();
     let replay = Ledger::read(&config.state_dir, asked.name, |line| folders.take(line));
     let mut replay = replay.map_err(|error| error.to_string())?;
@@ -167,16 +189,17 @@ fn show(config: &Config, store: &Store, asked: Asked<'_>) -> Result<(bool, Strin
     acknowledgement::count_at_once(&ledger, &mut replay);
     let decided = plan(store, (&folders, &replay), asked).map_err(|error| error.to_string())?;
     let goes = decided.iter().any(|decided| decided.stays.is_none());
-    Ok((goes, listing(asked.name, &decided, asked.rule)))
+    let told = listing(asked.name, &decided, asked.rule);
+    Ok(Ended::of(goes, &decided, told))
 }
 
-/// Lets go of what the rule says. Returns whether anything went, and what to tell.
+/// Lets go of what the rule says. Returns what to tell.
 fn act(
     context: &Context<'_>,
     config: &Config,
     (store, disk): (&Store, &Disk),
     asked: Asked<'_>,
-) -> Result<(bool, String), String> {
+) -> Result<Ended, String> {
     let name = asked.name;
     let opened = Ledger::open(&config.state_dir, name, disk, &context.clock);
     let mut ledger = opened.map_err(|error| error.to_string())?;
@@ -195,7 +218,7 @@ fn act(
         told += &listing(name, &done.stay, asked.rule);
     }
     match done.problems.first() {
-        None => Ok((done.windows > 0, told)),
+        None => Ok(Ended::of(done.windows > 0, &done.stay, told)),
         Some(why) => Err(format!(
             "{told}  not all that was announced is done; the next cycle, or prune, tries again: {why}"
         )),

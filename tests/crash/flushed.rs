@@ -104,7 +104,9 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
             // Of another window of the job it says nothing.
             let too_early = |waits: &&Waits| match waits.what.starts_with("state") {
                 true => {
+                    // What is written in two pieces is flushed as one.
                     (waits.whose == job || waits.whose.is_empty())
+                        && waits.what != call.path
                         && !waits.what.starts_with(QUARANTINE)
                 }
                 false => folder.starts_with(&waits.what) || waits.what.starts_with(folder),

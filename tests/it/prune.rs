@@ -501,7 +501,7 @@ async fn data_that_somebody_else_has_removed_are_not_taken_for_let_go_of() {
         .shows("the ledger does not: somebody else has removed them");
     // A prune does not make that good.
     prune(&world, due.windows[1], &["--need", "0", "--confirm"])
-        .exits(0)
+        .exits(1)
         .shows("somebody else has removed its data");
     world.run(&["verify"]).exits(4);
     world.run(&["repair"]).exits(1).shows("without data");
