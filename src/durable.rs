@@ -269,15 +269,7 @@ impl Disk {
     /// # Errors
     /// When it can't be written, moved into place or flushed.
     pub fn write_identity(&self, path: &Path, text: &str) -> Result<(), DiskError> {
-        self.step(Step::WriteIdentity, path, || {
-            let new = path.with_extension("new");
-            let mut file = File::create(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, path)
-        })?;
-        let folder = path.parent().unwrap_or(path);
-        self.sync_folder(Step::SyncIdentity, folder)
+        evidence::replace(self, (Step::WriteIdentity, Step::SyncIdentity), path, text)
     }
 
     /// Removes a folder with all that is in it, or a file; what does not exist is fine.

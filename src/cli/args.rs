@@ -207,6 +207,9 @@ pub(super) enum Command {
         /// The receipt that this place gave before, where the copy lacks it
         #[arg(long, value_name = "FILE", requires = "receipt")]
         after: Option<PathBuf>,
+        /// A head that was kept elsewhere, as a file or as its SHA-256: what it names must be here unchanged
+        #[arg(long, value_name = "HEAD")]
+        head: Option<String>,
         /// A copy of an archive anywhere, verified from its manifests alone; needs no config
         dir: Option<PathBuf>,
     },
@@ -307,6 +310,15 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: OfReceipts,
     },
+    /// Show the newest head: what names how far each job is archived, for whoever keeps it elsewhere
+    ///
+    /// One is made each day, and after `backfill`, `repair` and `prune`. A copy of it, or its SHA-256, kept where this
+    /// machine can't write, notices whatever is rewritten or removed later: `verify --head`.
+    #[command(after_help = examples::HEAD)]
+    Head {
+        #[command(subcommand)]
+        what: Option<OfHeads>,
+    },
     /// Write the coverage of the archive as one page that a browser shows, without a network
     #[command(after_help = examples::REPORT)]
     Report {
@@ -361,6 +373,13 @@ pub(super) enum OfReceipts {
     },
     /// Show for each place the receipt that counts, and why others don't
     List,
+}
+
+/// What is done about heads.
+#[derive(Debug, Subcommand)]
+pub(super) enum OfHeads {
+    /// Make one now, and show it
+    Now,
 }
 
 #[cfg(test)]

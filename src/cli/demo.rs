@@ -15,7 +15,6 @@ use super::session::Session;
 use super::{Context, status, verify};
 use crate::archive::identity::FOLDER;
 use crate::archive::store::entries;
-use crate::archive::verify::Depth;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
@@ -98,7 +97,7 @@ async fn show(context: &Context<'_>, simulator: &Simulator, dir: &Path) -> Resul
     // Its exit code is about this second: a window may have settled since.
     let _ = status::status(context, false, &[]);
     heading("Is all of it intact (`verify`)")?;
-    let verified = verify::verify(context, (&[], None), (Depth::Stored, None), (false, None));
+    let verified = verify::verify(context, verify::Asked::of_all());
     heading("Compared with what the simulator knows to be true")?;
     let agrees = compare(simulator, &config)?;
     print(&next_steps(dir))?;

@@ -67,6 +67,11 @@ impl Stop {
         }
     }
 
+    /// Whether another instance holds the state directory.
+    pub(super) const fn is_held(&self) -> bool {
+        self.code == 3
+    }
+
     /// The message; empty where the output already says why.
     pub(super) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()

@@ -7,6 +7,7 @@ mod check;
 mod clients;
 mod demo;
 mod exit;
+mod head;
 mod hold;
 mod holdings;
 mod identity;
@@ -51,7 +52,7 @@ use crate::daemon::systemd;
 use crate::domain::job::Format;
 use crate::domain::open_files::THREADS;
 use crate::domain::span::show_instants_in;
-use args::{Args, Command, LogFormat, OfReceipts, RecordFormat};
+use args::{Args, Command, LogFormat, OfHeads, OfReceipts, RecordFormat};
 use exit::Stop;
 use progress::Terminal;
 
@@ -187,15 +188,24 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             receipt,
             out,
             after,
+            head,
             dir,
         } => {
-            let manner = (depth_of(*deep), *threads);
             let receipt = receipt.as_deref().map(|place| receipt::Wanted {
                 place,
                 output: out.as_deref(),
                 after: after.as_deref(),
             });
-            verify::verify(&context, (jobs, dir.as_deref()), manner, (*json, receipt))
+            let asked = verify::Asked {
+                jobs,
+                dir: dir.as_deref(),
+                depth: depth_of(*deep),
+                threads: *threads,
+                json: *json,
+                receipt,
+                head: head.as_deref(),
+            };
+            verify::verify(&context, asked)
         }
         Command::Cat {
             span,
@@ -244,6 +254,10 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
         Command::Receipt { what } => match what {
             OfReceipts::Add { file } => receipt::add(&context, file),
             OfReceipts::List => receipt::list(&context),
+        },
+        Command::Head { what } => match what {
+            Some(OfHeads::Now) => head::now(&context),
+            None => head::show(&context),
         },
         Command::Report { html, lang } => report::report(&context, html, *lang),
         Command::Check { live } => check::check(&context, *live),

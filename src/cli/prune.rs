@@ -3,6 +3,7 @@
 
 use super::Context;
 use super::exit::Stop;
+use super::head;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::{bytes, count, print_fitted};
@@ -14,6 +15,7 @@ use crate::config::{Config, instant, parse_duration};
 use crate::domain::prune::{Rule, Stays};
 use crate::domain::span::{Millis, UtcMs};
 use crate::durable::Disk;
+use crate::evidence::heads::When;
 use crate::evidence::receipts::Receipts;
 use crate::job::prune::{Asked, Decided, plan, project_of, prune as let_go};
 use crate::ledger::folders::Folders;
@@ -46,9 +48,10 @@ pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
         before: bound(&config, how, now)?,
         need: how.need,
     };
+    let mut taken = None;
     let (store, disk) = match how.confirm {
         true => {
-            let place = Place::take(context, &config)?;
+            let place = taken.insert(Place::take(context, &config)?);
             (place.store(&config), place.disk().clone())
         }
         false => {
@@ -101,6 +104,10 @@ pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
         }
         (true, true) => "Manifests and sums stay, and prove what was there.\n",
     };
+    if let Some(place) = taken {
+        let with = (place.id(), place.disk());
+        head::after(context, &config, with, When::Changed);
+    }
     print_fitted(&text, 4)?;
     match failed {
         false => Ok(()),

@@ -16,6 +16,7 @@ use super::place::{Findings, told};
 use super::progress::All;
 use super::session::{Place, Session};
 use crate::config::{Config, changes};
+use crate::daemon::heads;
 use crate::daemon::reload::{Configuration, Names};
 use crate::daemon::systemd::Systemd;
 use crate::domain::job::{Job, JobName};
@@ -38,6 +39,7 @@ pub(super) struct Shown {
     pub(super) systemd: Systemd,
     pub(super) watch: Arc<Watch>,
     pub(super) notifier: Arc<Notifier>,
+    pub(super) heads: Arc<heads::Shown>,
 }
 
 impl Shown {
@@ -47,6 +49,7 @@ impl Shown {
             Arc::new(self.systemd.clone()),
             Arc::clone(&self.watch) as Arc<dyn Progress>,
             Arc::clone(&self.notifier) as Arc<dyn Progress>,
+            Arc::clone(&self.heads) as Arc<dyn Progress>,
         ]))
     }
 }
@@ -126,6 +129,7 @@ impl<'a> Current<'a> {
             systemd,
             watch,
             notifier,
+            heads: _,
         } = &self.shown;
         let enabled = self.config.jobs.iter().filter(|job| job.enabled);
         let enabled: Names = enabled.map(|job| job.name.clone()).collect();

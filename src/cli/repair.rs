@@ -8,6 +8,7 @@ mod words;
 
 use super::Context;
 use super::exit::Stop;
+use super::head;
 use super::identity;
 use super::lineage::Lineage;
 use super::print::print_fitted;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::domain::identity::Verdict;
 use crate::domain::job::{Job, JobName};
 use crate::domain::plan::reach;
+use crate::evidence::heads::When;
 use crate::job::repair::{Cure, DOUBLED, cure, cures, take_over};
 use crate::ledger::Ledger;
 use crate::ledger::folders::Folders;
@@ -44,10 +46,12 @@ pub(super) fn repair(
     }
     let bound = binding(&config)?;
     let mut store = store(&config, &disk);
+    let mut archive = None;
     if confirm {
         lock(&config, &disk)?;
         let id = identity::bind_anew(&config, now, &disk).map_err(Stop::failed)?;
-        store = store.bound_to(id);
+        store = store.bound_to(id.clone());
+        archive = Some(id);
         store
             .prepare()
             .map_err(|error| Stop::failed(error.to_string()))?;
@@ -73,6 +77,9 @@ pub(super) fn repair(
         text += &told;
     }
     context.terminal.clear();
+    if let Some(id) = archive {
+        head::after(context, &config, (&id, &disk), When::Changed);
+    }
     if is_unbound && !confirm {
         text += "If the root's disk is only not mounted: mount it, and repair nothing.\n";
     }

@@ -8,21 +8,24 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Stop;
+use super::head;
 use super::notifying;
 use super::print::{count, grouped, print_fitted};
 use super::progress::{All, Bars};
 use super::reload::{Current, Shown, max_lag};
-use super::session::{Session, chosen};
+use super::session::{Place, Session, chosen};
 use super::unset_clock;
 use super::{Context, made_ready};
 use crate::config::{Config, instant};
 use crate::daemon;
+use crate::daemon::heads::Maker;
 use crate::daemon::systemd::{self, Systemd};
 use crate::domain::coverage::Coverage;
 use crate::domain::job::Job;
 use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
+use crate::evidence::heads::When;
 use crate::job::{JobRunner, Mode, Outcome, Pace, Progress, prove};
 use crate::observe::{self, Observing, Watch};
 
@@ -49,6 +52,7 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
         systemd: systemd.clone(),
         watch: Arc::clone(&watch),
         notifier: Arc::clone(&notifier),
+        heads: Arc::default(),
     };
     let progress = shown.all();
     Context::block_on(async {
@@ -68,13 +72,32 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
             )));
         }
         let observing = observe(&config, watch)?;
+        let stop_heads = CancellationToken::new();
+        let maker = maker(context, &config, &place, &shown);
+        let heads = tokio::spawn(maker.run(stop_heads.clone()));
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
         let mut current = Current::of(context, config, (place, clients), (shown, observing));
         let runners = current.told(session);
         let served = daemon::serve(runners, &mut current, (zone, clock), (systemd, hangups)).await;
+        stop_heads.cancel();
+        // One that is being written is whole, or not there.
+        let _ = heads.await;
         notifier.end().await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
+}
+
+/// What makes heads of what the jobs show.
+fn maker(context: &Context<'_>, config: &Config, place: &Place, shown: &Shown) -> Maker {
+    Maker {
+        shown: Arc::clone(&shown.heads),
+        store: place.store(config),
+        id: place.id().clone(),
+        state_dir: config.state_dir.clone(),
+        disk: place.disk().clone(),
+        clock: context.clock.clone(),
+        zone: config.archive.zone.clone(),
+    }
 }
 
 /// Tells systemd that the daemon is well for as long as no cycle hangs. A runtime that stands still does not tell it.
@@ -203,6 +226,11 @@ fn archive(
         let archived = all_once(session.runners, plan, mode, &stop);
         let (outcomes, damaged) = tokio::join!(archived, proven);
         context.terminal.clear();
+        let when = match mode {
+            Mode::Backfill | Mode::Again(_) => When::Changed,
+            Mode::Once | Mode::Daemon => When::Due,
+        };
+        head::after(context, config, (place.id(), place.disk()), when);
         notifier.finish(&stop).await;
         signals.abort();
         Ok((

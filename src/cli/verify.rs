@@ -1,8 +1,7 @@
 //! `verify`: the proof, against the ledger or from a copy's manifests alone.
 
-use std::collections::{BTreeSet, HashSet};
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -15,83 +14,85 @@ use super::identity;
 use super::print::{print_fitted, print_json};
 use super::receipt::{Draft, Wanted};
 use super::retired::retired;
-use super::session::{chosen, store};
-use crate::archive::prune::is_pruned;
-use crate::archive::publish::SUMS;
-use crate::archive::recorded::Recorded;
-use crate::archive::verify::{
-    Depth, Finding, JobReport, Known, Owner, Problem, against, copy, reading,
-};
-use crate::config::Config;
-use crate::domain::job::{Job, JobName};
-use crate::domain::plan::{plan, reach};
-use crate::domain::span::{Span, UtcMs};
-use crate::durable::Disk;
-use crate::ledger::folders::Folders;
-use crate::ledger::{Ledger, LedgerError, acknowledgement};
+use super::session::chosen;
+use crate::archive::verify::{Depth, JobReport, copy};
+use crate::domain::job::JobName;
+use heads::OfHeads;
+use job::{Subject, verify_job};
 use words::listing;
 
+mod heads;
+mod job;
 mod words;
 
-/// Verifies the jobs named, or all, or the copy in `dir`.
-pub(super) fn verify(
-    context: &Context<'_>,
-    (names, dir): (&[String], Option<&Path>),
-    (depth, threads): (Depth, Option<NonZeroUsize>),
-    (json, receipt): (bool, Option<Wanted<'_>>),
-) -> Result<(), Stop> {
-    let threads = threads.or_else(|| available_parallelism().ok());
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// The jobs; all where none is named.
+    pub(super) jobs: &'a [String],
+    /// A copy, in the place of the archive.
+    pub(super) dir: Option<&'a Path>,
+    /// How deep.
+    pub(super) depth: Depth,
+    /// How many folders are read at once.
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Whether JSON is printed.
+    pub(super) json: bool,
+    /// Where a receipt is wanted.
+    pub(super) receipt: Option<Wanted<'a>>,
+    /// A head that was kept elsewhere: its file, or its digest.
+    pub(super) head: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// Everything, as it lies on the disk.
+    pub(super) const fn of_all() -> Self {
+        Self {
+            jobs: &[],
+            dir: None,
+            depth: Depth::Stored,
+            threads: None,
+            json: false,
+            receipt: None,
+            head: None,
+        }
+    }
+}
+
+/// Verifies the jobs named, or all, or a copy.
+pub(super) fn verify(context: &Context<'_>, asked: Asked<'_>) -> Result<(), Stop> {
+    let Asked {
+        dir, depth, json, ..
+    } = asked;
+    let threads = asked.threads.or_else(|| available_parallelism().ok());
     let manner = (depth, threads.unwrap_or(NonZeroUsize::MIN));
-    let draft = match (dir, receipt) {
+    let draft = match (dir, asked.receipt) {
         (Some(dir), Some(wanted)) => Some(Draft::begin(dir, wanted, context.clock.now())?),
         _ => None,
     };
-    let verified: Vec<Verified> = match dir {
-        Some(dir) => {
-            let reports = verify_copy(context, manner, dir)?.into_iter();
-            reports.map(Verified::from).collect()
-        }
-        None => {
-            let config = context.config()?;
-            if let Some(why) = identity::refusal(&config) {
-                return Err(Stop::failed(why));
-            }
-            let jobs = chosen(&config, names, &context.args.config)?;
-            let mut subjects: Vec<Subject> = jobs
-                .iter()
-                .map(|job| Subject {
-                    name: job.name.clone(),
-                    job: Some(job.clone()),
-                })
-                .collect();
-            if names.is_empty() {
-                let gone = retired(&config).map_err(|error| Stop::failed(error.to_string()))?;
-                subjects.extend(gone.into_iter().map(|name| Subject { name, job: None }));
-            }
-            subjects
-                .iter()
-                .map(|subject| Verified {
-                    retired: subject.job.is_none(),
-                    ..verify_job(context, &config, manner, subject)
-                })
-                .collect()
-        }
+    let (verified, heads) = match dir {
+        Some(dir) => of_copy(context, manner, (dir, asked.head))?,
+        None => of_archive(context, manner, (asked.jobs, asked.head))?,
     };
     context.terminal.clear();
-    let verdict = verified.iter().map(Verified::counts_as).max();
+    let verdicts = verified.iter().map(Verified::counts_as);
+    let verdict = verdicts.chain(heads.as_ref().map(OfHeads::verdict)).max();
     let verdict = verdict.unwrap_or(Verdict::Intact);
     if json {
         print_json(&Report {
             intact: verdict == Verdict::Intact,
             verdict,
             jobs: &verified,
+            heads: heads.as_ref(),
         })?;
     } else {
         let now = context.clock.now();
         let all = verified
             .iter()
             .map(|one| listing(one, (depth, dir.is_some()), now));
-        let text = all.collect::<String>();
+        let text = all
+            .chain(heads.as_ref().map(OfHeads::listing))
+            .collect::<String>();
         match draft.as_ref().is_some_and(Draft::takes_stdout) {
             // Who has closed stderr does not want to hear it.
             true => _ = context.terminal.clone().write_all(text.as_bytes()),
@@ -111,6 +112,60 @@ pub(super) fn verify(
         Verdict::Incomplete => Err(Stop::told()),
         Verdict::Damaged => Err(Stop::damaged()),
     }
+}
+
+/// What was found of an archive.
+type Found = (Vec<Verified>, Option<OfHeads>);
+
+/// The jobs named, or all, held against their ledgers.
+fn of_archive(
+    context: &Context<'_>,
+    manner: (Depth, NonZeroUsize),
+    (names, given): (&[String], Option<&str>),
+) -> Result<Found, Stop> {
+    let config = context.config()?;
+    if let Some(why) = identity::refusal(&config) {
+        return Err(Stop::failed(why));
+    }
+    let jobs = chosen(&config, names, &context.args.config)?;
+    let mut subjects: Vec<Subject> = jobs
+        .iter()
+        .map(|job| Subject {
+            name: job.name.clone(),
+            job: Some(job.clone()),
+        })
+        .collect();
+    // Before the ledgers: what a daemon adds after this, no head here names.
+    let heads = heads::of_archive(&config, given)?;
+    if names.is_empty() {
+        let gone = retired(&config).map_err(|error| Stop::failed(error.to_string()))?;
+        subjects.extend(gone.into_iter().map(|name| Subject { name, job: None }));
+        let is_known = |name: &JobName| subjects.iter().any(|subject| subject.name == *name);
+        let lost: Vec<JobName> = heads
+            .jobs()
+            .filter(|name| !is_known(name))
+            .cloned()
+            .collect();
+        subjects.extend(lost.into_iter().map(|name| Subject { name, job: None }));
+    }
+    let verified = subjects.iter().map(|subject| Verified {
+        retired: subject.job.is_none(),
+        ..verify_job(context, &config, manner, (subject, &heads))
+    });
+    Ok((verified.collect(), OfHeads::of(heads)))
+}
+
+/// A copy, from its manifests alone.
+fn of_copy(
+    context: &Context<'_>,
+    manner: (Depth, NonZeroUsize),
+    (dir, given): (&Path, Option<&str>),
+) -> Result<Found, Stop> {
+    let heads = heads::of_copy(dir, given)?;
+    let mut reports = verify_copy(context, manner, dir)?;
+    heads::hold_copy_against(dir, &heads, &mut reports);
+    let verified = reports.into_iter().map(Verified::from);
+    Ok((verified.collect(), OfHeads::of(heads)))
 }
 
 /// What `verify` comes to, the worst last.
@@ -142,6 +197,9 @@ struct Report<'a> {
     intact: bool,
     verdict: Verdict,
     jobs: &'a [Verified],
+    /// The heads of the archive; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heads: Option<&'a OfHeads>,
 }
 
 /// What was found of one job, and what of it the operator knows.
@@ -243,147 +301,4 @@ fn verify_copy(
         depth,
         (threads, &|| bar.inc(1)),
     ))
-}
-
-/// A job that is verified.
-struct Subject {
-    name: JobName,
-    /// Its project and its beginning, where the config says them. One that the config has no more begins at
-    /// its first folder.
-    job: Option<Job>,
-}
-
-/// Drops what was found of folders whose data were let go of since the ledger was read: it did not say so then.
-fn without_let_go(config: &Config, job: &JobName, report: &mut JobReport) {
-    let is_doubted = |finding: &Finding| {
-        let is_sums = finding.file.as_deref() == Some(SUMS);
-        match finding.problem {
-            Problem::PruneNotInLedger => true,
-            Problem::Missing => is_sums,
-            _ => false,
-        }
-    };
-    if !report.findings.iter().any(is_doubted) {
-        return;
-    }
-    let mut folders = Folders::default();
-    if Ledger::read(&config.state_dir, job, |line| folders.take(line)).is_err() {
-        return;
-    }
-    let recorded = folders.recorded().iter().filter(|known| known.is_pruned);
-    let pruned: HashSet<&str> = recorded
-        .filter(|known| is_pruned(&config.archive.root.join(&known.archived.folder)))
-        .map(|known| known.archived.folder.as_str())
-        .collect();
-    let is_let_go =
-        |finding: &Finding| is_doubted(finding) && pruned.contains(finding.folder.as_str());
-    report.findings.retain(|finding| !is_let_go(finding));
-}
-
-fn verify_job(
-    context: &Context<'_>,
-    config: &Config,
-    (depth, threads): (Depth, NonZeroUsize),
-    subject: &Subject,
-) -> Verified {
-    let job = &subject.name;
-    let store = store(config, &Disk::default());
-    // Before the ledger: what a daemon publishes after this is not looked for.
-    let published = match store.published(job) {
-        Ok(published) => published
-            .into_iter()
-            .map(|(_, folder)| folder)
-            .collect::<Vec<_>>(),
-        Err(error) => {
-            let folder = store.root().join(job.as_str());
-            return unreadable(job, &folder.display(), reading(&error)).into();
-        }
-    };
-    let mut folders = Folders::default();
-    let replay = Ledger::read(&config.state_dir, job, |line| folders.take(line));
-    let file = Ledger::path(&config.state_dir, job);
-    let replay = match replay {
-        Ok(mut replay) => {
-            acknowledgement::count_at_once(&file, &mut replay);
-            replay
-        }
-        Err(error) => {
-            let problem = match error {
-                LedgerError::Newer { .. } => Problem::Newer(error.to_string()),
-                LedgerError::Unreadable { ref source, .. } if !tells_of_damage(source) => {
-                    Problem::Unreachable(error.to_string())
-                }
-                error => Problem::Unreadable(error.to_string()),
-            };
-            return unreadable(job, &file.display(), problem).into();
-        }
-    };
-    // A lost span is a gap until it is acknowledged.
-    let accounted = replay.accounted();
-    let recorded = folders.recorded();
-    let first = || replay.coverage.spans().next().map(Span::from);
-    let known = subject.job.as_ref().map(|job| (job.project_id, job.since));
-    let (configured, since) = known.unzip();
-    // A config that names another project is refused elsewhere; what is archived is as it was.
-    let archived = replay.settings.as_ref().map(|known| known.project_id);
-    let project_id = archived.or(configured);
-    let since = since.or_else(first).unwrap_or(UtcMs(0));
-    let total = recorded.iter().map(|known| known.archived.bytes).sum();
-    let bar = context.terminal.bar_of_bytes(job.as_str(), total);
-    let owner = Owner {
-        job: job.as_str(),
-        project_id,
-    };
-    let known = Known {
-        recorded,
-        breaks: folders.breaks(),
-        coverage: &accounted,
-    };
-    let seen = |bytes| bar.inc(bytes);
-    let mut report = against::verify(
-        &store,
-        (owner, since),
-        &published,
-        known,
-        depth,
-        (threads, &seen),
-    );
-    without_let_go(config, job, &mut report);
-    // What was archived before `since`, and is gone; and what the job lacked that this one goes on from.
-    let owed = subject.job.as_ref().map_or(&[][..], |job| &job.owed);
-    let before = replay.missing.spans().into_iter();
-    let before = before.filter(|gone| gone.to() <= since);
-    let mut gone: Vec<Span> = before.flat_map(|gone| accounted.missing_in(gone)).collect();
-    let mut told = accounted.clone();
-    gone.iter().for_each(|gone| told.add(*gone));
-    gone.extend(owed.iter().flat_map(|owed| told.missing_in(*owed)));
-    gone.sort();
-    report.gaps.splice(0..0, gone.into_iter().map(Into::into));
-    let is_known = |known: &&Recorded| replay.incomplete.is_acknowledged(known.archived.window);
-    let known = recorded.iter().filter(is_known);
-    let folders = known.map(|known| known.archived.folder.as_str());
-    let now = context.clock.now();
-    let due = subject.job.as_ref().map_or(0, |job| {
-        let closed = replay.closed(reach(now, job));
-        plan(now, &closed, &replay.missing.spans(), job).len() as u64
-    });
-    Verified::of(report, due, &folders.collect())
-}
-
-/// Whether an error says more than that nothing can be known by this user, or for now.
-fn tells_of_damage(error: &io::Error) -> bool {
-    !matches!(reading(error), Problem::Unreachable(_))
-}
-
-fn unreadable(job: &JobName, file: &dyn Display, problem: Problem) -> JobReport {
-    let finding = Finding {
-        folder: String::new(),
-        file: Some(file.to_string()),
-        problem,
-    };
-    JobReport {
-        job: job.to_string(),
-        findings: vec![finding],
-        ..JobReport::default()
-    }
 }

@@ -5,6 +5,7 @@
 //! about end their windows in flight; once all of them have, those that it names begin.
 
 mod crew;
+pub(crate) mod heads;
 pub(crate) mod reload;
 pub(crate) mod signals;
 pub(crate) mod systemd;

@@ -1,12 +1,21 @@
-//! The step that writes a file of evidence, or an order: whole and durable under its name, or not at all.
+//! The steps that write a file of evidence, or an order: whole and durable under its name, or not at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::lack::rename_without_replacing;
 use super::{Disk, DiskError, Step};
+
+/// What the name of a file begins with that is not whole yet.
+const HALF: &str = ".new-";
+
+/// Whether a file is one that was not written to its end.
+pub(crate) fn is_half(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().starts_with(HALF)
+}
 
 /// Writes a file that must not exist yet, whole; its name is not flushed. Whoever may read the folder can read it.
 ///
@@ -15,9 +24,7 @@ use super::{Disk, DiskError, Step};
 pub(crate) fn write_new(disk: &Disk, step: Step, path: &Path, text: &str) -> Result<(), DiskError> {
     let folder = path.parent().unwrap_or(path);
     disk.step(step, path, || {
-        let mut new = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(folder)?;
+        let mut new = tempfile::Builder::new().prefix(HALF).tempfile_in(folder)?;
         new.write_all(text.as_bytes())?;
         let mode = fs::Permissions::from_mode(0o644);
         new.as_file().set_permissions(mode)?;
@@ -27,4 +34,25 @@ pub(crate) fn write_new(disk: &Disk, step: Step, path: &Path, text: &str) -> Res
         let _ = new.keep().map_err(io::Error::from)?;
         Ok(())
     })
+}
+
+/// Writes a file whole, in the place of the one that may be there. Durable with its name.
+///
+/// # Errors
+/// When it can't be written, moved into place or flushed; the one that was there stays.
+pub(crate) fn replace(
+    disk: &Disk,
+    (step, sync): (Step, Step),
+    path: &Path,
+    text: &str,
+) -> Result<(), DiskError> {
+    disk.step(step, path, || {
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    })?;
+    disk.sync_folder(sync, path.parent().unwrap_or(path))
 }

@@ -1,7 +1,7 @@
 //! The steps that let go of data, and that say what may not be let go of.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::{Disk, DiskError, Step, evidence};
@@ -21,14 +21,7 @@ pub(crate) fn leave_order(disk: &Disk, path: &Path, text: &str) -> Result<(), Di
 /// # Errors
 /// When it can't be written, moved into place or flushed.
 pub(crate) fn mark(disk: &Disk, path: &Path, text: &str) -> Result<(), DiskError> {
-    disk.step(Step::MarkPruning, path, || {
-        let new = path.with_extension("pruning.new");
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
-    })?;
-    disk.sync_folder(Step::SyncState, path.parent().unwrap_or(path))
+    evidence::replace(disk, (Step::MarkPruning, Step::SyncState), path, text)
 }
 
 /// Removes the mark of a prune, durable.

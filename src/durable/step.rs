@@ -94,6 +94,12 @@ pub enum Step {
     KeepReceipt,
     /// Make its name durable.
     SyncReceipts,
+    /// Write a head into the archive.
+    WriteHead,
+    /// Make its name durable.
+    SyncHeads,
+    /// Keep the newest head beside the ledgers.
+    NoteHead,
 }
 
 impl Step {
@@ -114,6 +120,7 @@ impl Step {
             | Self::SyncParent
             | Self::SyncState
             | Self::SyncReceipts
+            | Self::SyncHeads
             | Self::SyncPruned => "flush to disk the folder",
             Self::ReplaceCheckpoint => "replace",
             Self::Acknowledge | Self::KeepReserve => "write",
@@ -131,9 +138,12 @@ impl Step {
             Self::SyncQuarantine | Self::SyncIdentity | Self::SyncAside => {
                 "flush to disk the folder"
             }
-            Self::WriteIdentity | Self::LeaveOrder | Self::MarkPruning | Self::KeepReceipt => {
-                "write"
-            }
+            Self::WriteIdentity
+            | Self::LeaveOrder
+            | Self::MarkPruning
+            | Self::KeepReceipt
+            | Self::WriteHead
+            | Self::NoteHead => "write",
             Self::RenameSums => "rename",
             Self::RemoveData | Self::UnmarkPruning => "remove",
         }

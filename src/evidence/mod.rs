@@ -1,5 +1,14 @@
-//! What proves an archive beyond itself: receipts, by which other places say which copies they have proven.
+//! What proves an archive beyond itself.
+//!
+//! - `head`, `heads`: what names, once a day, how far each job reached, so that whoever keeps one elsewhere notices what
+//!   was rewritten since
+//! - `named`, `against`: what heads name, and whether a ledger, or a copy's manifests, have it
+//! - `receipt`, `receipts`, `chain`: by these other places say which copies they have proven
 
+pub(crate) mod against;
 pub(crate) mod chain;
+pub(crate) mod head;
+pub(crate) mod heads;
+pub(crate) mod named;
 pub(crate) mod receipt;
 pub(crate) mod receipts;

@@ -32,7 +32,7 @@ use crate::durable::{Disk, DiskError};
 pub(super) const INTERVAL: u64 = 100;
 
 /// Changes when [`Stored`] does.
-const SCHEMA: u32 = 14;
+const SCHEMA: u32 = 15;
 
 /// A [`Replay`] in a form that JSON can hold.
 #[derive(Serialize, Deserialize)]
@@ -52,6 +52,7 @@ struct Stored {
     inclusive_at: Option<UtcMs>,
     records: u64,
     bytes: u64,
+    folders: u64,
     last_success: Option<(UtcMs, UtcMs, UtcMs)>,
     recent: Vec<(UtcMs, UtcMs, u64)>,
     last_manifest: Option<Digest>,
@@ -157,6 +158,7 @@ pub(super) fn save(ledger: &Path, replay: &Replay, disk: &Disk) -> Result<(), Di
         unconfirmed_since: replay.unconfirmed_since,
         records: replay.records,
         bytes: replay.bytes,
+        folders: replay.folders,
         last_success: replay
             .last_success
             .map(|(span, at)| (span.from(), span.to(), at)),
@@ -272,6 +274,7 @@ impl Stored {
             unconfirmed_since: self.unconfirmed_since,
             records: self.records,
             bytes: self.bytes,
+            folders: self.folders,
             last_manifest: self.last_manifest,
             untold: self.untold,
             lines: self.lines,

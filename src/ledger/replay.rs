@@ -49,6 +49,8 @@ pub struct Replay {
     pub records: u64,
     /// Bytes of data files archived.
     pub bytes: u64,
+    /// Folders recorded, superseded and missing ones too.
+    pub folders: u64,
     /// The windows that may still be due for a recheck.
     pub recheckable: Recheckable,
     /// How late logs have been seen to come.
@@ -83,7 +85,7 @@ pub struct Replay {
     pub(super) recheck_failures: BTreeMap<Window, Failures>,
     /// Length of the last line with its newline, in bytes.
     pub(super) last_line_bytes: u64,
-    pub(super) last_line: Option<Digest>,
+    pub(crate) last_line: Option<Digest>,
 }
 
 impl Replay {
@@ -146,6 +148,7 @@ impl Replay {
 
     fn archived(&mut self, archived: &Archived, at: UtcMs) {
         let window = archived.window;
+        self.folders += 1;
         self.pruned.forget(window, archived.bytes);
         self.coverage.add(window.span());
         // The very folder that was missing may have been brought back.

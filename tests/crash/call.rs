@@ -14,6 +14,9 @@ use serde_json::Value;
 /// Where a repair moves what is damaged.
 pub const ASIDE: &str = "archive/.damaged";
 
+/// Where heads are.
+pub const HEADS: &str = "archive/_archive/heads";
+
 /// Where refused zips are kept.
 pub const QUARANTINE: &str = "state/quarantine";
 
@@ -156,7 +159,11 @@ impl Call {
     /// Whether it removes data that are let go of.
     pub fn lets_go(&self) -> bool {
         let hidden = |path: &Path| path.starts_with("archive/.staging") || path.starts_with(ASIDE);
-        self.kind == Kind::Remove && self.path.starts_with("archive") && !hidden(&self.path)
+        let ours = self.path.starts_with("archive/_archive");
+        self.kind == Kind::Remove
+            && self.path.starts_with("archive")
+            && !hidden(&self.path)
+            && !ours
     }
 
     /// Whether it is about the quarantine, on whose success nothing depends.
@@ -226,6 +233,16 @@ impl Call {
                     Step::RenameSums
                 }
                 (Kind::Remove, false) if self.lets_go() => Step::RemoveData,
+                (kind, false) if self.path.starts_with(HEADS) => match kind {
+                    Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename => Step::WriteHead,
+                    Kind::SyncFolder => Step::SyncHeads,
+                    Kind::Remove => Step::Clean,
+                    _ => return None,
+                },
+                (kind, false) if name.starts_with("newest.head") => match kind {
+                    Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename => Step::NoteHead,
+                    _ => return None,
+                },
                 (kind, false) if name.contains(".ledger.pruning") => match kind {
                     Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename => Step::MarkPruning,
                     Kind::Remove => Step::UnmarkPruning,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use elsa_archiver::durable::Step;
 
-use super::call::{Call, Kind, QUARANTINE};
+use super::call::{Call, HEADS, Kind, QUARANTINE};
 use super::tracer::Seen;
 
 /// What is on the disk and not flushed: the bytes of a file, or a name in a folder.
@@ -100,6 +100,27 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
                 ));
             }
         }
+        let is_rename = call.kind == Kind::Rename;
+        if is_rename && call.step() == Some(Step::WriteHead) {
+            // It names what ledgers say.
+            let is_named = |waits: &&Waits| {
+                let what = waits.what.to_string_lossy();
+                waits.what == call.path || what.ends_with(".ledger.jsonl")
+            };
+            if let Some(waits) = unflushed.0.iter().find(is_named) {
+                let path = waits.flush.display();
+                return Err(format!("a head before {path} was flushed"));
+            }
+        }
+        if is_rename
+            && call.step() == Some(Step::NoteHead)
+            && let Some(path) = unflushed.below(Path::new(HEADS)).next()
+        {
+            return Err(format!(
+                "kept beside the ledgers before {} was flushed",
+                path.display()
+            ));
+        }
         for folder in &call.records {
             // Of another window of the job it says nothing.
             let too_early = |waits: &&Waits| match waits.what.starts_with("state") {
@@ -129,7 +150,10 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
         }
         (Kind::Create | Kind::Write, _) if call.keeps_aside() => unflushed.bytes(&call.path, job),
         (Kind::Create | Kind::Write, _)
-            if call.step() == Some(Step::MarkPruning) || call.step() == Some(Step::Append) =>
+            if matches!(
+                call.step(),
+                Some(Step::MarkPruning | Step::Append | Step::WriteHead | Step::NoteHead)
+            ) =>
         {
             unflushed.bytes(&call.path, job);
         }

@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::call::{Call, Disks};
 use super::damaged::{self, Damaged};
 use super::ground::{Disk, Ground};
+use super::heads;
 use super::lie::Lie;
 use super::pruned;
 use super::refused;
@@ -335,6 +336,7 @@ impl Scene {
                 }
                 self.look_at_ledger(job, &published);
             }
+            heads::assert_name_what_is_there(&disks);
             if self.start == Start::Late {
                 for (path, bytes) in &self.first {
                     assert!(fs::read(path).unwrap() == *bytes, "{path:?} has changed");

@@ -14,6 +14,7 @@ mod damaged;
 mod faults;
 mod flushed;
 mod ground;
+mod heads;
 mod lie;
 mod matrix;
 mod pruned;
@@ -36,9 +37,9 @@ use scene::{Scene, Start};
 
 use crate::harness::{left_out, tell};
 
-/// The named steps of a cycle, of a repair and of a prune. The others only read, are caches (a checkpoint), an operator's word,
+/// The named steps of a cycle, of a repair, of a prune and of a head. The others only read, are caches (a checkpoint), an operator's word,
 /// or need a full disk.
-const STEPS: [&str; 33] = [
+const STEPS: [&str; 36] = [
     "StageFolder",
     "StageZip",
     "SyncZip",
@@ -72,6 +73,9 @@ const STEPS: [&str; 33] = [
     "RemoveData",
     "SyncPruned",
     "UnmarkPruning",
+    "WriteHead",
+    "SyncHeads",
+    "NoteHead",
 ];
 
 const STARTS: [Start; 8] = [

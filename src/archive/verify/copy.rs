@@ -64,6 +64,7 @@ pub(crate) fn folders(dir: &Path) -> io::Result<Vec<String>> {
 }
 
 struct Link {
+    is_pruned: bool,
     folder: String,
     span: Span,
     project_id: i64,
@@ -108,12 +109,14 @@ pub(crate) fn verify(
         let (total, links) = jobs
             .entry(job.clone())
             .or_insert_with(|| (JobReport::new(&job.escape_debug().to_string()), Vec::new()));
-        let is_whole = report.findings.is_empty() && report.pruned == 0;
+        let is_pruned = report.pruned > 0;
+        let is_whole = report.findings.is_empty() && !is_pruned;
         total.absorb(report);
         if let Some((manifest, digest)) = verified
             && let Some(span) = manifest.window.span()
         {
             links.push(Link {
+                is_pruned,
                 whole: is_whole.then(|| manifest.bytes()),
                 folder: folder.clone(),
                 span,
@@ -142,6 +145,11 @@ pub(crate) fn verify(
             };
             check_chain(&links, extent, &mut report);
             report.runs = whole_runs(&links);
+            let chain = links.iter().map(|link| (link.digest, link.previous));
+            report.chain = chain.collect();
+            let pruned = links.iter().filter(|link| link.is_pruned);
+            let pruned: HashSet<Span> = pruned.map(|link| link.span).collect();
+            report.pruned_windows = pruned.len() as u64;
             let newest = without_superseded(links, &mut report);
             check_time(newest, &mut report);
             report

@@ -65,6 +65,16 @@ pub(crate) struct JobReport {
     pub breaks: Vec<Break>,
     /// What is not as it was published.
     pub findings: Vec<Finding>,
+    /// Where a ledger was made anew from manifests after a head was made that names its lines; left out while there is
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuilt: Option<String>,
+    /// Of a copy: its manifests, and which one each follows.
+    #[serde(skip)]
+    pub chain: Vec<(Digest, Option<Digest>)>,
+    /// Of a copy: its windows whose data were let go of.
+    #[serde(skip)]
+    pub pruned_windows: u64,
     /// Of a copy: what of it is whole, as runs of the chain.
     #[serde(skip)]
     pub runs: Vec<Run>,
@@ -135,7 +145,10 @@ impl JobReport {
         let is_damage = |finding: &Finding| {
             !matches!(
                 finding.problem,
-                Problem::NotInLedger | Problem::Unreachable(_) | Problem::Newer(_)
+                Problem::NotInLedger
+                    | Problem::Unreachable(_)
+                    | Problem::Newer(_)
+                    | Problem::NamesMore(_)
             )
         };
         self.findings.iter().any(is_damage)
@@ -234,6 +247,10 @@ pub(crate) enum Problem {
     NotInLedger,
     /// Its data are gone as if they were let go of, but the ledger does not say so.
     PruneNotInLedger,
+    /// It names what is not here, or not so.
+    Contradicted(String),
+    /// It names more than is here; what is here may be older.
+    NamesMore(String),
 }
 
 impl std::fmt::Display for Finding {
@@ -260,6 +277,9 @@ impl std::fmt::Display for Finding {
                 ": could not be read: {}; try again as the user that it belongs to",
                 printable::whole(why)
             ),
+            Problem::Contradicted(what) | Problem::NamesMore(what) => {
+                write!(f, ": {}", printable::whole(what))
+            }
             Problem::AnotherWindow => f.write_str(": its manifest is another window's"),
             Problem::Unfit(why) => write!(f, ": can't be what it is taken for: {why}"),
             Problem::Disagrees(what) => write!(f, ": ledger and manifest disagree on {what}"),

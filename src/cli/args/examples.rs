@@ -86,6 +86,13 @@ Examples:
       | elsa-archiver receipt add -
   elsa-archiver receipt list";
 
+pub(super) const HEAD: &str = "\
+Examples:
+  elsa-archiver head
+  elsa-archiver head now
+  elsa-archiver verify --head /media/safe/000017.head
+  elsa-archiver verify --head \"$(sha256sum < 000017.head | cut -c1-64)\"";
+
 pub(super) const REPORT: &str = "\
 Examples:
   elsa-archiver report --html coverage.html
@@ -120,7 +127,7 @@ mod tests {
     fn examples_fit_a_terminal_of_80_columns() {
         let all = [
             PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, CAT, FILES, REPAIR, CHECK, DEMO,
-            INIT, SUPPORT, PRUNE, HOLD, RELEASE, RECEIPT,
+            INIT, SUPPORT, PRUNE, HOLD, RELEASE, RECEIPT, HEAD,
         ];
         for line in all.iter().flat_map(|examples| examples.lines()) {
             assert!(line.len() < 80 || !line.starts_with(' '), "{line}");

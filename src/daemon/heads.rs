@@ -1,0 +1,112 @@
+//! The daemon's heads: one a day, and one whenever `head now` asks for it. Carries *Evident*. A head that can't be made
+//! holds up no job.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::store::Store;
+use crate::clock::Clock;
+use crate::domain::backoff::is_over;
+use crate::domain::identity::ArchiveId;
+use crate::domain::job::{Job, JobName};
+use crate::domain::span::{Millis, UtcMs};
+use crate::domain::window::Zone;
+use crate::durable::{Disk, off_the_runtime};
+use crate::evidence::head::OfJob;
+use crate::evidence::heads::{Place, When, end_request, is_requested, make};
+use crate::job::Progress;
+use crate::ledger::replay::Replay;
+
+/// How often it is looked whether one is due or asked for.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long one that could not be made waits for the next try.
+const PAUSE: Millis = Millis::from_hours(1);
+
+/// What the jobs at work have shown last: their own tasks write their ledgers, and what they show is durable.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(Mutex<BTreeMap<JobName, OfJob>>);
+
+impl Progress for Shown {
+    fn shows(&self, job: &Arc<Job>, replay: &Replay, _is_open: bool) {
+        if let Some(of_job) = OfJob::of(replay) {
+            let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            jobs.insert(job.name.clone(), of_job);
+        }
+    }
+}
+
+/// Makes the archive's heads. The locks must be held.
+pub(crate) struct Maker {
+    /// What the jobs show.
+    pub(crate) shown: Arc<Shown>,
+    /// The archive, bound to `id`.
+    pub(crate) store: Store,
+    /// Its id.
+    pub(crate) id: ArchiveId,
+    /// The state directory.
+    pub(crate) state_dir: PathBuf,
+    /// The disk.
+    pub(crate) disk: Disk,
+    /// The clock.
+    pub(crate) clock: Clock,
+    /// Whose days count.
+    pub(crate) zone: Zone,
+}
+
+impl Maker {
+    /// Makes heads until it is to `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failed = None;
+        while stop.run_until_cancelled(look.tick()).await.is_some() {
+            failed = off_the_runtime(|| self.look(failed));
+        }
+    }
+
+    /// Makes one where it is due or asked for. Returns when it last failed.
+    fn look(&self, failed: Option<UtcMs>) -> Option<UtcMs> {
+        let (now, is_asked) = (self.clock.now(), is_requested(&self.state_dir));
+        if !is_asked && failed.is_some_and(|at| !is_over(at.plus(PAUSE), now, PAUSE)) {
+            return failed;
+        }
+        let made = self.make(now, if is_asked { When::Now } else { When::Due });
+        if is_asked && let Err(error) = end_request(&self.state_dir, &self.disk) {
+            tracing::error!("{error}");
+        }
+        match made {
+            Ok(()) => None,
+            Err(why) => {
+                tracing::error!(
+                    "no head of the archive was made; it is tried again in an hour: {why}"
+                );
+                Some(now)
+            }
+        }
+    }
+
+    fn make(&self, now: UtcMs, when: When) -> Result<(), String> {
+        self.store
+            .check_identity()
+            .map_err(|error| error.to_string())?;
+        let shown = self
+            .shown
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let place = Place {
+            root: self.store.root(),
+            state_dir: &self.state_dir,
+        };
+        let with = (&self.id, now, &self.zone);
+        let made = make(place, with, &shown, when, &self.disk);
+        made.map(drop).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,156 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::super::head::tests::head;
+use super::*;
+use crate::digest::Digest;
+
+const DAY: i64 = 86_400_000;
+
+/// Guarantee: Evident
+#[test]
+fn a_head_is_due_once_a_day_of_the_archive_s_zone_and_a_clock_set_back_holds_up_none() {
+    let seoul = Zone::new(jiff::tz::TimeZone::get("Asia/Seoul").unwrap());
+    // Midnight there is 15:00 UTC.
+    let midnight = 15 * 3_600_000;
+    for (last, now, due) in [
+        (None, 0, true),
+        (Some(midnight), midnight, false),
+        (Some(midnight), midnight + DAY - 1, false),
+        (Some(midnight), midnight + DAY, true),
+        (Some(midnight - 1), midnight, true),
+        (Some(9 * DAY), 8 * DAY, false),
+        (Some(9 * DAY), 8 * DAY - 1, true),
+    ] {
+        assert_eq!(
+            is_due(last.map(UtcMs), UtcMs(now), &seoul),
+            due,
+            "{last:?} {now}"
+        );
+    }
+}
+
+/// Guarantee: Evident
+#[test]
+fn the_state_directory_s_head_beats_what_somebody_has_put_into_the_archive() {
+    let first = head(None, 1_000, 1);
+    let second = head(Some(&first), 2_000, 2);
+    let third = head(Some(&second), 3_000, 3);
+    let foreign = Head {
+        previous: Some(Digest::of(b"x")),
+        ..third.clone()
+    };
+    let far = Head {
+        number: 9,
+        ..third.clone()
+    };
+    let is = |here: Option<&Head>, kept: Option<&Head>, chosen: Option<&Head>, doubted: bool| {
+        let found = newer(here.cloned(), kept.cloned());
+        assert_eq!(found.head.as_ref(), chosen);
+        assert_eq!(found.doubt.is_some(), doubted, "{:?}", found.doubt);
+    };
+    is(None, None, None, false);
+    // The state was lost, or is of a version before heads.
+    is(Some(&second), None, Some(&second), false);
+    is(Some(&second), Some(&second), Some(&second), false);
+    // Killed between the two.
+    is(Some(&third), Some(&second), Some(&third), false);
+    for here in [None, Some(&first), Some(&foreign), Some(&far)] {
+        is(here, Some(&second), Some(&second), true);
+    }
+}
+
+struct Rig {
+    dir: tempfile::TempDir,
+    zone: Zone,
+}
+
+impl Rig {
+    fn make(&self, now: i64, lines: u64, disk: &Disk) -> Result<Option<Head>, HeadError> {
+        let jobs = head(None, 1, lines).jobs;
+        let (root, state_dir) = (self.dir.path().join("root"), self.dir.path().join("state"));
+        fs::create_dir_all(&state_dir).unwrap();
+        let place = Place {
+            root: &root,
+            state_dir: &state_dir,
+        };
+        let with = (&ArchiveId::of(7), UtcMs(now), &self.zone);
+        make(place, with, &jobs, When::Changed, disk)
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        numbers(&self.dir.path().join("root")).unwrap()
+    }
+}
+
+fn rig() -> Rig {
+    Rig {
+        dir: tempfile::tempdir().unwrap(),
+        zone: Zone::utc(),
+    }
+}
+
+/// Guarantee: Evident
+#[test]
+fn heads_follow_each_other_and_no_job_ever_drops_out() {
+    let rig = rig();
+    let disk = Disk::default();
+    let first = rig.make(1_000, 3, &disk).unwrap().unwrap();
+    assert_eq!((first.number, first.previous), (1, None));
+    // Nothing has changed, and it is the same day.
+    assert_eq!(rig.make(2_000, 3, &disk).unwrap(), None);
+    let second = rig.make(3_000, 4, &disk).unwrap().unwrap();
+    assert!(second.follows(&first));
+    let third = rig.make(DAY, 4, &disk).unwrap().unwrap();
+    assert!(third.follows(&second));
+    // A job of which nothing is known any more: what the head before said of it.
+    let root = rig.dir.path().join("root");
+    let state = rig.dir.path().join("state");
+    let place = Place {
+        root: &root,
+        state_dir: &state,
+    };
+    let with = (&ArchiveId::of(7), UtcMs(2 * DAY), &rig.zone);
+    let fourth = make(place, with, &BTreeMap::new(), When::Now, &disk);
+    assert_eq!(fourth.unwrap().unwrap().jobs, third.jobs);
+    // A file that is no head keeps its name, and half of one goes.
+    fs::write(folder(&root).join("000005.head"), "x").unwrap();
+    fs::write(folder(&root).join(".new-half"), "x").unwrap();
+    let sixth = rig.make(3 * DAY, 5, &disk).unwrap().unwrap();
+    assert_eq!((sixth.number, rig.numbers()), (6, vec![1, 2, 3, 4, 5, 6]));
+    assert!(!folder(&root).join(".new-half").exists());
+}
+
+/// Guarantee: Atomic
+/// Guarantee: Ordered
+#[test]
+fn a_head_is_made_step_by_step_and_a_step_that_fails_leaves_nothing_that_hinders_the_next() {
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&steps);
+    let disk = Disk::gated(move |step, _| {
+        seen.lock().unwrap().push(step);
+        Ok(())
+    });
+    rig().make(1_000, 3, &disk).unwrap().unwrap();
+    let steps = steps.lock().unwrap().clone();
+    assert!(steps.ends_with(&[
+        Step::WriteHead,
+        Step::SyncHeads,
+        Step::NoteHead,
+        Step::SyncState
+    ]));
+    for at in 0..steps.len() {
+        let (rig, so_far) = (rig(), AtomicUsize::new(0));
+        let failing = Disk::gated(
+            move |_, _| match so_far.fetch_add(1, Ordering::Relaxed) == at {
+                true => Err(io::Error::other("broken")),
+                false => Ok(()),
+            },
+        );
+        rig.make(1_000, 3, &failing).unwrap_err();
+        let there = rig.numbers();
+        let next = rig.make(2_000, 4, &Disk::default()).unwrap().unwrap();
+        assert_eq!(next.number, there.len() as u64 + 1, "{at}");
+        assert_eq!(rig.numbers(), Vec::from_iter(1..=next.number), "{at}");
+    }
+}

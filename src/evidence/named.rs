@@ -1,0 +1,201 @@
+//! The heads of an archive, and one that was kept elsewhere: what is wrong with them, and what they name of each job.
+//! Carries *Evident*: none can be left out, changed or put in another's place.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::head::{Head, OfJob};
+use super::heads::{Newest, numbers, relative, text};
+use crate::archive::verify::{Finding, Problem, reading};
+use crate::digest::Digest;
+use crate::domain::identity::ArchiveId;
+use crate::domain::job::JobName;
+use crate::domain::span::UtcMs;
+
+/// What a head says of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The head's file, or what was given.
+    pub(crate) head: String,
+    /// When it was made.
+    pub(crate) at: UtcMs,
+    /// Whether it was given from outside: then nothing excuses what it does not find.
+    pub(crate) is_given: bool,
+    /// What it says.
+    pub(crate) of_job: OfJob,
+}
+
+/// The heads of an archive, and what they name.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    /// Of each head its number, its digest and when it was made; in the order of their numbers.
+    pub(crate) all: Vec<(u64, Digest, UtcMs)>,
+    /// What was kept elsewhere and is held against them; fit for the operator.
+    pub(crate) given: Option<String>,
+    /// What is wrong with heads themselves.
+    pub(crate) findings: Vec<Finding>,
+    /// What they say of each job.
+    named: BTreeMap<JobName, Vec<Named>>,
+}
+
+impl Heads {
+    /// Reads the heads at `root`, of the archive `id` where that is known.
+    pub(crate) fn read(root: &Path, id: Option<&ArchiveId>) -> Self {
+        let mut heads = Self::default();
+        let numbers = match numbers(root) {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                let folder = super::heads::folder(root).display().to_string();
+                heads.find(folder, reading(&error));
+                return heads;
+            }
+        };
+        let mut before: Option<Head> = None;
+        let mut expected = 1;
+        for number in numbers {
+            for missing in (expected..number).take(MOST_MISSING) {
+                heads.find(relative(missing), Problem::Missing);
+            }
+            expected = number.saturating_add(1);
+            let head = match text(root, number) {
+                Ok(text) => Head::parse(&text).map_err(Problem::Unreadable),
+                Err(error) => Err(reading(&error)),
+            };
+            let head = match head {
+                Ok(head) => head,
+                Err(problem) => {
+                    heads.find(relative(number), problem);
+                    continue;
+                }
+            };
+            if let Some(why) = heads.wrong(&head, number, before.as_ref(), id) {
+                heads.find(relative(number), Problem::Contradicted(why));
+            }
+            heads.all.push((number, head.digest(), head.at));
+            heads.take(&head, relative(number), false);
+            before = Some(head);
+        }
+        heads
+    }
+
+    /// Why a head can't be the one of this number, after `before`.
+    fn wrong(
+        &self,
+        head: &Head,
+        number: u64,
+        before: Option<&Head>,
+        id: Option<&ArchiveId>,
+    ) -> Option<String> {
+        if head.number != number {
+            return Some(format!("it says that its number is {}", head.number));
+        }
+        if let Some(id) = id.filter(|id| **id != head.archive) {
+            return Some(format!(
+                "it is of the archive {}, and this is {id}",
+                head.archive
+            ));
+        }
+        // Where the head before is gone, or is none, that is told.
+        match before {
+            Some(before) if before.number + 1 == number && !head.follows(before) => {
+                Some("it does not name the head before it as that is now".to_owned())
+            }
+            Some(before) if head.at < before.at.minus(super::heads::BACK) => {
+                Some("it was made before the head before it".to_owned())
+            }
+            None if number == 1 && head.previous.is_some() => {
+                Some("it follows a head, and is the first".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, head: &Head, called: String, is_given: bool) {
+        for (job, of_job) in &head.jobs {
+            self.named.entry(job.clone()).or_default().push(Named {
+                head: called.clone(),
+                at: head.at,
+                is_given,
+                of_job: of_job.clone(),
+            });
+        }
+    }
+
+    fn find(&mut self, file: String, problem: Problem) {
+        self.findings.push(finding(file, problem));
+    }
+
+    /// Holds the newest head that the state directory knows against those of the archive.
+    pub(crate) fn hold_against(&mut self, newest: &Newest) {
+        let Some(kept) = &newest.head else { return };
+        let is_here = self.all.contains(&(kept.number, kept.digest(), kept.at));
+        if !is_here {
+            self.find(
+                relative(kept.number),
+                Problem::Contradicted(AS_KEPT.to_owned()),
+            );
+        }
+    }
+
+    /// Adds a head that was kept elsewhere: what it names must be here, and where all heads are, it too.
+    pub(crate) fn give(&mut self, head: &Head, called: &str, is_whole: bool) {
+        let here = self
+            .all
+            .iter()
+            .find(|(number, _, _)| *number == head.number);
+        match here {
+            Some((_, digest, _)) if *digest == head.digest() => {}
+            Some(_) => {
+                let why = format!("it is not the one that {called} is");
+                self.find(relative(head.number), Problem::Contradicted(why));
+            }
+            None if is_whole => self.find(relative(head.number), Problem::Missing),
+            None => {}
+        }
+        self.take(head, called.to_owned(), true);
+        self.given = Some(called.to_owned());
+    }
+
+    /// Adds the head at `root` whose digest was kept elsewhere: it must be here, and what it names.
+    pub(crate) fn give_digest(&mut self, root: &Path, digest: Digest) {
+        let mut all = self.all.iter();
+        let found = all.find(|(_, found, _)| *found == digest);
+        let number = found.map(|&(number, _, _)| number);
+        let head = number.and_then(|number| Head::parse(&text(root, number).ok()?).ok());
+        match head.filter(|head| head.digest() == digest) {
+            Some(head) => self.give(&head, &relative(head.number), true),
+            None => {
+                let why = "no head here has this SHA-256: it was removed or changed".to_owned();
+                self.find(digest.to_string(), Problem::Contradicted(why));
+            }
+        }
+        self.given = Some(digest.to_string());
+    }
+
+    /// The jobs that they name.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &JobName> {
+        self.named.keys()
+    }
+
+    /// What they say of a job, by lines of its ledger.
+    pub(crate) fn of(&self, job: &str) -> Vec<&Named> {
+        let named = self.named.iter().find(|(name, _)| name.as_str() == job);
+        let mut named: Vec<&Named> =
+            named.map_or_else(Vec::new, |(_, named)| named.iter().collect());
+        named.sort_by_key(|named| (named.of_job.lines, named.at));
+        named
+    }
+}
+
+/// How many missing heads are told one by one.
+const MOST_MISSING: usize = 20;
+
+const AS_KEPT: &str = "it is not here as it was made, as the state directory knows; bring the archive's heads back from a copy";
+
+pub(super) fn finding(file: String, problem: Problem) -> Finding {
+    Finding {
+        folder: String::new(),
+        file: Some(file),
+        problem,
+    }
+}
