@@ -8,7 +8,7 @@ use super::Context;
 use super::exit::Stop;
 use super::identity;
 use super::print::{count, print_fitted};
-use super::session::Place;
+use super::session::{Place, store};
 use super::user::refuse_another;
 use crate::archive::identity::{of_root, read};
 use crate::config::Config;
@@ -68,6 +68,10 @@ fn made(
     (id, disk): (&ArchiveId, &Disk),
     when: When,
 ) -> Result<Option<Head>, Stop> {
+    // Its disk may have gone meanwhile.
+    let store = store(config, disk).bound_to(id.clone());
+    let is_there = store.check_identity();
+    is_there.map_err(|error| Stop::failed(error.to_string()))?;
     let with = (id, context.clock.now(), &config.archive.zone);
     let made = make(place(config), with, &BTreeMap::new(), when, disk);
     made.map_err(|error| Stop::failed(error.to_string()))

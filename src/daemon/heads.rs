@@ -18,7 +18,9 @@ use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Zone;
 use crate::durable::{Disk, off_the_runtime};
 use crate::evidence::head::OfJob;
-use crate::evidence::heads::{Place, When, end_request, is_requested, make};
+use crate::evidence::heads::{
+    HeadError, Place, When, end_request, is_due, is_requested, make, newest,
+};
 use crate::job::Progress;
 use crate::ledger::replay::Replay;
 
@@ -59,39 +61,63 @@ pub(crate) struct Maker {
     pub(crate) zone: Zone,
 }
 
+/// What is known of the last head.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// When it was made.
+    made: Option<UtcMs>,
+    /// When one could not be made.
+    failed: Option<UtcMs>,
+}
+
 impl Maker {
     /// Makes heads until it is to `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failed = None;
+        let mut known = Known::default();
         while stop.run_until_cancelled(look.tick()).await.is_some() {
-            failed = off_the_runtime(|| self.look(failed));
+            known = off_the_runtime(|| self.look(known));
         }
     }
 
-    /// Makes one where it is due or asked for. Returns when it last failed.
-    fn look(&self, failed: Option<UtcMs>) -> Option<UtcMs> {
+    /// Makes one where it is due or asked for. Returns what is known then.
+    fn look(&self, known: Known) -> Known {
         let (now, is_asked) = (self.clock.now(), is_requested(&self.state_dir));
-        if !is_asked && failed.is_some_and(|at| !is_over(at.plus(PAUSE), now, PAUSE)) {
-            return failed;
+        let is_early = |at: UtcMs| !is_over(at.plus(PAUSE), now, PAUSE);
+        let waits = match known {
+            Known {
+                failed: Some(at), ..
+            } => is_early(at),
+            Known { made: None, .. } => false,
+            Known { made, .. } => !is_due(made, now, &self.zone),
+        };
+        if waits && !is_asked {
+            return known;
         }
         let made = self.make(now, if is_asked { When::Now } else { When::Due });
         if is_asked && let Err(error) = end_request(&self.state_dir, &self.disk) {
             tracing::error!("{error}");
         }
         match made {
-            Ok(()) => None,
+            Ok(at) => Known {
+                made: Some(at),
+                failed: None,
+            },
             Err(why) => {
                 tracing::error!(
                     "no head of the archive was made; it is tried again in an hour: {why}"
                 );
-                Some(now)
+                Known {
+                    failed: Some(now),
+                    ..known
+                }
             }
         }
     }
 
-    fn make(&self, now: UtcMs, when: When) -> Result<(), String> {
+    /// Returns when the newest head was made.
+    fn make(&self, now: UtcMs, when: When) -> Result<UtcMs, String> {
         self.store
             .check_identity()
             .map_err(|error| error.to_string())?;
@@ -106,7 +132,13 @@ impl Maker {
             state_dir: &self.state_dir,
         };
         let with = (&self.id, now, &self.zone);
-        let made = make(place, with, &shown, when, &self.disk);
-        made.map(drop).map_err(|error| error.to_string())
+        let text = |error: HeadError| error.to_string();
+        match make(place, with, &shown, when, &self.disk).map_err(text)? {
+            Some(head) => Ok(head.at),
+            None => {
+                let newest = newest(place, &self.id).map_err(text)?;
+                Ok(newest.head.map_or(now, |head| head.at))
+            }
+        }
     }
 }

@@ -36,6 +36,30 @@ pub(crate) fn write_new(disk: &Disk, step: Step, path: &Path, text: &str) -> Res
     })
 }
 
+/// Writes a file that must not exist yet, whole, as the umask lets it be read; its name is not flushed. Nobody else may write
+/// in its folder.
+///
+/// # Errors
+/// When it exists, see [`DiskError::name_is_taken`], or can't be written.
+pub(crate) fn write_whole(
+    disk: &Disk,
+    step: Step,
+    path: &Path,
+    text: &str,
+) -> Result<(), DiskError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!("{HALF}{name}"));
+    disk.step(step, path, || {
+        let write = || {
+            let mut file = File::create(&new)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            rename_without_replacing(&new, path, disk.accepts_lacks())
+        };
+        write().inspect_err(|_| _ = fs::remove_file(&new))
+    })
+}
+
 /// Writes a file whole, in the place of the one that may be there. Durable with its name.
 ///
 /// # Errors

@@ -68,7 +68,9 @@ impl<'a> AgainstLedger<'a> {
             .zip(recorded)
             .map(|(at, known)| (known.archived.manifest_sha256, at))
             .collect();
-        let (mut told, mut excused) = (Told::default(), None);
+        let is_orphan = |found: &Finding| matches!(found.problem, Problem::NotInLedger);
+        let has_orphans = report.findings.iter().any(is_orphan);
+        let mut told = Told::default();
         for named in self.differ {
             let OfJob {
                 lines,
@@ -83,18 +85,26 @@ impl<'a> AgainstLedger<'a> {
                     "it names line {lines} of the ledger, which was rebuilt at {rebuilt}: lines before that carry no \
                      original times{}",
                     match has_folders {
-                        true => "; the folders that it names are here, unchanged",
-                        false => "; the folders that it names are not here as they were",
+                        true => "; the folders that it names are recorded as it names them",
+                        false => "; the folders that it names are not recorded as it names them",
                     }
                 ),
+                None if replay.lines == 0 => {
+                    format!("it names line {lines} of the ledger, which is lost")
+                }
                 None => format!("the ledger does not have line {lines} as it names it"),
             };
-            match is_anew.is_some() && has_folders && !named.is_given {
-                true => excused = Some(format!("{}: {why}", named.head)),
-                false => told.add(named, Problem::Contradicted(why)),
-            }
+            // A ledger is rebuilt at the next start where folders are here to rebuild it of.
+            let problem = match replay.lines {
+                0 if has_orphans || *windows == 0 => Problem::NamesMore(why),
+                _ => Problem::Contradicted(why),
+            };
+            let weight = match is_anew {
+                Some(_) if !named.is_given => Weight::Note,
+                _ => Weight::of(named),
+            };
+            told.add(named, weight, problem);
         }
-        report.rebuilt = excused;
         let pruned = replay.pruned.amount().windows;
         self.given
             .iter()
@@ -125,19 +135,17 @@ pub(crate) fn against_copy(named: &[&Named], report: &mut JobReport) {
                      were removed"
                 )),
             };
-            told.add(named, problem);
+            told.add(named, Weight::of(named), problem);
             continue;
         }
         // Where the chain breaks, that is told.
         if let Some(depth) = depth(*newest, &chain, &mut depths)
             && depth != *windows
         {
-            told.add(
-                named,
-                Problem::Contradicted(format!(
-                    "it names {windows} folders until the manifest {newest}, and {depth} are here"
-                )),
+            let why = format!(
+                "it names {windows} folders until the manifest {newest}, and {depth} are here"
             );
+            told.add(named, Weight::of(named), Problem::Contradicted(why));
         }
     }
     for named in named.iter().filter(|named| named.is_given) {
@@ -174,20 +182,42 @@ fn depth(
     Some(depth)
 }
 
-/// The oldest head that names what is not there, and how many more do.
+/// What it counts for that a head names what is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    /// The head was kept elsewhere: nothing excuses it.
+    Given,
+    /// It is the archive's newest.
+    Newest,
+    /// It is told. What an operator has repaired, or has brought back from an older state, older heads still name, and a newer
+    /// one does not; and whoever may rewrite heads may add one. That is what heads elsewhere are for.
+    Note,
+}
+
+impl Weight {
+    const fn of(named: &Named) -> Self {
+        match (named.is_given, named.is_newest) {
+            (true, _) => Self::Given,
+            (false, true) => Self::Newest,
+            (false, false) => Self::Note,
+        }
+    }
+}
+
+/// Of each weight the oldest head that names what is not there, and how many more do.
 #[derive(Default)]
 struct Told {
-    /// Of those that were given, and of those that lie in the archive.
-    first: [Option<Finding>; 2],
-    more: [u64; 2],
+    found: Vec<(Weight, Finding, u64)>,
 }
 
 impl Told {
-    fn add(&mut self, named: &Named, problem: Problem) {
-        let of = usize::from(named.is_given);
-        match self.first[of] {
-            None => self.first[of] = Some(finding(named.head.clone(), problem)),
-            Some(_) => self.more[of] += 1,
+    fn add(&mut self, named: &Named, weight: Weight, problem: Problem) {
+        match self.found.iter_mut().find(|(known, _, _)| *known == weight) {
+            Some((_, _, more)) => *more += 1,
+            None => {
+                let first = finding(named.head.clone(), problem);
+                self.found.push((weight, first, 0));
+            }
         }
     }
 
@@ -200,19 +230,21 @@ impl Told {
                 "it names {known} windows whose data were let go of, and now it is {pruned}: a head made since says \
                  whether that was in order"
             );
-            self.add(named, Problem::NamesMore(why));
+            self.add(named, Weight::Given, Problem::NamesMore(why));
         }
     }
 
     fn into(self, report: &mut JobReport) {
-        for (first, more) in self.first.into_iter().zip(self.more) {
-            let Some(mut first) = first else { continue };
+        for (weight, mut first, more) in self.found {
             if let (1.., Problem::Contradicted(why) | Problem::NamesMore(why)) =
                 (more, &mut first.problem)
             {
                 *why += &format!("; so do {more} later heads");
             }
-            report.findings.push(first);
+            match weight {
+                Weight::Given | Weight::Newest => report.findings.push(first),
+                Weight::Note => report.older_heads = Some(first.to_string()),
+            }
         }
     }
 }

@@ -68,6 +68,22 @@ impl Head {
         self.previous == Some(before.digest()) && before.number.checked_add(1) == Some(self.number)
     }
 
+    /// Why the ledgers of jobs, which show this now, can't be those that it names: what is seen of it at a glance.
+    pub(crate) fn replaced(&self, now: &BTreeMap<JobName, OfJob>) -> Vec<String> {
+        let of_job = |(job, was): (&JobName, &OfJob)| {
+            let now = now.get(job)?;
+            let goes_on =
+                now.lines > was.lines || (now.lines == was.lines && now.ledger == was.ledger);
+            (!goes_on).then(|| {
+                format!(
+                    "the ledger of the job {job} does not have the line {} that the head {} names: it was replaced since",
+                    was.lines, self.number
+                )
+            })
+        };
+        self.jobs.iter().filter_map(of_job).collect()
+    }
+
     /// SHA-256 of its file.
     pub(crate) fn digest(&self) -> Digest {
         Digest::of(self.to_text().as_bytes())

@@ -32,7 +32,7 @@ const REQUEST: &str = "head.request";
 const EXTENSION: &str = ".head";
 
 /// How far a clock may go back without a day being a new one.
-pub(super) const BACK: Millis = Millis::from_days(1);
+const BACK: Millis = Millis::from_days(1);
 
 /// Why no head could be made.
 #[derive(Debug, Error)]
@@ -168,12 +168,32 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
         Err(error) => (None, Some(error.to_string())),
     };
     let highest = numbers.last().copied().unwrap_or(0);
-    let chosen = newer(here, kept);
+    let chosen = match (here, kept) {
+        // The program was killed before it could keep the newest one, or the state directory is an older one.
+        (Some(here), Some(kept)) if goes_on(place.root, &kept, &here) => newer(Some(here), None),
+        (here, kept) => newer(here, kept),
+    };
     Ok(Newest {
         doubt: doubt.or(chosen.doubt),
         highest,
         ..chosen
     })
+}
+
+/// Whether the heads at `root` lead from one to another without a break.
+fn goes_on(root: &Path, from: &Head, to: &Head) -> bool {
+    let mut before: Option<Head> = None;
+    let leads = (from.number..=to.number).all(|number| {
+        let head = text(root, number).ok();
+        let head = head.and_then(|text| Head::parse(&text).ok());
+        let is_next = head.as_ref().is_some_and(|head| match &before {
+            None => head == from,
+            Some(before) => head.follows(before),
+        });
+        before = head;
+        is_next
+    });
+    leads && before.as_ref() == Some(to)
 }
 
 /// The newer one of the archive's newest head and the one that the state directory keeps.
@@ -186,8 +206,6 @@ fn newer(here: Option<Head>, kept: Option<Head>) -> Newest {
     match (here, kept) {
         (here, None) => of(here, None),
         (Some(here), Some(kept)) if here == kept => of(Some(here), None),
-        // The program was killed before it could keep the newest one.
-        (Some(here), Some(kept)) if here.follows(&kept) => of(Some(here), None),
         (_, Some(kept)) => {
             let doubt = format!(
                 "{} is not the newest head in the archive, as the state directory says in {KEPT}: somebody has removed, \
@@ -220,7 +238,10 @@ impl OfJob {
             windows: replay.folders,
             pruned: replay.pruned.amount().windows,
             covered_until: since.map(|since| replay.accounted().covered_until(since)),
-            newest: replay.last_manifest,
+            // One that was set aside names nothing that is there.
+            newest: replay
+                .last_manifest
+                .filter(|_| replay.last_folder.is_some()),
         })
     }
 }
@@ -277,11 +298,14 @@ pub(crate) fn make(
         doubt,
         highest,
     } = newest(place, id)?;
-    let is_due = is_due(last.as_ref().map(|last| last.at), now, zone);
+    let (found, unread) = of_ledgers(place.state_dir, known)?;
+    let replaced = last
+        .as_ref()
+        .map_or_else(Vec::new, |last| last.replaced(&found));
+    let is_due = !replaced.is_empty() || is_due(last.as_ref().map(|last| last.at), now, zone);
     if when == When::Due && !is_due {
         return Ok(None);
     }
-    let (found, unread) = of_ledgers(place.state_dir, known)?;
     let mut jobs = last
         .as_ref()
         .map_or_else(BTreeMap::new, |last| last.jobs.clone());
@@ -290,7 +314,7 @@ pub(crate) fn make(
     if when == When::Changed && !is_due && !is_changed {
         return Ok(None);
     }
-    for why in doubt.into_iter().chain(unread) {
+    for why in doubt.into_iter().chain(unread).chain(replaced) {
         tracing::error!("{why}");
     }
     let mut head = Head {
@@ -345,7 +369,7 @@ fn clean(folder: &Path, disk: &Disk) -> Result<(), HeadError> {
 
 fn write(disk: &Disk, folder: &Path, head: &Head) -> Result<(), DiskError> {
     let path = folder.join(head.file_name());
-    evidence::write_new(disk, Step::WriteHead, &path, &head.to_text())
+    evidence::write_whole(disk, Step::WriteHead, &path, &head.to_text())
 }
 
 /// Asks whoever has the locks for a head.

@@ -21,6 +21,8 @@ pub(crate) struct Named {
     pub(crate) at: UtcMs,
     /// Whether it was given from outside: then nothing excuses what it does not find.
     pub(crate) is_given: bool,
+    /// Whether it is the archive's newest.
+    pub(crate) is_newest: bool,
     /// What it says.
     pub(crate) of_job: OfJob,
 }
@@ -32,6 +34,8 @@ pub(crate) struct Heads {
     pub(crate) all: Vec<(u64, Digest, UtcMs)>,
     /// What was kept elsewhere and is held against them; fit for the operator.
     pub(crate) given: Option<String>,
+    /// Heads before the newest one that are not here.
+    pub(crate) missing: Vec<String>,
     /// What is wrong with heads themselves.
     pub(crate) findings: Vec<Finding>,
     /// What they say of each job.
@@ -53,9 +57,9 @@ impl Heads {
         let mut before: Option<Head> = None;
         let mut expected = 1;
         for number in numbers {
-            for missing in (expected..number).take(MOST_MISSING) {
-                heads.find(relative(missing), Problem::Missing);
-            }
+            // A copy may have them, and so did the one that keeps heads elsewhere.
+            let missing = (expected..number).take(MOST_MISSING);
+            heads.missing.extend(missing.map(relative));
             expected = number.saturating_add(1);
             let head = match text(root, number) {
                 Ok(text) => Head::parse(&text).map_err(Problem::Unreadable),
@@ -74,6 +78,11 @@ impl Heads {
             heads.all.push((number, head.digest(), head.at));
             heads.take(&head, relative(number), false);
             before = Some(head);
+        }
+        if let Some(newest) = before {
+            let called = relative(newest.number);
+            let named = heads.named.values_mut().flatten();
+            named.for_each(|named| named.is_newest = named.head == called);
         }
         heads
     }
@@ -100,9 +109,6 @@ impl Heads {
             Some(before) if before.number + 1 == number && !head.follows(before) => {
                 Some("it does not name the head before it as that is now".to_owned())
             }
-            Some(before) if head.at < before.at.minus(super::heads::BACK) => {
-                Some("it was made before the head before it".to_owned())
-            }
             None if number == 1 && head.previous.is_some() => {
                 Some("it follows a head, and is the first".to_owned())
             }
@@ -116,6 +122,7 @@ impl Heads {
                 head: called.clone(),
                 at: head.at,
                 is_given,
+                is_newest: false,
                 of_job: of_job.clone(),
             });
         }

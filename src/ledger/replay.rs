@@ -49,7 +49,7 @@ pub struct Replay {
     pub records: u64,
     /// Bytes of data files archived.
     pub bytes: u64,
-    /// Folders recorded, superseded and missing ones too.
+    /// Folders recorded, superseded and missing ones too; once each.
     pub folders: u64,
     /// The windows that may still be due for a recheck.
     pub recheckable: Recheckable,
@@ -148,7 +148,6 @@ impl Replay {
 
     fn archived(&mut self, archived: &Archived, at: UtcMs) {
         let window = archived.window;
-        self.folders += 1;
         self.pruned.forget(window, archived.bytes);
         self.coverage.add(window.span());
         // The very folder that was missing may have been brought back.
@@ -181,6 +180,7 @@ impl Replay {
         self.records = self.records.saturating_add(archived.records.unwrap_or(0));
         self.bytes = self.bytes.saturating_add(archived.bytes);
         if !is_back {
+            self.folders += 1;
             self.last_manifest = Some(archived.manifest_sha256);
             self.last_folder = Some(archived.folder.clone());
         }

@@ -239,10 +239,11 @@ impl Call {
                     Kind::Remove => Step::Clean,
                     _ => return None,
                 },
-                (kind, false) if name.starts_with("newest.head") => match kind {
-                    Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename => Step::NoteHead,
-                    _ => return None,
-                },
+                (Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename, false)
+                    if name.starts_with("newest.head") =>
+                {
+                    Step::NoteHead
+                }
                 (kind, false) if name.contains(".ledger.pruning") => match kind {
                     Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename => Step::MarkPruning,
                     Kind::Remove => Step::UnmarkPruning,

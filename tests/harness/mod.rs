@@ -269,6 +269,13 @@ impl World {
             older += &(line + "\n");
         }
         fs::write(self.ledger(job), older).unwrap();
+        self.forget_heads();
+    }
+
+    /// Removes all heads, which name what a test is about to rewrite, or has rewritten.
+    pub fn forget_heads(&self) {
+        let _ = fs::remove_dir_all(self.root().join("_archive/heads"));
+        let _ = fs::remove_file(self.state.join("newest.head"));
     }
 
     /// Starts a command and leaves it running.

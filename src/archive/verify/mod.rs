@@ -65,10 +65,10 @@ pub(crate) struct JobReport {
     pub breaks: Vec<Break>,
     /// What is not as it was published.
     pub findings: Vec<Finding>,
-    /// Where a ledger was made anew from manifests after a head was made that names its lines; left out while there is
-    /// none.
+    /// What older heads of the archive name that is not here any more, where the newest one names nothing of it; left out
+    /// while there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rebuilt: Option<String>,
+    pub older_heads: Option<String>,
     /// Of a copy: its manifests, and which one each follows.
     #[serde(skip)]
     pub chain: Vec<(Digest, Option<Digest>)>,

@@ -28,6 +28,9 @@ pub(super) struct OfHeads {
     /// The one that was given, and that the archive holds to; left out where none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     given: Option<String>,
+    /// Those before the newest one that are not here; left out while there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
     /// What is wrong with heads themselves. What they name and a job lacks is found with that job.
     findings: Vec<Finding>,
 }
@@ -50,10 +53,11 @@ impl OfHeads {
             sha256,
         });
         let is_told = newest.is_some() || !heads.findings.is_empty() || heads.given.is_some();
-        is_told.then(|| Self {
+        is_told.then_some(Self {
             count: heads.all.len(),
             newest,
             given: heads.given,
+            missing: heads.missing,
             findings: heads.findings,
         })
     }
@@ -88,6 +92,9 @@ impl OfHeads {
         }
         if let Some(given) = &self.given {
             text += &format!("  held against the head {}\n", printable::whole(given));
+        }
+        for missing in &self.missing {
+            text += &format!("  {missing} is not here; a copy may have it\n");
         }
         for finding in &self.findings {
             text += &format!("  {finding}\n");

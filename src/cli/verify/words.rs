@@ -62,6 +62,9 @@ pub(super) fn listing(verified: &Verified, (depth, is_copy): (Depth, bool), now:
             printable::whole(&broken.folder)
         );
     }
+    if let Some(older) = &report.older_heads {
+        text += &format!("  since replaced, as the newest head knows: {older}\n");
+    }
     for finding in &report.findings {
         text += &format!("  {finding}\n");
     }

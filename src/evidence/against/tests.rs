@@ -59,6 +59,7 @@ fn named(ledger: &str, lines: usize, at: i64, is_given: bool) -> Named {
         head: format!("{:06}.head", lines.len()),
         at: UtcMs(at),
         is_given,
+        is_newest: true,
         of_job: OfJob {
             lines: lines.len() as u64,
             ledger: lines.last().map(|line| Digest::of(line.as_bytes())),
@@ -112,7 +113,6 @@ fn what_heads_name_of_a_ledger_must_be_there_line_by_line() {
             "000003.head",
             Some(2),
         ),
-        (String::new(), "000001.head", Some(3)),
     ] {
         let found = held_against(&heads, &wrong).findings;
         assert_eq!(found.len(), 1, "{found:?}");
@@ -123,12 +123,17 @@ fn what_heads_name_of_a_ledger_must_be_there_line_by_line() {
         let told = more.map(|more| format!("so do {more} later heads"));
         assert!(told.is_none_or(|told| why.ends_with(&told)), "{why}");
     }
+    // A ledger that is lost is rebuilt at the next start.
+    let found = held_against(&heads, "").findings;
+    assert!(
+        matches!(found[0].problem, Problem::NamesMore(_)),
+        "{found:?}"
+    );
 }
 
 /// Guarantee: Evident
 #[test]
-fn a_ledger_that_was_rebuilt_is_told_and_excuses_only_heads_of_the_archive_whose_folders_are_here()
-{
+fn a_ledger_that_was_rebuilt_is_told_and_excuses_only_older_heads_of_the_archive() {
     let truth = ledger(0, &folders(1..=4));
     let rebuilt = |numbers: &[u64]| {
         let span = Span::new(UtcMs(1), UtcMs(9)).unwrap();
@@ -141,30 +146,51 @@ fn a_ledger_that_was_rebuilt_is_told_and_excuses_only_heads_of_the_archive_whose
         ledger(50_000, &events)
     };
     let before = named(&truth, 4, 10_000, false);
-    let found = held_against(std::slice::from_ref(&before), &rebuilt(&[1, 2, 3, 4, 5]));
-    assert_eq!(found.findings, []);
-    let told = found.rebuilt.unwrap();
-    assert!(told.contains("carry no original times"), "{told}");
-    // From outside, or where folders are not as they were, or the head is younger than that, it is no excuse.
+    for (numbers, words) in [
+        (&[1, 2, 3, 4, 5][..], "recorded as it names them"),
+        (&[1, 3, 4], "not recorded as it names them"),
+    ] {
+        let found = held_against(std::slice::from_ref(&before), &rebuilt(numbers));
+        assert_eq!(found.findings, []);
+        let told = found.older_heads.unwrap();
+        assert!(
+            told.contains("carry no original times") && told.contains(words),
+            "{told}"
+        );
+    }
+    // It is no excuse for a head from outside, or one that is younger than that.
     let given = Named {
         is_given: true,
         ..before.clone()
     };
     let younger = Named {
         at: UtcMs(90_000),
-        ..before.clone()
+        ..before
     };
-    for (head, numbers) in [
-        (&given, &[1, 2, 3, 4, 5][..]),
-        (&younger, &[1, 2, 3, 4]),
-        (&before, &[1, 2, 3]),
-        (&before, &[1, 3, 4]),
-        (&before, &[7, 2, 3, 9]),
-    ] {
-        let found = held_against(std::slice::from_ref(head), &rebuilt(numbers));
-        assert_eq!(found.findings.len(), 1, "{numbers:?}");
-        assert_eq!(found.rebuilt, None);
+    for head in [&given, &younger] {
+        let found = held_against(std::slice::from_ref(head), &rebuilt(&[1, 2, 3, 4, 5]));
+        assert_eq!((found.findings.len(), found.older_heads), (1, None));
     }
+}
+
+/// Guarantee: Evident
+/// Guarantee: Curable
+#[test]
+fn what_was_replaced_is_told_of_older_heads_and_is_red_only_where_the_newest_names_it_too() {
+    let (before, after) = (ledger(0, &folders(1..=4)), ledger(7, &folders(1..=4)));
+    let older = Named {
+        is_newest: false,
+        ..named(&before, 4, 10_000, false)
+    };
+    let newer = named(&after, 4, 20_000, false);
+    let found = held_against(&[older.clone(), newer], &after);
+    assert_eq!(found.findings, []);
+    assert!(found.older_heads.is_some());
+    let found = held_against(&[older, named(&before, 4, 20_000, false)], &after);
+    assert_eq!(
+        (found.findings.len(), found.older_heads.is_some()),
+        (1, true)
+    );
 }
 
 /// Guarantee: Evident
@@ -183,6 +209,7 @@ fn what_heads_name_of_a_copy_must_be_the_end_of_so_long_a_chain() {
         head: "000001.head".into(),
         at: UtcMs(0),
         is_given: false,
+        is_newest: true,
         of_job: OfJob {
             windows,
             newest: Some(digest(newest)),

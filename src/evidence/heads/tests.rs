@@ -53,8 +53,6 @@ fn the_state_directory_s_head_beats_what_somebody_has_put_into_the_archive() {
     // The state was lost, or is of a version before heads.
     is(Some(&second), None, Some(&second), false);
     is(Some(&second), Some(&second), Some(&second), false);
-    // Killed between the two.
-    is(Some(&third), Some(&second), Some(&third), false);
     for here in [None, Some(&first), Some(&foreign), Some(&far)] {
         is(here, Some(&second), Some(&second), true);
     }
@@ -119,6 +117,31 @@ fn heads_follow_each_other_and_no_job_ever_drops_out() {
     let sixth = rig.make(3 * DAY, 5, &disk).unwrap().unwrap();
     assert_eq!((sixth.number, rig.numbers()), (6, vec![1, 2, 3, 4, 5, 6]));
     assert!(!folder(&root).join(".new-half").exists());
+}
+
+/// Guarantee: Curable
+#[test]
+fn an_older_state_goes_on_behind_the_archive_s_heads_where_they_lead_on_from_its_own() {
+    let rig = rig();
+    let disk = Disk::default();
+    let kept = rig.dir.path().join("state").join(KEPT);
+    rig.make(1_000, 1, &disk).unwrap().unwrap();
+    let older = fs::read(&kept).unwrap();
+    for lines in 2..=4 {
+        rig.make(1_000, lines, &disk).unwrap().unwrap();
+    }
+    fs::write(&kept, &older).unwrap();
+    let fifth = rig.make(1_000, 5, &disk).unwrap().unwrap();
+    assert_eq!(fifth.number, 5);
+    let folder = folder(&rig.dir.path().join("root"));
+    let fourth = fs::read_to_string(folder.join("000004.head")).unwrap();
+    assert!(fifth.follows(&Head::parse(&fourth).unwrap()));
+    // Where they don't, its own is what counts.
+    fs::remove_file(folder.join("000003.head")).unwrap();
+    fs::write(&kept, &older).unwrap();
+    let sixth = rig.make(1_000, 6, &disk).unwrap().unwrap();
+    assert_eq!(sixth.number, 6);
+    assert_eq!(sixth.previous, Some(Digest::of(&older)));
 }
 
 /// Guarantee: Atomic
