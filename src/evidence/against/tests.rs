@@ -123,12 +123,15 @@ fn what_heads_name_of_a_ledger_must_be_there_line_by_line() {
         let told = more.map(|more| format!("so do {more} later heads"));
         assert!(told.is_none_or(|told| why.ends_with(&told)), "{why}");
     }
-    // A ledger that is lost is rebuilt at the next start.
-    let found = held_against(&heads, "").findings;
-    assert!(
-        matches!(found[0].problem, Problem::NamesMore(_)),
-        "{found:?}"
-    );
+    // A ledger that is lost is rebuilt at the next start, if there are folders.
+    for (has_folders, is_damage) in [(true, false), (false, true)] {
+        let mut report = JobReport::default();
+        let orphan = finding("shop/1".into(), Problem::NotInLedger);
+        report.findings.extend(has_folders.then_some(orphan));
+        let against = AgainstLedger::new(heads.iter().collect());
+        against.end(&Replay::default(), &[], &mut report);
+        assert_eq!(report.is_damaged(), is_damage);
+    }
 }
 
 /// Guarantee: Evident
