@@ -185,6 +185,8 @@ impl Scene {
         let line = fs::read(&shop).unwrap();
         fs::write(&shop, &line[..line.len() - 60]).unwrap();
         fs::write(mail, "").unwrap();
+        // What is not durable yet, no head names.
+        self.world.forget_heads();
     }
 
     fn backfill(&self, job: &str, from: String, to: String) {
