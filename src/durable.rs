@@ -204,6 +204,17 @@ impl Disk {
         })
     }
 
+    /// Makes durable what a ledger holds; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When it can't be opened or flushed.
+    pub(crate) fn flush_ledger(&self, path: &Path) -> Result<(), DiskError> {
+        self.step(Step::SyncLedger, path, || match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            file => file?.sync_all(),
+        })
+    }
+
     /// Opens a file that must be there, to add to its end. What is added to it is a step, not this.
     ///
     /// # Errors

@@ -13,11 +13,11 @@ use super::user::refuse_another;
 use crate::archive::identity::{of_root, read};
 use crate::config::Config;
 use crate::domain::identity::ArchiveId;
+use crate::domain::job::JobName;
 use crate::durable::Disk;
-use crate::evidence::head::Head;
-use crate::evidence::heads::{
-    self, When, end_request, is_requested, make, newest, relative, request,
-};
+use crate::evidence::head::{Head, OfJob};
+use crate::evidence::heads::{self, When, make, newest, relative};
+use crate::evidence::request::{end_request, is_requested, request};
 
 /// How long whoever has the locks may take, in steps of `STEP`.
 const STEPS: u32 = 300;
@@ -41,7 +41,15 @@ pub(super) fn show(context: &Context<'_>) -> Result<(), Stop> {
 pub(super) fn now(context: &Context<'_>) -> Result<(), Stop> {
     let config = context.config()?;
     let head = match Place::take(context, &config) {
-        Ok(place) => made(context, &config, (place.id(), place.disk()), When::Now)?,
+        Ok(place) => {
+            let none = BTreeMap::new();
+            made(
+                context,
+                &config,
+                (place.id(), place.disk()),
+                (&none, When::Now),
+            )?
+        }
         Err(stop) if stop.is_held() => asked_for(context, &config)?,
         Err(stop) => return Err(stop),
     };
@@ -49,15 +57,15 @@ pub(super) fn now(context: &Context<'_>) -> Result<(), Stop> {
     print_fitted(&told(&config, &head), 2)
 }
 
-/// Makes the head that follows a command which has changed the archive. Without one, the command has done what it was to
+/// Makes the head that follows a command which has changed the archive; its jobs have `shown` what is durable. Without one, the command has done what it was to
 /// do all the same.
 pub(super) fn after(
     context: &Context<'_>,
     config: &Config,
-    (id, disk): (&ArchiveId, &Disk),
-    when: When,
+    with: (&ArchiveId, &Disk),
+    (shown, when): (&BTreeMap<JobName, OfJob>, When),
 ) {
-    if let Err(stop) = made(context, config, (id, disk), when) {
+    if let Err(stop) = made(context, config, with, (shown, when)) {
         tracing::error!("no head of the archive was made: {}", stop.message());
     }
 }
@@ -66,14 +74,14 @@ fn made(
     context: &Context<'_>,
     config: &Config,
     (id, disk): (&ArchiveId, &Disk),
-    when: When,
+    (shown, when): (&BTreeMap<JobName, OfJob>, When),
 ) -> Result<Option<Head>, Stop> {
     // Its disk may have gone meanwhile.
     let store = store(config, disk).bound_to(id.clone());
     let is_there = store.check_identity();
     is_there.map_err(|error| Stop::failed(error.to_string()))?;
     let with = (id, context.clock.now(), &config.archive.zone);
-    let made = make(place(config), with, &BTreeMap::new(), when, disk);
+    let made = make(place(config), with, shown, when, disk);
     made.map_err(|error| Stop::failed(error.to_string()))
 }
 

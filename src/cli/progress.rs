@@ -153,6 +153,10 @@ impl Progress for All {
         self.0.iter().for_each(|who| who.recorded(job, news));
     }
 
+    fn holds(&self, job: &Job, replay: &Replay) {
+        self.0.iter().for_each(|who| who.holds(job, replay));
+    }
+
     fn shows(&self, job: &Arc<Job>, replay: &Replay, is_open: bool) {
         self.0
             .iter()

@@ -1,6 +1,8 @@
 //! `prune`: lets go of old data by rule, and keeps the proof. Shows what would go, what stays and why; does it with
 //! `--confirm`. Carries *Atomic* and *Candid*.
 
+use std::collections::BTreeMap;
+
 use super::Context;
 use super::exit::Stop;
 use super::head;
@@ -106,7 +108,7 @@ pub(super) fn prune(context: &Context<'_>, how: How<'_>) -> Result<(), Stop> {
     };
     if let Some(place) = taken {
         let with = (place.id(), place.disk());
-        head::after(context, &config, with, When::Changed);
+        head::after(context, &config, with, (&BTreeMap::new(), When::Changed));
     }
     print_fitted(&text, 4)?;
     match failed {

@@ -1,7 +1,7 @@
 //! `repair`: the cure for what `verify` finds. Shows what it would do, and does it with `--confirm`. Carries
 //! *Curable*.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 mod words;
@@ -78,7 +78,12 @@ pub(super) fn repair(
     }
     context.terminal.clear();
     if let Some(id) = archive {
-        head::after(context, &config, (&id, &disk), When::Changed);
+        head::after(
+            context,
+            &config,
+            (&id, &disk),
+            (&BTreeMap::new(), When::Changed),
+        );
     }
     if is_unbound && !confirm {
         text += "If the root's disk is only not mounted: mount it, and repair nothing.\n";

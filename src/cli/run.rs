@@ -209,8 +209,10 @@ fn archive(
     mode: Mode,
 ) -> Result<(), Stop> {
     let notifier = notifying::notifier(context, config);
+    let shown = Arc::new(daemon::heads::Shown::default());
     let progress: Arc<dyn Progress> = Arc::new(All(vec![
         Bars::new(context.terminal),
+        Arc::clone(&shown) as Arc<dyn Progress>,
         Arc::clone(&notifier) as Arc<dyn Progress>,
     ]));
     let (outcomes, broken, stopped) = Context::block_on(async {
@@ -230,7 +232,8 @@ fn archive(
             Mode::Backfill | Mode::Again(_) => When::Changed,
             Mode::Once | Mode::Daemon => When::Due,
         };
-        head::after(context, config, (place.id(), place.disk()), when);
+        let with = (place.id(), place.disk());
+        head::after(context, config, with, (&shown.jobs(), when));
         notifier.finish(&stop).await;
         signals.abort();
         Ok((

@@ -15,7 +15,7 @@ use super::print::{print_fitted, print_json};
 use super::receipt::{Draft, Wanted};
 use super::retired::retired;
 use super::session::chosen;
-use crate::archive::verify::{Depth, JobReport, copy};
+use crate::archive::verify::{Depth, Finding, JobReport, Problem, copy};
 use crate::domain::job::JobName;
 use heads::OfHeads;
 use job::{Subject, verify_job};
@@ -272,9 +272,11 @@ impl Verified {
 
     /// What the job adds to the verdict on all. What a retired one lacks, nothing can bring: it is told, and
     /// is not red by itself.
-    const fn counts_as(&self) -> Verdict {
+    fn counts_as(&self) -> Verdict {
+        let is_named = |found: &Finding| matches!(found.problem, Problem::NamesMore(_));
+        let is_named = self.found.findings.iter().any(is_named);
         match (self.verdict, self.retired) {
-            (Verdict::Incomplete, true) => Verdict::Intact,
+            (Verdict::Incomplete, true) if !is_named => Verdict::Intact,
             (verdict, _) => verdict,
         }
     }

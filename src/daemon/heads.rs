@@ -18,9 +18,8 @@ use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Zone;
 use crate::durable::{Disk, off_the_runtime};
 use crate::evidence::head::OfJob;
-use crate::evidence::heads::{
-    HeadError, Place, When, end_request, is_due, is_requested, make, newest,
-};
+use crate::evidence::heads::{HeadError, Place, When, is_due, make, newest};
+use crate::evidence::request::{end_request, is_requested};
 use crate::job::Progress;
 use crate::ledger::replay::Replay;
 
@@ -34,8 +33,22 @@ const PAUSE: Millis = Millis::from_hours(1);
 #[derive(Debug, Default)]
 pub(crate) struct Shown(Mutex<BTreeMap<JobName, OfJob>>);
 
+impl Shown {
+    /// What they are.
+    pub(crate) fn jobs(&self) -> BTreeMap<JobName, OfJob> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
 impl Progress for Shown {
     fn shows(&self, job: &Arc<Job>, replay: &Replay, _is_open: bool) {
+        self.holds(job, replay);
+    }
+
+    fn holds(&self, job: &Job, replay: &Replay) {
         if let Some(of_job) = OfJob::of(replay) {
             let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             jobs.insert(job.name.clone(), of_job);
@@ -121,12 +134,7 @@ impl Maker {
         self.store
             .check_identity()
             .map_err(|error| error.to_string())?;
-        let shown = self
-            .shown
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let shown = self.shown.jobs();
         let place = Place {
             root: self.store.root(),
             state_dir: &self.state_dir,

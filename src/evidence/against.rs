@@ -1,7 +1,7 @@
 //! What heads name of a job, held against its ledger, line by line, or against the manifests of a copy. Pure. Carries
 //! *Evident*: what a head names must be there unchanged, and what came after must continue it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::head::OfJob;
 use super::named::{Named, finding};
@@ -21,8 +21,9 @@ pub(crate) struct AgainstLedger<'a> {
     at: usize,
     /// Those whose line is another one.
     differ: Vec<&'a Named>,
-    /// Those that were given from outside.
-    given: Vec<&'a Named>,
+    /// Those that were given from outside; and how many folders were let go of, and found missing, behind the lines that
+    /// they name.
+    given: Vec<(&'a Named, [u64; 2])>,
     /// When the ledger was made anew last.
     rebuilt: Option<UtcMs>,
 }
@@ -32,7 +33,7 @@ impl<'a> AgainstLedger<'a> {
     pub(crate) fn new(named: Vec<&'a Named>) -> Self {
         let given = named.iter().filter(|named| named.is_given);
         Self {
-            given: given.copied().collect(),
+            given: given.map(|named| (*named, [0, 0])).collect(),
             named,
             at: 0,
             differ: Vec::new(),
@@ -45,6 +46,12 @@ impl<'a> AgainstLedger<'a> {
         self.reach(line.seq - 1, line.prev);
         if matches!(line.event, Event::Rebuilt(_)) {
             self.rebuilt = Some(line.at);
+        }
+        for (named, since) in &mut self.given {
+            if line.seq > named.of_job.lines {
+                since[0] += u64::from(matches!(line.event, Event::Pruned(_)));
+                since[1] += u64::from(matches!(line.event, Event::Missing(_)));
+            }
         }
     }
 
@@ -105,10 +112,18 @@ impl<'a> AgainstLedger<'a> {
             };
             told.add(named, weight, problem);
         }
-        let pruned = replay.pruned.amount().windows;
-        self.given
-            .iter()
-            .for_each(|named| told.let_go(named, pruned));
+        for (named, [pruned, missing]) in self.given {
+            let what = [
+                (pruned, "windows' data were let go of"),
+                (missing, "folders were recorded as missing"),
+            ];
+            for (number, what) in what.into_iter().filter(|(number, _)| *number > 0) {
+                let why = format!(
+                    "{number} {what} since it was made: a head made after that says whether it was in order"
+                );
+                told.add(named, Weight::Given, Problem::NamesMore(why));
+            }
+        }
         told.into(report);
     }
 }
@@ -116,70 +131,80 @@ impl<'a> AgainstLedger<'a> {
 /// Holds the manifests of a copy against what heads say of a job.
 pub(crate) fn against_copy(named: &[&Named], report: &mut JobReport) {
     let chain: HashMap<Digest, Option<Digest>> = report.chain.iter().copied().collect();
-    let folders = report.chain.len() as u64;
     let mut told = Told::default();
-    let mut depths = HashMap::new();
     for named in named {
-        let OfJob {
-            newest, windows, ..
-        } = &named.of_job;
-        let Some(newest) = newest else { continue };
-        if !chain.contains_key(newest) {
-            let problem = match folders < *windows {
-                true => Problem::NamesMore(format!(
-                    "it names {windows} folders, the newest with the manifest {newest}, and {folders} are here: this \
-                     copy is older than it, or folders were removed"
-                )),
-                false => Problem::Contradicted(format!(
-                    "it names the manifest {newest}, which is not here: the folders were made anew, or the newest ones \
-                     were removed"
-                )),
-            };
-            told.add(named, Weight::of(named), problem);
-            continue;
+        let weight = match Weight::of(named) {
+            // The folder that is named may have been set aside.
+            Weight::Newest if named.of_job.holes > 0 => Weight::Note,
+            weight => weight,
+        };
+        if let Some(problem) = lacks(&named.of_job, &chain) {
+            told.add(named, weight, problem);
         }
-        // Where the chain breaks, that is told.
-        if let Some(depth) = depth(*newest, &chain, &mut depths)
-            && depth != *windows
-        {
+        let (known, pruned) = (named.of_job.pruned, report.pruned_windows);
+        if pruned > known && named.is_given {
             let why = format!(
-                "it names {windows} folders until the manifest {newest}, and {depth} are here"
+                "it names {known} windows whose data were let go of, and here they are {pruned}: a head made after that says \
+                 whether it was in order"
             );
-            told.add(named, Weight::of(named), Problem::Contradicted(why));
+            told.add(named, Weight::Given, Problem::NamesMore(why));
         }
-    }
-    for named in named.iter().filter(|named| named.is_given) {
-        told.let_go(named, report.pruned_windows);
     }
     told.into(report);
 }
 
-/// How many folders the chain has until one; `None` where it does not reach its beginning.
-fn depth(
-    of: Digest,
-    chain: &HashMap<Digest, Option<Digest>>,
-    known: &mut HashMap<Digest, u64>,
-) -> Option<u64> {
-    let mut way = Vec::new();
-    let mut at = Some(of);
-    let mut depth = 0;
-    while let Some(digest) = at {
-        if let Some(known) = known.get(&digest) {
-            depth = *known;
-            break;
-        }
-        // One that follows itself is no chain.
-        if way.len() > chain.len() {
-            return None;
-        }
-        way.push(digest);
-        at = *chain.get(&digest)?;
+/// What a copy with these manifests, each with the one that it follows, lacks of what a head names.
+fn lacks(of_job: &OfJob, chain: &HashMap<Digest, Option<Digest>>) -> Option<Problem> {
+    let OfJob {
+        newest,
+        windows,
+        holes,
+        ..
+    } = of_job;
+    let newest = (*newest)?;
+    let folders = chain.len() as u64;
+    if !chain.contains_key(&newest) {
+        return Some(match folders.saturating_add(*holes) < *windows {
+            true => Problem::NamesMore(format!(
+                "it names {windows} folders, the newest with the manifest {newest}, and {folders} are here: this copy is \
+                 older than it, or folders were removed"
+            )),
+            false => Problem::Contradicted(format!(
+                "it names the manifest {newest}, which is not here: the folders were made anew, or the newest ones were \
+                 removed"
+            )),
+        });
     }
-    for digest in way.into_iter().rev() {
-        depth += 1;
-        known.insert(digest, depth);
+    let after = descendants(newest, chain);
+    let before = || chain.iter().filter(|(digest, _)| !after.contains(*digest));
+    let breaks = before()
+        .filter(|(_, previous)| previous.is_some_and(|previous| !chain.contains_key(&previous)));
+    let (found, breaks) = (before().count() as u64, breaks.count() as u64);
+    // A copy may have more: what the archive has lost since it was copied.
+    (breaks > *holes || found.saturating_add(*holes) < *windows).then(|| {
+        Problem::Contradicted(format!(
+            "it names {windows} folders until the manifest {newest}, whose chain breaks at {holes} places at most; here are \
+             {found}, and it breaks at {breaks}"
+        ))
+    })
+}
+
+/// The manifests that follow one, however far.
+fn descendants(of: Digest, chain: &HashMap<Digest, Option<Digest>>) -> HashSet<Digest> {
+    let mut followers: HashMap<Digest, Vec<Digest>> = HashMap::new();
+    for (digest, previous) in chain {
+        if let Some(previous) = previous {
+            followers.entry(*previous).or_default().push(*digest);
+        }
     }
-    Some(depth)
+    let (mut found, mut waiting) = (HashSet::new(), vec![of]);
+    while let Some(digest) = waiting.pop() {
+        // Each is taken once: one that follows itself is no endless loop.
+        let next = followers.remove(&digest).unwrap_or_default();
+        found.extend(&next);
+        waiting.extend(next);
+    }
+    found
 }
 
 /// What it counts for that a head names what is not there.
@@ -218,19 +243,6 @@ impl Told {
                 let first = finding(named.head.clone(), problem);
                 self.found.push((weight, first, 0));
             }
-        }
-    }
-
-    /// Where more windows than a head names have no data any more. A head that lies in the archive is older than what was
-    /// let go of since.
-    fn let_go(&mut self, named: &Named, pruned: u64) {
-        let known = named.of_job.pruned;
-        if pruned > known && named.is_given {
-            let why = format!(
-                "it names {known} windows whose data were let go of, and now it is {pruned}: a head made since says \
-                 whether that was in order"
-            );
-            self.add(named, Weight::Given, Problem::NamesMore(why));
         }
     }
 

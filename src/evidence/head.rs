@@ -34,6 +34,9 @@ pub(crate) struct OfJob {
     pub(crate) windows: u64,
     /// Windows whose data were let go of by then.
     pub(crate) pruned: u64,
+    /// At how many places the chain of manifests may break: folders that are missing or set aside, and what a rebuilt
+    /// ledger has found.
+    pub(crate) holes: u64,
     /// The end of the span since `since` that is archived, or known to be lost, without a gap.
     pub(crate) covered_until: Option<UtcMs>,
     /// SHA-256 of the `manifest.json` that was recorded last.
@@ -105,6 +108,7 @@ impl Head {
                 lines.push(line(&format!("{JOB}{job}.{key}"), value));
             };
             of("covered-until", &instant(of_job.covered_until));
+            of("holes", &of_job.holes);
             of("ledger-lines", &of_job.lines);
             of("ledger-sha256", &or_none(of_job.ledger));
             of("newest-manifest", &or_none(of_job.newest));
@@ -152,6 +156,7 @@ impl Head {
                 lines: number(&mut values, &key("ledger-lines"))?,
                 ledger: optional(&mut values, &key("ledger-sha256"))?,
                 windows: number(&mut values, &key("windows"))?,
+                holes: number(&mut values, &key("holes"))?,
                 pruned: number(&mut values, &key("pruned"))?,
                 covered_until: instant(&mut values, &key("covered-until"))?,
                 newest: optional(&mut values, &key("newest-manifest"))?,
@@ -229,6 +234,7 @@ pub(super) mod tests {
             ledger: Some(Digest::of(&lines.to_be_bytes())),
             windows: lines,
             pruned: 0,
+            holes: 0,
             covered_until: Some(UtcMs(at - 1)),
             newest: Some(Digest::of(b"manifest")),
         };

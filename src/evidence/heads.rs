@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -15,7 +15,7 @@ use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Zone;
-use crate::durable::{Disk, DiskError, Step, advice_on, evidence, letting_go};
+use crate::durable::{Disk, DiskError, Step, advice_on, evidence};
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, jobs};
 
@@ -25,11 +25,14 @@ const FOLDER: &str = "heads";
 /// The newest head as the state directory keeps it: whoever may write the archive may not write there.
 const KEPT: &str = "newest.head";
 
-/// Lies in the state directory while a head is asked for.
-const REQUEST: &str = "head.request";
-
 /// What the name of a head's file ends with.
 const EXTENSION: &str = ".head";
+
+/// How many files that are no heads may be in the way of one.
+const MOST_TAKEN: u32 = 1_000;
+
+/// The longest file that may be one; a thousand jobs have some 400 KB.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// How far a clock may go back without a day being a new one.
 const BACK: Millis = Millis::from_days(1);
@@ -40,6 +43,9 @@ pub(crate) enum HeadError {
     /// Folder or file can't be written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// A head in the archive has the highest number.
+    #[error("a head in the archive has the highest number that there is; move it away")]
+    NoNumber,
     /// What there is can't be read.
     #[error("can't read {path}: {why}")]
     Unreadable {
@@ -66,7 +72,7 @@ pub(crate) struct Newest {
     pub(crate) head: Option<Head>,
     /// Why it is not, or may not be, the one that the archive has; fit for the operator.
     pub(crate) doubt: Option<String>,
-    /// The highest number that a file in the archive has.
+    /// The highest number of a head in the archive.
     highest: u64,
 }
 
@@ -114,7 +120,11 @@ pub(crate) fn text(root: &Path, number: u64) -> io::Result<String> {
 /// # Errors
 /// When it can't be read, or is no plain text file.
 pub(crate) fn text_at(path: &Path) -> io::Result<String> {
-    let bytes = plain_file::read(path)?;
+    let mut bytes = Vec::new();
+    let mut file = plain_file::open(path)?.take(LONGEST + 1);
+    if file.read_to_end(&mut bytes)? as u64 > LONGEST {
+        return Err(io::Error::other("it is too long for a head"));
+    }
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text"))
 }
 
@@ -167,10 +177,12 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
         Ok(kept) => (kept.filter(|kept| kept.archive == *id), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let highest = numbers.last().copied().unwrap_or(0);
+    let highest = here.as_ref().map_or(0, |here| here.number);
     let chosen = match (here, kept) {
         // The program was killed before it could keep the newest one, or the state directory is an older one.
-        (Some(here), Some(kept)) if goes_on(place.root, &kept, &here) => newer(Some(here), None),
+        (Some(here), Some(kept)) if goes_on(place.root, &numbers, &kept, &here) => {
+            newer(Some(here), None)
+        }
         (here, kept) => newer(here, kept),
     };
     Ok(Newest {
@@ -180,20 +192,28 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
     })
 }
 
-/// Whether the heads at `root` lead from one to another without a break.
-fn goes_on(root: &Path, from: &Head, to: &Head) -> bool {
+/// Whether the heads at `root` with these numbers lead from one to another, each naming the one before.
+fn goes_on(root: &Path, numbers: &[u64], from: &Head, to: &Head) -> bool {
     let mut before: Option<Head> = None;
-    let leads = (from.number..=to.number).all(|number| {
+    let between = numbers
+        .iter()
+        .filter(|number| (from.number..=to.number).contains(number));
+    for &number in between {
         let head = text(root, number).ok();
-        let head = head.and_then(|text| Head::parse(&text).ok());
-        let is_next = head.as_ref().is_some_and(|head| match &before {
-            None => head == from,
-            Some(before) => head.follows(before),
-        });
-        before = head;
-        is_next
-    });
-    leads && before.as_ref() == Some(to)
+        // What is no head had its name first.
+        let Some(head) = head.and_then(|text| Head::parse(&text).ok()) else {
+            continue;
+        };
+        let is_next = match &before {
+            None => head == *from,
+            Some(before) => head.previous == Some(before.digest()),
+        };
+        if !is_next {
+            return false;
+        }
+        before = Some(head);
+    }
+    before.as_ref() == Some(to)
 }
 
 /// The newer one of the archive's newest head and the one that the state directory keeps.
@@ -238,10 +258,8 @@ impl OfJob {
             windows: replay.folders,
             pruned: replay.pruned.amount().windows,
             covered_until: since.map(|since| replay.accounted().covered_until(since)),
-            // One that was set aside names nothing that is there.
-            newest: replay
-                .last_manifest
-                .filter(|_| replay.last_folder.is_some()),
+            holes: replay.untold.holes(),
+            newest: replay.last_manifest,
         })
     }
 }
@@ -317,25 +335,27 @@ pub(crate) fn make(
     for why in doubt.into_iter().chain(unread).chain(replaced) {
         tracing::error!("{why}");
     }
+    let number = last.as_ref().map_or(0, |last| last.number).max(highest);
     let mut head = Head {
         archive: id.clone(),
-        number: last
-            .as_ref()
-            .map_or(0, |last| last.number)
-            .max(highest)
-            .saturating_add(1),
+        number: next(number)?,
         at: now,
         previous: last.as_ref().map(Head::digest),
         previous_timestamp: None,
         jobs,
     };
+    // A line that was written just before a kill may not be durable.
+    for job in head.jobs.keys() {
+        disk.flush_ledger(&Ledger::path(place.state_dir, job))?;
+    }
     let folder = folder(place.root);
     disk.make_durable_folder(&folder)?;
     clean(&folder, disk)?;
+    let mut tries = 0..MOST_TAKEN;
     while let Err(error) = write(disk, &folder, &head) {
         // What is no head may have its name.
-        match error.name_is_taken() {
-            true => head.number = head.number.saturating_add(1),
+        match error.name_is_taken() && tries.next().is_some() {
+            true => head.number = next(head.number)?,
             false => return Err(error.into()),
         }
     }
@@ -350,6 +370,10 @@ pub(crate) fn make(
     // A log that is kept elsewhere is a witness too.
     tracing::info!(number = head.number, sha256 = %head.digest(), "a head of the archive was made");
     Ok(Some(head))
+}
+
+fn next(number: u64) -> Result<u64, HeadError> {
+    number.checked_add(1).ok_or(HeadError::NoNumber)
 }
 
 /// Removes what a kill has left half.
@@ -370,30 +394,6 @@ fn clean(folder: &Path, disk: &Disk) -> Result<(), HeadError> {
 fn write(disk: &Disk, folder: &Path, head: &Head) -> Result<(), DiskError> {
     let path = folder.join(head.file_name());
     evidence::write_whole(disk, Step::WriteHead, &path, &head.to_text())
-}
-
-/// Asks whoever has the locks for a head.
-///
-/// # Errors
-/// When it can't be written.
-pub(crate) fn request(state_dir: &Path, disk: &Disk) -> Result<(), DiskError> {
-    match letting_go::leave_order(disk, &state_dir.join(REQUEST), "") {
-        Err(error) if error.name_is_taken() => Ok(()),
-        left => left,
-    }
-}
-
-/// Whether one is asked for.
-pub(crate) fn is_requested(state_dir: &Path) -> bool {
-    fs::symlink_metadata(state_dir.join(REQUEST)).is_ok()
-}
-
-/// Says that what was asked for is done, or given up.
-///
-/// # Errors
-/// When it can't be said.
-pub(crate) fn end_request(state_dir: &Path, disk: &Disk) -> Result<(), DiskError> {
-    disk.remove(&state_dir.join(REQUEST))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! - `head`, `heads`: what names, once a day, how far each job reached, so that whoever keeps one elsewhere notices what
 //!   was rewritten since
+//! - `request`: how a daemon is asked for one
 //! - `named`, `against`: what heads name, and whether a ledger, or a copy's manifests, have it
 //! - `receipt`, `receipts`, `chain`: by these other places say which copies they have proven
 
@@ -12,3 +13,4 @@ pub(crate) mod heads;
 pub(crate) mod named;
 pub(crate) mod receipt;
 pub(crate) mod receipts;
+pub(crate) mod request;

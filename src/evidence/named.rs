@@ -106,7 +106,9 @@ impl Heads {
         }
         // Where the head before is gone, or is none, that is told.
         match before {
-            Some(before) if before.number + 1 == number && !head.follows(before) => {
+            Some(before)
+                if number.checked_sub(1) == Some(before.number) && !head.follows(before) =>
+            {
                 Some("it does not name the head before it as that is now".to_owned())
             }
             None if number == 1 && head.previous.is_some() => {
@@ -132,9 +134,22 @@ impl Heads {
         self.findings.push(finding(file, problem));
     }
 
+    /// Tells why it is not known which head is the newest.
+    pub(crate) fn doubt(&mut self, why: &str) {
+        self.find(
+            "the newest head".to_owned(),
+            Problem::Unreachable(why.to_owned()),
+        );
+    }
+
     /// Holds the newest head that the state directory knows against those of the archive.
     pub(crate) fn hold_against(&mut self, newest: &Newest) {
-        let Some(kept) = &newest.head else { return };
+        let Some(kept) = &newest.head else {
+            if let Some(why) = &newest.doubt {
+                self.doubt(why);
+            }
+            return;
+        };
         let is_here = self.all.contains(&(kept.number, kept.digest(), kept.at));
         if !is_here {
             self.find(

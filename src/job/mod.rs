@@ -65,6 +65,8 @@ pub trait Progress: Send + Sync {
     fn rests(&self, _job: &Job, _outcome: &Outcome, _now: &Standing) {}
     /// The ledger says this now, durably.
     fn recorded(&self, _job: &Job, _news: &News) {}
+    /// The ledger shows this now, durably; told after each group of windows.
+    fn holds(&self, _job: &Job, _replay: &Replay) {}
     /// This is what the ledger shows now, and whether the circuit breaker is open.
     fn shows(&self, _job: &Arc<Job>, _replay: &Replay, _is_open: bool) {}
 }

@@ -303,6 +303,8 @@ impl JobRunner {
             let why = self.settle(&mut landed, &mut executor, outcome, stop).await;
             failed = failed.or(why);
             self.tell_standing(outcome);
+            let replay = self.recorder.ledger.replay();
+            self.progress.holds(&self.job, replay);
             if let Some(message) = failed {
                 executor.halt();
                 let left = queue.len() + executor.in_flight() + landed.len();

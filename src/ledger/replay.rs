@@ -160,7 +160,7 @@ impl Replay {
         }
         match &archived.supersedes {
             Some(before) => self.superseded(archived, before),
-            None if is_back => {}
+            None if is_back => self.untold.back(),
             None => {
                 self.last_success = Some((window, at));
                 if let Some(records) = archived.records {
@@ -223,6 +223,7 @@ impl Replay {
     /// The folder of an archived window is gone: nothing of it counts any more. Where a newer one has
     /// superseded it, nothing has counted since.
     pub(crate) fn take_away(&mut self, gone: &Archived, at: UtcMs) {
+        self.untold.gone();
         if self.last_folder.as_ref() == Some(&gone.folder) {
             self.last_folder = None;
         }

@@ -13,12 +13,15 @@ pub(crate) struct Untold {
     breaks: Vec<ChainBreak>,
     /// How many of the lines that come next are of folders that were there already.
     adopting: u64,
+    /// Breaks of the chain, and folders that are missing of it.
+    holes: u64,
 }
 
 impl Untold {
     /// Folders are taken over.
     pub(super) fn rebuilt(&mut self, rebuilt: &Rebuilt) {
         self.breaks.extend(&rebuilt.breaks);
+        self.holes += rebuilt.breaks.len() as u64;
         self.adopting = rebuilt.windows;
     }
 
@@ -28,6 +31,21 @@ impl Untold {
             Some(left) => self.adopting = left,
             None => self.breaks.clear(),
         }
+    }
+
+    /// A folder is gone, or set aside.
+    pub(super) const fn gone(&mut self) {
+        self.holes += 1;
+    }
+
+    /// The very folder is back.
+    pub(super) const fn back(&mut self) {
+        self.holes = self.holes.saturating_sub(1);
+    }
+
+    /// At how many places the chain may break.
+    pub(crate) const fn holes(&self) -> u64 {
+        self.holes
     }
 
     /// What the next manifest has to name.

@@ -116,12 +116,11 @@ pub(super) fn of_archive(config: &Config, given: Option<&str>) -> Result<Heads, 
     };
     // What the state directory keeps is read first: the archive's newest is that one, or newer.
     let newest = id.as_ref().map(|id| heads::newest(place, id));
-    let newest = newest
-        .transpose()
-        .map_err(|error| Stop::failed(error.to_string()))?;
     let mut all = Heads::read(root, id.as_ref());
-    if let Some(newest) = newest {
-        all.hold_against(&newest);
+    match newest {
+        Some(Ok(newest)) => all.hold_against(&newest),
+        Some(Err(error)) => all.doubt(&error.to_string()),
+        None => {}
     }
     give(&mut all, root, given)?;
     Ok(all)
@@ -172,7 +171,9 @@ fn give(all: &mut Heads, root: &Path, given: Option<&str>) -> Result<(), Stop> {
 
 /// Holds what was found in a copy against what heads name. A job of which a whole copy has nothing is found so.
 pub(super) fn hold_copy_against(dir: &Path, heads: &Heads, reports: &mut Vec<JobReport>) {
-    let is_whole = is_whole(dir);
+    // A copy that lacks the archive's own folder is no part for that.
+    let has_jobs = reports.iter().any(|report| dir.join(&report.job).is_dir());
+    let is_whole = is_whole(dir) || has_jobs;
     for name in heads.jobs() {
         let named = heads.of(name.as_str());
         let here = reports

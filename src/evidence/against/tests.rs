@@ -4,7 +4,7 @@ use crate::domain::second_opinion::SecondOpinion;
 use crate::domain::span::Span;
 use crate::domain::split::Status;
 use crate::domain::window::Window;
-use crate::ledger::line::Pruned;
+use crate::ledger::line::{MissingFolder, Pruned};
 use crate::ledger::rebuilt::Rebuilt;
 
 fn digest(number: u64) -> Digest {
@@ -231,7 +231,8 @@ fn what_heads_name_of_a_copy_must_be_the_end_of_so_long_a_chain() {
         found
     };
     let heads = [head(2, 2), head(4, 4)];
-    for good in [&[1, 2, 3, 4][..], &[1, 2, 3, 4, 5]] {
+    // A copy may have more than the archive.
+    for good in [&[1, 2, 3, 4][..], &[1, 2, 3, 4, 5], &[0, 1, 2, 3, 4]] {
         assert_eq!(found(&heads, chain(good)), None);
     }
     let is_damage = |numbers: &[u64]| match found(&heads, chain(numbers)) {
@@ -244,14 +245,26 @@ fn what_heads_name_of_a_copy_must_be_the_end_of_so_long_a_chain() {
     assert_eq!(is_damage(&[]), Some(false));
     assert_eq!(is_damage(&[1, 2, 3, 9]), Some(true));
     assert_eq!(is_damage(&[3, 4]), Some(true));
-    assert_eq!(is_damage(&[0, 1, 2, 3, 4]), Some(true));
-    // A chain that breaks says nothing of how long it is, and one that follows itself is no endless loop.
-    let mut broken = chain(&[1, 2, 3, 4]);
-    broken[2].1 = Some(digest(77));
-    assert_eq!(found(&[head(4, 4)], broken), None);
+    // A window is gone, and what came later names that break: it is one more than the head knows of.
+    let mut broken = chain(&[1, 3, 4, 5]);
+    broken[1].1 = Some(digest(2));
+    assert!(matches!(
+        found(&heads[1..], broken.clone()),
+        Some(Problem::Contradicted(_))
+    ));
+    let known = |holes| {
+        let mut head = head(4, 4);
+        head.of_job.holes = holes;
+        head.is_given = true;
+        head
+    };
+    assert_eq!(found(&[known(1)], broken.clone()), None);
+    broken.remove(0);
+    assert!(found(&[known(1)], broken).is_some());
+    // One that follows itself is no endless loop.
     let mut ring = chain(&[1, 2]);
     ring[0].1 = Some(digest(2));
-    assert_eq!(found(&[head(2, 2)], ring), None);
+    assert!(found(&[head(2, 2)], ring).is_some());
     // Nothing is archived yet.
     let nothing = Named {
         of_job: OfJob::default(),
@@ -299,4 +312,22 @@ fn data_that_were_let_go_of_since_are_told_by_a_head_from_outside_alone() {
         against_copy(&[&head], &mut report);
         assert_eq!(!report.findings.is_empty(), is_told);
     }
+}
+
+/// Guarantee: Evident
+#[test]
+fn folders_that_were_recorded_as_missing_since_are_told_by_a_head_from_outside_alone() {
+    let mut events = folders(1..=3);
+    let truth = ledger(0, &events);
+    events.push(Event::Missing(MissingFolder {
+        archived: archived(2),
+        message: "gone".into(),
+    }));
+    let later = ledger(0, &events);
+    let outside = named(&truth, 3, 10_000, true);
+    let newer = named(&later, 4, 10_000, true);
+    let found = |head: &Named| held_against(std::slice::from_ref(head), &later).findings;
+    assert_eq!(found(&newer), []);
+    assert_eq!(found(&named(&truth, 3, 10_000, false)), []);
+    assert!(matches!(&found(&outside)[..], [one] if matches!(one.problem, Problem::NamesMore(_))));
 }

@@ -277,7 +277,8 @@ impl Forger {
     }
 }
 
-fn write_manifest(path: &Path, manifest: &Value) {
+/// Writes a manifest.
+pub fn write_manifest(path: &Path, manifest: &Value) {
     let text = serde_json::to_string_pretty(manifest).unwrap();
     fs::write(path, format!("{text}\n")).unwrap();
 }

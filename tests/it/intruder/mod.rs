@@ -267,6 +267,19 @@ const ATTACKS: &[Attack] = &[
         fits: false,
     },
     Attack {
+        what: "puts a changed window in the place of one, as if that had been lost and archived anew",
+        act: |forger, _| archive_anew(forger, 1),
+        fits: false,
+    },
+    Attack {
+        what: "removes the archive's own folder, and a job",
+        act: |forger, _| {
+            fs::remove_dir_all(forger.root.join("_archive")).unwrap();
+            fs::remove_dir_all(forger.root.join("mail")).unwrap();
+        },
+        fits: false,
+    },
+    Attack {
         what: "removes the newest head",
         act: |forger, _| fs::remove_file(heads(forger).pop().unwrap()).unwrap(),
         fits: false,
@@ -365,6 +378,45 @@ fn let_go(forger: &Forger, at: usize) {
         last["at"], known["from_ms"], known["to_ms"], known["bytes"]
     ));
     forger.write_lines("shop", &lines);
+}
+
+/// Moves a window's folder to the name of its next revision, with another record, at the end of the chain.
+fn archive_anew(forger: &Forger, at: usize) {
+    let (folder, digest) = &forger.chains["shop"][at];
+    let last = &forger.chains["shop"].last().unwrap().1;
+    let new = forger.root.join(format!("{folder}.r2"));
+    fs::rename(forger.root.join(folder), &new).unwrap();
+    let data = files_below(&new)
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("part-"));
+    let data = data.unwrap();
+    change_a_record(&data);
+    let path = new.join("manifest.json");
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["parts"][0]["files"][0]["sha256"] = json!(sha256(&data));
+    manifest["previous"] = json!(last);
+    manifest["supersedes"] = json!({
+        "folder": folder,
+        "manifest_sha256": digest,
+        "status": "complete",
+        "records": manifest["records"],
+        "bytes": manifest["parts"][0]["files"][0]["bytes"],
+        "asked_ms": 1,
+        "found_ms": 1,
+        "missing": true,
+    });
+    forger::write_manifest(&path, &manifest);
+    let sums: String = [&path, &data]
+        .map(|file| {
+            format!(
+                "{}  {}\n",
+                sha256(file),
+                file.strip_prefix(&new).unwrap().display()
+            )
+        })
+        .concat();
+    fs::write(new.join("SHA256SUMS"), sums).unwrap();
 }
 
 /// Throws the ledgers away, and has the program make them anew.
