@@ -34,6 +34,13 @@ const PAUSE: Millis = Millis::from_hours(1);
 pub(crate) struct Shown(Mutex<BTreeMap<JobName, OfJob>>);
 
 impl Shown {
+    /// At how many places their chains may break.
+    fn holes(&self) -> u64 {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holes = jobs.values().map(|of_job| of_job.holes);
+        holes.fold(0, u64::saturating_add)
+    }
+
     /// What they are.
     pub(crate) fn jobs(&self) -> BTreeMap<JobName, OfJob> {
         self.0
@@ -81,6 +88,8 @@ struct Known {
     made: Option<UtcMs>,
     /// When one could not be made.
     failed: Option<UtcMs>,
+    /// At how many places the chains could break then.
+    holes: u64,
 }
 
 impl Maker {
@@ -103,8 +112,10 @@ impl Maker {
                 failed: Some(at), ..
             } => is_early(at),
             Known { made: None, .. } => false,
+            Known { holes, .. } if self.shown.holes() > holes => false,
             Known { made, .. } => !is_due(made, now, &self.zone),
         };
+        let holes = self.shown.holes();
         if waits && !is_asked {
             return known;
         }
@@ -116,6 +127,7 @@ impl Maker {
             Ok(at) => Known {
                 made: Some(at),
                 failed: None,
+                holes,
             },
             Err(why) => {
                 tracing::error!(

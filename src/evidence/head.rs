@@ -71,18 +71,25 @@ impl Head {
         self.previous == Some(before.digest()) && before.number.checked_add(1) == Some(self.number)
     }
 
-    /// Why the ledgers of jobs, which show this now, can't be those that it names: what is seen of it at a glance.
+    /// Why the ledgers of jobs, which show this now, do not simply go on from it: what is seen of that at a glance. Then the
+    /// next head is due at once.
     pub(crate) fn replaced(&self, now: &BTreeMap<JobName, OfJob>) -> Vec<String> {
         let of_job = |(job, was): (&JobName, &OfJob)| {
             let now = now.get(job)?;
+            let number = self.number;
             let goes_on =
                 now.lines > was.lines || (now.lines == was.lines && now.ledger == was.ledger);
-            (!goes_on).then(|| {
-                format!(
-                    "the ledger of the job {job} does not have the line {} that the head {} names: it was replaced since",
-                    was.lines, self.number
-                )
-            })
+            match (goes_on, now.holes > was.holes) {
+                (false, _) => Some(format!(
+                    "the ledger of the job {job} does not have the line {} that the head {number} names: it was replaced \
+                     since",
+                    was.lines
+                )),
+                (true, true) => Some(format!(
+                    "more folders of the job {job} are missing than when the head {number} was made"
+                )),
+                (true, false) => None,
+            }
         };
         self.jobs.iter().filter_map(of_job).collect()
     }

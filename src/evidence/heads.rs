@@ -332,9 +332,11 @@ pub(crate) fn make(
     if when == When::Changed && !is_due && !is_changed {
         return Ok(None);
     }
-    for why in doubt.into_iter().chain(unread).chain(replaced) {
-        tracing::error!("{why}");
-    }
+    doubt
+        .into_iter()
+        .chain(unread)
+        .for_each(|why| tracing::error!("{why}"));
+    replaced.into_iter().for_each(|why| tracing::warn!("{why}"));
     let number = last.as_ref().map_or(0, |last| last.number).max(highest);
     let mut head = Head {
         archive: id.clone(),
