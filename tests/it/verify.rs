@@ -208,8 +208,10 @@ async fn a_copy_that_lacks_a_folder_in_the_middle_shows_the_gap() {
     let third = world.folders("shop").swap_remove(2);
     let copy = world.copy_and_nothing_else();
     fs::remove_dir_all(Path::new(&copy).join(&second.name)).unwrap();
-    let expected = (third.name, None, "previous-missing".to_owned());
-    assert_eq!(findings(&world, &[&copy]), [expected]);
+    let by_chain = (third.name, None, "previous-missing".to_owned());
+    let head = Some("_archive/heads/000001.head".to_owned());
+    let by_head = (String::new(), head, "contradicted".to_owned());
+    assert_eq!(findings(&world, &[&copy]), [by_chain, by_head]);
     let report = world.run(&["verify", "--json", &copy]).exits(4).json();
     let gaps = &report["jobs"][0]["gaps"];
     assert_eq!(gaps.as_array().map(Vec::len), Some(1));
