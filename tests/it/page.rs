@@ -120,7 +120,7 @@ async fn in_a_browser_a_gap_opens_to_its_window_by_a_click_and_by_the_keyboard()
     // From one that is archived to its manifest.
     browser.open(&format!("{here}{day}"));
     browser.click(&browser.find("//tr[.//span[contains(@class, 'complete')]]//a"));
-    until("a window is shown", || browser.url().contains("--"));
+    browser.until_at_any("--");
     let text = browser.text(&browser.find("//main"));
     assert!(
         text.contains("the manifest that the ledger has recorded"),

@@ -81,12 +81,16 @@ impl Browser {
             .as_str()
             .unwrap()
             .clone_into(&mut browser.session);
+        // A key pressed before the window has the focus would go nowhere.
+        let focused = json!({"enabled": true});
+        browser.command("Emulation.setFocusEmulationEnabled", &focused);
         Some(browser)
     }
 
     /// Opens a page, and waits until it is loaded.
     pub fn open(&self, url: &str) {
         self.post("/url", &json!({"url": url}));
+        self.until_loaded();
     }
 
     /// Where it is.
@@ -98,6 +102,27 @@ impl Browser {
     pub fn until_at(&self, end: &str) {
         until(&format!("the address ends with {end}"), || {
             self.url().ends_with(end)
+        });
+        self.until_loaded();
+    }
+
+    /// Waits until it is at any page with this in its address.
+    pub fn until_at_any(&self, with: &str) {
+        until(&format!("{with} is in the address"), || {
+            self.url().contains(with)
+        });
+        self.until_loaded();
+    }
+
+    /// Waits until the page is there as a whole: an address changes long before, and a command that meets a page on
+    /// its way out fails.
+    fn until_loaded(&self) {
+        let asked = json!({"script": "return document.readyState", "args": []}).to_string();
+        let path = format!("/session/{}/execute/sync", self.session);
+        until("the page is loaded", || {
+            let (_, answer) = self.talk("POST", &path, &asked);
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            answer["value"] == "complete"
         });
     }
 
