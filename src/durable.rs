@@ -28,7 +28,7 @@ pub use error::{DiskError, advice, advice_on, advice_on_folder};
 pub use flush::Flush;
 pub use lack::{Lack, try_lock};
 use lack::{is_lack, rename_without_replacing};
-pub(crate) use outside::{AskedFor, replace_readable, write_asked_for, write_new};
+pub(crate) use outside::{AskedFor, append_line, replace_readable, write_asked_for, write_new};
 pub use outside::{make_plain_folder, write_private};
 pub use step::Step;
 

@@ -1,6 +1,7 @@
 //! The command line, as the contract names it.
 
 mod examples;
+mod parts;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Error, Parser, Subcommand, ValueEnum};
+
+pub(in crate::cli) use parts::{JobSpan, OfHeads, OfReceipts, OfSpan, RecordFormat, ReportLang};
 
 /// What stands above the options that every command has.
 const EVERYWHERE: &str = "Options of every command";
@@ -72,48 +75,6 @@ impl Args {
             )),
         }
     }
-}
-
-/// A span of a job, in the archive or in a copy.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct OfSpan {
-    #[command(flatten)]
-    pub(super) of: JobSpan,
-    /// A copy of an archive anywhere, read from its manifests alone; needs no config
-    #[arg(long, value_name = "COPY")]
-    pub(super) dir: Option<PathBuf>,
-}
-
-/// A job and a span of it.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct JobSpan {
-    /// The job
-    #[arg(long, value_name = "NAME")]
-    pub(super) job: String,
-    /// Where the span begins: RFC 3339, or a date in the archive's time zone
-    #[arg(long, value_name = "T")]
-    pub(super) from: String,
-    /// Where the span ends, likewise; the instant itself is not in it
-    #[arg(long, value_name = "T")]
-    pub(super) to: String,
-}
-
-/// How records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum RecordFormat {
-    /// One JSON object a line
-    Json,
-    /// CSV with one header
-    Csv,
-}
-
-/// The language of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportLang {
-    /// English
-    En,
-    /// Korean
-    Ko,
 }
 
 /// Whether arguments that can't be understood ask for a log in JSON all the same.
@@ -319,6 +280,20 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Option<OfHeads>,
     },
+    /// Make a key that signs heads, and say how to use it
+    ///
+    /// It is OpenSSH's, without a passphrase, so that `ssh-keygen -Y verify` proves what it signed. Its line for that is
+    /// added to the file `allowed_signers` beside it: keep a copy where this machine can't write.
+    #[command(after_help = examples::KEYGEN)]
+    Keygen {
+        /// The private key's file, which must not be there yet
+        #[arg(
+            long,
+            value_name = "FILE",
+            default_value = "/etc/elsa-archiver/signing-key"
+        )]
+        out: PathBuf,
+    },
     /// Write the coverage of the archive as one page that a browser shows, without a network
     #[command(after_help = examples::REPORT)]
     Report {
@@ -361,25 +336,6 @@ pub(super) enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
-}
-
-/// What is done with receipts.
-#[derive(Debug, Subcommand)]
-pub(super) enum OfReceipts {
-    /// Take a receipt into the archive; one that is forged, older, or another archive's is refused
-    Add {
-        /// The receipt; `-` reads it from stdin
-        file: PathBuf,
-    },
-    /// Show for each place the receipt that counts, and why others don't
-    List,
-}
-
-/// What is done about heads.
-#[derive(Debug, Subcommand)]
-pub(super) enum OfHeads {
-    /// Make one now, and show it
-    Now,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::live::{Answering, Finding, Live, Scratch};
 use super::notifying;
 use super::place::{Findings, told};
 use super::print::{count, print_fitted};
+use super::signing;
 use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::identity::Verdict;
@@ -138,6 +139,10 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
                     print_fitted(&format!("{}: {told}\n", job.name), 2)?;
                 }
             }
+        }
+        if let Some((well, told)) = signing::try_out(config) {
+            all_well &= well;
+            print_fitted(&format!("{told}\n"), 2)?;
         }
         let (well, told) = notifying::try_out(context, config).await;
         all_well &= well;

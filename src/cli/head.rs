@@ -9,6 +9,7 @@ use super::exit::Stop;
 use super::identity;
 use super::print::{count, print_fitted};
 use super::session::{Place, store};
+use super::signing;
 use super::user::refuse_another;
 use crate::archive::identity::{of_root, read};
 use crate::config::Config;
@@ -16,7 +17,8 @@ use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::durable::Disk;
 use crate::evidence::head::{Head, OfJob};
-use crate::evidence::heads::{self, When, make, newest, relative};
+use crate::evidence::heads::{self, newest, relative};
+use crate::evidence::making::{Making, When, make};
 use crate::evidence::request::{end_request, is_requested, request};
 
 /// How long whoever has the locks may take, in steps of `STEP`.
@@ -80,8 +82,24 @@ fn made(
     let store = store(config, disk).bound_to(id.clone());
     let is_there = store.check_identity();
     is_there.map_err(|error| Stop::failed(error.to_string()))?;
-    let with = (id, context.clock.now(), &config.archive.zone);
-    let made = make(place(config), with, shown, when, disk);
+    let signer = match signing::signer(config, &Context::environment()) {
+        Ok(signer) => signer,
+        // The daemon has the key, where systemd hands it over.
+        Err(problem) => {
+            request(&config.state_dir, disk).map_err(|error| Stop::failed(error.to_string()))?;
+            return Err(Stop::failed(format!(
+                "{problem}; the daemon makes and signs one when it runs"
+            )));
+        }
+    };
+    let with = Making {
+        id,
+        now: context.clock.now(),
+        zone: &config.archive.zone,
+        signer: &signer,
+        disk,
+    };
+    let made = make(place(config), with, shown, when);
     made.map_err(|error| Stop::failed(error.to_string()))
 }
 
@@ -134,12 +152,13 @@ fn place(config: &Config) -> heads::Place<'_> {
 fn told(config: &Config, head: &Head) -> String {
     let windows = head.jobs.values().map(|of_job| of_job.windows);
     format!(
-        "{}\n  made {}, of {} with {}\n  SHA-256 {}\n  To hold the archive against it later, keep it, or its SHA-256, \
+        "{}\n  made {}, of {} with {}\n  SHA-256 {}\n  {}\n  To hold the archive against it later, keep it, or its SHA-256, \
          where this machine can't write: `elsa-archiver verify --head`\n",
         config.archive.root.join(relative(head.number)).display(),
         head.at,
         count(head.jobs.len() as u64, "job"),
         count(windows.fold(0, u64::saturating_add), "folder"),
         head.digest(),
+        signing::told(head),
     )
 }

@@ -13,6 +13,7 @@ mod holdings;
 mod identity;
 mod init;
 mod journal;
+mod keygen;
 mod ledgers;
 mod lineage;
 mod live;
@@ -31,6 +32,7 @@ mod report;
 mod retired;
 mod run;
 mod session;
+mod signing;
 mod status;
 mod support;
 mod unset_clock;
@@ -255,6 +257,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             OfReceipts::Add { file } => receipt::add(&context, file),
             OfReceipts::List => receipt::list(&context),
         },
+        Command::Keygen { out } => keygen::keygen(out),
         Command::Head { what } => match what {
             Some(OfHeads::Now) => head::now(&context),
             None => head::show(&context),

@@ -15,7 +15,7 @@ use super::print::bytes;
 use super::session::disk;
 use crate::archive::store::free_bytes;
 use crate::config::{
-    CaFile, Config, ConfigError, Environment, Problem, Problems, ROOT, STATE, apart,
+    CaFile, Config, ConfigError, Environment, Line, Problem, Problems, ROOT, STATE, apart,
 };
 use crate::domain::job::Job;
 use crate::domain::proxy::ProxyAddress;
@@ -157,29 +157,44 @@ impl Findings {
                 .into_iter()
                 .zip(&configured.key_lines);
             for ((key, line), file) in keys.zip(files) {
-                // What can't be looked at is told when it is read.
-                let known = file.and_then(|file| mode(&file).map(|mode| (file, mode)));
-                let Some((file, mode)) = known else { continue };
-                let shown = file.display();
                 let key = format!("account.{name}.{key}");
-                if is_open_to_all(&file) {
-                    let message = format!(
-                        "everybody on this machine can read {shown} (mode {mode:03o}); take that away \
-                         with `chmod 600 {shown}`, and change the key at the portal if others were \
-                         logged in"
-                    );
-                    self.refused.push(line.problem(key, message));
-                } else if mode & READ_BY_GROUP != 0
-                    && is_reached(&file, SEARCH_BY_ANY_BUT_THE_OWNER)
-                    && !is_credential(&file, environment)
-                {
-                    let message = format!(
-                        "the group of {shown} can read it (mode {mode:03o}); unless that is meant, `chmod \
-                         600 {shown}`"
-                    );
-                    self.warned.push(line.problem(key, message));
-                }
+                let change = "change the key at the portal";
+                self.look_at_key((key, line, change), file, environment);
             }
+        }
+        if let Some(evidence) = &config.evidence {
+            let file = evidence.key.as_ref();
+            let file = file.and_then(|form| form.file(environment));
+            let [line, _] = &evidence.lines;
+            let change = "make another with `elsa-archiver keygen`";
+            self.look_at_key(("evidence.key".to_owned(), line, change), file, environment);
+        }
+    }
+
+    fn look_at_key(
+        &mut self,
+        (key, line, change): (String, &Line, &str),
+        file: Option<PathBuf>,
+        environment: &Environment,
+    ) {
+        // What can't be looked at is told when it is read.
+        let known = file.and_then(|file| mode(&file).map(|mode| (file, mode)));
+        let Some((file, mode)) = known else { return };
+        let shown = file.display();
+        if is_open_to_all(&file) {
+            let message = format!(
+                "everybody on this machine can read {shown} (mode {mode:03o}); take that away with `chmod 600 {shown}`, \
+                 and {change} if others were logged in"
+            );
+            self.refused.push(line.problem(key, message));
+        } else if mode & READ_BY_GROUP != 0
+            && is_reached(&file, SEARCH_BY_ANY_BUT_THE_OWNER)
+            && !is_credential(&file, environment)
+        {
+            let message = format!(
+                "the group of {shown} can read it (mode {mode:03o}); unless that is meant, `chmod 600 {shown}`"
+            );
+            self.warned.push(line.problem(key, message));
         }
     }
 }

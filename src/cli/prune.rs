@@ -17,7 +17,7 @@ use crate::config::{Config, instant, parse_duration};
 use crate::domain::prune::{Rule, Stays};
 use crate::domain::span::{Millis, UtcMs};
 use crate::durable::Disk;
-use crate::evidence::heads::When;
+use crate::evidence::making::When;
 use crate::evidence::receipts::Receipts;
 use crate::job::prune::{Asked, Decided, plan, project_of, prune as let_go};
 use crate::ledger::folders::Folders;

@@ -15,12 +15,14 @@ use super::notifying;
 use super::place::{Findings, told};
 use super::progress::All;
 use super::session::{Place, Session};
+use super::signing;
 use crate::config::{Config, changes};
 use crate::daemon::heads;
 use crate::daemon::reload::{Configuration, Names};
 use crate::daemon::systemd::Systemd;
 use crate::domain::job::{Job, JobName};
 use crate::domain::job_changes::JobChanges;
+use crate::domain::signing::Signer;
 use crate::domain::span::Millis;
 use crate::domain::standing::Standing;
 use crate::durable::off_the_runtime;
@@ -40,6 +42,7 @@ pub(super) struct Shown {
     pub(super) watch: Arc<Watch>,
     pub(super) notifier: Arc<Notifier>,
     pub(super) heads: Arc<heads::Shown>,
+    pub(super) signs: Arc<heads::SignsNow>,
 }
 
 impl Shown {
@@ -77,6 +80,8 @@ struct Next {
     clients: Clients,
     /// Who is told what happens.
     places: Places,
+    /// What signs heads.
+    signer: Signer,
     /// Where to listen, if that is elsewhere than now.
     listener: Option<Listener>,
 }
@@ -130,6 +135,7 @@ impl<'a> Current<'a> {
             watch,
             notifier,
             heads: _,
+            signs: _,
         } = &self.shown;
         let enabled = self.config.jobs.iter().filter(|job| job.enabled);
         let enabled: Names = enabled.map(|job| job.name.clone()).collect();
@@ -148,7 +154,7 @@ impl<'a> Current<'a> {
     }
 
     /// The configuration as the file says it now, where nothing is wrong with it.
-    fn read(&self) -> Result<(Config, Clients, Places), String> {
+    fn read(&self) -> Result<Next, String> {
         let path = &self.context.args.config;
         let config = self.settled()?;
         let environment = Context::environment();
@@ -164,10 +170,21 @@ impl<'a> Current<'a> {
         let broken = clients.broken.values().cloned();
         let (places, wrong) = notifying::places(&config, &environment);
         let wrong = told(path, wrong).map(|wrong| wrong.to_string());
-        let refused = broken.chain(wrong).chain(self.refused_by_ledgers(&config));
+        let (signer, unsigned) = match signing::signer(&config, &environment) {
+            Ok(signer) => (signer, None),
+            Err(problem) => (Signer::default(), Some(problem.within(path).to_string())),
+        };
+        let refused = broken.chain(wrong).chain(unsigned);
+        let refused = refused.chain(self.refused_by_ledgers(&config));
         let refused: Vec<_> = refused.collect();
         match refused.is_empty() {
-            true => Ok((config, clients, places)),
+            true => Ok(Next {
+                config,
+                clients,
+                places,
+                signer,
+                listener: None,
+            }),
             false => Err(refused.join("\n")),
         }
     }
@@ -265,17 +282,12 @@ impl<'a> Current<'a> {
 
     /// What the configuration that is to be in force next changes.
     fn changes(&mut self) -> Result<JobChanges, String> {
-        let (config, clients, places) = off_the_runtime(|| self.read())?;
-        let rekeyed: BTreeSet<_> = clients.unlike(&self.clients).cloned().collect();
-        let found = changes(&self.config, &config, &rekeyed)
+        let mut next = off_the_runtime(|| self.read())?;
+        let rekeyed: BTreeSet<_> = next.clients.unlike(&self.clients).cloned().collect();
+        let found = changes(&self.config, &next.config, &rekeyed)
             .map_err(|problems| problems.within(&self.context.args.config))?;
-        let listener = self.listener_for(&config)?;
-        self.next = Some(Next {
-            config,
-            clients,
-            places,
-            listener,
-        });
+        next.listener = self.listener_for(&next.config)?;
+        self.next = Some(next);
         Ok(found)
     }
 }
@@ -296,8 +308,10 @@ impl Configuration for Current<'_> {
                 config,
                 clients,
                 places,
+                signer,
                 ..
             } = next;
+            self.shown.signs.goes_by(signer);
             if let Err(why) = self.shown.notifier.goes_by(places) {
                 tracing::error!("notify: no address is told anything: {why}");
             }

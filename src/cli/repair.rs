@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::domain::identity::Verdict;
 use crate::domain::job::{Job, JobName};
 use crate::domain::plan::reach;
-use crate::evidence::heads::When;
+use crate::evidence::making::When;
 use crate::job::repair::{Cure, DOUBLED, cure, cures, take_over};
 use crate::ledger::Ledger;
 use crate::ledger::folders::Folders;

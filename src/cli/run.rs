@@ -14,6 +14,7 @@ use super::print::{count, grouped, print_fitted};
 use super::progress::{All, Bars};
 use super::reload::{Current, Shown, max_lag};
 use super::session::{Place, Session, chosen};
+use super::signing;
 use super::unset_clock;
 use super::{Context, made_ready};
 use crate::config::{Config, instant};
@@ -25,7 +26,7 @@ use crate::domain::job::Job;
 use crate::domain::plan::{plan, plan_of};
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::window::Window;
-use crate::evidence::heads::When;
+use crate::evidence::making::When;
 use crate::job::{JobRunner, Mode, Outcome, Pace, Progress, prove};
 use crate::observe::{self, Observing, Watch};
 
@@ -53,7 +54,9 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
         watch: Arc::clone(&watch),
         notifier: Arc::clone(&notifier),
         heads: Arc::default(),
+        signs: Arc::default(),
     };
+    shown.signs.goes_by(signing::of_daemon(context, &config));
     let progress = shown.all();
     Context::block_on(async {
         notifying::begin(context, &config, &notifier);
@@ -91,6 +94,7 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
 fn maker(context: &Context<'_>, config: &Config, place: &Place, shown: &Shown) -> Maker {
     Maker {
         shown: Arc::clone(&shown.heads),
+        signs: Arc::clone(&shown.signs),
         store: place.store(config),
         id: place.id().clone(),
         state_dir: config.state_dir.clone(),

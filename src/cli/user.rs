@@ -140,7 +140,12 @@ fn starter(
 ) -> Vec<OsString> {
     let User { uid, gid } = account.user;
     let keys: Vec<&KeySource> = config.accounts.values().map(|found| &found.keys).collect();
-    let forms: Vec<&KeyForm> = keys.iter().flat_map(|keys| keys.forms()).collect();
+    let signing = config.evidence.iter().flat_map(|evidence| &evidence.key);
+    let forms: Vec<&KeyForm> = keys
+        .iter()
+        .flat_map(|keys| keys.forms())
+        .chain(signing)
+        .collect();
     let credentials: Vec<&str> = forms
         .iter()
         .filter_map(|form| match form {

@@ -88,6 +88,14 @@ pub enum KeyError {
         /// What is wrong with it.
         wrong: &'static str,
     },
+    /// The text is none.
+    #[error("{place} {wrong}")]
+    NotAText {
+        /// Where it was found.
+        place: String,
+        /// What is wrong with it.
+        wrong: &'static str,
+    },
     /// No source has keys.
     #[error(
         "no keys: NCLOUD_ACCESS_KEY and NCLOUD_SECRET_KEY are not set, and {0}; set both, or give \
@@ -211,7 +219,7 @@ impl KeySource {
 
 impl KeyForm {
     /// The file that holds it, if one does.
-    pub(super) fn file(&self, environment: &Environment) -> Option<PathBuf> {
+    pub(crate) fn file(&self, environment: &Environment) -> Option<PathBuf> {
         match self {
             Self::Env(_) => None,
             Self::File(path) => Some(path.clone()),
@@ -243,6 +251,42 @@ impl KeyForm {
                 Err(KeyError::EmptyCredential(name.clone()))
             }
             _ => key(&bytes, || shown(&path)),
+        }
+    }
+}
+
+impl KeyForm {
+    /// Reads a text of several lines from it, as a private key of OpenSSH is.
+    ///
+    /// # Errors
+    /// When the source is missing or unreadable, empty, or no text.
+    pub(crate) fn read_text(&self, environment: &Environment) -> Result<Secret, KeyError> {
+        let (bytes, place) = match self {
+            Self::Env(name) => {
+                let value = environment.get(name);
+                let value = value.ok_or_else(|| KeyError::Unset(name.clone()))?;
+                let place = format!("the environment's {name}");
+                (value.as_encoded_bytes().to_vec(), place)
+            }
+            Self::File(path) => (read_bounded(path, MOST_KEY_BYTES)?, shown(path)),
+            Self::Credential(name) => {
+                let path = self
+                    .file(environment)
+                    .ok_or_else(|| KeyError::NoCredentials(name.clone()))?;
+                (read_bounded(&path, MOST_KEY_BYTES)?, shown(&path))
+            }
+        };
+        let wrong = |wrong| KeyError::NotAText {
+            place: place.clone(),
+            wrong,
+        };
+        let text = String::from_utf8(bytes).map_err(|_| wrong("is no text"))?;
+        match (text.trim().is_empty(), self) {
+            (false, _) => Ok(Secret::new(text)),
+            (true, Self::Credential(_)) => Err(wrong(
+                "is empty: there is nothing in the file that LoadCredential= of the unit names, or no such file",
+            )),
+            (true, _) => Err(wrong("is empty")),
         }
     }
 }

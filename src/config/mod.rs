@@ -17,6 +17,7 @@ use crate::domain::window::Zone;
 mod accounts;
 mod ca_file;
 mod changes;
+mod evidence;
 mod files;
 mod jobs;
 mod keys;
@@ -34,6 +35,7 @@ mod units;
 pub use accounts::ConfiguredAccount;
 pub use ca_file::{CaFile, CaFileError};
 pub(crate) use changes::changes;
+pub use evidence::Evidence;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub use notify::{Address, Notify};
 pub use observe::Observe;
@@ -49,8 +51,8 @@ use problem::{Report, quote, shown};
 use sources::Sources;
 use table::{Table, absolute_path, boolean, integer, size};
 
-const KEYS: [&str; 8] = [
-    "include", "account", "archive", "state", "defaults", "job", "observe", "notify",
+const KEYS: [&str; 9] = [
+    "include", "account", "archive", "state", "defaults", "job", "observe", "notify", "evidence",
 ];
 const ARCHIVE_KEYS: [&str; 8] = [
     "root",
@@ -88,6 +90,8 @@ pub struct Config {
     pub observe: Option<Observe>,
     /// Who is told what happens; `None` for nobody.
     pub notify: Option<Notify>,
+    /// What signs the archive's heads; `None` for nothing.
+    pub evidence: Option<Evidence>,
     /// Where in the file it says what only the disk can judge.
     pub(crate) lines: Lines,
 }
@@ -205,6 +209,7 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report<'_>) -> Option<Config>
     let jobs = jobs::read(root, &context, report);
     let observe = observe::read(root, report);
     let notify = notify::read(root, report);
+    let evidence = evidence::read(root, report);
     Some(Config {
         accounts,
         archive: archive?,
@@ -212,6 +217,7 @@ fn read(root: &Table<'_>, now: UtcMs, report: &mut Report<'_>) -> Option<Config>
         jobs,
         observe,
         notify,
+        evidence,
         lines,
     })
 }

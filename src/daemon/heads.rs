@@ -14,11 +14,13 @@ use crate::clock::Clock;
 use crate::domain::backoff::is_over;
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::{Job, JobName};
+use crate::domain::signing::Signer;
 use crate::domain::span::{Millis, UtcMs};
 use crate::domain::window::Zone;
 use crate::durable::{Disk, off_the_runtime};
 use crate::evidence::head::OfJob;
-use crate::evidence::heads::{HeadError, Place, When, is_due, make, newest};
+use crate::evidence::heads::{HeadError, Place, newest};
+use crate::evidence::making::{Making, When, is_due, make};
 use crate::evidence::request::{end_request, is_requested};
 use crate::job::Progress;
 use crate::ledger::replay::Replay;
@@ -63,10 +65,27 @@ impl Progress for Shown {
     }
 }
 
+/// What signs now: a configuration that was read anew may name another key.
+#[derive(Debug, Default)]
+pub(crate) struct SignsNow(Mutex<Arc<Signer>>);
+
+impl SignsNow {
+    /// From here on this one signs.
+    pub(crate) fn goes_by(&self, signer: Signer) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(signer);
+    }
+
+    fn get(&self) -> Arc<Signer> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// Makes the archive's heads. The locks must be held.
 pub(crate) struct Maker {
     /// What the jobs show.
     pub(crate) shown: Arc<Shown>,
+    /// What signs.
+    pub(crate) signs: Arc<SignsNow>,
     /// The archive, bound to `id`.
     pub(crate) store: Store,
     /// Its id.
@@ -151,9 +170,16 @@ impl Maker {
             root: self.store.root(),
             state_dir: &self.state_dir,
         };
-        let with = (&self.id, now, &self.zone);
+        let signer = self.signs.get();
+        let with = Making {
+            id: &self.id,
+            now,
+            zone: &self.zone,
+            signer: &signer,
+            disk: &self.disk,
+        };
         let text = |error: HeadError| error.to_string();
-        match make(place, with, &shown, when, &self.disk).map_err(text)? {
+        match make(place, with, &shown, when).map_err(text)? {
             Some(head) => Ok(head.at),
             None => {
                 let newest = newest(place, &self.id).map_err(text)?;

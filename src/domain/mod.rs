@@ -35,6 +35,7 @@ pub mod schedule;
 pub mod second_opinion;
 pub mod secret;
 pub mod settings;
+pub mod signing;
 pub(crate) mod silence;
 pub mod span;
 pub(crate) mod split;

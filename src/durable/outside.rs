@@ -27,7 +27,8 @@ pub fn write_private(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(content.as_ref()).inspect_err(|_| {
+    let written = file.write_all(content.as_ref());
+    written.and_then(|()| file.sync_all()).inspect_err(|_| {
         let _ = fs::remove_file(path);
     })
 }
@@ -56,6 +57,17 @@ pub(crate) fn write_new(path: &Path, text: &str, group: Option<u32>) -> io::Resu
     write().inspect_err(|_| {
         let _ = fs::remove_file(path);
     })
+}
+
+/// Adds a line to a file outside archive and state, which everybody may read where it is new.
+///
+/// # Errors
+/// When it can't be written.
+pub(crate) fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.append(true).create(true).mode(0o644).open(path)?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_all()
 }
 
 /// Writes a file outside archive and state that somebody has asked for by name; who may read it, the umask says. A

@@ -94,6 +94,8 @@ pub enum Step {
     KeepReceipt,
     /// Make its name durable.
     SyncReceipts,
+    /// Write the signature of a head into the archive.
+    WriteSignature,
     /// Write a head into the archive.
     WriteHead,
     /// Make its name durable.
@@ -142,6 +144,7 @@ impl Step {
             | Self::LeaveOrder
             | Self::MarkPruning
             | Self::KeepReceipt
+            | Self::WriteSignature
             | Self::WriteHead
             | Self::NoteHead => "write",
             Self::RenameSums => "rename",

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
+use crate::domain::signing::PublicKey;
 use crate::domain::span::UtcMs;
 
 /// The version of the format.
@@ -17,6 +18,10 @@ const VERSION: u32 = 1;
 
 /// What stands where there is nothing to name.
 const NONE: &str = "none";
+
+/// The line of the key that signs, and of the one after it; without a key there is none.
+const KEY: &str = "key";
+const NEXT_KEY: &str = "next-key";
 
 /// What begins the key of a line about a job.
 const JOB: &str = "job.";
@@ -56,6 +61,10 @@ pub(crate) struct Head {
     pub(crate) previous: Option<Digest>,
     /// SHA-256 of the timestamp of the head before; `None` where it has none.
     pub(crate) previous_timestamp: Option<Digest>,
+    /// The key that signs it; `None` where nothing does.
+    pub(crate) key: Option<PublicKey>,
+    /// The key that is to sign after this one.
+    pub(crate) next_key: Option<PublicKey>,
     /// The jobs, retired ones too.
     pub(crate) jobs: BTreeMap<JobName, OfJob>,
 }
@@ -109,6 +118,11 @@ impl Head {
             line("previous-timestamp", &or_none(self.previous_timestamp)),
             line("time", &self.at.timestamp()),
         ];
+        let keys = [(KEY, &self.key), (NEXT_KEY, &self.next_key)];
+        let keys = keys
+            .into_iter()
+            .filter_map(|(name, key)| Some((name, key.as_ref()?)));
+        lines.extend(keys.map(|(name, key)| line(name, key)));
         for (job, of_job) in &self.jobs {
             let instant = |at: Option<UtcMs>| or_none(at.map(UtcMs::timestamp));
             let mut of = |key: &str, value: &dyn Display| {
@@ -151,6 +165,8 @@ impl Head {
             at: instant(&mut values, "time")?.ok_or("it has no time")?,
             previous: optional(&mut values, "previous-head")?,
             previous_timestamp: optional(&mut values, "previous-timestamp")?,
+            key: key(&mut values, KEY)?,
+            next_key: key(&mut values, NEXT_KEY)?,
             jobs: BTreeMap::new(),
         };
         while let Some((&key, _)) = values.first_key_value() {
@@ -227,6 +243,11 @@ fn optional<T: FromStr>(values: &mut Values<'_>, key: &str) -> Result<Option<T>,
     }
 }
 
+fn key(values: &mut Values<'_>, name: &str) -> Result<Option<PublicKey>, String> {
+    let key = values.remove(name).map(str::parse).transpose();
+    key.map_err(|why| format!("its line `{name}` can't be read: {why}"))
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
@@ -252,6 +273,8 @@ pub(super) mod tests {
             at: UtcMs(at),
             previous: before.map(Head::digest),
             previous_timestamp: None,
+            key: None,
+            next_key: None,
             jobs: BTreeMap::from([
                 (name("shop"), of_job),
                 // Its lines lie among those of the job before it.

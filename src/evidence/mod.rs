@@ -1,7 +1,8 @@
 //! What proves an archive beyond itself.
 //!
-//! - `head`, `heads`: what names, once a day, how far each job reached, so that whoever keeps one elsewhere notices what
-//!   was rewritten since
+//! - `head`, `heads`, `making`: what names, once a day, how far each job reached, so that whoever keeps one elsewhere
+//!   notices what was rewritten since
+//! - `signers`: who has signed heads, and whether one key led to the next
 //! - `request`: how a daemon is asked for one
 //! - `named`, `against`: what heads name, and whether a ledger, or a copy's manifests, have it
 //! - `receipt`, `receipts`, `chain`: by these other places say which copies they have proven
@@ -10,7 +11,9 @@ pub(crate) mod against;
 pub(crate) mod chain;
 pub(crate) mod head;
 pub(crate) mod heads;
+pub(crate) mod making;
 pub(crate) mod named;
 pub(crate) mod receipt;
 pub(crate) mod receipts;
 pub(crate) mod request;
+pub(crate) mod signers;

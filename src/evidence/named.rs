@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::head::{Head, OfJob};
-use super::heads::{Newest, numbers, relative, text};
+use super::heads::{Newest, numbers, relative, relative_signature, signature, text};
+use super::signers::Signers;
 use crate::archive::verify::{Finding, Problem, reading};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
@@ -38,6 +39,8 @@ pub(crate) struct Heads {
     pub(crate) missing: Vec<String>,
     /// What is wrong with heads themselves.
     pub(crate) findings: Vec<Finding>,
+    /// Who has signed them.
+    pub(crate) signers: Signers,
     /// What they say of each job.
     named: BTreeMap<JobName, Vec<Named>>,
 }
@@ -74,6 +77,15 @@ impl Heads {
             };
             if let Some(why) = heads.wrong(&head, number, before.as_ref(), id) {
                 heads.find(relative(number), Problem::Contradicted(why));
+            }
+            match signature(root, number) {
+                Ok(signature) => {
+                    let wrong = heads.signers.take(&head, signature.as_deref());
+                    wrong
+                        .into_iter()
+                        .for_each(|(file, why)| heads.find(file, why));
+                }
+                Err(error) => heads.find(relative_signature(number), reading(&error)),
             }
             heads.all.push((number, head.digest(), head.at));
             heads.take(&head, relative(number), false);

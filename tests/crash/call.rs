@@ -234,6 +234,11 @@ impl Call {
                 }
                 (Kind::Remove, false) if self.lets_go() => Step::RemoveData,
                 (kind, false) if self.path.starts_with(HEADS) => match kind {
+                    Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename
+                        if name.ends_with(".sig") =>
+                    {
+                        Step::WriteSignature
+                    }
                     Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename => Step::WriteHead,
                     Kind::SyncFolder => Step::SyncHeads,
                     Kind::Remove => Step::Clean,

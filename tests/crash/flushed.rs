@@ -102,10 +102,10 @@ pub fn relied_on_too_early(seen: &[Seen]) -> Result<(), String> {
         }
         let is_rename = call.kind == Kind::Rename;
         if is_rename && call.step() == Some(Step::WriteHead) {
-            // It names what ledgers say.
+            // It names what ledgers say, and the key of its signature.
             let is_named = |waits: &&Waits| {
                 let what = waits.what.to_string_lossy();
-                waits.what == call.path || what.ends_with(".ledger.jsonl")
+                waits.what == call.path || what.ends_with(".ledger.jsonl") || what.ends_with(".sig")
             };
             if let Some(waits) = unflushed.0.iter().find(is_named) {
                 let path = waits.flush.display();
@@ -152,7 +152,13 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
         (Kind::Create | Kind::Write, _)
             if matches!(
                 call.step(),
-                Some(Step::MarkPruning | Step::Append | Step::WriteHead | Step::NoteHead)
+                Some(
+                    Step::MarkPruning
+                        | Step::Append
+                        | Step::WriteSignature
+                        | Step::WriteHead
+                        | Step::NoteHead
+                )
             ) =>
         {
             unflushed.bytes(&call.path, job);

@@ -1,4 +1,4 @@
-//! What must hold of heads at any instant: each is whole, and names nothing that is not there.
+//! What must hold of heads at any instant: each is whole, signed, and names nothing that is not there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,13 +15,19 @@ pub fn assert_name_what_is_there(disks: &Disks) {
     for entry in fs::read_dir(&folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if name.starts_with('.') {
+        if name.starts_with('.') || name.ends_with(".sig") {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
         assert!(
             text.ends_with('\n') && text.contains("\ntime: "),
             "{name} is half"
+        );
+        // A signature may be of a head that a kill has kept away; a head is never without.
+        let signature = fs::read_to_string(folder.join(format!("{name}.sig"))).unwrap_or_default();
+        assert!(
+            text.contains("\nkey: ") && signature.ends_with("-----END SSH SIGNATURE-----\n"),
+            "{name} is not signed: {signature}"
         );
         numbers.push(
             name.strip_suffix(".head")

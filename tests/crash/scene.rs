@@ -252,6 +252,7 @@ impl Scene {
             Start::Zips => self.world.keep_zips(true),
             _ => {}
         }
+        self.world.sign_heads();
     }
 
     /// Lays everything out as it is at the start.

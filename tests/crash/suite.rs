@@ -39,7 +39,7 @@ use crate::harness::{left_out, tell};
 
 /// The named steps of a cycle, of a repair, of a prune and of a head. The others only read, are caches (a checkpoint), an operator's word,
 /// or need a full disk.
-const STEPS: [&str; 36] = [
+const STEPS: [&str; 37] = [
     "StageFolder",
     "StageZip",
     "SyncZip",
@@ -73,6 +73,7 @@ const STEPS: [&str; 36] = [
     "RemoveData",
     "SyncPruned",
     "UnmarkPruning",
+    "WriteSignature",
     "WriteHead",
     "SyncHeads",
     "NoteHead",

@@ -207,6 +207,19 @@ impl World {
         self.write_config(&config.replace("[archive]\n", &format!("[archive]\n{store}")));
     }
 
+    /// Has heads signed by a key of this world.
+    pub fn sign_heads(&self) {
+        let key = self.path("keys/signing");
+        if !key.exists() {
+            let key = key.to_str().unwrap();
+            self.run(&["keygen", "--out", key]).exits(0);
+        }
+        let config = self.config();
+        self.write_config(&format!(
+            "{config}\n[evidence]\nkey = {{ file = {key:?} }}\n"
+        ));
+    }
+
     /// Writes a config that [`World::configure`] would not.
     pub fn write_config(&self, text: &str) {
         fs::write(self.path("config.toml"), text).unwrap();
@@ -346,9 +359,10 @@ impl World {
     /// The keys that the program was given, and those that it is given now.
     pub fn keys(&self) -> Keys {
         let mut keys = vec![ACCESS_KEY.to_owned(), SECRET_KEY.to_owned()];
-        for entry in fs::read_dir(self.path("keys")).unwrap() {
-            keys.push(fs::read_to_string(entry.unwrap().path()).unwrap());
-        }
+        let mut files = files_below(&self.path("keys"));
+        // Public keys are no secret.
+        files.retain(|path| !path.ends_with("allowed_signers"));
+        keys.extend(files.iter().map(|path| fs::read_to_string(path).unwrap()));
         Keys::new(&keys)
     }
 

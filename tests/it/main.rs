@@ -74,6 +74,7 @@ mod repair;
 mod retired;
 mod second_opinion;
 mod side_by_side;
+mod signing;
 mod start;
 mod store_zip;
 mod support;

@@ -93,6 +93,11 @@ Examples:
   elsa-archiver verify --head /media/safe/000017.head
   elsa-archiver verify --head \"$(sha256sum < 000017.head | cut -c1-64)\"";
 
+pub(super) const KEYGEN: &str = "\
+Examples:
+  sudo elsa-archiver keygen
+  sudo elsa-archiver keygen --out /etc/elsa-archiver/signing-key.2";
+
 pub(super) const REPORT: &str = "\
 Examples:
   elsa-archiver report --html coverage.html
@@ -127,7 +132,7 @@ mod tests {
     fn examples_fit_a_terminal_of_80_columns() {
         let all = [
             PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, CAT, FILES, REPAIR, CHECK, DEMO,
-            INIT, SUPPORT, PRUNE, HOLD, RELEASE, RECEIPT, HEAD,
+            INIT, SUPPORT, PRUNE, HOLD, RELEASE, RECEIPT, HEAD, KEYGEN,
         ];
         for line in all.iter().flat_map(|examples| examples.lines()) {
             assert!(line.len() < 80 || !line.starts_with(' '), "{line}");

@@ -11,6 +11,7 @@ use crate::cli::exit::Stop;
 use crate::cli::print::count;
 use crate::config::Config;
 use crate::digest::Digest;
+use crate::domain::signing::PublicKey;
 use crate::domain::span::UtcMs;
 use crate::evidence::against::against_copy;
 use crate::evidence::head::Head;
@@ -25,6 +26,9 @@ pub(super) struct OfHeads {
     count: usize,
     /// The newest one.
     newest: Option<OfHead>,
+    /// By whom they are signed, in words.
+    #[serde(skip)]
+    signed: Vec<String>,
     /// The one that was given, and that the archive holds to; left out where none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     given: Option<String>,
@@ -42,6 +46,8 @@ struct OfHead {
     /// When it was made, UTC milliseconds.
     at_ms: UtcMs,
     sha256: Digest,
+    /// The fingerprint of the key that has signed it; null where none has.
+    signed_by: Option<String>,
 }
 
 impl OfHeads {
@@ -51,11 +57,17 @@ impl OfHeads {
             number,
             at_ms,
             sha256,
+            signed_by: heads.signers.newest().map(PublicKey::fingerprint),
         });
+        let signed = match newest.is_some() {
+            true => heads.signers.told(),
+            false => Vec::new(),
+        };
         let is_told = newest.is_some() || !heads.findings.is_empty() || heads.given.is_some();
         is_told.then_some(Self {
             count: heads.all.len(),
             newest,
+            signed,
             given: heads.given,
             missing: heads.missing,
             findings: heads.findings,
@@ -89,6 +101,9 @@ impl OfHeads {
                 newest.at_ms,
                 newest.sha256
             );
+        }
+        for signed in &self.signed {
+            text += &format!("  {signed}\n");
         }
         if let Some(given) = &self.given {
             text += &format!("  held against the head {}\n", printable::whole(given));
