@@ -23,6 +23,11 @@ impl Digest {
         hasher.finish()
     }
 
+    /// Its 32 bytes.
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest and the number of everything that can be read, in pieces.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use super::notifying;
 use super::place::{Findings, told};
 use super::print::{count, print_fitted};
 use super::signing;
+use super::timestamping;
 use crate::config::Config;
 use crate::daemon::signals::stop_on_signal;
 use crate::domain::identity::Verdict;
@@ -141,6 +142,10 @@ fn ask_live(context: &Context<'_>, config: &Config) -> Result<(), Stop> {
             }
         }
         if let Some((well, told)) = signing::try_out(config) {
+            all_well &= well;
+            print_fitted(&format!("{told}\n"), 2)?;
+        }
+        if let Some((well, told)) = timestamping::try_out(config).await {
             all_well &= well;
             print_fitted(&format!("{told}\n"), 2)?;
         }

@@ -10,6 +10,7 @@ use super::identity;
 use super::print::{count, print_fitted};
 use super::session::{Place, store};
 use super::signing;
+use super::timestamping;
 use super::user::refuse_another;
 use crate::archive::identity::{of_root, read};
 use crate::config::Config;
@@ -45,12 +46,13 @@ pub(super) fn now(context: &Context<'_>) -> Result<(), Stop> {
     let head = match Place::take(context, &config) {
         Ok(place) => {
             let none = BTreeMap::new();
-            made(
-                context,
-                &config,
-                (place.id(), place.disk()),
-                (&none, When::Now),
-            )?
+            let with = (place.id(), place.disk());
+            let made = made(context, &config, with, (&none, When::Now))?;
+            Context::block_on(async {
+                timestamping::after(context, &config, &place).await;
+                Ok(())
+            })?;
+            made
         }
         Err(stop) if stop.is_held() => asked_for(context, &config)?,
         Err(stop) => return Err(stop),

@@ -35,6 +35,7 @@ mod session;
 mod signing;
 mod status;
 mod support;
+mod timestamping;
 mod unset_clock;
 mod user;
 mod verify;

@@ -165,7 +165,7 @@ impl Findings {
         if let Some(evidence) = &config.evidence {
             let file = evidence.key.as_ref();
             let file = file.and_then(|form| form.file(environment));
-            let [line, _] = &evidence.lines;
+            let [line, ..] = &evidence.lines;
             let change = "make another with `elsa-archiver keygen`";
             self.look_at_key(("evidence.key".to_owned(), line, change), file, environment);
         }

@@ -16,9 +16,11 @@ use super::place::{Findings, told};
 use super::progress::All;
 use super::session::{Place, Session};
 use super::signing;
+use super::timestamping;
 use crate::config::{Config, changes};
 use crate::daemon::heads;
 use crate::daemon::reload::{Configuration, Names};
+use crate::daemon::stamper::StampsNow;
 use crate::daemon::systemd::Systemd;
 use crate::domain::job::{Job, JobName};
 use crate::domain::job_changes::JobChanges;
@@ -43,6 +45,7 @@ pub(super) struct Shown {
     pub(super) notifier: Arc<Notifier>,
     pub(super) heads: Arc<heads::Shown>,
     pub(super) signs: Arc<heads::SignsNow>,
+    pub(super) stamps: Arc<StampsNow>,
 }
 
 impl Shown {
@@ -136,6 +139,7 @@ impl<'a> Current<'a> {
             notifier,
             heads: _,
             signs: _,
+            stamps: _,
         } = &self.shown;
         let enabled = self.config.jobs.iter().filter(|job| job.enabled);
         let enabled: Names = enabled.map(|job| job.name.clone()).collect();
@@ -312,6 +316,8 @@ impl Configuration for Current<'_> {
                 ..
             } = next;
             self.shown.signs.goes_by(signer);
+            let authority = timestamping::or_none(self.context, &config);
+            self.shown.stamps.goes_by(authority);
             if let Err(why) = self.shown.notifier.goes_by(places) {
                 tracing::error!("notify: no address is told anything: {why}");
             }

@@ -15,6 +15,7 @@ use super::progress::{All, Bars};
 use super::reload::{Current, Shown, max_lag};
 use super::session::{Place, Session, chosen};
 use super::signing;
+use super::timestamping;
 use super::unset_clock;
 use super::{Context, made_ready};
 use crate::config::{Config, instant};
@@ -55,7 +56,11 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
         notifier: Arc::clone(&notifier),
         heads: Arc::default(),
         signs: Arc::default(),
+        stamps: Arc::default(),
     };
+    shown
+        .stamps
+        .goes_by(timestamping::or_none(context, &config));
     shown.signs.goes_by(signing::of_daemon(context, &config));
     let progress = shown.all();
     Context::block_on(async {
@@ -78,13 +83,16 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
         let stop_heads = CancellationToken::new();
         let maker = maker(context, &config, &place, &shown);
         let heads = tokio::spawn(maker.run(stop_heads.clone()));
+        let with = (place.id(), place.disk());
+        let stamper = timestamping::stamper(context, &config, with, &shown.stamps);
+        let stamps = tokio::spawn(stamper.run(stop_heads.clone()));
         let (zone, clock) = (config.archive.zone.clone(), context.clock.clone());
         let mut current = Current::of(context, config, (place, clients), (shown, observing));
         let runners = current.told(session);
         let served = daemon::serve(runners, &mut current, (zone, clock), (systemd, hangups)).await;
         stop_heads.cancel();
         // One that is being written is whole, or not there.
-        let _ = heads.await;
+        let _ = tokio::join!(heads, stamps);
         notifier.end().await;
         served.map_err(|error| Stop::failed(error.to_string()))
     })
@@ -95,6 +103,7 @@ fn maker(context: &Context<'_>, config: &Config, place: &Place, shown: &Shown) -
     Maker {
         shown: Arc::clone(&shown.heads),
         signs: Arc::clone(&shown.signs),
+        stamps: Arc::clone(&shown.stamps),
         store: place.store(config),
         id: place.id().clone(),
         state_dir: config.state_dir.clone(),
@@ -238,6 +247,8 @@ fn archive(
         };
         let with = (place.id(), place.disk());
         head::after(context, config, with, (&shown.jobs(), when));
+        let stamped = timestamping::after(context, config, &place);
+        let _ = stop.run_until_cancelled(stamped).await;
         notifier.finish(&stop).await;
         signals.abort();
         Ok((

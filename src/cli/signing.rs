@@ -13,7 +13,7 @@ pub(super) fn signer(config: &Config, environment: &Environment) -> Result<Signe
     let Some(evidence) = &config.evidence else {
         return Ok(Signer::default());
     };
-    let [line, _] = &evidence.lines;
+    let [line, ..] = &evidence.lines;
     let problem = |why: String| {
         let message = format!("heads can't be signed: {why}");
         line.problem("evidence.key".to_owned(), message)

@@ -1,14 +1,15 @@
-//! Reads `[evidence]`: what signs the archive's heads.
+//! Reads `[evidence]`: what signs the archive's heads, and who timestamps them.
 
 use super::Line;
 use super::accounts::key_form;
 use super::keys::KeyForm;
 use super::problem::Report;
 use super::table::{Table, string};
+use crate::domain::authority_url::AuthorityUrl;
 use crate::domain::signing::PublicKey;
 
 /// Every key of the table.
-pub(super) const KEYS: [&str; 2] = ["key", "next_key"];
+pub(super) const KEYS: [&str; 3] = ["key", "next_key", "timestamp"];
 
 /// What signs the archive's heads.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +18,10 @@ pub struct Evidence {
     pub key: Option<KeyForm>,
     /// The public key that is to sign later.
     pub next_key: Option<PublicKey>,
-    /// Where the file says so: the line of `key` and of `next_key`.
-    pub(crate) lines: [Line; 2],
+    /// The authority that timestamps; `None` where none does.
+    pub timestamp: Option<AuthorityUrl>,
+    /// Where the file says so: the line of `key`, of `next_key` and of `timestamp`.
+    pub(crate) lines: [Line; 3],
 }
 
 /// What the file says; `None` where it has no such table.
@@ -37,10 +40,14 @@ pub(super) fn read(root: &Table<'_>, report: &mut Report<'_>) -> Option<Evidence
             "a head names the next key under the signature of the one before; give `key` too";
         table.wrong("next_key", message.to_owned(), report);
     }
+    let timestamp = table.read("timestamp", report, |value| {
+        AuthorityUrl::parse(string(value, "https://tsa.example/tsr")?)
+    });
     let line = |key| report.line(table.at_of(key));
     Some(Evidence {
         key,
         next_key,
+        timestamp,
         lines: KEYS.map(line),
     })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::stamper::StampsNow;
 use crate::archive::store::Store;
 use crate::clock::Clock;
 use crate::domain::backoff::is_over;
@@ -86,6 +87,8 @@ pub(crate) struct Maker {
     pub(crate) shown: Arc<Shown>,
     /// What signs.
     pub(crate) signs: Arc<SignsNow>,
+    /// Who is told of another head.
+    pub(crate) stamps: Arc<StampsNow>,
     /// The archive, bound to `id`.
     pub(crate) store: Store,
     /// Its id.
@@ -180,7 +183,10 @@ impl Maker {
         };
         let text = |error: HeadError| error.to_string();
         match make(place, with, &shown, when).map_err(text)? {
-            Some(head) => Ok(head.at),
+            Some(head) => {
+                self.stamps.look();
+                Ok(head.at)
+            }
             None => {
                 let newest = newest(place, &self.id).map_err(text)?;
                 Ok(newest.head.map_or(now, |head| head.at))

@@ -8,6 +8,7 @@ mod crew;
 pub(crate) mod heads;
 pub(crate) mod reload;
 pub(crate) mod signals;
+pub(crate) mod stamper;
 pub(crate) mod systemd;
 mod trigger;
 

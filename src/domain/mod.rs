@@ -5,6 +5,7 @@
 
 pub mod account;
 pub(crate) mod assembly;
+pub mod authority_url;
 pub(crate) mod backoff;
 pub(crate) mod bound;
 pub mod circuit_breaker;

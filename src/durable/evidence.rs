@@ -45,14 +45,14 @@ pub(crate) fn write_whole(
     disk: &Disk,
     step: Step,
     path: &Path,
-    text: &str,
+    content: impl AsRef<[u8]>,
 ) -> Result<(), DiskError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = path.with_file_name(format!("{HALF}{name}"));
     disk.step(step, path, || {
         let write = || {
             let mut file = File::create(&new)?;
-            file.write_all(text.as_bytes())?;
+            file.write_all(content.as_ref())?;
             file.sync_all()?;
             rename_without_replacing(&new, path, disk.accepts_lacks())
         };

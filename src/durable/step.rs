@@ -96,6 +96,8 @@ pub enum Step {
     SyncReceipts,
     /// Write the signature of a head into the archive.
     WriteSignature,
+    /// Write the timestamp of a head into the archive.
+    WriteTimestamp,
     /// Write a head into the archive.
     WriteHead,
     /// Make its name durable.
@@ -145,6 +147,7 @@ impl Step {
             | Self::MarkPruning
             | Self::KeepReceipt
             | Self::WriteSignature
+            | Self::WriteTimestamp
             | Self::WriteHead
             | Self::NoteHead => "write",
             Self::RenameSums => "rename",

@@ -149,12 +149,20 @@ pub(crate) fn text(root: &Path, number: u64) -> io::Result<String> {
 /// # Errors
 /// When it can't be read, or is no plain text file.
 pub(crate) fn text_at(path: &Path) -> io::Result<String> {
+    String::from_utf8(bytes_at(path)?).map_err(|_| io::Error::other("it is no text"))
+}
+
+/// The bytes of a file that may be a head or lie beside one.
+///
+/// # Errors
+/// When it can't be read, or is no plain file.
+pub(super) fn bytes_at(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut file = plain_file::open(path)?.take(LONGEST + 1);
-    if file.read_to_end(&mut bytes)? as u64 > LONGEST {
-        return Err(io::Error::other("it is too long for a head"));
+    match file.read_to_end(&mut bytes)? as u64 > LONGEST {
+        true => Err(io::Error::other("it is too long for a head")),
+        false => Ok(bytes),
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text"))
 }
 
 /// The head that the state directory keeps; `None` where there is none.
@@ -221,7 +229,8 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
     })
 }
 
-/// Whether the heads at `root` with these numbers lead from one to another, each naming the one before.
+/// Whether the heads at `root` with these numbers lead from one to another, each naming the one before, and signed where that
+/// is.
 fn goes_on(root: &Path, numbers: &[u64], from: &Head, to: &Head) -> bool {
     let mut before: Option<Head> = None;
     let between = numbers
@@ -235,7 +244,9 @@ fn goes_on(root: &Path, numbers: &[u64], from: &Head, to: &Head) -> bool {
         };
         let is_next = match &before {
             None => head == *from,
-            Some(before) => head.previous == Some(before.digest()),
+            Some(before) => {
+                head.previous == Some(before.digest()) && is_signed_after(root, before, &head)
+            }
         };
         if !is_next {
             return false;
@@ -243,6 +254,23 @@ fn goes_on(root: &Path, numbers: &[u64], from: &Head, to: &Head) -> bool {
         before = Some(head);
     }
     before.as_ref() == Some(to)
+}
+
+/// Whether a head is signed as the one before lets expect: by its key, or by the one that it names. Else somebody who has no
+/// key may have put it there.
+fn is_signed_after(root: &Path, before: &Head, head: &Head) -> bool {
+    let Some(expected) = &before.key else {
+        return true;
+    };
+    let key = head
+        .key
+        .as_ref()
+        .filter(|key| *key == expected || Some(*key) == before.next_key.as_ref());
+    let signature = signature(root, head.number)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    key.is_some_and(|key| key.refuses(&signature, head.to_text().as_bytes()).is_none())
 }
 
 /// The newer one of the archive's newest head and the one that the state directory keeps.

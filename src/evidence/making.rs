@@ -8,6 +8,8 @@ use std::path::Path;
 
 use super::head::{Head, OfJob};
 use super::heads::{HeadError, KEPT, Newest, Place, folder, newest, signature_path};
+use super::stamping::stamp;
+use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::domain::signing::{PublicKey, Signer};
@@ -150,7 +152,10 @@ pub(crate) fn make(
         number: next(number)?,
         at: now,
         previous: last.as_ref().map(Head::digest),
-        previous_timestamp: None,
+        previous_timestamp: last
+            .as_ref()
+            .and_then(|last| stamp(place.root, last.number).ok()?)
+            .map(|stamp| Digest::of(&stamp)),
         key: signer.key.as_ref().map(|key| key.public().clone()),
         next_key: signer.next_key().cloned(),
         jobs,
@@ -227,7 +232,7 @@ fn write(with: Making<'_>, folder: &Path, head: &Head) -> Result<(), HeadError> 
         evidence::write_whole(disk, Step::WriteSignature, &path, &signed)?;
         disk.sync_folder(Step::SyncHeads, folder)?;
     }
-    evidence::write_whole(disk, Step::WriteHead, &path, &head.to_text())?;
+    evidence::write_whole(disk, Step::WriteHead, &path, head.to_text())?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::head::{Head, OfJob};
 use super::heads::{Newest, numbers, relative, relative_signature, signature, text};
 use super::signers::Signers;
+use super::stamping::{Stamps, stamp};
 use crate::archive::verify::{Finding, Problem, reading};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
@@ -41,6 +42,8 @@ pub(crate) struct Heads {
     pub(crate) findings: Vec<Finding>,
     /// Who has signed them.
     pub(crate) signers: Signers,
+    /// When they were timestamped.
+    pub(crate) stamps: Stamps,
     /// What they say of each job.
     named: BTreeMap<JobName, Vec<Named>>,
 }
@@ -79,12 +82,7 @@ impl Heads {
                 heads.find(relative(number), Problem::Contradicted(why));
             }
             match signature(root, number) {
-                Ok(signature) => {
-                    let wrong = heads.signers.take(&head, signature.as_deref());
-                    wrong
-                        .into_iter()
-                        .for_each(|(file, why)| heads.find(file, why));
-                }
+                Ok(signature) => heads.prove(root, &head, signature.as_deref()),
                 Err(error) => heads.find(relative_signature(number), reading(&error)),
             }
             heads.all.push((number, head.digest(), head.at));
@@ -127,6 +125,16 @@ impl Heads {
                 Some("it follows a head, and is the first".to_owned())
             }
             _ => None,
+        }
+    }
+
+    /// Holds a head against what lies beside it.
+    fn prove(&mut self, root: &Path, head: &Head, signature: Option<&str>) {
+        let mut wrong = Vec::from_iter(self.signers.take(head, signature));
+        let stamp = stamp(root, head.number);
+        wrong.extend(self.stamps.take(head, signature, stamp));
+        for (file, problem) in wrong {
+            self.find(file, problem);
         }
     }
 

@@ -79,6 +79,7 @@ mod start;
 mod store_zip;
 mod support;
 mod systemd;
+mod timestamps;
 mod told;
 mod unmounted;
 mod verify;

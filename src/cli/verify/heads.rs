@@ -26,9 +26,12 @@ pub(super) struct OfHeads {
     count: usize,
     /// The newest one.
     newest: Option<OfHead>,
-    /// By whom they are signed, in words.
+    /// When an authority timestamped one last, UTC milliseconds; left out where none has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamped_ms: Option<UtcMs>,
+    /// By whom they are signed, and when timestamped, in words.
     #[serde(skip)]
-    signed: Vec<String>,
+    proven: Vec<String>,
     /// The one that was given, and that the archive holds to; left out where none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     given: Option<String>,
@@ -59,15 +62,22 @@ impl OfHeads {
             sha256,
             signed_by: heads.signers.newest().map(PublicKey::fingerprint),
         });
-        let signed = match newest.is_some() {
+        let mut proven = match newest.is_some() {
             true => heads.signers.told(),
             false => Vec::new(),
         };
+        if let Some((number, at)) = heads.stamps.newest {
+            let name = relative(number);
+            proven.push(format!(
+                "timestamped last {name}, at {at}; `openssl ts -verify` proves by whom"
+            ));
+        }
         let is_told = newest.is_some() || !heads.findings.is_empty() || heads.given.is_some();
         is_told.then_some(Self {
             count: heads.all.len(),
             newest,
-            signed,
+            timestamped_ms: heads.stamps.newest.map(|(_, at)| at),
+            proven,
             given: heads.given,
             missing: heads.missing,
             findings: heads.findings,
@@ -102,8 +112,8 @@ impl OfHeads {
                 newest.sha256
             );
         }
-        for signed in &self.signed {
-            text += &format!("  {signed}\n");
+        for proven in &self.proven {
+            text += &format!("  {proven}\n");
         }
         if let Some(given) = &self.given {
             text += &format!("  held against the head {}\n", printable::whole(given));

@@ -272,3 +272,22 @@ fn a_key_that_a_signed_head_has_named_may_follow_and_any_other_is_told() {
     );
     assert!(told.contains("the newest head is not signed"), "{told}");
 }
+
+/// Guarantee: Evident
+#[test]
+fn a_head_that_somebody_without_the_key_has_put_there_is_not_gone_on_from() {
+    let rig = Rig::signed(None);
+    let disk = Disk::default();
+    let first = rig.make(1_000, 1, &disk).unwrap().unwrap();
+    let folder = folder(&rig.dir.path().join("root"));
+    let invented = head(Some(&first), 2_000, 9);
+    fs::write(folder.join(invented.file_name()), invented.to_text()).unwrap();
+    let third = rig.make(3_000, 2, &disk).unwrap().unwrap();
+    assert_eq!((third.number, third.previous), (3, Some(first.digest())));
+    // With the key it goes on: a kill came before the state directory knew.
+    let kept = rig.dir.path().join("state").join(KEPT);
+    let older = fs::read(&kept).unwrap();
+    let fourth = rig.make(4_000, 3, &disk).unwrap().unwrap();
+    fs::write(&kept, older).unwrap();
+    assert!(rig.make(5_000, 4, &disk).unwrap().unwrap().follows(&fourth));
+}

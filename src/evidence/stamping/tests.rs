@@ -1,0 +1,119 @@
+//! Which head is to be timestamped, and what a broken disk leaves of an answer.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::super::head::tests::head;
+use super::super::making::{Making, When, make};
+use super::*;
+use crate::domain::signing::{Signer, SigningKey};
+
+const DAY: i64 = 86_400_000;
+
+struct Rig {
+    dir: tempfile::TempDir,
+    signer: Signer,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("state")).unwrap();
+        let (text, _) = SigningKey::generate().unwrap();
+        let key = Some(SigningKey::parse(&text).unwrap());
+        let signer = Signer { key, next: None };
+        Self { dir, signer }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn place<R>(&self, of: impl FnOnce(Place<'_>) -> R) -> R {
+        let (root, state) = (self.root(), self.dir.path().join("state"));
+        of(Place {
+            root: &root,
+            state_dir: &state,
+        })
+    }
+
+    fn make(&self, now: i64) -> Head {
+        let with = Making {
+            id: &ArchiveId::of(7),
+            now: UtcMs(now),
+            zone: &Zone::utc(),
+            signer: &self.signer,
+            disk: &Disk::default(),
+        };
+        let jobs = BTreeMap::clone(&head(None, 1, 3).jobs);
+        self.place(|place| make(place, with, &jobs, When::Now))
+            .unwrap()
+            .unwrap()
+    }
+
+    fn due(&self) -> Result<Option<Unstamped>, HeadError> {
+        self.place(|place| due(place, &ArchiveId::of(7), &Zone::utc()))
+    }
+
+    fn keep(&self, of: &Unstamped, disk: &Disk) -> Result<(), HeadError> {
+        keep(&self.root(), of, b"answer", disk)
+    }
+
+    fn signature(&self, number: u64) -> PathBuf {
+        super::super::heads::signature_path(&folder(&self.root()), number)
+    }
+}
+
+/// Guarantee: Evident
+#[test]
+fn the_newest_head_is_due_where_none_of_its_day_is_timestamped() {
+    let rig = Rig::new();
+    let disk = Disk::default();
+    assert!(rig.due().unwrap().is_none());
+    rig.make(1_000);
+    let second = rig.make(2_000);
+    let due = rig.due().unwrap().unwrap();
+    let signed = fs::read_to_string(rig.signature(2)).unwrap();
+    let whole = Digest::of((second.to_text() + &signed).as_bytes());
+    assert_eq!((due.number, due.digest), (2, whole));
+    rig.keep(&due, &disk).unwrap();
+    assert!(rig.due().unwrap().is_none());
+    // Another head of that day names the answer, and needs none.
+    let third = rig.make(DAY - 1);
+    assert_eq!(third.previous_timestamp, Some(Digest::of(b"answer")));
+    assert!(rig.due().unwrap().is_none());
+    let fourth = rig.make(DAY);
+    assert_eq!(fourth.previous_timestamp, None);
+    assert_eq!(rig.due().unwrap().unwrap().number, 4);
+    // One whose signature is not its own is not vouched for.
+    fs::write(rig.signature(4), "x").unwrap();
+    rig.due().unwrap_err();
+    // Nor one that somebody has put there.
+    let fifth = head(Some(&fourth), 2 * DAY, 9);
+    fs::write(folder(&rig.root()).join(fifth.file_name()), fifth.to_text()).unwrap();
+    fs::write(rig.signature(4), "x").unwrap();
+    assert!(rig.due().unwrap().is_none());
+}
+
+/// Guarantee: Atomic
+#[test]
+fn an_answer_is_kept_whole_or_not_at_all_and_never_replaced() {
+    let disk = Disk::default();
+    for broken in [Step::WriteTimestamp, Step::SyncHeads] {
+        let rig = Rig::new();
+        rig.make(1_000);
+        let failing = Disk::gated(move |step, _| match step == broken {
+            true => Err(io::Error::other("broken")),
+            false => Ok(()),
+        });
+        let due = rig.due().unwrap().unwrap();
+        rig.keep(&due, &failing).unwrap_err();
+        let kept = stamp(&rig.root(), 1).unwrap();
+        assert!(kept.is_none_or(|kept| kept == b"answer"), "{broken:?}");
+    }
+    let rig = Rig::new();
+    rig.make(1_000);
+    let due = rig.due().unwrap().unwrap();
+    rig.keep(&due, &disk).unwrap();
+    rig.keep(&due, &disk).unwrap_err();
+}
