@@ -14,6 +14,7 @@ use thiserror::Error;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use self::at_once::AtOnce;
 use super::manifest::{DataFile, Part};
 use super::{directory, entry_name, plain_file};
 use crate::digest::Hasher;
@@ -58,6 +59,7 @@ struct Kept {
     file: Arc<File>,
     /// The entry of each of the part's files.
     entries: Vec<usize>,
+    at_once: AtOnce,
 }
 
 impl<'a> PartFiles<'a> {
@@ -205,6 +207,7 @@ impl Kept {
                 archive,
                 file,
                 entries,
+                at_once: AtOnce::default(),
             }),
             Some(missing) => Err(ReadBackError::Entries(format!(
                 "the zip has no entry {}",
@@ -222,6 +225,11 @@ impl Kept {
         let Some(&index) = self.entries.get(at) else {
             return Ok(());
         };
+        if let Some(bytes) = self.at_once.inflate(&mut self.archive, index, file.bytes) {
+            let mut pieces = bytes.chunks(PIECE_BYTES);
+            let _ = pieces.try_for_each(take);
+            return Ok(());
+        }
         let entry = self.archive.by_index(index).map_err(unreadable)?;
         // A byte more shows that there are more.
         let mut left = file.bytes;
@@ -301,5 +309,6 @@ impl Seek for Positioned {
     }
 }
 
+mod at_once;
 #[cfg(test)]
 mod tests;

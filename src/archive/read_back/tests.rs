@@ -125,6 +125,27 @@ fn nothing_is_inflated_of_a_zip_that_is_not_what_was_published() {
     assert!(matches!(refused, ReadBackError::Outside), "{refused}");
 }
 
+/// Guarantee: Suspicious
+#[test]
+fn an_entry_that_can_t_be_inflated_or_has_another_checksum_is_told() {
+    let files = [("a.json", "1".repeat(1000))];
+    let files = files
+        .each_ref()
+        .map(|(name, content)| (*name, &content[..]));
+    let zip = zip_of(&[("a.json", Some(files[0].1))]);
+    let data = 30 + "a.json".len();
+    let directory = zip
+        .windows(4)
+        .position(|four| four == b"PK\x01\x02")
+        .unwrap();
+    for (at, told) in [(data, "deflate"), (directory + 16, "checksum")] {
+        let mut changed = zip.clone();
+        changed[at] = !changed[at];
+        let refused = read(&changed, &part(&changed, &files)).unwrap_err();
+        assert!(refused.to_string().contains(told), "{refused}");
+    }
+}
+
 /// Guarantee: Bounded
 #[test]
 fn a_directory_that_no_zip_with_such_files_can_have_is_not_read() {
