@@ -280,6 +280,24 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Option<OfHeads>,
     },
+    /// Pack what an auditor needs to prove a span, with common tools alone
+    ///
+    /// Ledger, heads, signatures, timestamps, manifests and sums; VERIFY.txt: each claim with the command that proves it;
+    /// coverage.html: a sheet a month, to be printed and signed. The same archive makes the same bytes.
+    #[command(
+        after_help = examples::EVIDENCE,
+        override_usage = "elsa-archiver evidence --job <NAME> --from <T> --to <T> --out <FILE>"
+    )]
+    Evidence {
+        #[command(flatten)]
+        of: JobSpan,
+        /// The tar; a plain file that is there is replaced
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// With the data, and not only what proves them
+        #[arg(long)]
+        data: bool,
+    },
     /// Make a key that signs heads, and say how to use it
     ///
     /// It is OpenSSH's, without a passphrase, so that `ssh-keygen -Y verify` proves what it signed. Its line for that is

@@ -6,6 +6,7 @@ mod cat;
 mod check;
 mod clients;
 mod demo;
+mod evidence;
 mod exit;
 mod head;
 mod hold;
@@ -258,6 +259,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             OfReceipts::Add { file } => receipt::add(&context, file),
             OfReceipts::List => receipt::list(&context),
         },
+        Command::Evidence { of, out, data } => evidence::evidence(&context, of, out, *data),
         Command::Keygen { out } => keygen::keygen(out),
         Command::Head { what } => match what {
             Some(OfHeads::Now) => head::now(&context),

@@ -6,11 +6,13 @@
 //! - `stamping`, `timestamp`, `authority`: timestamps of heads by RFC 3161: which head, what is said, and over HTTP
 //! - `request`: how a daemon is asked for one
 //! - `named`, `against`: what heads name, and whether a ledger, or a copy's manifests, have it
+//! - `claims`: what an auditor's pack says, and the commands that prove it
 //! - `receipt`, `receipts`, `chain`: by these other places say which copies they have proven
 
 pub(crate) mod against;
 pub(crate) mod authority;
 pub(crate) mod chain;
+pub(crate) mod claims;
 pub(crate) mod head;
 pub(crate) mod heads;
 pub(crate) mod making;

@@ -83,18 +83,16 @@ pub(crate) fn due(
     let day = |at: UtcMs| -> Date { at.timestamp().to_zoned(zone.tz().clone()).date() };
     let listed = numbers(root).map_err(|error| unreadable(head.number, &error))?;
     for number in listed.into_iter().rev() {
-        if stamp(root, number)
-            .map_err(|error| unreadable(number, &error))?
-            .is_some()
-        {
-            let before = text(root, number).ok();
-            let before = before.and_then(|text| Head::parse(&text).ok());
-            let is_today = before.is_none_or(|before| day(before.at) >= day(head.at));
-            if is_today || number == head.number {
-                return Ok(None);
-            }
-            break;
+        let stamp = stamp(root, number).map_err(|error| unreadable(number, &error))?;
+        let of = text(root, number).ok().filter(|_| stamp.is_some());
+        // What is no head counts for nothing, whatever lies beside it.
+        let Some(of) = of.and_then(|text| Head::parse(&text).ok()) else {
+            continue;
+        };
+        if number == head.number || day(of.at) >= day(head.at) {
+            return Ok(None);
         }
+        break;
     }
     let signature =
         signature(root, head.number).map_err(|error| unreadable(head.number, &error))?;

@@ -37,6 +37,7 @@ mod daemon;
 mod date;
 mod disk;
 mod earlier;
+mod evidence;
 mod faults;
 mod file_systems;
 mod flawed;

@@ -1,6 +1,6 @@
 //! *Evident*: an authority says once a day when a head was there, `openssl ts -verify` proves it, and nothing waits for it.
 
-mod authority;
+pub mod authority;
 
 use std::fs;
 use std::path::PathBuf;

@@ -93,6 +93,12 @@ Examples:
   elsa-archiver verify --head /media/safe/000017.head
   elsa-archiver verify --head \"$(sha256sum < 000017.head | cut -c1-64)\"";
 
+pub(super) const EVIDENCE: &str = "\
+Examples:
+  elsa-archiver evidence --job shop-api --from 2026-01-01 --to 2027-01-01 \\
+      --out shop-api-2026.tar
+  tar xf shop-api-2026.tar && cd evidence && sh -e VERIFY.txt";
+
 pub(super) const KEYGEN: &str = "\
 Examples:
   sudo elsa-archiver keygen
@@ -132,7 +138,7 @@ mod tests {
     fn examples_fit_a_terminal_of_80_columns() {
         let all = [
             PROGRAM, RUN, ONCE, PLAN, BACKFILL, STATUS, VERIFY, CAT, FILES, REPAIR, CHECK, DEMO,
-            INIT, SUPPORT, PRUNE, HOLD, RELEASE, RECEIPT, HEAD, KEYGEN,
+            INIT, SUPPORT, PRUNE, HOLD, RELEASE, RECEIPT, HEAD, KEYGEN, EVIDENCE,
         ];
         for line in all.iter().flat_map(|examples| examples.lines()) {
             assert!(line.len() < 80 || !line.starts_with(' '), "{line}");

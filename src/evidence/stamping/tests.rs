@@ -82,6 +82,10 @@ fn the_newest_head_is_due_where_none_of_its_day_is_timestamped() {
     let third = rig.make(DAY - 1);
     assert_eq!(third.previous_timestamp, Some(Digest::of(b"answer")));
     assert!(rig.due().unwrap().is_none());
+    // What is no head stands in the way of none.
+    let junk = folder(&rig.root()).join("000009.head");
+    fs::write(&junk, "x").unwrap();
+    fs::write(path(&rig.root(), 9), "x").unwrap();
     let fourth = rig.make(DAY);
     assert_eq!(fourth.previous_timestamp, None);
     assert_eq!(rig.due().unwrap().unwrap().number, 4);

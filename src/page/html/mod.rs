@@ -4,6 +4,7 @@
 mod calendar;
 mod day;
 mod jobs;
+mod printed;
 mod report;
 mod volume;
 mod window;
@@ -20,6 +21,7 @@ use crate::domain::span::UtcMs;
 use crate::domain::window::Zone;
 pub(crate) use day::{DayPage, day};
 pub(crate) use jobs::all;
+pub(crate) use printed::{Printed, printed};
 pub(crate) use report::{Days, Report};
 pub(crate) use window::{WindowPage, window};
 
