@@ -179,7 +179,8 @@ fn follow(unflushed: &mut Unflushed, call: &Call, job: &str) {
         (Kind::Remove, _) => unflushed
             .0
             .retain(|waits| !waits.what.starts_with(&call.path)),
-        (Kind::SyncFile | Kind::SyncFolder, _) => {
+        // A line that could not be flushed is cut off again, and nobody names it.
+        (Kind::Truncate | Kind::SyncFile | Kind::SyncFolder, _) => {
             unflushed.0.retain(|waits| waits.flush != call.path);
         }
         _ => {}
