@@ -276,6 +276,7 @@ fn claims<'a>(
         statuses,
         has_data,
         newest_head: heads.last().map(name),
+        is_named: heads.last().is_some_and(|head| head.jobs.contains_key(job)),
         contradicted: contradicted.map(name).collect(),
         keys,
         signed: heads.iter().filter(|head| head.key.is_some()).count(),

@@ -29,6 +29,8 @@ pub(crate) struct Pack<'a> {
     pub(crate) has_data: bool,
     /// The name of the newest head; `None` where there is none.
     pub(crate) newest_head: Option<String>,
+    /// Whether the newest head names the job.
+    pub(crate) is_named: bool,
     /// Heads that name a line which the ledger does not have.
     pub(crate) contradicted: Vec<String>,
     /// The keys that have signed heads.
@@ -200,6 +202,11 @@ fn of_heads(pack: &Pack<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     let job = pack.job;
+    // One that was made before the job's first line does not name it.
+    let named = match pack.is_named {
+        true => "; [ -n \"$n\" ]",
+        false => "",
+    };
     let skipped = match pack.contradicted.is_empty() {
         true => String::new(),
         false => format!(
@@ -212,7 +219,7 @@ fn of_heads(pack: &Pack<'_>) -> Vec<Claim> {
             format!("Each head names a line that the ledger has; the newest is {newest}."),
             format!(
                 "for h in heads/*.head; do {skipped}n={}; [ -z \"$n\" ] || [ \"$(tail -n \"+$n\" ledger.jsonl | head -n 1 | \
-                 tr -d '\\n' | sha256sum | cut -c1-64)\" = \"{}\" ] || exit 1; done; [ -n \"$n\" ]",
+                 tr -d '\\n' | sha256sum | cut -c1-64)\" = \"{}\" ] || exit 1; done{named}",
                 line_of_head(&format!("job.{job}.ledger-lines")),
                 line_of_head(&format!("job.{job}.ledger-sha256")),
             ),
@@ -262,6 +269,9 @@ fn unproven(pack: &Pack<'_>) -> String {
     match &pack.newest_head {
         Some(_) => text += "#   sha256sum heads/*.head\n",
         None => text += "# There is no head in this pack, so nothing can show that.\n",
+    }
+    if pack.newest_head.is_some() && !pack.is_named {
+        text += "# No head names this job yet. `elsa-archiver head now` makes one that does.\n";
     }
     for head in &pack.contradicted {
         let _ = writeln!(

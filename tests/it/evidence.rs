@@ -290,6 +290,18 @@ async fn a_pack_tells_what_is_not_there_and_what_nothing_proves() {
     ] {
         assert!(text.contains(&told), "{told} is not in {text}");
     }
+    // A head from before the job's first line names nothing of it.
+    let head = world.root().join("_archive/heads/000001.head");
+    let whole = fs::read_to_string(&head).unwrap();
+    let lines = whole.lines().filter(|line| !line.starts_with("job.shop."));
+    let without: String = lines.map(|line| format!("{line}\n")).collect();
+    assert_ne!(without, whole);
+    fs::write(&head, without).unwrap();
+    let early = Pack::of(&world, &due, &tools, &[]);
+    assert_eq!(early.failing(), [""; 0]);
+    let text = fs::read_to_string(early.path("VERIFY.txt")).unwrap();
+    assert!(text.contains("# No head names this job yet"), "{text}");
+    fs::write(&head, whole).unwrap();
     // The sheets tell the same: two windows are due, and one is archived.
     let page = fs::read_to_string(pack.path("coverage.html")).unwrap();
     for told in ["late / ", "검토자", "Reviewed by", "default-src 'none'"] {
