@@ -184,7 +184,7 @@ fn candidate(
         return Ok(Err(unfit.to_string()));
     }
     let sha256 = Digest::of(&json);
-    let is_pruned = prune::is_pruned(&store.root().join(folder));
+    let is_pruned = prune::is_pruned(&store.storage(), folder);
     let name = if is_pruned { PRUNED_SUMS } else { SUMS };
     match read(store, folder, name)? {
         Ok(found) if found == sums(&manifest, sha256).as_bytes() => {}

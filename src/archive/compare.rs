@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::count::{Counter, Kind, Record, expected_fields};
 use super::manifest::Part;
 use super::read_back::{PartFiles, ReadBackError};
+use super::storage::{Storage, below};
 use crate::domain::job::Format;
 use crate::domain::recheck::Difference;
 
@@ -21,8 +22,10 @@ const MOST_AT_ONCE: usize = 1 << 20;
 /// A window's data files, below its folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
-    /// The folder.
-    pub(crate) folder: PathBuf,
+    /// Where it lies.
+    pub(crate) storage: Arc<dyn Storage>,
+    /// The folder, in there.
+    pub(crate) folder: String,
     /// What it holds, as its manifest says.
     pub(crate) parts: Vec<Part>,
     /// What the request asked for.
@@ -156,10 +159,10 @@ impl Held {
         each: &mut dyn FnMut(u128),
     ) -> Result<(), Fault> {
         let unreadable = |path: &str, why: &dyn Display| {
-            let path = self.folder.join(path);
+            let path = self.storage.place(&below(&self.folder, path));
             Fault::Unreadable(format!("can't read {}: {why}", path.display()))
         };
-        let opened = PartFiles::open(&self.folder, part, stop);
+        let opened = PartFiles::open((self.storage.as_ref(), &self.folder), part, stop);
         if matches!(opened, Err(ReadBackError::Stopped)) {
             return Err(Fault::Stopped);
         }

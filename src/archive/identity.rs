@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::plain_file;
+use super::plain_file::{self, MOST_TEXT};
+use super::storage::{self, Storage, below};
 use crate::domain::identity::ArchiveId;
 use crate::durable::{Disk, DiskError, Step, advice_on};
 use crate::printable::printable;
@@ -42,6 +43,11 @@ pub fn of_root(root: &Path) -> PathBuf {
     root.join(FOLDER).join(FILE)
 }
 
+/// The same, relative to the root.
+pub(crate) fn relative() -> String {
+    below(FOLDER, FILE)
+}
+
 /// The file of a state directory.
 #[must_use]
 pub fn of_state(state_dir: &Path) -> PathBuf {
@@ -53,11 +59,25 @@ pub fn of_state(state_dir: &Path) -> PathBuf {
 /// # Errors
 /// When it is there and can't be read, or was written by a newer version.
 pub fn read(path: &Path) -> Result<Option<ArchiveId>, UnreadableId> {
+    parsed(path, plain_file::read(path))
+}
+
+/// The id of an archive, or of a copy; `None` where it has none.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn of_storage(storage: &dyn Storage) -> Result<Option<ArchiveId>, UnreadableId> {
+    let file = relative();
+    let read = storage::read(storage, &file, MOST_TEXT);
+    parsed(&storage.place(&file), read)
+}
+
+fn parsed(path: &Path, read: io::Result<Vec<u8>>) -> Result<Option<ArchiveId>, UnreadableId> {
     let unreadable = |why: String| UnreadableId {
         path: path.to_owned(),
         why,
     };
-    let json = match plain_file::read(path) {
+    let json = match read {
         Ok(json) => json,
         // Where a folder above it is a file, that is told when it is written to.
         Err(error)

@@ -18,6 +18,7 @@ pub(crate) mod read_back;
 pub(crate) mod reading;
 pub(crate) mod recorded;
 pub(crate) mod repair;
+pub(crate) mod storage;
 pub mod store;
 pub mod unpack;
 pub(crate) mod verify;

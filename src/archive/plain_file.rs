@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn no_plain_file() -> io::Error {
+pub(super) fn no_plain_file() -> io::Error {
     io::Error::other("it is no plain file")
 }
 

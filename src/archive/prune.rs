@@ -11,6 +11,7 @@ use super::manifest::{MANIFEST, Manifest};
 use super::plain_file;
 use super::publish::{SUMS, sums};
 use super::recorded::Recorded;
+use super::storage::{Storage, below};
 use super::store::Store;
 use crate::digest::Digest;
 use crate::durable::{DiskError, Step, letting_go};
@@ -18,17 +19,16 @@ use crate::durable::{DiskError, Step, letting_go};
 /// The name of the sums in a folder whose data were let go of.
 pub(crate) const PRUNED_SUMS: &str = "SHA256SUMS.pruned";
 
-/// Whether the folder at `path` says that its data were let go of.
-pub(crate) fn is_pruned(path: &Path) -> bool {
-    let is_there = |name: &str| fs::symlink_metadata(path.join(name)).map(|found| found.is_file());
-    let is_gone =
-        |found: io::Result<bool>| found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    is_there(PRUNED_SUMS).unwrap_or(false) && is_gone(is_there(SUMS))
+/// Whether a folder says that its data were let go of.
+pub(crate) fn is_pruned(storage: &dyn Storage, folder: &str) -> bool {
+    let length = |name: &str| storage.length(&below(folder, name));
+    length(PRUNED_SUMS).is_ok_and(|found| found.is_some())
+        && length(SUMS).is_ok_and(|found| found.is_none())
 }
 
 /// Whether any data file of a folder is there.
-pub(crate) fn has_data(path: &Path, manifest: &Manifest) -> bool {
-    let is_there = |file: &str| fs::symlink_metadata(path.join(file)).is_ok();
+pub(crate) fn has_data(storage: &dyn Storage, folder: &str, manifest: &Manifest) -> bool {
+    let is_there = |file: &str| !matches!(storage.length(&below(folder, file)), Ok(None));
     manifest.stored().any(|file| is_there(file.path))
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn defect(store: &Store, known: &Recorded) -> Option<String> {
         ..
     } = known;
     let folder = &archived.folder;
-    if !is_announced && is_pruned(&store.root().join(folder)) {
+    if !is_announced && is_pruned(&store.storage(), folder) {
         return Some(format!("{folder}: somebody else has removed its data"));
     }
     look(store, folder, archived.manifest_sha256).err()
@@ -82,7 +82,11 @@ fn look(store: &Store, folder: &str, expected: Digest) -> Result<Manifest, Strin
         return Err(format!("{folder}/{MANIFEST} was changed"));
     }
     let manifest = Manifest::parse(&json).map_err(|why| format!("{folder}/{MANIFEST}: {why}"))?;
-    let name = if is_pruned(&path) { PRUNED_SUMS } else { SUMS };
+    let name = if is_pruned(&store.storage(), folder) {
+        PRUNED_SUMS
+    } else {
+        SUMS
+    };
     if read(name)? != sums(&manifest, expected).as_bytes() {
         return Err(format!("{folder}/{name} was changed"));
     }
@@ -124,7 +128,7 @@ pub(crate) fn prune(store: &Store, folder: &str, manifest: Digest) -> Result<(),
     let pruned = || -> Result<(), DiskError> {
         let disk = store.disk();
         store.check_before(Step::RenameSums, &path)?;
-        if !is_pruned(&path) {
+        if !is_pruned(&store.storage(), folder) {
             letting_go::rename_sums(disk, &path.join(SUMS), &path.join(PRUNED_SUMS))?;
         }
         // Also where it had the name: whoever gave it may have been killed before this step.

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
@@ -16,7 +15,8 @@ use zip::result::ZipError;
 
 use self::at_once::AtOnce;
 use super::manifest::{DataFile, Part};
-use super::{directory, entry_name, plain_file};
+use super::storage::{self, Storage};
+use super::{directory, entry_name};
 use crate::digest::Hasher;
 use crate::domain::limits::Limits;
 use crate::printable;
@@ -47,7 +47,8 @@ pub(crate) enum ReadBackError {
 /// The files of a part, opened for reading. A clone reads apart from it.
 #[derive(Clone)]
 pub(crate) struct PartFiles<'a> {
-    folder: PathBuf,
+    storage: &'a dyn Storage,
+    folder: &'a str,
     part: &'a Part,
     /// Where the zip is kept.
     zip: Option<Kept>,
@@ -63,18 +64,18 @@ struct Kept {
 }
 
 impl<'a> PartFiles<'a> {
-    /// Opens the files of a part of the window in `folder`. Where the zip is kept, all of it is read once and held
+    /// Opens the files of a part of the window in `folder` of a storage. Where the zip is kept, all of it is read once and held
     /// against its digest, unless `stop` says so before.
     ///
     /// # Errors
     /// When the zip can't be read, or is not what was published.
     pub(crate) fn open(
-        folder: &Path,
+        (storage, folder): (&'a dyn Storage, &'a str),
         part: &'a Part,
         stop: &dyn Fn() -> bool,
     ) -> Result<Self, ReadBackError> {
         let zip = part.zip.path.as_deref().map(|path| {
-            let file = plain_file::open(&place(folder, path)?)?;
+            let file = storage.open_whole(&place(folder, path)?)?;
             let mut hasher = Hasher::default();
             let mut bytes = 0;
             let read = pieces(&file, &mut |piece| {
@@ -94,7 +95,8 @@ impl<'a> PartFiles<'a> {
             Kept::open(file, part)
         });
         Ok(Self {
-            folder: folder.to_owned(),
+            storage,
+            folder,
             part,
             zip: zip.transpose()?,
         })
@@ -115,7 +117,10 @@ impl<'a> PartFiles<'a> {
         };
         match &mut self.zip {
             Some(kept) => kept.read(at, file, take),
-            None => read_plain(&place(&self.folder, &file.path)?, file, take),
+            None => {
+                let opened = self.storage.open(&place(self.folder, &file.path)?)?;
+                read_plain(opened, file, take)
+            }
         }
     }
 }
@@ -130,20 +135,20 @@ impl PartFiles<'_> {
 }
 
 /// Where a file of a window is.
-fn place(folder: &Path, path: &str) -> Result<PathBuf, ReadBackError> {
+fn place(folder: &str, path: &str) -> Result<String, ReadBackError> {
     match entry_name::is_safe(path) {
-        true => Ok(folder.join(path)),
+        true => Ok(storage::below(folder, path)),
         false => Err(ReadBackError::Outside),
     }
 }
 
 fn read_plain(
-    path: &Path,
+    opened: impl Read,
     file: &DataFile,
     take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<(), ReadBackError> {
     let mut hasher = Hasher::default();
-    let read = pieces(plain_file::open(path)?, &mut |piece| {
+    let read = pieces(opened, &mut |piece| {
         hasher.update(piece);
         take(piece)
     })?;

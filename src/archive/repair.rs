@@ -75,7 +75,7 @@ pub(crate) fn examine(store: &Store, recorded: &Recorded, depth: Depth) -> Remed
     };
     let mut report = JobReport::default();
     folder::verify(
-        store.root(),
+        &store.storage(),
         &recorded.archived.folder,
         None,
         Some(expected),
@@ -145,7 +145,7 @@ pub(crate) fn write_sums(store: &Store, recorded: &Recorded) -> Result<(), Strin
     }
     let manifest = Manifest::parse(&json)?;
     // Where there are data they are not let go of, whatever sums lie beside them.
-    let name = match recorded.is_pruned && !prune::has_data(&place, &manifest) {
+    let name = match recorded.is_pruned && !prune::has_data(&store.storage(), folder, &manifest) {
         true => PRUNED_SUMS,
         false => SUMS,
     };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::identity::{self, UnreadableId};
+use super::storage::Local;
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::domain::store_kind::StoreKind;
@@ -162,6 +163,11 @@ impl Store {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What lies below it, to be read.
+    pub(crate) fn storage(&self) -> Local {
+        Local::at(&self.root)
     }
 
     /// The disk below it.

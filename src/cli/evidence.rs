@@ -24,6 +24,7 @@ use crate::archive::plain_file;
 use crate::archive::prune::PRUNED_SUMS;
 use crate::archive::publish::SUMS;
 use crate::archive::recorded::Recorded;
+use crate::archive::storage::Local;
 use crate::config::Config;
 use crate::digest::Hasher;
 use crate::domain::coverage::Coverage;
@@ -210,8 +211,8 @@ fn add_heads(config: &Config, span: Span, files: &mut Files) -> Result<Vec<Head>
     let failed =
         |error: io::Error| Stop::failed(format!("can't read {}: {error}", folder.display()));
     let mut found = Vec::new();
-    for number in heads::numbers(root).map_err(failed)? {
-        let text = heads::text(root, number).map_err(failed)?;
+    for number in heads::numbers(&Local::at(root)).map_err(failed)? {
+        let text = heads::text(&Local::at(root), number).map_err(failed)?;
         // What is none, `verify` tells.
         let Ok(head) = Head::parse(&text) else {
             continue;
@@ -239,7 +240,7 @@ fn claims<'a>(
 ) -> Result<Pack<'a>, Stop> {
     let root = &config.archive.root;
     let id = read(&of_root(root)).map_err(|error| Stop::failed(error.to_string()))?;
-    let all = Heads::read(root, id.as_ref());
+    let all = Heads::read(&Local::at(root), id.as_ref());
     let mut covered = Coverage::new();
     // A later folder of a window takes the place of the one before.
     let mut newest = BTreeMap::new();

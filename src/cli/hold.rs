@@ -10,6 +10,7 @@ use super::retired::{retired, subjects};
 use super::session::{disk, store};
 use super::user::refuse_another;
 use crate::archive::prune;
+use crate::archive::storage::Local;
 use crate::config::Config;
 use crate::domain::hold::{Hold, HoldOrder, Holds, check_reason};
 use crate::domain::job::JobName;
@@ -230,10 +231,11 @@ impl Asked {
             Ledger::read(&self.config.state_dir, &name, |line| folders.take(line))
                 .map_err(|error| failed(&error))?;
             let recorded = folders.recorded().iter().filter(|known| known.is_pruned);
+            let storage = Local::at(&self.config.archive.root);
             let gone = recorded.filter(|known| {
                 let window = known.archived.window.span();
-                let path = self.config.archive.root.join(&known.archived.folder);
-                window.intersection(self.span).is_some() && prune::is_pruned(&path)
+                window.intersection(self.span).is_some()
+                    && prune::is_pruned(&storage, &known.archived.folder)
             });
             match gone.count() as u64 {
                 0 => {}

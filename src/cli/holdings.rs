@@ -1,18 +1,20 @@
 //! What there is of a span, in the archive or in a copy of it, and what is told of the rest. Carries *Candid*.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::Context;
 use super::args::OfSpan;
 use super::exit::Stop;
+use super::given::Given;
 use super::identity;
 use super::session::{no_such_job, store};
 use crate::archive::manifest::{MANIFEST, Manifest};
-use crate::archive::plain_file;
+use crate::archive::plain_file::MOST_TEXT;
 use crate::archive::reading::{Held, Known, Note, Place, newest};
+use crate::archive::storage::{self, Storage, below};
 use crate::archive::verify::{Finding, Problem, copy};
 use crate::config::{Config, instant};
 use crate::domain::coverage::Coverage;
@@ -51,7 +53,7 @@ pub(super) struct Holdings {
     /// The job.
     pub(super) job: JobName,
     /// What folders are relative to.
-    pub(super) root: PathBuf,
+    pub(super) storage: Arc<dyn Storage>,
     /// The span.
     pub(super) span: Span,
     /// The folders that hold it, in order of time.
@@ -86,29 +88,29 @@ impl Holdings {
 
     fn of_copy(dir: &Path, job: JobName, bounds: (&str, &str)) -> Result<Self, Stop> {
         let span = span(bounds, None)?;
-        let cant_read = |error| Stop::failed(format!("can't read {}: {error}", dir.display()));
-        let mut folders = copy::folders(dir).map_err(cant_read)?;
-        let mut root = dir.to_owned();
-        if folders == [""] {
+        let given = Given::of(dir);
+        let folders = copy::folders(given.storage.as_ref());
+        let mut folders = folders.map_err(|error| given.cant_read(&error))?;
+        let mut storage = Arc::clone(&given.storage);
+        if folders == [""]
+            && let Some((above, name)) = given.above()?
+        {
             // A window's own folder: its name says which.
-            let whole = fs::canonicalize(dir).map_err(cant_read)?;
-            if let (Some(above), Some(name)) = (whole.parent(), whole.file_name()) {
-                folders = vec![name.to_string_lossy().into_owned()];
-                root = above.to_owned();
-            }
+            folders = vec![name];
+            storage = above.storage;
         }
         let published: Vec<_> = folders
             .into_iter()
             .filter_map(|folder| {
                 let named = FolderName::parse(folder.rsplit('/').next()?)?;
-                is_of(&root, &folder, &job).then_some((named, folder))
+                is_of(storage.as_ref(), &folder, &job).then_some((named, folder))
             })
             .collect();
         if published.is_empty() {
             return Err(Stop::failed(format!(
                 "there is no window of {job} in {}; give a copy of an archive, or the folder of the job, a date or \
                  a window",
-                dir.display()
+                given.shown
             )));
         }
         let held = newest(published, span);
@@ -117,7 +119,7 @@ impl Holdings {
         gaps(&held, span, &Coverage::new(), &mut notes);
         Ok(Self {
             job,
-            root,
+            storage,
             span,
             held,
             records_zone: None,
@@ -157,7 +159,7 @@ impl Holdings {
         overlaps(&held, &mut notes);
         gaps(&held, span, &ledger.acknowledged, &mut notes);
         Ok(Self {
-            root: store.root().to_owned(),
+            storage: Arc::new(store.storage()),
             span,
             held,
             records_zone: configured.and_then(|job: &Job| job.records_zone.clone()),
@@ -171,7 +173,7 @@ impl Holdings {
     /// Whose folders these are, and where.
     pub(super) fn place(&self) -> Place<'_> {
         Place {
-            root: &self.root,
+            storage: self.storage.as_ref(),
             job: self.job.as_str(),
         }
     }
@@ -185,11 +187,11 @@ impl Holdings {
 }
 
 /// Whether a folder of a copy is of `job`, by where it lies in the copy; by its manifest, where that says nothing.
-fn is_of(root: &Path, folder: &str, job: &JobName) -> bool {
+fn is_of(storage: &dyn Storage, folder: &str, job: &JobName) -> bool {
     if let Some(above) = folder.rsplit('/').nth(2) {
         return above == job.as_str();
     }
-    let json = plain_file::read(&root.join(folder).join(MANIFEST)).ok();
+    let json = storage::read(storage, &below(folder, MANIFEST), MOST_TEXT).ok();
     let manifest = json.and_then(|json| Manifest::parse(&json).ok());
     manifest.is_none_or(|manifest| manifest.job == job.as_str())
 }

@@ -8,6 +8,7 @@ mod clients;
 mod demo;
 mod evidence;
 mod exit;
+mod given;
 mod head;
 mod hold;
 mod holdings;

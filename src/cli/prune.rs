@@ -12,6 +12,7 @@ use super::print::{bytes, count, print_fitted};
 use super::retired::{retired, subjects};
 use super::session::{Place, store};
 use crate::archive::identity::{of_root, read};
+use crate::archive::storage::Local;
 use crate::archive::store::Store;
 use crate::config::{Config, instant, parse_duration};
 use crate::domain::prune::{Rule, Stays};
@@ -159,7 +160,7 @@ pub(super) fn receipts(config: &Config) -> Result<Receipts, Stop> {
     let Some(id) = id else {
         return Ok(Receipts::default());
     };
-    Receipts::read(root, &id).map_err(|error| {
+    Receipts::read(&Local::at(root), &id).map_err(|error| {
         let folder = crate::evidence::receipts::folder(root);
         Stop::failed(format!("can't read {}: {error}", folder.display()))
     })

@@ -1,17 +1,17 @@
 //! `receipt`: what other places have proven of this archive, and taking in what they send. Carries *Evident*.
 
-use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::Context;
 use super::exit::Stop;
+use super::given::Given;
 use super::identity;
 use super::print::{bytes, count, print, print_fitted};
 use super::prune::receipts;
 use super::session::{ROOT_LOCK, disk};
 use super::user::refuse_another;
-use crate::archive::identity::{of_root, read};
+use crate::archive::identity::{of_root, of_storage, read};
 use crate::archive::store::STAGING;
 use crate::archive::verify::JobReport;
 use crate::config::Config;
@@ -50,42 +50,43 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Begins a receipt of the copy in `dir`.
+    /// Begins a receipt of a copy.
     ///
     /// # Errors
-    /// When the place's name is none, or `dir` is no copy, or does not say which archive it is of, or which receipt was the
+    /// When the place's name is none, or it is no copy, or does not say which archive it is of, or which receipt was the
     /// last; or when the receipt's file can't be written.
-    pub(super) fn begin(dir: &Path, wanted: Wanted<'a>, now: UtcMs) -> Result<Self, Stop> {
+    pub(super) fn begin(copy: &Given, wanted: Wanted<'a>, now: UtcMs) -> Result<Self, Stop> {
+        let Given { storage, shown } = copy;
+        let storage = storage.as_ref();
         let place: Place = wanted
             .place
             .parse()
             .map_err(|why: String| Stop::usage(&format!("--receipt {:?}: {why}", wanted.place)))?;
-        fs::read_dir(dir)
-            .map_err(|error| Stop::failed(format!("can't read {}: {error}", dir.display())))?;
-        let is_there = |name: &&str| fs::symlink_metadata(dir.join(name)).is_ok();
+        let there = match storage.is_folder("") {
+            Ok(false) => Err(io::ErrorKind::NotADirectory.into()),
+            Ok(true) => storage.list(""),
+            Err(error) => Err(error),
+        };
+        let there = there.map_err(|error| copy.cant_read(&error))?;
+        let is_there = |name: &&str| there.iter().any(|entry| entry.name == **name);
         if let Some(name) = OF_ARCHIVE.iter().find(|name| is_there(name)) {
             return Err(Stop::failed(format!(
-                "{} is the archive itself, and no copy: {name} lies in it. A receipt of it would let the only data go. If \
-                 it is a copy, it was made without leaving out what begins with a dot: remove that there",
-                dir.display()
+                "{shown} is the archive itself, and no copy: {name} lies in it. A receipt of it would let the only data go. If \
+                 it is a copy, it was made without leaving out what begins with a dot: remove that there"
             )));
         }
-        let id = read(&of_root(dir)).map_err(|error| Stop::failed(error.to_string()))?;
+        let id = of_storage(storage).map_err(|error| Stop::failed(error.to_string()))?;
         let id = id.ok_or_else(|| {
             Stop::failed(format!(
-                "{} does not say which archive it is a copy of. A receipt is of a whole copy: give its root, and copy \
-                 the archive's folder _archive too",
-                dir.display()
+                "{shown} does not say which archive it is a copy of. A receipt is of a whole copy: give its root, and copy \
+                 the archive's folder _archive too"
             ))
         })?;
         let before = match wanted.after {
             Some(file) => Some(parsed(file)?),
             None => {
-                let here = Receipts::read(dir, &id).map_err(|error| {
-                    Stop::failed(format!(
-                        "can't read the receipts in {}: {error}",
-                        dir.display()
-                    ))
+                let here = Receipts::read(storage, &id).map_err(|error| {
+                    Stop::failed(format!("can't read the receipts in {shown}: {error}"))
                 })?;
                 here.last_of(&place).cloned()
             }

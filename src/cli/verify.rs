@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::exit::Stop;
+use super::given::Given;
 use super::identity;
 use super::print::{print_fitted, print_json};
 use super::receipt::{Draft, Wanted};
@@ -66,12 +67,13 @@ pub(super) fn verify(context: &Context<'_>, asked: Asked<'_>) -> Result<(), Stop
     } = asked;
     let threads = asked.threads.or_else(|| available_parallelism().ok());
     let manner = (depth, threads.unwrap_or(NonZeroUsize::MIN));
-    let draft = match (dir, asked.receipt) {
-        (Some(dir), Some(wanted)) => Some(Draft::begin(dir, wanted, context.clock.now())?),
+    let copy = dir.map(Given::of);
+    let draft = match (&copy, asked.receipt) {
+        (Some(copy), Some(wanted)) => Some(Draft::begin(copy, wanted, context.clock.now())?),
         _ => None,
     };
-    let (verified, heads) = match dir {
-        Some(dir) => of_copy(context, manner, (dir, asked.head))?,
+    let (verified, heads) = match &copy {
+        Some(copy) => of_copy(context, manner, (copy, asked.head))?,
         None => of_archive(context, manner, (asked.jobs, asked.head))?,
     };
     context.terminal.clear();
@@ -159,11 +161,12 @@ fn of_archive(
 fn of_copy(
     context: &Context<'_>,
     manner: (Depth, NonZeroUsize),
-    (dir, given): (&Path, Option<&str>),
+    (copy, given): (&Given, Option<&str>),
 ) -> Result<Found, Stop> {
-    let heads = heads::of_copy(dir, given)?;
-    let mut reports = verify_copy(context, manner, dir)?;
-    heads::hold_copy_against(dir, &heads, &mut reports);
+    let storage = copy.storage.as_ref();
+    let heads = heads::of_copy(storage, given)?;
+    let mut reports = verify_copy(context, manner, copy)?;
+    heads::hold_copy_against(storage, &heads, &mut reports);
     let verified = reports.into_iter().map(Verified::from);
     Ok((verified.collect(), OfHeads::of(heads)))
 }
@@ -285,20 +288,20 @@ impl Verified {
 fn verify_copy(
     context: &Context<'_>,
     (depth, threads): (Depth, NonZeroUsize),
-    dir: &Path,
+    copy: &Given,
 ) -> Result<Vec<JobReport>, Stop> {
-    let folders = copy::folders(dir)
-        .map_err(|error| Stop::failed(format!("can't read {}: {error}", dir.display())))?;
+    let storage = copy.storage.as_ref();
+    let folders = copy::folders(storage).map_err(|error| copy.cant_read(&error))?;
     if folders.is_empty() {
         return Err(Stop::failed(format!(
             "there is no archived window in {}; give an archive's root, or the folder of a job, a \
              date or a window",
-            dir.display()
+            copy.shown
         )));
     }
     let bar = context.terminal.bar("verifying", folders.len() as u64);
     Ok(copy::verify(
-        dir,
+        storage,
         &folders,
         depth,
         (threads, &|| bar.inc(1)),

@@ -1,6 +1,5 @@
 //! The heads of an archive: where they are, and which is the newest. Carries *Evident*.
 
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use thiserror::Error;
 use super::head::{self, Head};
 use crate::archive::identity;
 use crate::archive::plain_file;
+use crate::archive::storage::{self, Entry, Local, Storage};
 use crate::domain::identity::ArchiveId;
 use crate::domain::signing::Unsigned;
 use crate::durable::{DiskError, advice_on};
@@ -73,6 +73,13 @@ pub(crate) struct Place<'a> {
     pub(crate) state_dir: &'a Path,
 }
 
+impl Place<'_> {
+    /// The archive, to be read.
+    pub(super) fn storage(&self) -> Local {
+        Local::at(self.root)
+    }
+}
+
 /// The newest head, as far as is known.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Newest {
@@ -109,28 +116,24 @@ pub(crate) fn relative_signature(number: u64) -> String {
 ///
 /// # Errors
 /// When it can't be read, or is no plain text file.
-pub(crate) fn signature(root: &Path, number: u64) -> io::Result<Option<String>> {
-    match text_at(&signature_path(&folder(root), number)) {
+pub(crate) fn signature(storage: &dyn Storage, number: u64) -> io::Result<Option<String>> {
+    match text_in(storage, &relative_signature(number)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         text => text.map(Some),
     }
 }
 
-/// The numbers of the heads at `root`, the lowest first.
+/// The numbers of the heads of an archive, the lowest first.
 ///
 /// # Errors
-/// When the folder is there and can't be listed.
-pub(crate) fn numbers(root: &Path) -> io::Result<Vec<u64>> {
-    let listing = match fs::read_dir(folder(root)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listing => listing?,
-    };
+/// When their folder is there and can't be listed.
+pub(crate) fn numbers(storage: &dyn Storage) -> io::Result<Vec<u64>> {
+    let listing = storage.list(&format!("{}/{FOLDER}", identity::FOLDER))?;
     let mut numbers = Vec::new();
-    for entry in listing {
-        let name = entry?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(EXTENSION));
+    for Entry { name, .. } in listing {
+        let stem = name.strip_suffix(EXTENSION);
         let number = stem.and_then(|stem| stem.parse().ok());
-        numbers.extend(number.filter(|&number| head::file_name(number).as_str() == name));
+        numbers.extend(number.filter(|&number| head::file_name(number) == name));
     }
     numbers.sort_unstable();
     Ok(numbers)
@@ -140,8 +143,24 @@ pub(crate) fn numbers(root: &Path) -> io::Result<Vec<u64>> {
 ///
 /// # Errors
 /// When it can't be read.
-pub(crate) fn text(root: &Path, number: u64) -> io::Result<String> {
-    text_at(&folder(root).join(head::file_name(number)))
+pub(crate) fn text(storage: &dyn Storage, number: u64) -> io::Result<String> {
+    text_in(storage, &relative(number))
+}
+
+fn text_in(storage: &dyn Storage, file: &str) -> io::Result<String> {
+    String::from_utf8(bytes_in(storage, file)?).map_err(|_| no_text())
+}
+
+/// The bytes of a file of an archive that may be a head or lie beside one.
+///
+/// # Errors
+/// When it can't be read, or is no plain file.
+pub(super) fn bytes_in(storage: &dyn Storage, file: &str) -> io::Result<Vec<u8>> {
+    storage::read(storage, file, LONGEST)
+}
+
+fn no_text() -> io::Error {
+    io::Error::other("it is no text")
 }
 
 /// The text of a file that may be a head.
@@ -149,19 +168,11 @@ pub(crate) fn text(root: &Path, number: u64) -> io::Result<String> {
 /// # Errors
 /// When it can't be read, or is no plain text file.
 pub(crate) fn text_at(path: &Path) -> io::Result<String> {
-    String::from_utf8(bytes_at(path)?).map_err(|_| io::Error::other("it is no text"))
-}
-
-/// The bytes of a file that may be a head or lie beside one.
-///
-/// # Errors
-/// When it can't be read, or is no plain file.
-pub(super) fn bytes_at(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut file = plain_file::open(path)?.take(LONGEST + 1);
     match file.read_to_end(&mut bytes)? as u64 > LONGEST {
         true => Err(io::Error::other("it is too long for a head")),
-        false => Ok(bytes),
+        false => String::from_utf8(bytes).map_err(|_| no_text()),
     }
 }
 
@@ -191,10 +202,11 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
         why: format!("{error}{}", advice_on(&path, error)),
         path,
     };
-    let numbers = numbers(place.root).map_err(|error| unreadable(folder(place.root), &error))?;
+    let storage = &place.storage();
+    let numbers = numbers(storage).map_err(|error| unreadable(folder(place.root), &error))?;
     let mut here = None;
     for &number in numbers.iter().rev() {
-        let read = match text(place.root, number) {
+        let read = match text(storage, number) {
             Err(error) if error.raw_os_error().is_some() => {
                 let path = folder(place.root).join(head::file_name(number));
                 return Err(unreadable(path, &error));
@@ -217,7 +229,7 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
     let highest = here.as_ref().map_or(0, |here| here.number);
     let chosen = match (here, kept) {
         // The program was killed before it could keep the newest one, or the state directory is an older one.
-        (Some(here), Some(kept)) if goes_on(place.root, &numbers, &kept, &here) => {
+        (Some(here), Some(kept)) if goes_on(storage, &numbers, &kept, &here) => {
             newer(Some(here), None)
         }
         (here, kept) => newer(here, kept),
@@ -229,15 +241,15 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
     })
 }
 
-/// Whether the heads at `root` with these numbers lead from one to another, each naming the one before, and signed where that
+/// Whether the heads of an archive with these numbers lead from one to another, each naming the one before, and signed where that
 /// is.
-fn goes_on(root: &Path, numbers: &[u64], from: &Head, to: &Head) -> bool {
+fn goes_on(storage: &dyn Storage, numbers: &[u64], from: &Head, to: &Head) -> bool {
     let mut before: Option<Head> = None;
     let between = numbers
         .iter()
         .filter(|number| (from.number..=to.number).contains(number));
     for &number in between {
-        let head = text(root, number).ok();
+        let head = text(storage, number).ok();
         // What is no head had its name first.
         let Some(head) = head.and_then(|text| Head::parse(&text).ok()) else {
             continue;
@@ -245,7 +257,7 @@ fn goes_on(root: &Path, numbers: &[u64], from: &Head, to: &Head) -> bool {
         let is_next = match &before {
             None => head == *from,
             Some(before) => {
-                head.previous == Some(before.digest()) && is_signed_after(root, before, &head)
+                head.previous == Some(before.digest()) && is_signed_after(storage, before, &head)
             }
         };
         if !is_next {
@@ -258,7 +270,7 @@ fn goes_on(root: &Path, numbers: &[u64], from: &Head, to: &Head) -> bool {
 
 /// Whether a head is signed as the one before lets expect: by its key, or by the one that it names. Else somebody who has no
 /// key may have put it there.
-fn is_signed_after(root: &Path, before: &Head, head: &Head) -> bool {
+fn is_signed_after(storage: &dyn Storage, before: &Head, head: &Head) -> bool {
     let Some(expected) = &before.key else {
         return true;
     };
@@ -266,7 +278,7 @@ fn is_signed_after(root: &Path, before: &Head, head: &Head) -> bool {
         .key
         .as_ref()
         .filter(|key| *key == expected || Some(*key) == before.next_key.as_ref());
-    let signature = signature(root, head.number)
+    let signature = signature(storage, head.number)
         .ok()
         .flatten()
         .unwrap_or_default();

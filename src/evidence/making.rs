@@ -154,7 +154,7 @@ pub(crate) fn make(
         previous: last.as_ref().map(Head::digest),
         previous_timestamp: last
             .as_ref()
-            .and_then(|last| stamp(place.root, last.number).ok()?)
+            .and_then(|last| stamp(&place.storage(), last.number).ok()?)
             .map(|stamp| Digest::of(&stamp)),
         key: signer.key.as_ref().map(|key| key.public().clone()),
         next_key: signer.next_key().cloned(),

@@ -2,12 +2,12 @@
 //! Carries *Evident*: none can be left out, changed or put in another's place.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::head::{Head, OfJob};
 use super::heads::{Newest, numbers, relative, relative_signature, signature, text};
 use super::signers::Signers;
 use super::stamping::{Stamps, stamp};
+use crate::archive::storage::Storage;
 use crate::archive::verify::{Finding, Problem, reading};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
@@ -49,14 +49,14 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    /// Reads the heads at `root`, of the archive `id` where that is known.
-    pub(crate) fn read(root: &Path, id: Option<&ArchiveId>) -> Self {
+    /// Reads the heads of the archive `id`, where that is known.
+    pub(crate) fn read(storage: &dyn Storage, id: Option<&ArchiveId>) -> Self {
         let mut heads = Self::default();
-        let numbers = match numbers(root) {
+        let numbers = match numbers(storage) {
             Ok(numbers) => numbers,
             Err(error) => {
-                let folder = super::heads::folder(root).display().to_string();
-                heads.find(folder, reading(&error));
+                let folder = super::heads::folder(&storage.place(""));
+                heads.find(folder.display().to_string(), reading(&error));
                 return heads;
             }
         };
@@ -67,7 +67,7 @@ impl Heads {
             let missing = (expected..number).take(MOST_MISSING);
             heads.missing.extend(missing.map(relative));
             expected = number.saturating_add(1);
-            let head = match text(root, number) {
+            let head = match text(storage, number) {
                 Ok(text) => Head::parse(&text).map_err(Problem::Unreadable),
                 Err(error) => Err(reading(&error)),
             };
@@ -81,8 +81,8 @@ impl Heads {
             if let Some(why) = heads.wrong(&head, number, before.as_ref(), id) {
                 heads.find(relative(number), Problem::Contradicted(why));
             }
-            match signature(root, number) {
-                Ok(signature) => heads.prove(root, &head, signature.as_deref()),
+            match signature(storage, number) {
+                Ok(signature) => heads.prove(storage, &head, signature.as_deref()),
                 Err(error) => heads.find(relative_signature(number), reading(&error)),
             }
             heads.all.push((number, head.digest(), head.at));
@@ -129,9 +129,9 @@ impl Heads {
     }
 
     /// Holds a head against what lies beside it.
-    fn prove(&mut self, root: &Path, head: &Head, signature: Option<&str>) {
+    fn prove(&mut self, storage: &dyn Storage, head: &Head, signature: Option<&str>) {
         let mut wrong = Vec::from_iter(self.signers.take(head, signature));
-        let stamp = stamp(root, head.number);
+        let stamp = stamp(storage, head.number);
         wrong.extend(self.stamps.take(head, signature, stamp));
         for (file, problem) in wrong {
             self.find(file, problem);
@@ -198,12 +198,12 @@ impl Heads {
         self.given = Some(called.to_owned());
     }
 
-    /// Adds the head at `root` whose digest was kept elsewhere: it must be here, and what it names.
-    pub(crate) fn give_digest(&mut self, root: &Path, digest: Digest) {
+    /// Adds the head of the archive whose digest was kept elsewhere: it must be here, and what it names.
+    pub(crate) fn give_digest(&mut self, storage: &dyn Storage, digest: Digest) {
         let mut all = self.all.iter();
         let found = all.find(|(_, found, _)| *found == digest);
         let number = found.map(|&(number, _, _)| number);
-        let head = number.and_then(|number| Head::parse(&text(root, number).ok()?).ok());
+        let head = number.and_then(|number| Head::parse(&text(storage, number).ok()?).ok());
         match head.filter(|head| head.digest() == digest) {
             Some(head) => self.give(&head, &relative(head.number), true),
             None => {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,8 @@ use super::chain::Chain;
 use super::receipt::{Place, Receipt};
 use crate::archive::identity;
 use crate::archive::plain_file;
+use crate::archive::storage::{self, Entry, Storage, below};
+use crate::archive::verify::{Problem, reading};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
 use crate::durable::{Disk, DiskError, Step, evidence};
@@ -40,29 +41,28 @@ pub(crate) fn folder(root: &Path) -> PathBuf {
 }
 
 impl Receipts {
-    /// Reads those of the archive `id` at `root`.
+    /// Reads those of the archive `id`.
     ///
     /// # Errors
     /// When the folder, or a file in it, can't be read just now: then nothing is known of a place.
-    pub(crate) fn read(root: &Path, id: &ArchiveId) -> io::Result<Self> {
+    pub(crate) fn read(storage: &dyn Storage, id: &ArchiveId) -> io::Result<Self> {
         let mut files = Vec::new();
-        let listing = match fs::read_dir(folder(root)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            listing => listing?,
-        };
-        for entry in listing {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.extension().is_some_and(|found| found == EXTENSION) && !name.starts_with('.') {
-                let text = match text(&path) {
+        let folder = format!("{}/{FOLDER}", identity::FOLDER);
+        for Entry { name, .. } in storage.list(&folder)? {
+            let is_one = Path::new(&name)
+                .extension()
+                .is_some_and(|found| found == EXTENSION);
+            if is_one && !name.starts_with('.') {
+                let read = storage::read(storage, &below(&folder, &name), LONGEST);
+                let text = match read.and_then(text_of) {
                     // It may be a place's newest: what it says is not known.
-                    Err(error) if error.raw_os_error().is_some() => {
+                    Err(error) if says_nothing(&error) => {
                         let why = format!("{name} can't be read: {error}");
                         return Err(io::Error::new(error.kind(), why));
                     }
                     read => read.map_err(|error| error.to_string()),
                 };
-                files.push((name.into_owned(), text));
+                files.push((name, text));
             }
         }
         files.sort();
@@ -158,6 +158,11 @@ impl Receipts {
             Some((&receipt.place, chain.named(of_job).0))
         })
     }
+}
+
+/// Whether an error says nothing of what lies there, only that it could not be read.
+fn says_nothing(error: &io::Error) -> bool {
+    error.raw_os_error().is_some() || matches!(reading(error), Problem::Unreachable(_))
 }
 
 impl Receipt {

@@ -10,9 +10,10 @@ use jiff::civil::Date;
 
 use super::head::{self, Head};
 use super::heads::{
-    HeadError, Place, bytes_at, folder, newest, numbers, relative, signature, text,
+    HeadError, Place, bytes_in, folder, newest, numbers, relative, signature, text,
 };
 use super::timestamp;
+use crate::archive::storage::Storage;
 use crate::archive::verify::{Problem, reading};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
@@ -46,8 +47,8 @@ pub(crate) fn relative_stamp(number: u64) -> String {
 ///
 /// # Errors
 /// When it can't be read, or is no plain file.
-pub(super) fn stamp(root: &Path, number: u64) -> io::Result<Option<Vec<u8>>> {
-    match bytes_at(&path(root, number)) {
+pub(super) fn stamp(storage: &dyn Storage, number: u64) -> io::Result<Option<Vec<u8>>> {
+    match bytes_in(storage, &relative_stamp(number)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         bytes => bytes.map(Some),
     }
@@ -68,7 +69,7 @@ pub(crate) fn due(
     id: &ArchiveId,
     zone: &Zone,
 ) -> Result<Option<Unstamped>, HeadError> {
-    let root = place.root;
+    let (root, storage) = (place.root, &place.storage());
     let unreadable = |number: u64, error: &io::Error| {
         let path = path(root, number);
         HeadError::Unreadable {
@@ -81,10 +82,10 @@ pub(crate) fn due(
         return Ok(None);
     };
     let day = |at: UtcMs| -> Date { at.timestamp().to_zoned(zone.tz().clone()).date() };
-    let listed = numbers(root).map_err(|error| unreadable(head.number, &error))?;
+    let listed = numbers(storage).map_err(|error| unreadable(head.number, &error))?;
     for number in listed.into_iter().rev() {
-        let stamp = stamp(root, number).map_err(|error| unreadable(number, &error))?;
-        let of = text(root, number).ok().filter(|_| stamp.is_some());
+        let stamp = stamp(storage, number).map_err(|error| unreadable(number, &error))?;
+        let of = text(storage, number).ok().filter(|_| stamp.is_some());
         // What is no head counts for nothing, whatever lies beside it.
         let Some(of) = of.and_then(|text| Head::parse(&text).ok()) else {
             continue;
@@ -95,7 +96,7 @@ pub(crate) fn due(
         break;
     }
     let signature =
-        signature(root, head.number).map_err(|error| unreadable(head.number, &error))?;
+        signature(storage, head.number).map_err(|error| unreadable(head.number, &error))?;
     if let Some(key) = &head.key
         && let Some(why) = key.refuses(
             signature.as_deref().unwrap_or_default(),

@@ -140,7 +140,7 @@ fn without_defects(
     for (window, known) in old {
         let span = window.span();
         let has_data = || {
-            let gone = |one: &&Recorded| prune::is_pruned(&store.root().join(&one.archived.folder));
+            let gone = |one: &&Recorded| prune::is_pruned(&store.storage(), &one.archived.folder);
             !known.iter().all(gone)
         };
         if replay.pruned.covers(span) && !(asked.takes_restored && has_data()) {

@@ -13,6 +13,7 @@ use crate::archive::manifest::{
 };
 use crate::archive::plain_file;
 use crate::archive::publish::Archived;
+use crate::archive::storage::Local;
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
 use crate::domain::recheck::{Content, Doubt, Verdict, by_numbers, by_records, verdict};
@@ -204,13 +205,15 @@ async fn compared(
 ) -> Result<Verdict, WindowError> {
     let (job, store) = (&source.job, &source.shared.store);
     let older = Held {
-        folder: store.root().join(&before.folder),
+        storage: Arc::new(store.storage()),
+        folder: before.folder.clone(),
         parts: manifest.parts,
         format: manifest.request.format,
         include_fields: manifest.request.include_fields,
     };
     let newer = Held {
-        folder: fetched.staged.clone(),
+        storage: Arc::new(Local::at(&fetched.staged)),
+        folder: String::new(),
         parts: fetched.parts.clone(),
         format: job.format,
         include_fields: job.include_fields.clone(),

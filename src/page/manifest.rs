@@ -8,6 +8,7 @@ use super::shown::Place;
 use crate::archive::manifest::{MANIFEST, Manifest};
 use crate::archive::plain_file;
 use crate::archive::prune;
+use crate::archive::storage::Local;
 use crate::digest::Digest;
 use crate::printable::printable;
 
@@ -40,7 +41,7 @@ pub(crate) fn read(root: &Path, place: &Place) -> Result<Found, String> {
     let json = bytes(&root.join(folder).join(MANIFEST)).map_err(|error| error.to_string())?;
     Ok(Found {
         is_recorded: Digest::of(&json) == place.manifest,
-        is_pruned: prune::is_pruned(&root.join(folder)),
+        is_pruned: prune::is_pruned(&Local::at(root), &place.folder),
         manifest: Manifest::parse(&json).map_err(|wrong| printable(&wrong))?,
     })
 }

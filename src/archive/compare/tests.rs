@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::archive::manifest::{DataFile, Zip};
+use crate::archive::storage::Local;
 use crate::digest::Digest;
 use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
@@ -50,7 +51,8 @@ fn of_texts(folder: &Path, ending: &str, texts: &[String]) -> Held {
         }
     };
     Held {
-        folder: folder.to_owned(),
+        storage: Arc::new(Local::at(folder)),
+        folder: String::new(),
         parts: vec![Part {
             from_ms: UtcMs(0),
             to_ms: UtcMs(1),

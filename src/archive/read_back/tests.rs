@@ -8,6 +8,7 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 use crate::archive::manifest::Zip;
+use crate::archive::storage::Local;
 use crate::digest::Digest;
 use crate::domain::span::UtcMs;
 use crate::domain::split::Status;
@@ -58,7 +59,8 @@ fn part(zip: &[u8], files: &[(&str, &str)]) -> Part {
 fn read(zip: &[u8], part: &Part) -> Result<Vec<String>, ReadBackError> {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("part-0001.zip"), zip).unwrap();
-    let mut files = PartFiles::open(dir.path(), part, &|| false)?;
+    let storage = Local::at(dir.path());
+    let mut files = PartFiles::open((&storage, ""), part, &|| false)?;
     let read = (0..part.files.len()).map(|at| {
         let mut content = Vec::new();
         files.read(at, &mut |piece| {
@@ -167,6 +169,7 @@ fn who_stops_is_heard_while_a_zip_is_hashed() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("part-0001.zip"), &zip).unwrap();
     let part = part(&zip, &[("a.json", "1")]);
-    let stopped = PartFiles::open(dir.path(), &part, &|| true);
+    let storage = Local::at(dir.path());
+    let stopped = PartFiles::open((&storage, ""), &part, &|| true);
     assert!(matches!(stopped, Err(ReadBackError::Stopped)));
 }

@@ -2,7 +2,7 @@
 //! told beside them.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::extract::{Doubts, Extract, Extracted, Origin, Selection};
 use super::newest::Held;
@@ -10,9 +10,10 @@ use super::whole::Whole;
 use crate::archive::count::Kind;
 use crate::archive::fits::{self, Claim};
 use crate::archive::manifest::{MANIFEST, Manifest, Part};
-use crate::archive::plain_file;
+use crate::archive::plain_file::MOST_TEXT;
 use crate::archive::prune;
 use crate::archive::read_back::{PartFiles, ReadBackError};
+use crate::archive::storage::{self, Storage, below};
 use crate::archive::verify::{Finding, Problem, reading};
 use crate::digest::Digest;
 use crate::domain::job::Format;
@@ -24,7 +25,7 @@ use crate::printable;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     /// What the folders' names are relative to.
-    pub(crate) root: &'a Path,
+    pub(crate) storage: &'a dyn Storage,
     /// The job.
     pub(crate) job: &'a str,
 }
@@ -99,12 +100,12 @@ pub(crate) fn read(
     if let Some(doubt) = known.doubt(&held.folder, &manifest) {
         out(Found::Note(doubt))?;
     }
-    if prune::is_pruned(&place.root.join(&held.folder)) {
+    if prune::is_pruned(place.storage, &held.folder) {
         return out(Found::Note(pruned(&held.folder)));
     }
     let folder = Folder {
         name: &held.folder,
-        path: place.root.join(&held.folder),
+        storage: place.storage,
         known,
         manifest: &manifest,
     };
@@ -137,8 +138,9 @@ pub(crate) fn manifest(place: Place<'_>, held: &Held, known: Known) -> Result<Ma
         file: Some(MANIFEST.into()),
         problem,
     };
-    let path = place.root.join(&held.folder).join(MANIFEST);
-    let json = plain_file::read(&path).map_err(|error| finding(reading(&error)))?;
+    let path = below(&held.folder, MANIFEST);
+    let json =
+        storage::read(place.storage, &path, MOST_TEXT).map_err(|error| finding(reading(&error)))?;
     if known
         .manifest
         .is_some_and(|known| known != Digest::of(&json))
@@ -167,13 +169,14 @@ pub(crate) fn paths(
     (held, known): (&Held, Known),
 ) -> Result<(Vec<PathBuf>, Option<Note>), Note> {
     let manifest = manifest(place, held, known).map_err(told)?;
-    let folder = place.root.join(&held.folder);
-    if prune::is_pruned(&folder) {
+    if prune::is_pruned(place.storage, &held.folder) {
         return Err(pruned(&held.folder));
     }
     let parts = parts_in(&manifest, wanted).map(|(part, _)| part);
     let stored = parts.flat_map(Part::stored);
-    let paths = stored.map(|file| folder.join(file.path)).collect();
+    let paths = stored
+        .map(|file| place.storage.place(&below(&held.folder, file.path)))
+        .collect();
     Ok((paths, known.doubt(&held.folder, &manifest)))
 }
 
@@ -215,7 +218,7 @@ fn is_whole(selection: Selection<'_>, origin: Origin, kind: Kind) -> bool {
 /// A folder whose manifest was read.
 struct Folder<'a> {
     name: &'a str,
-    path: PathBuf,
+    storage: &'a dyn Storage,
     known: Known,
     manifest: &'a Manifest,
 }
@@ -223,7 +226,7 @@ struct Folder<'a> {
 impl Folder<'_> {
     /// What is told of a file that can't be read: its data may have been let go of meanwhile.
     fn told(&self, finding: Finding) -> Note {
-        match prune::is_pruned(&self.path) {
+        match prune::is_pruned(self.storage, self.name) {
             true => pruned(self.name),
             false => told(finding),
         }
@@ -249,7 +252,7 @@ impl Folder<'_> {
         span: Span,
         out: &mut dyn FnMut(Found) -> ControlFlow<()>,
     ) -> ControlFlow<(), u64> {
-        let mut files = match PartFiles::open(&self.path, part, &|| false) {
+        let mut files = match PartFiles::open((self.storage, self.name), part, &|| false) {
             Ok(files) => files,
             Err(error) => {
                 let zip = part.zip.path.as_deref().unwrap_or_default();

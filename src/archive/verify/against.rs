@@ -59,8 +59,8 @@ pub(crate) fn verify(
             manifest: line.manifest_sha256,
             is_pruned: *is_pruned,
         });
-        let (root, owner) = (store.root(), Some(owner));
-        let look = || folder::verify(root, &line.folder, owner, expected, depth, &mut of_it);
+        let (storage, owner) = (store.storage(), Some(owner));
+        let look = || folder::verify(&storage, &line.folder, owner, expected, depth, &mut of_it);
         let found = (!is_missing).then(look).flatten();
         seen(line.bytes);
         (of_it, found)
@@ -120,7 +120,14 @@ pub(crate) fn verify(
     {
         report.find(folder, None, Problem::NotInLedger);
         let mut alone = JobReport::default();
-        folder::verify(store.root(), folder, Some(owner), None, depth, &mut alone);
+        folder::verify(
+            &store.storage(),
+            folder,
+            Some(owner),
+            None,
+            depth,
+            &mut alone,
+        );
         report.findings.extend(alone.findings);
     }
     report.gaps = coverage.gaps(since).into_iter().map(Into::into).collect();

@@ -4,17 +4,15 @@
 //! ledger, or the digest of the newest manifest noted elsewhere, does.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
 
 use super::runs::{Looked, Run, runs};
 use super::{Break, Depth, JobReport, Problem, folder, parallel};
 use crate::archive::fits::Unfit;
 use crate::archive::identity;
 use crate::archive::manifest::{ChainBreak, MANIFEST};
-use crate::archive::store::entries;
+use crate::archive::storage::{self, Entry, Storage};
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::span::Span;
@@ -24,38 +22,36 @@ use crate::domain::window::FolderName;
 /// Folders between what was given and a window's folder, at most: root, job, date, window.
 const DEEPEST: usize = 3;
 
-/// The window folders in and below `dir`, relative to it, in order of their names. `dir` may be
-/// a whole archive, a job's folder, a date's, or a single window's.
+/// The window folders in and below a storage, in order of their names. It may be a whole archive, a job's folder, a
+/// date's, or a single window's.
 ///
 /// # Errors
-/// When `dir` or a folder below it can't be listed.
-pub(crate) fn folders(dir: &Path) -> io::Result<Vec<String>> {
-    if !dir.is_dir() {
+/// When it is no folder, or a folder below it can't be listed.
+pub(crate) fn folders(storage: &dyn Storage) -> io::Result<Vec<String>> {
+    if !storage.is_folder("")? {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     let mut found = Vec::new();
     let mut below = vec![(String::new(), 0)];
     while let Some((at, depth)) = below.pop() {
-        let place = dir.join(&at);
         // By its name or by what is in it: a window whose manifest is gone is one all the same.
         let named = at.rsplit('/').next().and_then(FolderName::parse);
-        if named.is_some() || fs::symlink_metadata(place.join(MANIFEST)).is_ok() {
+        let has_manifest = || {
+            let found = storage.length(&storage::below(&at, MANIFEST));
+            !matches!(found, Ok(None))
+        };
+        if named.is_some() || has_manifest() {
             found.push(at);
             continue;
         }
         if depth == DEEPEST {
             continue;
         }
-        for name in entries(&place)? {
+        for Entry { name, is_folder } in storage.list(&at)? {
             // Dot names are staging areas, ours or a collector's.
             let is_ours = depth == 0 && name == identity::FOLDER;
-            if !name.starts_with('.') && !is_ours && place.join(&name).is_dir() {
-                let relative = if at.is_empty() {
-                    name
-                } else {
-                    format!("{at}/{name}")
-                };
-                below.push((relative, depth + 1));
+            if is_folder && !name.starts_with('.') && !is_ours {
+                below.push((storage::below(&at, &name), depth + 1));
             }
         }
     }
@@ -81,21 +77,21 @@ struct Link {
     digest: Digest,
 }
 
-/// Verifies the folders that [`folders`] has found in `dir`, by so many `threads`; one report a job. `seen` is
+/// Verifies the folders that [`folders`] has found in a storage, by so many `threads`; one report a job. `seen` is
 /// called after each folder.
 pub(crate) fn verify(
-    dir: &Path,
+    storage: &dyn Storage,
     folders: &[String],
     depth: Depth,
     (threads, seen): (NonZeroUsize, &(dyn Fn() + Sync)),
 ) -> Vec<JobReport> {
     // A job's folder, a date's or a window's. What has the archive's own folder is all of it.
-    let is_part = fs::symlink_metadata(dir.join(identity::FOLDER)).is_err();
+    let is_part = storage.is_folder(identity::FOLDER).is_err();
     let is_date = is_part && folders.iter().all(|folder| !folder.contains('/'));
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
     let look = |at: usize| {
         let mut report = JobReport::default();
-        let verified = folder::verify(dir, &folders[at], None, None, depth, &mut report);
+        let verified = folder::verify(storage, &folders[at], None, None, depth, &mut report);
         seen();
         (report, verified)
     };

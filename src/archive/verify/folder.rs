@@ -1,21 +1,19 @@
 //! One window's folder: every file re-hashed, and nothing there that should not be.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{Advice, fadvise};
 
 use super::{Depth, JobReport, Owner, Problem};
 use crate::archive::entry_name;
 use crate::archive::fits::{self, Claim, Unfit};
 use crate::archive::manifest::{MANIFEST, Manifest, Part};
-use crate::archive::plain_file;
+use crate::archive::plain_file::MOST_TEXT;
 use crate::archive::prune::{self, PRUNED_SUMS};
 use crate::archive::publish::{SUMS, sums};
 use crate::archive::read_back::{PartFiles, ReadBackError};
+use crate::archive::storage::{Lying, Storage, below, read};
 use crate::digest::{Digest, Hasher};
 
 /// What a ledger says of a folder.
@@ -30,7 +28,7 @@ pub(in crate::archive) struct Expected {
 /// Re-hashes `folder` below `root` and adds what is not as it was published to `report`, and what can't be
 /// `owner`'s. Returns its manifest and the manifest's digest, when it has one that can be read.
 pub(in crate::archive) fn verify(
-    root: &Path,
+    storage: &dyn Storage,
     folder: &str,
     owner: Option<Owner<'_>>,
     expected: Option<Expected>,
@@ -39,12 +37,12 @@ pub(in crate::archive) fn verify(
 ) -> Option<(Manifest, Digest)> {
     let look = || {
         let mut of_it = JobReport::default();
-        let found = look(root, folder, owner, expected, depth, &mut of_it);
+        let found = look(storage, folder, owner, expected, depth, &mut of_it);
         (of_it, found)
     };
     let (mut of_it, mut found) = look();
     // Its data may have been let go of while it was read.
-    if of_it.pruned == 0 && !of_it.findings.is_empty() && prune::is_pruned(&root.join(folder)) {
+    if of_it.pruned == 0 && !of_it.findings.is_empty() && prune::is_pruned(storage, folder) {
         (of_it, found) = look();
     }
     report.absorb(of_it);
@@ -52,7 +50,7 @@ pub(in crate::archive) fn verify(
 }
 
 fn look(
-    root: &Path,
+    storage: &dyn Storage,
     folder: &str,
     owner: Option<Owner<'_>>,
     expected: Option<Expected>,
@@ -60,10 +58,9 @@ fn look(
     report: &mut JobReport,
 ) -> Option<(Manifest, Digest)> {
     report.windows += 1;
-    let path = root.join(folder);
-    match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_dir() => {}
-        Ok(_) => {
+    match storage.is_folder(folder) {
+        Ok(true) => {}
+        Ok(false) => {
             report.find(folder, None, Problem::Unreadable("it is no folder".into()));
             return None;
         }
@@ -72,7 +69,7 @@ fn look(
             return None;
         }
     }
-    let json = match plain_file::read(&path.join(MANIFEST)) {
+    let json = match read(storage, &below(folder, MANIFEST), MOST_TEXT) {
         Ok(json) => json,
         Err(error) => {
             report.find(folder, Some(MANIFEST), reading(&error));
@@ -100,22 +97,23 @@ fn look(
         Err(Unfit::Place(_)) => report.find(folder, None, Problem::AnotherWindow),
         Err(other) => report.find(folder, None, Problem::Unfit(other.to_string())),
     }
-    let has_data = prune::has_data(&path, &manifest);
+    let has_data = || prune::has_data(storage, folder, &manifest);
     // What the ledger says is let go of, and has no file of data, has lost its sums too.
-    let may_lack = expected.is_some_and(|expected| expected.is_pruned) && !has_data;
-    let is_pruned = verify_sums(&path, folder, &sums(&manifest, digest), may_lack, report);
+    let may_lack = expected.is_some_and(|expected| expected.is_pruned) && !has_data();
+    let expected_sums = sums(&manifest, digest);
+    let is_pruned = verify_sums((storage, folder), &expected_sums, may_lack, report);
     if is_pruned {
         report.pruned += 1;
         match expected.is_some_and(|expected| !expected.is_pruned) {
             false => {}
             // Somebody has renamed the sums, and no more.
-            true if has_data => report.find(folder, Some(SUMS), Problem::Missing),
+            true if has_data() => report.find(folder, Some(SUMS), Problem::Missing),
             true => report.find(folder, None, Problem::PruneNotInLedger),
         }
     }
     for part in &manifest.parts {
         if depth == Depth::Entries && part.zip.path.is_some() && !is_pruned {
-            verify_zip(&path, folder, part, report);
+            verify_zip((storage, folder), part, report);
             continue;
         }
         for file in part.stored() {
@@ -124,7 +122,7 @@ fn look(
                 report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
                 continue;
             }
-            match hash(&path.join(file.path)) {
+            match hash(storage, &below(folder, file.path)) {
                 Ok((sha256, bytes)) => {
                     report.files += 1;
                     report.bytes = report.bytes.saturating_add(bytes);
@@ -137,20 +135,19 @@ fn look(
             }
         }
     }
-    find_added(&path, folder, (&manifest, is_pruned), report);
+    find_added((storage, folder), (&manifest, is_pruned), report);
     Some((manifest, digest))
 }
 
 /// Compares the sums of a folder with those that its manifest stands for. Returns whether they have the name that says
 /// that its data were let go of, or would have it.
 fn verify_sums(
-    path: &Path,
-    folder: &str,
+    (storage, folder): (&dyn Storage, &str),
     expected: &str,
     may_lack: bool,
     report: &mut JobReport,
 ) -> bool {
-    let look = |name: &str| match plain_file::read(&path.join(name)) {
+    let look = |name: &str| match read(storage, &below(folder, name), MOST_TEXT) {
         Ok(found) if found == expected.as_bytes() => Ok(()),
         Ok(_) => Err(Problem::Changed),
         Err(error) => Err(reading(&error)),
@@ -186,13 +183,13 @@ fn verify_sums(
 }
 
 /// Hashes a zip that is kept, and its entries.
-fn verify_zip(path: &Path, folder: &str, part: &Part, report: &mut JobReport) {
+fn verify_zip((storage, folder): (&dyn Storage, &str), part: &Part, report: &mut JobReport) {
     let told = |error: ReadBackError| match error {
         ReadBackError::Io(error) => reading(&error),
         ReadBackError::Changed => Problem::Changed,
         other => Problem::Unreadable(other.to_string()),
     };
-    let mut files = match PartFiles::open(path, part, &|| false) {
+    let mut files = match PartFiles::open((storage, folder), part, &|| false) {
         Ok(files) => files,
         Err(error) => {
             report.find(folder, part.zip.path.as_deref(), told(error));
@@ -216,14 +213,8 @@ fn verify_zip(path: &Path, folder: &str, part: &Part, report: &mut JobReport) {
     files.leave_the_cache();
 }
 
-/// Hashes a file. What is read once leaves the system's cache again: a server's memory is for its users.
-fn hash(path: &Path) -> io::Result<(Digest, u64)> {
-    let file = plain_file::open(path)?;
-    // A file system that takes no advice reads it all the same.
-    let _ = fadvise(&file, 0, None, Advice::Sequential);
-    let hashed = Digest::of_reader(&file);
-    let _ = fadvise(&file, 0, None, Advice::DontNeed);
-    hashed
+fn hash(storage: &dyn Storage, file: &str) -> io::Result<(Digest, u64)> {
+    storage.open_once(file).and_then(Digest::of_reader)
 }
 
 /// What an error says of a file that was to be read.
@@ -251,39 +242,22 @@ fn is_short_of_something(error: &io::Error) -> bool {
 }
 
 fn find_added(
-    path: &Path,
-    folder: &str,
+    (storage, folder): (&dyn Storage, &str),
     (manifest, is_pruned): (&Manifest, bool),
     report: &mut JobReport,
 ) {
     let mut known: HashSet<&Path> = manifest.stored().map(|file| Path::new(file.path)).collect();
     known.extend([MANIFEST, SUMS, PRUNED_SUMS].map(Path::new));
     let shown = |at: &Path| at.to_string_lossy().escape_debug().to_string();
-    let mut below = vec![PathBuf::new()];
-    while let Some(at) = below.pop() {
-        let listing = match fs::read_dir(path.join(&at)) {
-            Ok(listing) => listing,
+    for lying in storage.files_below(folder) {
+        match lying {
             // A part's folder goes while it is looked at.
-            Err(error) if is_pruned && error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                report.find(folder, Some(&shown(&at)), reading(&error));
-                continue;
-            }
-        };
-        for entry in listing {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    report.find(folder, Some(&shown(&at)), reading(&error));
-                    break;
-                }
-            };
-            let relative = at.join(entry.file_name());
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                below.push(relative);
-            } else if !known.contains(relative.as_path()) {
-                report.find(folder, Some(&shown(&relative)), Problem::Added);
-                report.added.push(relative);
+            Lying::Unlisted(_, error) if is_pruned && error.kind() == io::ErrorKind::NotFound => {}
+            Lying::Unlisted(at, error) => report.find(folder, Some(&shown(&at)), reading(&error)),
+            Lying::File(file) if known.contains(file.as_path()) => {}
+            Lying::File(file) => {
+                report.find(folder, Some(&shown(&file)), Problem::Added);
+                report.added.push(file);
             }
         }
     }

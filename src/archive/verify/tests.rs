@@ -7,6 +7,7 @@ use super::*;
 use crate::archive::publish::Archived;
 use crate::archive::publish::tests::{DATA, published, published_as_zip, revised, span};
 use crate::archive::recorded::Recorded;
+use crate::archive::storage::Local;
 use crate::archive::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
@@ -95,9 +96,9 @@ impl World {
     }
 
     fn as_copy_to(&self, depth: Depth) -> JobReport {
-        let folders = copy::folders(self.dir.path()).unwrap();
+        let folders = copy::folders(&Local::at(self.dir.path())).unwrap();
         let mut reports = copy::verify(
-            self.dir.path(),
+            &Local::at(self.dir.path()),
             &folders,
             depth,
             (std::num::NonZeroUsize::MIN, &|| {}),
@@ -314,17 +315,25 @@ fn a_manifest_that_points_outside_is_not_followed() {
 fn any_folder_of_an_archive_can_be_verified_by_itself() {
     let world = World::new();
     let job = world.dir.path().join("shop");
-    assert_eq!(copy::folders(&job).unwrap().len(), 4);
-    assert_eq!(copy::folders(&job.join("1970-01-01")).unwrap().len(), 4);
-    assert_eq!(copy::folders(&world.folder(0)).unwrap(), [""]);
-    assert!(copy::folders(&world.folder(0).join("manifest.json")).is_err());
+    assert_eq!(copy::folders(&Local::at(&job)).unwrap().len(), 4);
+    assert_eq!(
+        copy::folders(&Local::at(&job.join("1970-01-01")))
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(copy::folders(&Local::at(&world.folder(0))).unwrap(), [""]);
+    assert!(copy::folders(&Local::at(&world.folder(0).join("manifest.json"))).is_err());
     fs::create_dir_all(world.dir.path().join(".staging/shop/x")).unwrap();
     fs::write(
         world.dir.path().join(".staging/shop/x/manifest.json"),
         "half",
     )
     .unwrap();
-    assert_eq!(copy::folders(world.dir.path()).unwrap().len(), 4);
+    assert_eq!(
+        copy::folders(&Local::at(world.dir.path())).unwrap().len(),
+        4
+    );
 }
 
 /// Guarantee: Evident

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::archive::identity::{of_root, read};
+use crate::archive::identity::{self, of_root, of_storage, read};
+use crate::archive::storage::{Local, Storage};
 use crate::archive::verify::{Finding, JobReport};
 use crate::cli::exit::Stop;
 use crate::cli::print::count;
@@ -141,33 +142,34 @@ pub(super) fn of_archive(config: &Config, given: Option<&str>) -> Result<Heads, 
     };
     // What the state directory keeps is read first: the archive's newest is that one, or newer.
     let newest = id.as_ref().map(|id| heads::newest(place, id));
-    let mut all = Heads::read(root, id.as_ref());
+    let storage = Local::at(root);
+    let mut all = Heads::read(&storage, id.as_ref());
     match newest {
         Some(Ok(newest)) => all.hold_against(&newest),
         Some(Err(error)) => all.doubt(&error.to_string()),
         None => {}
     }
-    give(&mut all, root, given)?;
+    give(&mut all, &storage, given)?;
     Ok(all)
 }
 
-/// The heads of the copy in `dir`, and the one that was given.
+/// The heads of a copy, and the one that was given.
 ///
 /// # Errors
 /// When what was given is no head, or of another archive.
-pub(super) fn of_copy(dir: &Path, given: Option<&str>) -> Result<Heads, Stop> {
+pub(super) fn of_copy(copy: &dyn Storage, given: Option<&str>) -> Result<Heads, Stop> {
     // One that can't be read is told by what needs it.
-    let id = read(&of_root(dir)).ok().flatten();
-    let mut all = Heads::read(dir, id.as_ref());
-    give(&mut all, dir, given)?;
+    let id = of_storage(copy).ok().flatten();
+    let mut all = Heads::read(copy, id.as_ref());
+    give(&mut all, copy, given)?;
     Ok(all)
 }
 
 /// Adds the head that was given: as a file, or as the digest of one that is here.
-fn give(all: &mut Heads, root: &Path, given: Option<&str>) -> Result<(), Stop> {
+fn give(all: &mut Heads, storage: &dyn Storage, given: Option<&str>) -> Result<(), Stop> {
     let Some(given) = given else { return Ok(()) };
     if let Ok(digest) = given.parse::<Digest>() {
-        all.give_digest(root, digest);
+        all.give_digest(storage, digest);
         return Ok(());
     }
     let refused = |why: &str| {
@@ -183,22 +185,22 @@ fn give(all: &mut Heads, root: &Path, given: Option<&str>) -> Result<(), Stop> {
         ))
     })?;
     let head = Head::parse(&text).map_err(|why| refused(&why))?;
-    let id = read(&of_root(root)).ok().flatten();
+    let id = of_storage(storage).ok().flatten();
     if let Some(id) = id.filter(|id| *id != head.archive) {
         return Err(refused(&format!(
             "it is of the archive {}, and this is {id}",
             head.archive
         )));
     }
-    all.give(&head, given, is_whole(root));
+    all.give(&head, given, is_whole(storage));
     Ok(())
 }
 
 /// Holds what was found in a copy against what heads name. A job of which a whole copy has nothing is found so.
-pub(super) fn hold_copy_against(dir: &Path, heads: &Heads, reports: &mut Vec<JobReport>) {
+pub(super) fn hold_copy_against(copy: &dyn Storage, heads: &Heads, reports: &mut Vec<JobReport>) {
     // A copy that lacks the archive's own folder is no part for that.
-    let has_jobs = reports.iter().any(|report| dir.join(&report.job).is_dir());
-    let is_whole = is_whole(dir) || has_jobs;
+    let is_job = |report: &JobReport| copy.is_folder(&report.job).unwrap_or(false);
+    let is_whole = is_whole(copy) || reports.iter().any(is_job);
     for name in heads.jobs() {
         let named = heads.of(name.as_str());
         let here = reports
@@ -223,6 +225,6 @@ pub(super) fn hold_copy_against(dir: &Path, heads: &Heads, reports: &mut Vec<Job
 }
 
 /// Whether what lies there is all of an archive, and not a part of one.
-fn is_whole(dir: &Path) -> bool {
-    std::fs::symlink_metadata(of_root(dir)).is_ok()
+fn is_whole(storage: &dyn Storage) -> bool {
+    !matches!(storage.length(&identity::relative()), Ok(None))
 }

@@ -9,6 +9,7 @@ use super::Verified;
 use crate::archive::prune::is_pruned;
 use crate::archive::publish::SUMS;
 use crate::archive::recorded::Recorded;
+use crate::archive::storage::Local;
 use crate::archive::verify::{Depth, Finding, JobReport, Known, Owner, Problem, against, reading};
 use crate::cli::Context;
 use crate::cli::session::store;
@@ -48,8 +49,9 @@ fn without_let_go(config: &Config, job: &JobName, report: &mut JobReport) {
         return;
     }
     let recorded = folders.recorded().iter().filter(|known| known.is_pruned);
+    let storage = Local::at(&config.archive.root);
     let pruned: HashSet<&str> = recorded
-        .filter(|known| is_pruned(&config.archive.root.join(&known.archived.folder)))
+        .filter(|known| is_pruned(&storage, &known.archived.folder))
         .map(|known| known.archived.folder.as_str())
         .collect();
     let is_let_go =

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::super::head::tests::head;
 use super::*;
+use crate::archive::storage::Local;
 use crate::digest::Digest;
 use crate::domain::signing::SigningKey;
 use crate::evidence::heads::{numbers, signature, text};
@@ -52,7 +53,7 @@ impl Rig {
 
     /// Whether each head that names a key has its signature, and who has signed.
     fn signers(&self) -> Signers {
-        let root = self.dir.path().join("root");
+        let root = Local::at(&self.dir.path().join("root"));
         let mut signers = Signers::default();
         for number in self.numbers() {
             let head = Head::parse(&text(&root, number).unwrap()).unwrap();
@@ -81,7 +82,7 @@ impl Rig {
     }
 
     fn numbers(&self) -> Vec<u64> {
-        numbers(&self.dir.path().join("root")).unwrap()
+        numbers(&Local::at(&self.dir.path().join("root"))).unwrap()
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use super::super::head::tests::head;
 use super::super::making::{Making, When, make};
 use super::*;
+use crate::archive::storage::Local;
 use crate::domain::signing::{Signer, SigningKey};
 
 const DAY: i64 = 86_400_000;
@@ -112,7 +113,7 @@ fn an_answer_is_kept_whole_or_not_at_all_and_never_replaced() {
         });
         let due = rig.due().unwrap().unwrap();
         rig.keep(&due, &failing).unwrap_err();
-        let kept = stamp(&rig.root(), 1).unwrap();
+        let kept = stamp(&Local::at(&rig.root()), 1).unwrap();
         assert!(kept.is_none_or(|kept| kept == b"answer"), "{broken:?}");
     }
     let rig = Rig::new();

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::archive::publish::tests::{published, span};
+use crate::archive::storage::Local;
 use crate::archive::verify::{Depth, copy};
 use crate::clock::Clock;
 use crate::domain::span::UtcMs;
@@ -151,9 +152,9 @@ fn a_repair_that_fails_at_any_step_is_done_by_the_next_and_loses_nothing() {
             "after step {fails_at}"
         );
         // What is left of the archive is as it was published.
-        let folders = copy::folders(&scene.root()).unwrap();
+        let folders = copy::folders(&Local::at(&scene.root())).unwrap();
         let report = copy::verify(
-            &scene.root(),
+            &Local::at(&scene.root()),
             &folders,
             Depth::Stored,
             (std::num::NonZeroUsize::MIN, &|| {}),

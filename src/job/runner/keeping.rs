@@ -98,7 +98,7 @@ impl JobRunner {
         store.check_identity().map_err(|error| as_text(&error))?;
         let id = read(&of_root(store.root())).map_err(|error| as_text(&error))?;
         let id = id.ok_or("the archive has no id")?;
-        let receipts = Receipts::read(store.root(), &id).map_err(|error| as_text(&error))?;
+        let receipts = Receipts::read(&store.storage(), &id).map_err(|error| as_text(&error))?;
         if receipts.refused.len() != self.keeping.refused {
             self.keeping.refused = receipts.refused.len();
             for (name, why) in &receipts.refused {

@@ -1,6 +1,7 @@
 //! Folders that a ledger lacks: which of them it takes over, and which stay in the way.
 
 use super::*;
+use crate::archive::storage::Local;
 use crate::archive::verify::{Depth, Known as Told, Owner, against, copy};
 use crate::domain::recheck::Recheckable;
 
@@ -253,9 +254,9 @@ fn a_revision_behind_a_hole_takes_the_place_of_the_newest_that_is_there() {
     );
     assert!(report.is_proven(), "{report:?}");
     assert_eq!((report.superseded, report.records), (1, shown.records));
-    let folders = copy::folders(&root).unwrap();
+    let folders = copy::folders(&Local::at(&root)).unwrap();
     let report = copy::verify(
-        &root,
+        &Local::at(&root),
         &folders,
         Depth::Stored,
         (std::num::NonZeroUsize::MIN, &|| {}),
