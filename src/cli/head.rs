@@ -137,7 +137,8 @@ fn known(config: &Config) -> Result<Option<Head>, Stop> {
     let id =
         read(&of_root(&config.archive.root)).map_err(|error| Stop::failed(error.to_string()))?;
     let Some(id) = id else { return Ok(None) };
-    let newest = newest(place(config), &id).map_err(|error| Stop::failed(error.to_string()))?;
+    let newest =
+        newest(place(config), &id, None).map_err(|error| Stop::failed(error.to_string()))?;
     if let Some(doubt) = newest.doubt {
         tracing::error!("{doubt}");
     }
@@ -161,6 +162,6 @@ fn told(config: &Config, head: &Head) -> String {
         count(head.jobs.len() as u64, "job"),
         count(windows.fold(0, u64::saturating_add), "folder"),
         head.digest(),
-        signing::told(head),
+        signing::told(config, head),
     )
 }

@@ -316,7 +316,7 @@ impl Configuration for Current<'_> {
                 ..
             } = next;
             self.shown.signs.goes_by(signer);
-            let authority = timestamping::or_none(self.context, &config);
+            let authority = timestamping::authority(&config);
             self.shown.stamps.goes_by(authority);
             if let Err(why) = self.shown.notifier.goes_by(places) {
                 tracing::error!("notify: no address is told anything: {why}");

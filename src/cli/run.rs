@@ -58,9 +58,7 @@ fn serve(context: &Context<'_>) -> Result<(), Stop> {
         signs: Arc::default(),
         stamps: Arc::default(),
     };
-    shown
-        .stamps
-        .goes_by(timestamping::or_none(context, &config));
+    shown.stamps.goes_by(timestamping::authority(&config));
     shown.signs.goes_by(signing::of_daemon(context, &config));
     let progress = shown.all();
     Context::block_on(async {
@@ -247,15 +245,13 @@ fn archive(
         };
         let with = (place.id(), place.disk());
         head::after(context, config, with, (&shown.jobs(), when));
+        // A signal from here on stops what is archived no more.
+        let stopped = stop.is_cancelled();
         let stamped = timestamping::after(context, config, &place);
-        let _ = stop.run_until_cancelled(stamped).await;
-        notifier.finish(&stop).await;
+        let stamped = stop.run_until_cancelled(stamped);
+        tokio::join!(stamped, notifier.finish(&stop));
         signals.abort();
-        Ok((
-            outcomes,
-            session.broken.len() + damaged,
-            stop.is_cancelled(),
-        ))
+        Ok((outcomes, session.broken.len() + damaged, stopped))
     })?;
     context.terminal.clear();
     print_fitted(&summary(&outcomes), 0)?;

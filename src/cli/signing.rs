@@ -1,9 +1,11 @@
 //! What signs heads, by the configuration. Carries *Evident* and *Candid*: what is not signed is told.
 
 use super::Context;
+use crate::archive::storage::Local;
 use crate::config::{Config, Environment, Problem};
 use crate::domain::signing::{Signer, SigningKey};
 use crate::evidence::head::Head;
+use crate::evidence::heads::is_signed_by;
 
 /// What signs heads.
 ///
@@ -54,10 +56,17 @@ pub(super) fn try_out(config: &Config) -> Option<(bool, String)> {
     }
 }
 
-/// Who has signed a head, in words.
-pub(super) fn told(head: &Head) -> String {
+/// Who has signed a head of the archive, in words.
+pub(super) fn told(config: &Config, head: &Head) -> String {
+    let storage = Local::at(&config.archive.root);
     match &head.key {
-        Some(key) => format!("signed with {}", key.fingerprint()),
+        Some(key) if is_signed_by(&storage, key, head) => {
+            format!("signed with {}", key.fingerprint())
+        }
+        Some(key) => format!(
+            "NOT SIGNED by the key that it names, {}: `elsa-archiver verify` says why",
+            key.fingerprint()
+        ),
         None => "not signed: `[evidence] key` of the config signs heads".to_owned(),
     }
 }

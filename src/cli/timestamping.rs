@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::session::{Place, store};
-use crate::config::{Config, Problem};
+use crate::config::Config;
 use crate::daemon::stamper::{Stamper, StampsNow};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
@@ -12,25 +12,9 @@ use crate::durable::Disk;
 use crate::evidence::authority::Authority;
 
 /// The authority that the configuration names.
-///
-/// # Errors
-/// When TLS can't be set up.
-pub(super) fn authority(config: &Config) -> Result<Option<Authority>, Problem> {
-    let Some(evidence) = &config.evidence else {
-        return Ok(None);
-    };
-    let [.., line] = &evidence.lines;
-    let authority = evidence.timestamp.clone().map(Authority::at).transpose();
-    authority.map_err(|why| line.problem("evidence.timestamp".to_owned(), why))
-}
-
-/// The same, where what is wrong is told and holds up nothing.
-pub(super) fn or_none(context: &Context<'_>, config: &Config) -> Option<Authority> {
-    authority(config).unwrap_or_else(|problem| {
-        let wrong = problem.within(&context.args.config);
-        tracing::error!("heads are not timestamped: {wrong}");
-        None
-    })
+pub(super) fn authority(config: &Config) -> Option<Authority> {
+    let evidence = config.evidence.as_ref()?;
+    evidence.timestamp.clone().map(Authority::at)
 }
 
 /// What has heads timestamped. The locks must be held.
@@ -54,7 +38,7 @@ pub(super) fn stamper(
 /// Has the newest head timestamped at the end of a command, by one try. Without one the command has done what it was to do.
 pub(super) async fn after(context: &Context<'_>, config: &Config, place: &Place) {
     let stamps = Arc::new(StampsNow::default());
-    stamps.goes_by(or_none(context, config));
+    stamps.goes_by(authority(config));
     let with = (place.id(), place.disk());
     if let Err(why) = stamper(context, config, with, &stamps).stamp().await {
         tracing::warn!("no head is timestamped (evidence.timestamp): {why}");
@@ -63,10 +47,7 @@ pub(super) async fn after(context: &Context<'_>, config: &Config, place: &Place)
 
 /// Whether the authority answers, and what to say of it; `None` where none is configured.
 pub(super) async fn try_out(config: &Config) -> Option<(bool, String)> {
-    let authority = match authority(config) {
-        Ok(authority) => authority?,
-        Err(problem) => return Some((false, problem.to_string())),
-    };
+    let authority = authority(config)?;
     Some(match authority.stamp(&Digest::of(b"")).await {
         Ok((_, at)) => (
             true,

@@ -188,7 +188,7 @@ impl Maker {
                 Ok(head.at)
             }
             None => {
-                let newest = newest(place, &self.id).map_err(text)?;
+                let newest = newest(place, &self.id, signer.public()).map_err(text)?;
                 Ok(newest.head.map_or(now, |head| head.at))
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::store::Store;
@@ -18,7 +18,7 @@ use crate::domain::window::Zone;
 use crate::durable::{Disk, off_the_runtime};
 use crate::evidence::authority::Authority;
 use crate::evidence::heads::Place;
-use crate::evidence::stamping::{due, keep};
+use crate::evidence::stamping::{Unstamped, due, keep};
 
 /// How long it waits for another head where nothing is to be done.
 const LOOK: Duration = Duration::from_secs(3600);
@@ -79,6 +79,8 @@ impl Stamper {
     async fn stamp_for_good(self) {
         let mut failures = 0;
         loop {
+            // What was told until here is looked at now.
+            let _ = timeout(Duration::ZERO, self.stamps.changed.notified()).await;
             let wait = match self.stamp().await {
                 Ok(()) => {
                     failures = 0;
@@ -96,7 +98,8 @@ impl Stamper {
                 }
             };
             tokio::select! {
-                () = self.stamps.changed.notified() => {}
+                // Another head, or another authority: what went wrong before says nothing of it.
+                () = self.stamps.changed.notified() => failures = 0,
                 () = sleep(wait) => {}
             }
         }
@@ -110,28 +113,22 @@ impl Stamper {
         let Some(authority) = self.stamps.get() else {
             return Ok(());
         };
-        let root = self.store.root();
-        let found = off_the_runtime(|| {
-            let is_there = self.store.check_identity();
-            is_there.map_err(|error| error.to_string())?;
-            let place = Place {
-                root,
-                state_dir: &self.state_dir,
-            };
-            due(place, &self.id, &self.zone).map_err(|error| error.to_string())
-        });
-        let Some(unstamped) = found? else {
+        let Some(mut unstamped) = self.due()? else {
             return Ok(());
         };
-        let (answer, at) = authority.stamp(&unstamped.digest).await?;
-        off_the_runtime(|| {
-            // Its disk may have gone meanwhile.
-            let is_there = self.store.check_identity();
-            is_there.map_err(|error| error.to_string())?;
-            let kept = keep(root, &unstamped, &answer, &self.disk);
-            kept.map_err(|error| error.to_string())
-        })?;
-        let behind = self.clock.now().since(at);
+        let (answer, at, asked) = loop {
+            let (answer, at) = authority.stamp(&unstamped.digest).await?;
+            let asked = self.clock.now();
+            // A head that was made meanwhile does not name the answer.
+            match self.due()? {
+                Some(now) if now == unstamped => break (answer, at, asked),
+                Some(newer) => unstamped = newer,
+                None => return Ok(()),
+            }
+        };
+        let kept = off_the_runtime(|| keep(self.store.root(), &unstamped, &answer, &self.disk));
+        kept.map_err(|error| error.to_string())?;
+        let behind = asked.since(at);
         tracing::info!(number = unstamped.number, %at, "a head of the archive was timestamped");
         if behind.0.abs() > MOST_APART {
             tracing::warn!(
@@ -140,6 +137,22 @@ impl Stamper {
             );
         }
         Ok(())
+    }
+}
+
+impl Stamper {
+    /// The head that is to be timestamped now.
+    fn due(&self) -> Result<Option<Unstamped>, String> {
+        off_the_runtime(|| {
+            // Its disk may have gone.
+            let is_there = self.store.check_identity();
+            is_there.map_err(|error| error.to_string())?;
+            let place = Place {
+                root: self.store.root(),
+                state_dir: &self.state_dir,
+            };
+            due(place, &self.id, &self.zone).map_err(|error| error.to_string())
+        })
     }
 }
 

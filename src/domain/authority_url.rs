@@ -6,8 +6,8 @@ use url::{Host, Url};
 
 use super::origin::write_origin;
 
-/// `https://host…` or `http://host…`: an answer of RFC 3161 is signed, so that who is on the way can only keep it away. Only
-/// scheme, host and port are ever shown.
+/// `https://host…` or `http://host…`: many authorities have no other, and an answer of RFC 3161 is signed. Who is on the way can
+/// keep it away, or give one that `openssl ts -verify` refuses. Only scheme, host and port are ever shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuthorityUrl(Url);
 
@@ -21,6 +21,10 @@ impl AuthorityUrl {
         let url = Url::parse(text).map_err(|error| format!("not an address ({error}); {LIKE}"))?;
         match url.scheme() {
             _ if url.host().is_none() => Err(format!("it names no host; {LIKE}")),
+            "http" if has_secret(&url) && !is_loopback(&url) => Err(
+                "a password, or what follows ?, would go over the network in the clear; give an https:// address"
+                    .to_owned(),
+            ),
             "https" | "http" if url.fragment().is_none() => Ok(Self(url)),
             "https" | "http" => Err(format!("a part after # is never sent; {LIKE}")),
             // Of `user:password@host` the user may pass for a scheme.
@@ -36,13 +40,21 @@ impl AuthorityUrl {
 
     /// Whether the host is this machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        match self.0.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+        is_loopback(&self.0)
     }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn has_secret(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some() || url.query().is_some()
 }
 
 impl fmt::Display for AuthorityUrl {

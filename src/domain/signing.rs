@@ -205,6 +205,11 @@ pub struct Signer {
 }
 
 impl Signer {
+    /// What proves who has signed; `None` where nothing signs.
+    pub(crate) fn public(&self) -> Option<&PublicKey> {
+        self.key.as_ref().map(SigningKey::public)
+    }
+
     /// The key that is to sign later, where another signs now.
     pub(crate) fn next_key(&self) -> Option<&PublicKey> {
         let key = self.key.as_ref()?.public();

@@ -1,6 +1,6 @@
 //! The steps that write a file of evidence, or an order: whole and durable under its name, or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -36,8 +36,17 @@ pub(crate) fn write_new(disk: &Disk, step: Step, path: &Path, text: &str) -> Res
     })
 }
 
-/// Writes a file that must not exist yet, whole, as the umask lets it be read; its name is not flushed. Nobody else may write
-/// in its folder.
+/// Creates a file in the place of one that a kill has left half. A link that somebody has put there is not followed: it could
+/// lead to a ledger.
+fn create_anew(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Writes a file that must not exist yet, whole, as the umask lets it be read; its name is not flushed.
 ///
 /// # Errors
 /// When it exists, see [`DiskError::name_is_taken`], or can't be written.
@@ -51,7 +60,7 @@ pub(crate) fn write_whole(
     let new = path.with_file_name(format!("{HALF}{name}"));
     disk.step(step, path, || {
         let write = || {
-            let mut file = File::create(&new)?;
+            let mut file = create_anew(&new)?;
             file.write_all(content.as_ref())?;
             file.sync_all()?;
             rename_without_replacing(&new, path, disk.accepts_lacks())
@@ -73,7 +82,7 @@ pub(crate) fn replace(
     disk.step(step, path, || {
         let mut new = path.as_os_str().to_owned();
         new.push(".new");
-        let mut file = File::create(&new)?;
+        let mut file = create_anew(Path::new(&new))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, path)

@@ -2,7 +2,7 @@
 //! configuration, what a bug report takes, and files that were asked for by name.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, IntoInnerError, Write as _};
+use std::io::{self, BufWriter, IntoInnerError, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
@@ -65,8 +65,15 @@ pub(crate) fn write_new(path: &Path, text: &str, group: Option<u32>) -> io::Resu
 /// When it can't be written.
 pub(crate) fn append_line(path: &Path, line: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options.append(true).create(true).mode(0o644).open(path)?;
-    file.write_all(format!("{line}\n").as_bytes())?;
+    let options = options.read(true).append(true).create(true).mode(0o644);
+    let mut file = options.open(path)?;
+    // Somebody may have edited it, and left its last line open.
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(-1)).is_ok() {
+        file.read_exact(&mut last)?;
+    }
+    let begin = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{begin}{line}\n").as_bytes())?;
     file.sync_all()
 }
 

@@ -17,24 +17,18 @@ use crate::elsa::client::outward;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The longest answer; with a chain of certificates it has some 6 KiB.
-const LONGEST: usize = 256 * 1024;
+pub(super) const LONGEST: usize = 256 * 1024;
 
 /// An authority.
 #[derive(Debug)]
 pub(crate) struct Authority {
-    http: reqwest::Client,
     url: AuthorityUrl,
 }
 
 impl Authority {
     /// At this address.
-    ///
-    /// # Errors
-    /// When TLS can't be set up.
-    pub(crate) fn at(url: AuthorityUrl) -> Result<Self, String> {
-        let http = outward::client(url.expose(), url.is_loopback());
-        let http = http.map_err(|error| error.to_string())?;
-        Ok(Self { http, url })
+    pub(crate) const fn at(url: AuthorityUrl) -> Self {
+        Self { url }
     }
 
     /// Its answer to the question for a timestamp of what has this digest, and when that was.
@@ -54,7 +48,10 @@ impl Authority {
 
     async fn ask(&self, request: Vec<u8>) -> Result<Vec<u8>, String> {
         let why = |error| format!("it can't be reached: {}", outward::why(error));
-        let asked = self.http.post(self.url.expose().clone());
+        // Made for each question, which is one a day: what can't be read now, certificates say, may be there later.
+        let http = outward::client(self.url.expose(), self.url.is_loopback());
+        let http = http.map_err(|error| error.to_string())?;
+        let asked = http.post(self.url.expose().clone());
         let asked = asked.header(CONTENT_TYPE, "application/timestamp-query");
         let mut answer = asked.body(request).send().await.map_err(why)?;
         match answer.status() {

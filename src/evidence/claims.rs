@@ -97,60 +97,80 @@ fn recorded(span: Span) -> String {
     )
 }
 
+/// What a list begins with that `jq` makes for a comparison: where `jq` fails, there is nothing.
+const BEGIN: &str = "=";
+
 fn of_folders(pack: &Pack<'_>) -> Vec<Claim> {
     let (job, recorded) = (pack.job, recorded(pack.span));
     if pack.folders == 0 {
-        return Vec::new();
+        return vec![(
+            "The ledger has recorded no folder of the span, and none is here.".to_owned(),
+            format!("[ ! -e archive ] && [ \"$(jq -s '{recorded} | length' ledger.jsonl)\" = 0 ]"),
+        )];
     }
-    let data = match pack.has_data {
-        true => "[ \"${f%.pruned}\" = \"$f\" ] || i=--ignore-missing;",
-        // Manifests and sums alone are here.
-        false => "i=--ignore-missing;",
-    };
-    let what = match pack.has_data {
-        true => {
-            "Each file is what its window's SHA256SUMS says; only data that were let go of may lack."
-        }
-        false => "Each manifest is what its window's SHA256SUMS says. Data are not in this pack.",
-    };
-    vec![
+    let manifests = format!("archive/{job}/*/*/manifest.json");
+    let let_go = "reduce .[] as $l ({}; if $l.event == \"pruned\" then .[\"\\($l.from_ms)-\\($l.to_ms)\"] = true else . end)";
+    let mut claims = vec![
         (
             "Each folder that the ledger has recorded is here, with the manifest that it has recorded.".to_owned(),
             format!(
                 "jq -rs '{recorded} | .[] | \"\\(.manifest_sha256)  archive/\\(.folder)/manifest.json\"' ledger.jsonl | \
-                 sha256sum --quiet -c -"
+                 sha256sum --quiet --strict -c -"
             ),
         ),
         (
             "And there is no folder that it has not recorded.".to_owned(),
+            format!("[ \"$(set -- {manifests}; echo $#)\" = \"$(jq -s '{recorded} | length' ledger.jsonl)\" ]"),
+        ),
+        (
+            "Each window's SHA256SUMS, or SHA256SUMS.pruned, says what its manifest says.".to_owned(),
             format!(
-                "[ \"$(set -- archive/{job}/*/*/manifest.json; echo $#)\" = \"$(jq -s '{recorded} | length' ledger.jsonl)\" ]"
+                "(for m in {manifests}; do f=${{m%/*}}/SHA256SUMS; [ -e \"$f\" ] || f=$f.pruned; [ \"$(echo \"$(sha256sum < \
+                 \"$m\" | cut -c1-64)  manifest.json\"; jq -r '.parts[] | if .zip.path then .zip else .files[] end | \
+                 \"\\(.sha256)  \\(.path)\"' \"$m\")\" = \"$(cat \"$f\")\" ] || exit 1; done)"
             ),
         ),
         (
-            what.to_owned(),
+            "Where that is SHA256SUMS.pruned, the ledger says that the data were let go of.".to_owned(),
             format!(
-                "for f in archive/{job}/*/*/SHA256SUMS*; do i=; {data} (cd \"${{f%/*}}\" && sha256sum --quiet $i -c \
-                 \"${{f##*/}}\") || exit 1; done"
+                "[ \"$(for m in {manifests}; do d=${{m%/*}}; [ -e \"$d/SHA256SUMS\" ] || echo \"${{d#archive/}}\"; done | jq -nR \
+                 --slurpfile l ledger.jsonl '($l | ({let_go}) as $w | reduce ({recorded} | .[]) as $f ({{}}; if $f.pruned or \
+                 $w[\"\\($f.from_ms)-\\($f.to_ms)\"] then .[$f.folder] = true else . end)) as $ok | [inputs | select($ok[.] | \
+                 not)] | length')\" = 0 ]"
             ),
         ),
-    ]
+    ];
+    claims.push(match pack.has_data {
+        true => (
+            "And each file is what these sums say; only data that were let go of may lack.".to_owned(),
+            format!(
+                "(for m in {manifests}; do cd \"${{m%/*}}\" || exit 1; if [ -e SHA256SUMS ]; then sha256sum --quiet --strict -c \
+                 SHA256SUMS; else sha256sum --quiet --strict --ignore-missing -c SHA256SUMS.pruned; fi || exit 1; cd \
+                 \"$OLDPWD\" || exit 1; done)"
+            ),
+        ),
+        false => (
+            "Data are not in this pack.".to_owned(),
+            format!("[ \"$(set -- archive/{job}/*/*/part-*; echo \"$*\")\" = 'archive/{job}/*/*/part-*' ]"),
+        ),
+    });
+    claims
 }
 
 fn of_ledger() -> Vec<Claim> {
     vec![(
         "Each line of the ledger names the one before it. This takes some minutes for years.".to_owned(),
-        "p=null; while IFS= read -r l; do case $l in *'\"prev\":'\"$p\"[,}]*) ;; *) exit 1 ;; esac; p='\"'$(printf %s \"$l\" | \
-         sha256sum | cut -c1-64)'\"'; done < ledger.jsonl"
+        "(p=null; while IFS= read -r l || [ -n \"$l\" ]; do case $l in *'\"prev\":'\"$p\"[,}]*) ;; *) exit 1 ;; esac; p='\"'$(printf \
+         %s \"$l\" | sha256sum | cut -c1-64)'\"'; done < ledger.jsonl)"
             .to_owned(),
     )]
 }
 
 fn of_coverage(pack: &Pack<'_>) -> Vec<Claim> {
     let spans: Vec<Span> = pack.covered.spans().collect();
-    let shown: Vec<String> = spans
+    let shown: String = spans
         .iter()
-        .map(|span| format!("{}-{}", span.from().0, span.to().0))
+        .map(|span| format!(" {}-{}", span.from().0, span.to().0))
         .collect();
     let gaps: Vec<Span> = pack.covered.missing_in(pack.span);
     let mut what = match gaps.is_empty() {
@@ -166,9 +186,8 @@ fn of_coverage(pack: &Pack<'_>) -> Vec<Claim> {
         format!(
             "[ \"$(jq -rs '{} | sort_by(.from_ms) | reduce .[] as $w ([]; if length > 0 and $w.from_ms <= .[-1][1] then \
              .[-1][1] = ([.[-1][1], $w.to_ms] | max) else . + [[$w.from_ms, $w.to_ms]] end) | \
-             map(\"\\(.[0])-\\(.[1])\") | join(\" \")' ledger.jsonl)\" = \"{}\" ]",
+             \"{BEGIN}\" + (map(\" \\(.[0])-\\(.[1])\") | add // \"\")' ledger.jsonl)\" = \"{BEGIN}{shown}\" ]",
             recorded(pack.span),
-            shown.join(" ")
         ),
     )]
 }
@@ -185,14 +204,15 @@ fn of_statuses(pack: &Pack<'_>) -> Claim {
              is\n# that is unproven can't be told."
         ),
         format!(
-            "[ \"$(jq -rs '{} | group_by([.from_ms, .to_ms]) | map(max_by(.seq).status) | group_by(.) | map(\"\\(.[0]) \
-             \\(length)\") | join(\", \")' ledger.jsonl)\" = \"{statuses}\" ]",
+            "[ \"$(jq -rs '{} | group_by([.from_ms, .to_ms]) | map(max_by(.folder | [capture(\"\\\\.r(?<n>[0-9]+)$\").n | \
+             tonumber][0] // 1).status) | group_by(.) | \"{BEGIN}\" + (map(\"\\(.[0]) \\(length)\") | join(\", \"))' \
+             ledger.jsonl)\" = \"{BEGIN}{statuses}\" ]",
             recorded(pack.span)
         ),
     )
 }
 
-/// What `jq` reads of the head `$h`.
+/// What `jq` reads of the head `$h`; the line fails where it can't.
 fn line_of_head(key: &str) -> String {
     format!("$(jq -rR 'select(startswith(\"{key}: \")) | split(\": \")[1]' \"$h\")")
 }
@@ -204,32 +224,40 @@ fn of_heads(pack: &Pack<'_>) -> Vec<Claim> {
     let job = pack.job;
     // One that was made before the job's first line does not name it.
     let named = match pack.is_named {
-        true => "; [ -n \"$n\" ]",
+        true => " && [ -n \"$n\" ]",
         false => "",
     };
-    let skipped = match pack.contradicted.is_empty() {
-        true => String::new(),
-        false => format!(
-            "case $h in {}) continue ;; esac; ",
-            pack.contradicted.join(" | ")
+    // The newest one is never left out.
+    let older: Vec<&str> = pack
+        .contradicted
+        .iter()
+        .filter(|name| *name != newest)
+        .map(String::as_str)
+        .collect();
+    let (skipped, but) = match older.is_empty() {
+        true => (String::new(), ""),
+        false => (
+            format!("case $h in {}) continue ;; esac; ", older.join(" | ")),
+            ", but for those that are named at the end",
         ),
     };
     let mut claims = vec![
         (
-            format!("Each head names a line that the ledger has; the newest is {newest}."),
+            format!("Each head names a line that the ledger has{but}; the newest is {newest}."),
             format!(
-                "for h in heads/*.head; do {skipped}n={}; [ -z \"$n\" ] || [ \"$(tail -n \"+$n\" ledger.jsonl | head -n 1 | \
-                 tr -d '\\n' | sha256sum | cut -c1-64)\" = \"{}\" ] || exit 1; done{named}",
+                "(for h in heads/*.head; do {skipped}n={} || exit 1; [ -z \"$n\" ] || [ \"$(tail -n \"+$n\" ledger.jsonl | head -n 1 \
+                 | tr -d '\\n' | sha256sum | cut -c1-64)\" = \"{}\" ] || exit 1; done; [ \"$h\" = {newest} ]{named})",
                 line_of_head(&format!("job.{job}.ledger-lines")),
                 line_of_head(&format!("job.{job}.ledger-sha256")),
             ),
         ),
         (
-            "Each head names the one before it.".to_owned(),
+            "Each head names the one before it, and the timestamp of that.".to_owned(),
             format!(
-                "p=; for h in heads/*.head; do [ -z \"$p\" ] || [ \"{}\" = \"$p\" ] || exit 1; p=$(sha256sum < \"$h\" | \
-                 cut -c1-64); done",
-                line_of_head("previous-head")
+                "(p=; for h in heads/*.head; do [ -z \"$p\" ] || {{ [ \"{}\" = \"$(sha256sum < \"$p\" | cut -c1-64)\" ] && {{ t={} && [ \
+                 \"$t\" = none ] || [ \"$t\" = \"$(cat \"$p.tsr\" | sha256sum | cut -c1-64)\" ]; }}; }} || exit 1; p=$h; done)",
+                line_of_head("previous-head"),
+                line_of_head("previous-timestamp"),
             ),
         ),
     ];
@@ -242,19 +270,23 @@ fn of_heads(pack: &Pack<'_>) -> Vec<Claim> {
                 keys.join("\n# ")
             ),
             format!(
-                "n=0; for h in heads/*.head; do if [ -e \"$h.sig\" ]; then n=$((n + 1)); ssh-keygen -Y verify -f allowed_signers -I \
-                 {PRINCIPAL} -n {NAMESPACE} -s \"$h.sig\" < \"$h\" > /dev/null || exit 1; else ! jq -eR \
-                 'select(startswith(\"key: \"))' \"$h\" > /dev/null || exit 1; fi; done; [ $n = {} ]",
+                "(n=0; for h in heads/*.head; do if [ -e \"$h.sig\" ]; then n=$((n + 1)); ssh-keygen -Y verify -f allowed_signers -I \
+                 {PRINCIPAL} -n {NAMESPACE} -s \"$h.sig\" < \"$h\" > /dev/null || exit 1; else k={} && [ -z \"$k\" ] || exit 1; fi; \
+                 done; [ $n = {} ])",
+                line_of_head("key"),
                 pack.signed
             ),
         ));
     }
     if pack.is_stamped {
         claims.push((
-            "An authority has timestamped these heads. Put its root certificate into authority.pem, as it gives it itself."
+            "An authority has timestamped these heads. Put its root certificate into authority.pem, as it gives it itself. That its\n# \
+             certificates were valid is asked of the time that each timestamp tells: they are no more, years later."
                 .to_owned(),
-            "for t in heads/*.tsr; do h=${t%.tsr}; { cat \"$h\"; [ ! -e \"$h.sig\" ] || cat \"$h.sig\"; } > stamped; openssl \
-             ts -verify -data stamped -in \"$t\" -CAfile authority.pem > /dev/null 2>&1 || exit 1; done"
+            "(for t in heads/*.tsr; do h=${t%.tsr}; d=$({ cat \"$h\"; [ ! -e \"$h.sig\" ] || cat \"$h.sig\"; } | sha256sum | cut -c1-64); \
+             a=$(date -ud \"$(openssl ts -reply -in \"$t\" -text 2> /dev/null | jq -rR 'select(startswith(\"Time stamp: \"))[12:]')\" +%s) || \
+             exit 1; o=$(openssl ts -verify -digest \"$d\" -in \"$t\" -CAfile authority.pem -attime \"$a\" 2>&1) || { echo \"$t: $o\"; exit 1; }; \
+             done)"
                 .to_owned(),
         ));
     }

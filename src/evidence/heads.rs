@@ -10,7 +10,7 @@ use crate::archive::identity;
 use crate::archive::plain_file;
 use crate::archive::storage::{self, Entry, Local, Storage};
 use crate::domain::identity::ArchiveId;
-use crate::domain::signing::Unsigned;
+use crate::domain::signing::{PublicKey, Unsigned};
 use crate::durable::{DiskError, advice_on};
 
 /// Where heads are, below `_archive`.
@@ -18,6 +18,10 @@ const FOLDER: &str = "heads";
 
 /// The newest head as the state directory keeps it: whoever may write the archive may not write there.
 pub(super) const KEPT: &str = "newest.head";
+
+/// The head that is made next, as the state directory keeps it before it is in the archive: after a kill between it is known to
+/// be ours.
+pub(super) const COMING: &str = "coming.head";
 
 /// What the name of a head's file ends with.
 const EXTENSION: &str = ".head";
@@ -35,7 +39,10 @@ pub(crate) enum HeadError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Something has its name.
-    #[error("there is something already where a head is to be: {}", .0.display())]
+    #[error(
+        "there is something already where a head is to be: {}; move away what is no head",
+        .0.display()
+    )]
     Taken(PathBuf),
     /// The signature could not be made.
     #[error("a head can't be signed: {0}")]
@@ -148,15 +155,7 @@ pub(crate) fn text(storage: &dyn Storage, number: u64) -> io::Result<String> {
 }
 
 fn text_in(storage: &dyn Storage, file: &str) -> io::Result<String> {
-    String::from_utf8(bytes_in(storage, file)?).map_err(|_| no_text())
-}
-
-/// The bytes of a file of an archive that may be a head or lie beside one.
-///
-/// # Errors
-/// When it can't be read, or is no plain file.
-pub(super) fn bytes_in(storage: &dyn Storage, file: &str) -> io::Result<Vec<u8>> {
-    storage::read(storage, file, LONGEST)
+    String::from_utf8(storage::read(storage, file, LONGEST)?).map_err(|_| no_text())
 }
 
 fn no_text() -> io::Error {
@@ -193,11 +192,15 @@ pub(crate) fn kept(state_dir: &Path) -> Result<Option<Head>, HeadError> {
     }
 }
 
-/// The newest head of archive and state directory.
+/// The newest head of archive and state directory. What `own` has signed, nobody else has.
 ///
 /// # Errors
 /// When a file that may be it can't be read.
-pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadError> {
+pub(crate) fn newest(
+    place: Place<'_>,
+    id: &ArchiveId,
+    own: Option<&PublicKey>,
+) -> Result<Newest, HeadError> {
     let unreadable = |path: PathBuf, error: &io::Error| HeadError::Unreadable {
         why: format!("{error}{}", advice_on(&path, error)),
         path,
@@ -229,7 +232,10 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
     let highest = here.as_ref().map_or(0, |here| here.number);
     let chosen = match (here, kept) {
         // The program was killed before it could keep the newest one, or the state directory is an older one.
-        (Some(here), Some(kept)) if goes_on(storage, &numbers, &kept, &here) => {
+        (Some(here), Some(kept))
+            if is_coming(place.state_dir, &kept, &here)
+                || goes_on(storage, &numbers, (&kept, &here), own) =>
+        {
             newer(Some(here), None)
         }
         (here, kept) => newer(here, kept),
@@ -241,9 +247,21 @@ pub(crate) fn newest(place: Place<'_>, id: &ArchiveId) -> Result<Newest, HeadErr
     })
 }
 
+/// Whether a head is the one that was to follow `kept`, as the state directory says.
+fn is_coming(state_dir: &Path, kept: &Head, here: &Head) -> bool {
+    here.previous == Some(kept.digest())
+        && text_at(&state_dir.join(COMING)).is_ok_and(|text| text == here.to_text())
+}
+
 /// Whether the heads of an archive with these numbers lead from one to another, each naming the one before, and signed where that
-/// is.
-fn goes_on(storage: &dyn Storage, numbers: &[u64], from: &Head, to: &Head) -> bool {
+/// is, or the last one by `own`.
+fn goes_on(
+    storage: &dyn Storage,
+    numbers: &[u64],
+    (from, to): (&Head, &Head),
+    own: Option<&PublicKey>,
+) -> bool {
+    let is_own = own.is_some_and(|own| is_signed_by(storage, own, to));
     let mut before: Option<Head> = None;
     let between = numbers
         .iter()
@@ -257,7 +275,8 @@ fn goes_on(storage: &dyn Storage, numbers: &[u64], from: &Head, to: &Head) -> bo
         let is_next = match &before {
             None => head == *from,
             Some(before) => {
-                head.previous == Some(before.digest()) && is_signed_after(storage, before, &head)
+                head.previous == Some(before.digest())
+                    && (is_own || is_signed_after(storage, before, &head))
             }
         };
         if !is_next {
@@ -278,11 +297,14 @@ fn is_signed_after(storage: &dyn Storage, before: &Head, head: &Head) -> bool {
         .key
         .as_ref()
         .filter(|key| *key == expected || Some(*key) == before.next_key.as_ref());
-    let signature = signature(storage, head.number)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    key.is_some_and(|key| key.refuses(&signature, head.to_text().as_bytes()).is_none())
+    key.is_some_and(|key| is_signed_by(storage, key, head))
+}
+
+/// Whether a head names a key, and has its signature.
+pub(crate) fn is_signed_by(storage: &dyn Storage, key: &PublicKey, head: &Head) -> bool {
+    let signature = signature(storage, head.number).ok().flatten();
+    let is_right = |signature: &String| key.refuses(signature, head.to_text().as_bytes()).is_none();
+    head.key.as_ref() == Some(key) && signature.as_ref().is_some_and(is_right)
 }
 
 /// The newer one of the archive's newest head and the one that the state directory keeps.

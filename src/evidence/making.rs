@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use super::head::{Head, OfJob};
-use super::heads::{HeadError, KEPT, Newest, Place, folder, newest, signature_path};
-use super::stamping::stamp;
+use super::heads::{COMING, HeadError, KEPT, Newest, Place, folder, newest, signature_path};
+use super::stamping::{digest_of_stamp, path as stamp_path};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
@@ -124,7 +124,7 @@ pub(crate) fn make(
         head: last,
         doubt,
         highest,
-    } = newest(place, id)?;
+    } = newest(place, id, signer.public())?;
     let (found, unread) = of_ledgers(place.state_dir, known)?;
     let replaced = last
         .as_ref()
@@ -152,10 +152,7 @@ pub(crate) fn make(
         number: next(number)?,
         at: now,
         previous: last.as_ref().map(Head::digest),
-        previous_timestamp: last
-            .as_ref()
-            .and_then(|last| stamp(&place.storage(), last.number).ok()?)
-            .map(|stamp| Digest::of(&stamp)),
+        previous_timestamp: last.as_ref().and_then(|last| named_stamp(place, last)),
         key: signer.key.as_ref().map(|key| key.public().clone()),
         next_key: signer.next_key().cloned(),
         jobs,
@@ -168,7 +165,7 @@ pub(crate) fn make(
     disk.make_durable_folder(&folder)?;
     clean(&folder, disk)?;
     let mut tries = 0..MOST_TAKEN;
-    while let Err(error) = write(with, &folder, &head) {
+    while let Err(error) = write(with, place, &head) {
         // What is no head may have its name.
         match error.is_taken() && tries.next().is_some() {
             true => head.number = next(head.number)?,
@@ -183,18 +180,37 @@ pub(crate) fn make(
         &kept,
         &head.to_text(),
     )?;
-    // A log that is kept elsewhere is a witness too.
-    let signed_by = head
-        .key
-        .as_ref()
-        .map_or_else(|| "nobody".to_owned(), PublicKey::fingerprint);
-    tracing::info!(
-        number = head.number,
-        sha256 = %head.digest(),
-        signed_by,
-        "a head of the archive was made"
-    );
+    tell(last.as_ref(), &head);
     Ok(Some(head))
+}
+
+/// The digest of the timestamp that the next head names.
+fn named_stamp(place: Place<'_>, last: &Head) -> Option<Digest> {
+    digest_of_stamp(&place.storage(), last).unwrap_or_else(|why| {
+        tracing::error!("{why}");
+        None
+    })
+}
+
+/// Tells of a head that was made: a log that is kept elsewhere is a witness too.
+fn tell(last: Option<&Head>, head: &Head) {
+    let (number, sha256) = (head.number, head.digest());
+    let signed_by = head.key.as_ref().map(PublicKey::fingerprint);
+    let before = last.and_then(|last| last.key.as_ref());
+    match (signed_by, before) {
+        (None, Some(_)) => tracing::warn!(
+            number,
+            %sha256,
+            "a head of the archive was made, and not signed, as the one before is: [evidence] key of the config is gone, or \
+             can't be read"
+        ),
+        (signed_by, _) => tracing::info!(
+            number,
+            %sha256,
+            signed_by = signed_by.as_deref().unwrap_or("nobody"),
+            "a head of the archive was made"
+        ),
+    }
 }
 
 fn next(number: u64) -> Result<u64, HeadError> {
@@ -209,28 +225,37 @@ fn clean(folder: &Path, disk: &Disk) -> Result<(), HeadError> {
     };
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if evidence::is_half(&path) {
+        // The answer of an authority is written beside this, and by its own.
+        let is_stamp = path.extension().is_some_and(|end| end == "tsr");
+        if evidence::is_half(&path) && !is_stamp {
             disk.remove(&path)?;
         }
     }
     Ok(())
 }
 
-/// Writes a head and before it its signature, so that there is no head that lacks what it names.
-fn write(with: Making<'_>, folder: &Path, head: &Head) -> Result<(), HeadError> {
-    let (path, disk) = (folder.join(head.file_name()), with.disk);
+/// Writes a head, and before it its signature, so that there is no head that lacks what it names; and before that what it is
+/// known by after a kill.
+fn write(with: Making<'_>, place: Place<'_>, head: &Head) -> Result<(), HeadError> {
+    let (folder, disk) = (folder(place.root), with.disk);
+    let path = folder.join(head.file_name());
     if fs::symlink_metadata(&path).is_ok() {
         return Err(HeadError::Taken(path));
     }
+    let signature = signature_path(&folder, head.number);
+    // What is there already is of a head that was never there, or somebody has put it there.
+    for stale in [&signature, &stamp_path(place.root, head.number)] {
+        if fs::symlink_metadata(stale).is_ok() {
+            disk.remove(stale)?;
+        }
+    }
+    let coming = place.state_dir.join(COMING);
+    let steps = (Step::NoteHead, Step::SyncState);
+    evidence::replace(disk, steps, &coming, &head.to_text())?;
     if let Some(key) = &with.signer.key {
         let signed = key.sign(head.to_text().as_bytes())?;
-        let path = signature_path(folder, head.number);
-        // Of a head that was never there.
-        if fs::symlink_metadata(&path).is_ok() {
-            disk.remove(&path)?;
-        }
-        evidence::write_whole(disk, Step::WriteSignature, &path, &signed)?;
-        disk.sync_folder(Step::SyncHeads, folder)?;
+        evidence::write_whole(disk, Step::WriteSignature, &signature, &signed)?;
+        disk.sync_folder(Step::SyncHeads, &folder)?;
     }
     evidence::write_whole(disk, Step::WriteHead, &path, head.to_text())?;
     Ok(())

@@ -81,20 +81,25 @@ impl Heads {
             if let Some(why) = heads.wrong(&head, number, before.as_ref(), id) {
                 heads.find(relative(number), Problem::Contradicted(why));
             }
-            match signature(storage, number) {
-                Ok(signature) => heads.prove(storage, &head, signature.as_deref()),
-                Err(error) => heads.find(relative_signature(number), reading(&error)),
-            }
+            heads.prove(storage, &head);
             heads.all.push((number, head.digest(), head.at));
             heads.take(&head, relative(number), false);
             before = Some(head);
         }
-        if let Some(newest) = before {
-            let called = relative(newest.number);
-            let named = heads.named.values_mut().flatten();
-            named.for_each(|named| named.is_newest = named.head == called);
+        // Whoever has no key can add a head, and can't have it weigh more than the last one that is signed.
+        let newest = before.map(|newest| newest.number);
+        for number in newest.into_iter().chain(heads.signers.last_signed) {
+            heads.weighs(number);
         }
         heads
+    }
+
+    /// Nothing but what is kept elsewhere weighs more than this head.
+    fn weighs(&mut self, number: u64) {
+        let called = relative(number);
+        for named in self.named.values_mut().flatten() {
+            named.is_newest |= named.head == called;
+        }
     }
 
     /// Why a head can't be the one of this number, after `before`.
@@ -129,8 +134,15 @@ impl Heads {
     }
 
     /// Holds a head against what lies beside it.
-    fn prove(&mut self, storage: &dyn Storage, head: &Head, signature: Option<&str>) {
-        let mut wrong = Vec::from_iter(self.signers.take(head, signature));
+    fn prove(&mut self, storage: &dyn Storage, head: &Head) {
+        let (signature, unread) = match signature(storage, head.number) {
+            Ok(signature) => (signature, None),
+            Err(error) => (None, Some(reading(&error))),
+        };
+        let signature = signature.as_deref();
+        let wrong = self.signers.take(head, signature);
+        let unread = unread.map(|problem| (relative_signature(head.number), problem));
+        let mut wrong = Vec::from_iter(unread.or(wrong));
         let stamp = stamp(storage, head.number);
         wrong.extend(self.stamps.take(head, signature, stamp));
         for (file, problem) in wrong {
@@ -164,18 +176,16 @@ impl Heads {
 
     /// Holds the newest head that the state directory knows against those of the archive.
     pub(crate) fn hold_against(&mut self, newest: &Newest) {
-        let Some(kept) = &newest.head else {
-            if let Some(why) = &newest.doubt {
-                self.doubt(why);
+        let kept = newest.head.as_ref();
+        kept.into_iter().for_each(|kept| self.weighs(kept.number));
+        let is_here = |kept: &&Head| self.all.contains(&(kept.number, kept.digest(), kept.at));
+        match (kept.filter(|kept| !is_here(kept)), &newest.doubt) {
+            (Some(kept), _) => {
+                let why = Problem::Contradicted(AS_KEPT.to_owned());
+                self.find(relative(kept.number), why);
             }
-            return;
-        };
-        let is_here = self.all.contains(&(kept.number, kept.digest(), kept.at));
-        if !is_here {
-            self.find(
-                relative(kept.number),
-                Problem::Contradicted(AS_KEPT.to_owned()),
-            );
+            (None, Some(why)) => self.doubt(why),
+            (None, None) => {}
         }
     }
 

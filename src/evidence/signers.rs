@@ -3,20 +3,27 @@
 //! A key that no head before it names is told, and is no fault here: a key may be lost. Whoever keeps `allowed_signers`
 //! elsewhere knows which keys are the archive's.
 
+use serde::{Serialize, Serializer};
+
 use super::head::Head;
 use super::heads::{relative, relative_signature};
 use crate::archive::verify::Problem;
 use crate::domain::signing::PublicKey;
 
 /// The heads that one key has signed, one after another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Signed {
-    /// The key.
+    /// The fingerprint of the key.
+    #[serde(serialize_with = "as_fingerprint")]
     pub(crate) by: PublicKey,
     /// The first of these heads.
     pub(crate) since: u64,
-    /// Whether it is the first key, or a head that was signed before names it.
+    /// Whether it is the archive's first key, or a head that was signed before names it.
     pub(crate) is_named: bool,
+}
+
+fn as_fingerprint<S: Serializer>(key: &PublicKey, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&key.fingerprint())
 }
 
 /// Who has signed.
@@ -28,8 +35,12 @@ pub(crate) struct Signers {
     pub(crate) is_newest_signed: bool,
     /// Heads that are not signed though one before them is.
     pub(crate) unsigned: u64,
+    /// The last head that is signed, and rightly.
+    pub(crate) last_signed: Option<u64>,
     /// The key that a head names for later.
     next: Option<PublicKey>,
+    /// The number of the last head, and whether all before it are here.
+    seen: Option<(u64, bool)>,
 }
 
 impl Signers {
@@ -40,11 +51,15 @@ impl Signers {
         signature: Option<&str>,
     ) -> Option<(String, Problem)> {
         self.is_newest_signed = false;
+        let (last, is_whole) = self.seen.unwrap_or((0, true));
+        let is_whole = is_whole && head.number.checked_sub(1) == Some(last);
+        self.seen = Some((head.number, is_whole));
+        let file = relative_signature(head.number);
         let Some(key) = &head.key else {
             self.unsigned += u64::from(!self.signed.is_empty());
-            return None;
+            // Of a head that names no key nothing can be signed.
+            return signature.map(|_| (file, Problem::Added));
         };
-        let file = relative_signature(head.number);
         let Some(signature) = signature else {
             return Some((file, Problem::Missing));
         };
@@ -52,9 +67,12 @@ impl Signers {
             return Some((file, Problem::Contradicted(why.to_owned())));
         }
         self.is_newest_signed = true;
+        self.last_signed = Some(head.number);
         let before = self.signed.last();
         if before.is_none_or(|before| before.by != *key) {
-            let is_named = before.is_none() || self.next.as_ref() == Some(key);
+            // Where heads before it are not here, one of them may have another key.
+            let is_first = before.is_none() && is_whole;
+            let is_named = is_first || self.next.as_ref() == Some(key);
             self.signed.push(Signed {
                 by: key.clone(),
                 since: head.number,
@@ -95,7 +113,7 @@ impl Signers {
         }
         if !self.is_newest_signed {
             told.push(
-                "the newest head is not signed: `[evidence] key` of the config signs heads"
+                "the newest head is not signed: `[evidence] key` of the config signs heads, where it can be read"
                     .to_owned(),
             );
         }

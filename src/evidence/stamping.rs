@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
+use super::authority::LONGEST;
 use super::head::{self, Head};
-use super::heads::{
-    HeadError, Place, bytes_in, folder, newest, numbers, relative, signature, text,
-};
+use super::heads::{HeadError, Place, folder, newest, numbers, relative, signature, text};
 use super::timestamp;
-use crate::archive::storage::Storage;
+use crate::archive::storage::{self, Storage};
 use crate::archive::verify::{Problem, reading};
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
@@ -25,7 +24,7 @@ use crate::durable::{Disk, Step, advice_on, evidence};
 const TIMESTAMP: &str = ".tsr";
 
 /// A head that is to be timestamped.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unstamped {
     /// Its number.
     pub(crate) number: u64,
@@ -48,7 +47,7 @@ pub(crate) fn relative_stamp(number: u64) -> String {
 /// # Errors
 /// When it can't be read, or is no plain file.
 pub(super) fn stamp(storage: &dyn Storage, number: u64) -> io::Result<Option<Vec<u8>>> {
-    match bytes_in(storage, &relative_stamp(number)) {
+    match storage::read(storage, &relative_stamp(number), LONGEST as u64) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         bytes => bytes.map(Some),
     }
@@ -70,33 +69,33 @@ pub(crate) fn due(
     zone: &Zone,
 ) -> Result<Option<Unstamped>, HeadError> {
     let (root, storage) = (place.root, &place.storage());
-    let unreadable = |number: u64, error: &io::Error| {
-        let path = path(root, number);
-        HeadError::Unreadable {
-            why: format!("{error}{}", advice_on(&path, error)),
-            path,
-        }
+    let unreadable = |path: PathBuf, error: &io::Error| HeadError::Unreadable {
+        why: format!("{error}{}", advice_on(&path, error)),
+        path,
     };
-    let found = newest(place, id)?;
+    let found = newest(place, id, None)?;
     let (Some(head), None) = (found.head, found.doubt) else {
         return Ok(None);
     };
-    let day = |at: UtcMs| -> Date { at.timestamp().to_zoned(zone.tz().clone()).date() };
-    let listed = numbers(storage).map_err(|error| unreadable(head.number, &error))?;
-    for number in listed.into_iter().rev() {
-        let stamp = stamp(storage, number).map_err(|error| unreadable(number, &error))?;
-        let of = text(storage, number).ok().filter(|_| stamp.is_some());
-        // What is no head counts for nothing, whatever lies beside it.
-        let Some(of) = of.and_then(|text| Head::parse(&text).ok()) else {
-            continue;
-        };
-        if number == head.number || day(of.at) >= day(head.at) {
-            return Ok(None);
+    let signature = signature(storage, head.number).map_err(|error| {
+        let path = super::heads::signature_path(&folder(root), head.number);
+        unreadable(path, &error)
+    })?;
+    let stamp =
+        stamp(storage, head.number).map_err(|error| unreadable(path(root, head.number), &error))?;
+    let digest = stamped(&head, signature.as_deref());
+    match stamp.map(|stamp| timestamp::at(&stamp, &digest, None)) {
+        Some(Ok(_)) => return Ok(None),
+        // It is never replaced: somebody has put it there.
+        Some(Err(why)) => {
+            return Err(HeadError::Unreadable {
+                path: path(root, head.number),
+                why: format!("{why}; move it away, then the head is timestamped"),
+            });
         }
-        break;
+        None if has_stamp_of_its_day(storage, &head, zone) => return Ok(None),
+        None => {}
     }
-    let signature =
-        signature(storage, head.number).map_err(|error| unreadable(head.number, &error))?;
     if let Some(key) = &head.key
         && let Some(why) = key.refuses(
             signature.as_deref().unwrap_or_default(),
@@ -110,8 +109,56 @@ pub(crate) fn due(
     }
     Ok(Some(Unstamped {
         number: head.number,
-        digest: stamped(&head, signature.as_deref()),
+        digest,
     }))
+}
+
+/// Whether another head of the day of this one is timestamped. What can't be read of older ones holds up nothing.
+fn has_stamp_of_its_day(storage: &dyn Storage, head: &Head, zone: &Zone) -> bool {
+    let day = |at: UtcMs| -> Date { at.timestamp().to_zoned(zone.tz().clone()).date() };
+    let listed = numbers(storage).unwrap_or_default();
+    let older = listed
+        .into_iter()
+        .filter(|&number| number < head.number)
+        .rev();
+    for number in older {
+        let Some(of) = proven(storage, number).filter(|of| of.archive == head.archive) else {
+            continue;
+        };
+        // A clock that was ahead for a while says nothing of today.
+        if day(of.at) <= day(head.at) {
+            return day(of.at) == day(head.at);
+        }
+    }
+    false
+}
+
+/// The head with this number, where it is timestamped.
+fn proven(storage: &dyn Storage, number: u64) -> Option<Head> {
+    let stamp = stamp(storage, number).ok()??;
+    let head = Head::parse(&text(storage, number).ok()?).ok()?;
+    let signature = signature(storage, number).ok()?;
+    let at = timestamp::at(&stamp, &stamped(&head, signature.as_deref()), None);
+    (head.number == number && at.is_ok()).then_some(head)
+}
+
+/// The digest of the timestamp of a head, where it is one of it.
+///
+/// # Errors
+/// Says what lies there in its place.
+pub(super) fn digest_of_stamp(
+    storage: &dyn Storage,
+    head: &Head,
+) -> Result<Option<Digest>, String> {
+    let name = relative_stamp(head.number);
+    let told = |error: io::Error| format!("{name}: {error}");
+    let Some(stamp) = stamp(storage, head.number).map_err(told)? else {
+        return Ok(None);
+    };
+    let signature = signature(storage, head.number).map_err(told)?;
+    let at = timestamp::at(&stamp, &stamped(head, signature.as_deref()), None);
+    at.map(|_| Some(Digest::of(&stamp)))
+        .map_err(|why| format!("{name}: {why}; the next head does not name it"))
 }
 
 /// Keeps an authority's answer beside its head, durably.
@@ -124,7 +171,8 @@ pub(crate) fn keep(
     answer: &[u8],
     disk: &Disk,
 ) -> Result<(), HeadError> {
-    evidence::write_whole(disk, Step::WriteTimestamp, &path(root, of.number), answer)?;
+    let place = path(root, of.number);
+    evidence::write_whole(disk, Step::WriteTimestamp, &place, answer)?;
     disk.sync_folder(Step::SyncHeads, &folder(root))?;
     Ok(())
 }
@@ -134,8 +182,8 @@ pub(crate) fn keep(
 pub(crate) struct Stamps {
     /// The newest one: of which head, and when it was.
     pub(crate) newest: Option<(u64, UtcMs)>,
-    /// The number of the head before, and the digest of its timestamp.
-    before: Option<(u64, Option<Digest>)>,
+    /// The head before: its number, its digest, and that of its timestamp.
+    before: Option<(u64, Digest, Option<Digest>)>,
 }
 
 impl Stamps {
@@ -147,8 +195,8 @@ impl Stamps {
         stamp: io::Result<Option<Vec<u8>>>,
     ) -> Vec<(String, Problem)> {
         let mut wrong = Vec::new();
-        if let Some((number, kept)) = self.before
-            && number.checked_add(1) == Some(head.number)
+        if let Some((number, before, kept)) = self.before
+            && head.previous == Some(before)
             && let Some(named) = head.previous_timestamp
         {
             let problem = match kept {
@@ -164,7 +212,7 @@ impl Stamps {
             wrong.push((relative_stamp(head.number), reading(&error)));
             None
         });
-        self.before = Some((head.number, stamp.as_deref().map(Digest::of)));
+        self.before = Some((head.number, head.digest(), stamp.as_deref().map(Digest::of)));
         let at = stamp.map(|stamp| timestamp::at(&stamp, &stamped(head, signature), None));
         match at {
             Some(Ok(at)) => self.newest = Some((head.number, at)),

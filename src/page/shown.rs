@@ -14,6 +14,7 @@ use crate::domain::split::Status;
 use crate::domain::window::{FolderName, Window};
 use crate::ledger::line::{Event, Line};
 use crate::ledger::outline::Outline;
+use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, LedgerError, acknowledgement};
 
 /// What is kept.
@@ -94,6 +95,21 @@ impl Shown {
         let mut windows = BTreeMap::new();
         let mut replay = Ledger::read(state_dir, job, |line| note(&mut windows, line, wanted))?;
         acknowledgement::count_at_once(&Ledger::path(state_dir, job), &mut replay);
+        Ok(Self::made(&replay, windows))
+    }
+
+    /// What these lines show, which are in order.
+    pub(crate) fn of(ledger: &[u8]) -> Self {
+        let wanted = Wanted {
+            span: None,
+            places: false,
+        };
+        let mut windows = BTreeMap::new();
+        let replay = Replay::read(ledger, |line| note(&mut windows, line, wanted));
+        Self::made(&replay.unwrap_or_default(), windows)
+    }
+
+    fn made(replay: &Replay, mut windows: BTreeMap<Window, Held>) -> Self {
         for (window, recorded) in replay.incomplete.windows() {
             if let Some(held) = windows.get_mut(&window) {
                 held.state = State::of(recorded.status, held.records, held.by);
@@ -102,13 +118,13 @@ impl Shown {
         }
         let failures = replay.failures(Task::Archive).iter();
         let failures = failures.filter(|(window, _)| !replay.coverage.covers(window.span()));
-        Ok(Self {
-            outline: Outline::of(&replay),
+        Self {
+            outline: Outline::of(replay),
             failures: failures
                 .map(|(&window, failed)| (window, failed.clone()))
                 .collect(),
             windows,
-        })
+        }
     }
 }
 

@@ -245,7 +245,7 @@ impl Call {
                     _ => return None,
                 },
                 (Kind::Create | Kind::Write | Kind::SyncFile | Kind::Rename, false)
-                    if name.starts_with("newest.head") =>
+                    if name.starts_with("newest.head") || name.starts_with("coming.head") =>
                 {
                     Step::NoteHead
                 }

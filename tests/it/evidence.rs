@@ -8,7 +8,8 @@ use std::process::Command;
 use crate::harness::{Due, Job, World, files_below, left_out};
 
 /// What the lines of VERIFY.txt may use, beside the shell.
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 10] = [
+    "date",
     "sha256sum",
     "cut",
     "tr",
@@ -19,6 +20,9 @@ const TOOLS: [&str; 9] = [
     "ssh-keygen",
     "openssl",
 ];
+
+/// What is told of the sums of windows.
+const SUMS: &str = "Each window's SHA256SUMS";
 
 /// A folder with these programs and no others; `None` where one is not here.
 fn tools(world: &World) -> Option<PathBuf> {
@@ -194,11 +198,47 @@ async fn every_line_of_a_pack_is_proven_by_common_tools_and_the_right_one_fails(
         fs::write(&manifest, text.replace("complete", "Complete")).unwrap();
         pack.fit();
         let failing = pack.failing();
-        assert_eq!(failing.len(), 2, "{failing:?}");
+        assert_eq!(failing.len(), 2 + usize::from(has_data), "{failing:?}");
         assert!(
             failing[0].starts_with("Each folder that the ledger has recorded is here"),
             "{failing:?}"
         );
+        // The sums, and whatever they would let pass.
+        begin();
+        let sums = window(&pack, 1).join("SHA256SUMS");
+        let text = fs::read_to_string(&sums).unwrap();
+        let only: String = text
+            .lines()
+            .take(1)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        fs::write(&sums, only).unwrap();
+        pack.fit();
+        let failing = pack.failing();
+        assert!(failing[0].starts_with(SUMS), "{failing:?}");
+        fs::remove_file(&sums).unwrap();
+        pack.fit();
+        assert!(pack.failing()[0].starts_with(SUMS));
+        begin();
+        fs::rename(&sums, sums.with_file_name("SHA256SUMS.pruned")).unwrap();
+        if has_data {
+            fs::remove_dir_all(window(&pack, 1).join("part-0001")).unwrap();
+        }
+        pack.fit();
+        let failing = pack.failing();
+        assert_eq!(failing.len(), 1, "{failing:?}");
+        assert!(failing[0].starts_with("Where that is SHA256SUMS.pruned"));
+        // Half a line at the ledger's end.
+        begin();
+        let ledger = fs::read_to_string(pack.path("ledger.jsonl")).unwrap();
+        fs::write(pack.path("ledger.jsonl"), ledger + "{\"seq\":99}").unwrap();
+        pack.fit();
+        assert!(pack.failing()[0].starts_with("Each line of the ledger"));
+        // A timestamp that the next head names.
+        begin();
+        fs::remove_file(pack.path("heads/000001.head.tsr")).unwrap();
+        pack.fit();
+        assert!(pack.failing()[0].starts_with("Each head names the one before it"));
         if has_data {
             begin();
             let data = files_below(&window(&pack, 1)).into_iter().find(|path| {
@@ -211,10 +251,25 @@ async fn every_line_of_a_pack_is_proven_by_common_tools_and_the_right_one_fails(
             pack.fit();
             let failing = pack.failing();
             assert_eq!(failing.len(), 1, "{failing:?}");
-            assert!(
-                failing[0].starts_with("Each file is what its window's SHA256SUMS says"),
-                "{failing:?}"
-            );
+            assert!(failing[0].starts_with("And each file"), "{failing:?}");
+            // And in the window's sums too.
+            let sums = window(&pack, 1).join("SHA256SUMS");
+            let text = fs::read_to_string(&sums).unwrap();
+            let name = data
+                .strip_prefix(window(&pack, 1))
+                .unwrap()
+                .to_str()
+                .unwrap();
+            let digest = elsa_archiver::digest::Digest::of(&fs::read(&data).unwrap());
+            let lines = text.lines().map(|line| match line.ends_with(name) {
+                true => format!("{digest}  {name}\n"),
+                false => format!("{line}\n"),
+            });
+            fs::write(&sums, lines.collect::<String>()).unwrap();
+            pack.fit();
+            let failing = pack.failing();
+            assert_eq!(failing.len(), 1, "{failing:?}");
+            assert!(failing[0].starts_with(SUMS), "{failing:?}");
         }
         // A window that was taken out, and with its line too.
         begin();
@@ -302,6 +357,11 @@ async fn a_pack_tells_what_is_not_there_and_what_nothing_proves() {
     let text = fs::read_to_string(early.path("VERIFY.txt")).unwrap();
     assert!(text.contains("# No head names this job yet"), "{text}");
     fs::write(&head, whole).unwrap();
+    // The newest head can't be left out, signed or not.
+    let last = early.path("heads/000001.head");
+    fs::remove_file(last).unwrap();
+    early.fit();
+    assert!(!early.failing().is_empty());
     // The sheets tell the same: two windows are due, and one is archived.
     let page = fs::read_to_string(pack.path("coverage.html")).unwrap();
     for told in ["late / ", "검토자", "Reviewed by", "default-src 'none'"] {
@@ -334,14 +394,96 @@ async fn a_pack_tells_what_is_not_there_and_what_nothing_proves() {
             "evidence", "--job", "none", "--from", &from, "--to", &to, "--out", &out,
         ])
         .exits(2);
-    // Nothing outside of the archive is packed by a link that somebody has put there.
+    // Nothing outside of the archive is packed by a link that somebody has put there, nor what he adds, whatever its name.
     let secret = world.path("keys/secret");
     symlink(secret, folder.join("link")).unwrap();
-    world.run(&[&args[..], &["--data"]].concat()).exits(0);
+    fs::write(folder.join("part-0001/a\nb"), "x").unwrap();
+    world
+        .run(&[&args[..], &["--data"]].concat())
+        .exits(1)
+        .says("link is not of it, and is not packed")
+        .says("a\\nb is not of it");
     pack.unpack();
+    assert_eq!(pack.failing(), [""; 0]);
     assert!(
         files_below(&pack.path("archive"))
             .iter()
             .all(|path| !path.ends_with("link"))
     );
+}
+
+/// Guarantee: Evident
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_zips_data_that_were_let_go_of_and_nothing_at_all_are_proven_too() {
+    let due = Due::hours(3);
+    let world = World::of([due.project("shop")]).await;
+    let Some(tools) = tools(&world) else { return };
+    world.configure(&[Job::new("shop", &due)]);
+    // A span of which nothing is archived yet.
+    let first = (
+        due.windows[0].from().to_string(),
+        due.windows[0].to().to_string(),
+    );
+    world
+        .run(&[
+            "backfill", "--job", "shop", "--from", &first.0, "--to", &first.1,
+        ])
+        .exits(0);
+    let none = due.windows[1].to().to_string();
+    let out = world.path("pack.tar").display().to_string();
+    let to = due.whole().to().to_string();
+    let args = [
+        "evidence", "--job", "shop", "--from", &none, "--to", &to, "--out", &out,
+    ];
+    world.run(&args).exits(0);
+    let pack = Pack {
+        world: &world,
+        tools: tools.clone(),
+        dir: world.path("unpacked"),
+    };
+    pack.unpack();
+    assert_eq!(pack.failing(), [""; 0]);
+    fs::remove_file(tools.join("jq")).unwrap();
+    let failing = pack.failing();
+    for line in [
+        "The ledger has recorded no folder",
+        "The folders hold the span but",
+        "The windows were",
+    ] {
+        assert!(
+            failing.iter().any(|found| found.starts_with(line)),
+            "{line}: {failing:?}"
+        );
+    }
+    fs::remove_dir_all(&tools).unwrap();
+    let tools = self::tools(&world).unwrap();
+
+    let before = due.windows[1].to().to_string();
+    world.keep_zips(true);
+    world.once().exits(0);
+    let prune = ["prune", "--before", &before, "--need", "0", "--confirm"];
+    world.run(&prune).exits(0);
+    for further in [&["--data"][..], &[]] {
+        let pack = Pack::of(&world, &due, &tools, further);
+        assert_eq!(pack.failing(), [""; 0]);
+        let pruned = files_below(&pack.path("archive"));
+        let pruned = pruned
+            .iter()
+            .filter(|path| path.ends_with("SHA256SUMS.pruned"));
+        assert_eq!(pruned.count(), 2);
+    }
+    // A ledger that was made anew is not what the heads name: that is told, and the newest head's line fails.
+    for path in files_below(&world.path("state")) {
+        if path.to_str().unwrap().contains("shop.ledger") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    world.once().exits(0);
+    let args = [
+        "evidence", "--job", "shop", "--from", &first.0, "--to", &to, "--out", &out,
+    ];
+    world
+        .run(&args)
+        .exits(1)
+        .says("names a line of the ledger that is not there");
 }

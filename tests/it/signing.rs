@@ -284,3 +284,66 @@ async fn a_key_that_can_t_sign_is_told_by_what_is_wrong_with_it_and_holds_up_not
         .exits(2)
         .says("evidence.key: everybody on this machine can read");
 }
+
+/// Guarantee: Evident
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_somebody_has_added_and_a_state_that_can_t_be_read_are_told() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.sign_heads();
+    world.once().exits(0);
+    world.run(&["head", "now"]).exits(0).shows("signed with");
+    world.run(&["verify"]).exits(0);
+    let heads = world.root().join("_archive/heads");
+    let newest = heads.join("000002.head");
+    let text = fs::read_to_string(&newest).unwrap();
+    let digest = elsa_archiver::digest::Digest::of(text.as_bytes());
+    let kept = world.path("state/newest.head");
+
+    fs::write(&kept, "x").unwrap();
+    world.run(&["verify"]).exits(1).shows("newest.head");
+    fs::write(&kept, &text).unwrap();
+
+    // It names the key, which is no secret, and has no signature of it.
+    let added: String = text
+        .lines()
+        .map(|line| match line.split_once(": ").unwrap().0 {
+            "number" => "number: 3\n".to_owned(),
+            "previous-head" => format!("previous-head: {digest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let third = heads.join("000003.head");
+    fs::write(&third, &added).unwrap();
+    world
+        .run(&["verify"])
+        .exits(4)
+        .shows("000003.head.sig: is missing");
+    // Nor one that names none: the state directory knows better.
+    let without = added.lines().filter(|line| !line.starts_with("key: "));
+    let without: String = without.map(|line| format!("{line}\n")).collect();
+    fs::write(&third, &without).unwrap();
+    world
+        .run(&["verify"])
+        .exits(1)
+        .shows("somebody has removed, changed or added one");
+    let heads = world.run(&["verify", "--json"]).json()["heads"].clone();
+    assert_eq!(heads["unsigned_after_signed"], 1);
+    assert_eq!(heads["signed"][0]["since"], 1);
+    // A signature beside a head that names no key proves nothing.
+    fs::copy(
+        newest.with_extension("head.sig"),
+        third.with_extension("head.sig"),
+    )
+    .unwrap();
+    world
+        .run(&["verify"])
+        .exits(4)
+        .shows("000003.head.sig: was added");
+    // Where the state directory is taken in too, `head` vouches for nothing that has no signature.
+    fs::remove_file(third.with_extension("head.sig")).unwrap();
+    fs::write(&third, &added).unwrap();
+    fs::write(&kept, &added).unwrap();
+    world.run(&["head"]).exits(0).shows("NOT SIGNED");
+}

@@ -2,32 +2,25 @@
 
 use std::sync::Arc;
 
+use super::gathering::OfLedger;
 use crate::config::Config;
-use crate::domain::job::JobName;
 use crate::domain::span::{Span, UtcMs};
 use crate::evidence::claims::Pack;
-use crate::ledger::LedgerError;
 use crate::page::calendar::{date_of, span_of};
 use crate::page::html::{DayPage, Printed, printed};
 use crate::page::openings::{Openings, Terms};
 use crate::page::sheet::rows;
-use crate::page::shown::{Shown, Wanted};
+use crate::page::shown::Shown;
 
 /// The page of a span, as of an instant.
-///
-/// # Errors
-/// When the ledger can't be read.
 pub(super) fn coverage(
     config: &Config,
-    job: &JobName,
     pack: &Pack<'_>,
+    ledger: &OfLedger,
     as_of: UtcMs,
-) -> Result<String, LedgerError> {
-    let wanted = Wanted {
-        span: Some(pack.span),
-        places: false,
-    };
-    let shown = Shown::read(&config.state_dir, job, wanted)?;
+) -> String {
+    let job = pack.job;
+    let shown = Shown::of(&ledger.bytes);
     let configured = config.jobs.iter().find(|known| known.name == *job);
     let terms = match configured {
         Some(job) => Terms::of(&Arc::new(job.clone())),
@@ -50,18 +43,21 @@ pub(super) fn coverage(
             zone,
             date,
             span: cut,
-            rows: cut.map_or_else(Vec::new, |span| {
-                rows(&terms, &openings, &shown.windows, span)
+            // A window may have begun before the span, on its first day.
+            rows: whole.map_or_else(Vec::new, |day| {
+                let mut rows = rows(&terms, &openings, &shown.windows, day);
+                rows.retain(|row| row.window.span().intersection(pack.span).is_some());
+                rows
             }),
             problem: None,
         }
     };
-    Ok(printed(&Printed {
+    printed(&Printed {
         job,
         archive: &pack.archive,
         zone,
         span: pack.span,
         as_of,
         days: dates.take_while(|date| *date <= last).map(of_day).collect(),
-    }))
+    })
 }

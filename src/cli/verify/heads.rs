@@ -18,6 +18,7 @@ use crate::evidence::against::against_copy;
 use crate::evidence::head::Head;
 use crate::evidence::heads::{self, Place, relative};
 use crate::evidence::named::Heads;
+use crate::evidence::signers::Signed;
 use crate::printable;
 
 /// What was found of heads.
@@ -30,7 +31,13 @@ pub(super) struct OfHeads {
     /// When an authority timestamped one last, UTC milliseconds; left out where none has.
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamped_ms: Option<UtcMs>,
-    /// By whom they are signed, and when timestamped, in words.
+    /// By whom they are signed, key by key; left out where none is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signed: Vec<Signed>,
+    /// How many are not signed though one before them is; left out while there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    unsigned_after_signed: u64,
+    /// The same, and when they are timestamped, in words.
     #[serde(skip)]
     proven: Vec<String>,
     /// The one that was given, and that the archive holds to; left out where none was.
@@ -52,6 +59,11 @@ struct OfHead {
     sha256: Digest,
     /// The fingerprint of the key that has signed it; null where none has.
     signed_by: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl OfHeads {
@@ -77,6 +89,8 @@ impl OfHeads {
         is_told.then_some(Self {
             count: heads.all.len(),
             newest,
+            unsigned_after_signed: heads.signers.unsigned,
+            signed: heads.signers.signed,
             timestamped_ms: heads.stamps.newest.map(|(_, at)| at),
             proven,
             given: heads.given,
@@ -141,7 +155,7 @@ pub(super) fn of_archive(config: &Config, given: Option<&str>) -> Result<Heads, 
         state_dir: &config.state_dir,
     };
     // What the state directory keeps is read first: the archive's newest is that one, or newer.
-    let newest = id.as_ref().map(|id| heads::newest(place, id));
+    let newest = id.as_ref().map(|id| heads::newest(place, id, None));
     let storage = Local::at(root);
     let mut all = Heads::read(&storage, id.as_ref());
     match newest {

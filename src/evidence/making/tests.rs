@@ -292,3 +292,72 @@ fn a_head_that_somebody_without_the_key_has_put_there_is_not_gone_on_from() {
     fs::write(&kept, older).unwrap();
     assert!(rig.make(5_000, 4, &disk).unwrap().unwrap().follows(&fourth));
 }
+
+/// Guarantee: Self-healing
+#[test]
+fn whoever_signs_now_or_no_more_is_gone_on_from_after_a_kill_before_the_state_directory_knew() {
+    let (text, _) = SigningKey::generate().unwrap();
+    let another = || Signer {
+        key: Some(SigningKey::parse(&text).unwrap()),
+        next: None,
+    };
+    for after in [another(), Signer::default()] {
+        let mut rig = Rig::signed(None);
+        let disk = Disk::default();
+        rig.make(1_000, 1, &disk).unwrap().unwrap();
+        rig.signer = after;
+        let is_coming = AtomicUsize::new(0);
+        let killed = Disk::gated(move |step, _| match step {
+            // The first one is of the head that comes.
+            Step::NoteHead if is_coming.fetch_add(1, Ordering::Relaxed) == 1 => {
+                Err(io::Error::other("killed"))
+            }
+            _ => Ok(()),
+        });
+        rig.make(2_000, 2, &killed).unwrap_err();
+        assert_eq!(rig.numbers(), [1, 2]);
+        let second = text_of(&rig, 2);
+        let third = rig.make(3_000, 3, &disk).unwrap().unwrap();
+        assert!(third.follows(&second));
+    }
+}
+
+fn text_of(rig: &Rig, number: u64) -> Head {
+    let root = Local::at(&rig.dir.path().join("root"));
+    Head::parse(&text(&root, number).unwrap()).unwrap()
+}
+
+/// Guarantee: Curable
+#[test]
+fn an_older_state_goes_on_behind_heads_that_its_own_key_has_signed_whatever_key_was_before() {
+    let mut rig = Rig::signed(None);
+    let disk = Disk::default();
+    rig.make(1_000, 1, &disk).unwrap().unwrap();
+    let state = rig.dir.path().join("state");
+    let older = fs::read(state.join(KEPT)).unwrap();
+    let (text, _) = SigningKey::generate().unwrap();
+    rig.signer.key = Some(SigningKey::parse(&text).unwrap());
+    rig.make(2_000, 2, &disk).unwrap().unwrap();
+    let third = rig.make(3_000, 3, &disk).unwrap().unwrap();
+    fs::write(state.join(KEPT), &older).unwrap();
+    fs::remove_file(state.join("coming.head")).unwrap();
+    assert!(rig.make(4_000, 4, &disk).unwrap().unwrap().follows(&third));
+}
+
+/// Guarantee: Candid
+#[test]
+fn the_first_key_is_the_archive_s_own_only_where_no_head_before_it_is_gone() {
+    let rig = Rig::signed(None);
+    let disk = Disk::default();
+    for lines in 1..=3 {
+        rig.make(lines * 1_000, lines as u64, &disk).unwrap();
+    }
+    assert!(rig.signers().signed[0].is_named);
+    let folder = folder(&rig.dir.path().join("root"));
+    fs::remove_file(folder.join("000001.head")).unwrap();
+    assert!(!rig.signers().signed[0].is_named);
+    // Beside a head that names no key lies no signature.
+    let unsigned = head(None, 1_000, 1);
+    let found = Signers::default().take(&unsigned, Some("x"));
+    assert!(found.is_some());
+}

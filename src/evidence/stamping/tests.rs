@@ -5,6 +5,7 @@ use std::fs;
 
 use super::super::head::tests::head;
 use super::super::making::{Making, When, make};
+use super::super::timestamp::tests::answer;
 use super::*;
 use crate::archive::storage::Local;
 use crate::domain::signing::{Signer, SigningKey};
@@ -57,7 +58,14 @@ impl Rig {
     }
 
     fn keep(&self, of: &Unstamped, disk: &Disk) -> Result<(), HeadError> {
-        keep(&self.root(), of, b"answer", disk)
+        keep(&self.root(), of, &answer(&of.digest, "0101"), disk)
+    }
+
+    /// Puts something into the archive's folder of heads.
+    fn plant(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = folder(&self.root()).join(name);
+        fs::write(&path, content).unwrap();
+        path
     }
 
     fn signature(&self, number: u64) -> PathBuf {
@@ -81,7 +89,8 @@ fn the_newest_head_is_due_where_none_of_its_day_is_timestamped() {
     assert!(rig.due().unwrap().is_none());
     // Another head of that day names the answer, and needs none.
     let third = rig.make(DAY - 1);
-    assert_eq!(third.previous_timestamp, Some(Digest::of(b"answer")));
+    let stamp = answer(&due.digest, "0101");
+    assert_eq!(third.previous_timestamp, Some(Digest::of(&stamp)));
     assert!(rig.due().unwrap().is_none());
     // What is no head stands in the way of none.
     let junk = folder(&rig.root()).join("000009.head");
@@ -114,11 +123,77 @@ fn an_answer_is_kept_whole_or_not_at_all_and_never_replaced() {
         let due = rig.due().unwrap().unwrap();
         rig.keep(&due, &failing).unwrap_err();
         let kept = stamp(&Local::at(&rig.root()), 1).unwrap();
-        assert!(kept.is_none_or(|kept| kept == b"answer"), "{broken:?}");
+        let whole = answer(&due.digest, "0101");
+        assert!(kept.is_none_or(|kept| kept == whole), "{broken:?}");
     }
     let rig = Rig::new();
     rig.make(1_000);
     let due = rig.due().unwrap().unwrap();
     rig.keep(&due, &disk).unwrap();
     rig.keep(&due, &disk).unwrap_err();
+}
+
+/// Guarantee: Self-healing
+#[test]
+fn nothing_that_lies_beside_older_heads_and_no_clock_that_was_ahead_holds_up_the_next_timestamp() {
+    let rig = Rig::new();
+    let disk = Disk::default();
+    // A clock that was years ahead for a while.
+    rig.make(1500 * DAY);
+    rig.keep(&rig.due().unwrap().unwrap(), &disk).unwrap();
+    rig.make(DAY);
+    let due = rig.due().unwrap().unwrap();
+    assert_eq!(due.number, 2);
+    rig.keep(&due, &disk).unwrap();
+    // The answer of a day can't be read any more.
+    rig.make(2 * DAY);
+    fs::create_dir(path(&rig.root(), 3)).unwrap();
+    rig.due().unwrap_err();
+    let fourth = rig.make(3 * DAY);
+    assert_eq!(fourth.previous_timestamp, None);
+    assert_eq!(rig.due().unwrap().unwrap().number, 4);
+    // Somebody puts a head of another archive there, or one with another number, and says that it is timestamped.
+    let mut other = head(None, 1_000_000 * DAY, 9);
+    other.number = 999;
+    rig.plant("000999.head", other.to_text());
+    rig.plant("000999.head.tsr", "x");
+    rig.plant("000001.head.tsr", "x");
+    assert_eq!(
+        rig.due().map(|due| due.map(|due| due.number)).unwrap(),
+        None
+    );
+    fs::remove_file(folder(&rig.root()).join("000999.head")).unwrap();
+    assert_eq!(rig.due().unwrap().unwrap().number, 4);
+}
+
+/// Guarantee: Evident
+#[test]
+fn a_timestamp_that_is_none_is_told_and_named_by_no_head() {
+    let rig = Rig::new();
+    rig.make(DAY);
+    let planted = rig.plant("000001.head.tsr", "x");
+    let why = rig.due().unwrap_err().to_string();
+    assert!(why.contains("move it away"), "{why}");
+    assert_eq!(rig.make(2 * DAY).previous_timestamp, None);
+    // What lies where one is to come goes with the head's coming.
+    let planted = planted.with_file_name("000003.head.tsr");
+    fs::write(&planted, "x").unwrap();
+    rig.make(3 * DAY);
+    assert!(!planted.exists());
+    assert_eq!(rig.due().unwrap().unwrap().number, 3);
+}
+
+/// Guarantee: Suspicious
+#[test]
+fn a_link_in_the_place_of_a_half_file_leads_nowhere() {
+    let rig = Rig::new();
+    rig.make(1_000);
+    let ledger = rig.dir.path().join("state/shop.ledger.jsonl");
+    fs::write(&ledger, "mine").unwrap();
+    let half = folder(&rig.root()).join(".new-000001.head.tsr");
+    std::os::unix::fs::symlink(&ledger, &half).unwrap();
+    let due = rig.due().unwrap().unwrap();
+    rig.keep(&due, &Disk::default()).unwrap();
+    assert_eq!(fs::read(&ledger).unwrap(), b"mine");
+    assert!(stamp(&Local::at(&rig.root()), 1).unwrap().is_some());
 }

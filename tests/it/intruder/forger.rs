@@ -129,6 +129,12 @@ impl Forger {
 
     /// Makes everything fit what lies there now: digests, sums, chain, ledger, heads.
     pub fn mend(&self) {
+        let digests = self.mend_all_but_heads();
+        self.mend_heads(&digests);
+    }
+
+    /// The same, and leaves the heads as they are. Returns what digests of manifests have become.
+    pub fn mend_all_but_heads(&self) -> HashMap<String, String> {
         let mut digests = HashMap::new();
         for (job, chain) in &self.chains {
             self.mend_folders(chain, &mut digests);
@@ -141,7 +147,7 @@ impl Forger {
                 }
             }
         }
-        self.mend_heads(&digests);
+        digests
     }
 
     fn mend_folders(&self, chain: &[(String, String)], digests: &mut HashMap<String, String>) {
@@ -220,61 +226,107 @@ impl Forger {
     }
 
     fn mend_heads(&self, digests: &HashMap<String, String>) {
-        let heads = self.root.join("_archive/heads");
         let mut before = None::<(String, PathBuf)>;
-        for path in files_below(&heads) {
-            let text = fs::read_to_string(&path).unwrap();
-            let mut lines: BTreeMap<String, String> = text
-                .lines()
-                .map(|line| line.split_once(": ").unwrap())
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect();
-            for (job, chain) in &self.chains {
-                let of = |key: &str| format!("job.{job}.{key}");
-                let Some(newest) = lines.get(&of("newest-manifest")) else {
-                    continue;
-                };
-                let until = chain.iter().position(|(_, was)| was == newest);
-                let kept: Vec<&String> = chain[..=until.unwrap()]
-                    .iter()
-                    .filter_map(|(_, was)| digests.get(was))
-                    .collect();
-                if kept.is_empty() {
-                    let prefix = of("");
-                    lines.retain(|key, _| !key.starts_with(&prefix));
-                    continue;
-                }
-                let newest = (*kept.last().unwrap()).clone();
-                lines.insert(of("windows"), kept.len().to_string());
-                let ledger = self.lines(job);
-                let line = ledger.iter().position(|line| line.contains(&newest));
-                if let Some(at) = line {
-                    // The heads of the test are made after a line of a folder, or after others that are not about one.
-                    let named: usize = lines[&of("ledger-lines")].parse().unwrap();
-                    let at = if named > ledger.len() || ledger[named - 1].contains("archived") {
-                        at + 1
-                    } else {
-                        named
-                    };
-                    lines.insert(of("ledger-lines"), at.to_string());
-                    let digest = Digest::of(ledger[at - 1].as_bytes()).to_string();
-                    lines.insert(of("ledger-sha256"), digest);
-                }
-                lines.insert(of("newest-manifest"), newest);
-            }
+        for path in self.heads() {
+            let mut lines = self.mended(&path, digests);
             let previous = before.map_or_else(|| "none".to_owned(), |(digest, _)| digest);
             lines.insert("previous-head".to_owned(), previous);
-            let text: String = lines
-                .iter()
-                .map(|(key, value)| format!("{key}: {value}\n"))
-                .collect();
-            fs::write(&path, text).unwrap();
+            write_head(&path, &lines);
             before = Some((sha256(&path), path));
         }
-        if let (Some(state), Some((_, newest))) = (&self.state, before) {
+        if let Some((_, newest)) = before {
+            self.keep(&newest);
+        }
+    }
+
+    /// The heads, the first one first.
+    pub fn heads(&self) -> Vec<PathBuf> {
+        let mut all = files_below(&self.root.join("_archive/heads"));
+        all.retain(|path| path.extension().is_some_and(|end| end == "head"));
+        all
+    }
+
+    /// Adds a head that nobody has signed, and that fits what lies there now.
+    pub fn add_head(&self, digests: &HashMap<String, String>) {
+        let newest = self.heads().pop().unwrap();
+        let mut lines = self.mended(&newest, digests);
+        lines.remove("key");
+        lines.insert("previous-head".to_owned(), sha256(&newest));
+        let number = lines["number"].parse::<u32>().unwrap() + 1;
+        lines.insert("number".to_owned(), number.to_string());
+        let added = newest.with_file_name(format!("{number:06}.head"));
+        write_head(&added, &lines);
+        self.keep(&added);
+    }
+
+    /// Takes key and signature off all heads.
+    pub fn unsign(&self) {
+        for path in self.heads() {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text.lines().filter(|line| !line.starts_with("key: "));
+            fs::write(
+                &path,
+                lines.map(|line| format!("{line}\n")).collect::<String>(),
+            )
+            .unwrap();
+            fs::remove_file(path.with_extension("head.sig")).unwrap();
+        }
+    }
+
+    fn keep(&self, newest: &Path) {
+        if let Some(state) = &self.state {
             fs::copy(newest, state.join("newest.head")).unwrap();
         }
     }
+
+    /// The lines of a head, as they fit what lies there now.
+    fn mended(&self, path: &Path, digests: &HashMap<String, String>) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(path).unwrap();
+        let mut lines: BTreeMap<String, String> = text
+            .lines()
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        for (job, chain) in &self.chains {
+            let of = |key: &str| format!("job.{job}.{key}");
+            let Some(newest) = lines.get(&of("newest-manifest")) else {
+                continue;
+            };
+            let until = chain.iter().position(|(_, was)| was == newest);
+            let kept: Vec<&String> = chain[..=until.unwrap()]
+                .iter()
+                .filter_map(|(_, was)| digests.get(was))
+                .collect();
+            if kept.is_empty() {
+                let prefix = of("");
+                lines.retain(|key, _| !key.starts_with(&prefix));
+                continue;
+            }
+            let newest = (*kept.last().unwrap()).clone();
+            lines.insert(of("windows"), kept.len().to_string());
+            let ledger = self.lines(job);
+            let line = ledger.iter().position(|line| line.contains(&newest));
+            if let Some(at) = line {
+                // The heads of the test are made after a line of a folder, or after others that are not about one.
+                let named: usize = lines[&of("ledger-lines")].parse().unwrap();
+                let at = if named > ledger.len() || ledger[named - 1].contains("archived") {
+                    at + 1
+                } else {
+                    named
+                };
+                lines.insert(of("ledger-lines"), at.to_string());
+                let digest = Digest::of(ledger[at - 1].as_bytes()).to_string();
+                lines.insert(of("ledger-sha256"), digest);
+            }
+            lines.insert(of("newest-manifest"), newest);
+        }
+        lines
+    }
+}
+
+fn write_head(path: &Path, lines: &BTreeMap<String, String>) {
+    let lines = lines.iter().map(|(key, value)| format!("{key}: {value}\n"));
+    fs::write(path, lines.collect::<String>()).unwrap();
 }
 
 /// Writes a manifest.

@@ -40,10 +40,13 @@ struct Archived {
 
 /// Archives six windows of two jobs, of which one failed once, and makes two heads. Where one is to be `unproven`, it can't
 /// be counted, and the operator knows.
-async fn archived(is_unproven: bool) -> Archived {
+async fn archived(is_unproven: bool, is_signed: bool) -> Archived {
     let due = Due::hours(6);
     let world = World::of([due.project("shop"), due.project("mail")]).await;
     world.configure(&[Job::new("shop", &due), Job::new("mail", &due)]);
+    if is_signed {
+        world.sign_heads();
+    }
     let (first, third) = (
         due.windows[0].from().to_string(),
         due.windows[2].to().to_string(),
@@ -72,9 +75,7 @@ async fn archived(is_unproven: bool) -> Archived {
     world.once();
     world.run(&["head", "now"]).exits(0);
     world.run(&["verify"]).exits(0);
-    let newest = files_below(&world.root().join("_archive/heads"))
-        .pop()
-        .unwrap();
+    let newest = Forger::new(world.root(), None, None).heads().pop().unwrap();
     let outside = world.path("outside.head");
     fs::copy(newest, &outside).unwrap();
     Archived {
@@ -131,10 +132,6 @@ fn call_lost(forger: &Forger, at: usize) {
         ));
     }
     forger.write_lines("shop", &lines);
-}
-
-fn heads(forger: &Forger) -> Vec<PathBuf> {
-    files_below(&forger.root.join("_archive/heads"))
 }
 
 const ATTACKS: &[Attack] = &[
@@ -210,7 +207,7 @@ const ATTACKS: &[Attack] = &[
             newest(forger)
                 .into_iter()
                 .for_each(|at| forger.remove("shop", at));
-            fs::remove_file(heads(forger).pop().unwrap()).unwrap();
+            fs::remove_file(forger.heads().pop().unwrap()).unwrap();
         },
         fits: true,
     },
@@ -281,7 +278,7 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         what: "removes the newest head",
-        act: |forger, _| fs::remove_file(heads(forger).pop().unwrap()).unwrap(),
+        act: |forger, _| fs::remove_file(forger.heads().pop().unwrap()).unwrap(),
         fits: false,
     },
     Attack {
@@ -297,7 +294,7 @@ const ATTACKS: &[Attack] = &[
     Attack {
         what: "changes a head",
         act: |forger, _| {
-            let path = heads(forger).swap_remove(0);
+            let path = forger.heads().swap_remove(0);
             let text = fs::read_to_string(&path).unwrap();
             fs::write(&path, text.replacen("time: 2", "time: 1", 1)).unwrap();
         },
@@ -312,6 +309,28 @@ const ATTACKS: &[Attack] = &[
             }
         },
         fits: false,
+    },
+    Attack {
+        what: "of a signed archive changes a record, and makes everything fit",
+        act: |forger, _| change_a_record(&forger.data("shop", 1)),
+        fits: true,
+    },
+    Attack {
+        what: "of a signed archive changes a record, and adds a head that fits and is not signed",
+        act: |forger, _| {
+            change_a_record(&forger.data("shop", 1));
+            let digests = forger.mend_all_but_heads();
+            forger.add_head(&digests);
+        },
+        fits: false,
+    },
+    Attack {
+        what: "of a signed archive changes a record, makes everything fit, and takes all signatures away",
+        act: |forger, _| {
+            change_a_record(&forger.data("shop", 1));
+            forger.unsign();
+        },
+        fits: true,
     },
 ];
 
@@ -491,7 +510,8 @@ fn verdict(archived: &Archived, attack: &Attack, reach: Reach, head: Option<&str
 /// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outside_head_notices_every_attack_and_the_page_says_what_nothing_else_notices() {
-    let (archived, unclear) = (archived(false).await, archived(true).await);
+    let signed = archived(false, true).await;
+    let (archived, unclear) = (archived(false, false).await, archived(true, false).await);
     let file = archived.outside.to_str().unwrap();
     let digest = sha256(&archived.outside);
     let none = Attack {
@@ -524,9 +544,10 @@ async fn an_outside_head_notices_every_attack_and_the_page_says_what_nothing_els
 |---|---|---|---|---|---|
 ".to_owned();
     for attack in ATTACKS {
-        let of = match attack.what.starts_with("calls") {
-            true => &unclear,
-            false => &archived,
+        let of = match attack.what.split(' ').next() {
+            Some("calls") => &unclear,
+            Some("of") => &signed,
+            _ => &archived,
         };
         let heads = [of.outside.display().to_string(), sha256(&of.outside)];
         let columns = [
