@@ -14,6 +14,7 @@
 //! - `evidence`: receipts of other places
 //! - [`elsa`]: the service and what it answers
 //! - [`config`]: the config file
+//! - `object_storage`: a copy of an archive in a bucket, to be read
 //! - `notify`: a dead man's switch, a webhook and a program are told what happens
 //! - `observe`: metrics, health and a page, for whoever asks
 //! - `page`: the coverage of the archive as HTML
@@ -43,6 +44,7 @@ pub mod fetch;
 pub mod job;
 pub mod ledger;
 pub(crate) mod notify;
+pub(crate) mod object_storage;
 pub(crate) mod observe;
 pub(crate) mod page;
 pub(crate) mod printable;

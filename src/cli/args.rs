@@ -171,7 +171,8 @@ pub(super) enum Command {
         /// A head that was kept elsewhere, as a file or as its SHA-256: what it names must be here unchanged
         #[arg(long, value_name = "HEAD")]
         head: Option<String>,
-        /// A copy of an archive anywhere, verified from its manifests alone; needs no config
+        /// A copy of an archive anywhere, verified from its manifests alone; needs no config. It may lie in object
+        /// storage, as s3://bucket/prefix
         dir: Option<PathBuf>,
     },
     /// Write the records of a span to stdout, from the newest revisions, whatever the store

@@ -81,14 +81,13 @@ impl Holdings {
         let job = JobName::parse(source.job)
             .map_err(|why| Stop::usage(&format!("--job {:?} {why}", source.job)))?;
         match source.dir {
-            Some(dir) => Self::of_copy(dir, job, bounds),
+            Some(dir) => Self::of_copy(&Given::of(context, dir)?, job, bounds),
             None => Self::of_archive(&context.config()?, context, job, bounds),
         }
     }
 
-    fn of_copy(dir: &Path, job: JobName, bounds: (&str, &str)) -> Result<Self, Stop> {
+    fn of_copy(given: &Given, job: JobName, bounds: (&str, &str)) -> Result<Self, Stop> {
         let span = span(bounds, None)?;
-        let given = Given::of(dir);
         let folders = copy::folders(given.storage.as_ref());
         let mut folders = folders.map_err(|error| given.cant_read(&error))?;
         let mut storage = Arc::clone(&given.storage);

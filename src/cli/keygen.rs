@@ -1,5 +1,6 @@
 //! `keygen`: makes a key that signs heads, and says how it is used. It replaces nothing.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
@@ -44,14 +45,26 @@ fn refused(out: &Path, error: &io::Error) -> Stop {
     })
 }
 
+/// Which unit has its files where a key is, and whether it hands a key of this name to the service.
+fn unit_of(out: &Path) -> (String, bool) {
+    let below = out.strip_prefix("/etc/elsa-archiver").ok();
+    let names: Option<Vec<&str>> =
+        below.map(|below| below.iter().filter_map(OsStr::to_str).collect());
+    match names.as_deref() {
+        Some(["signing-key"]) => ("elsa-archiver".to_owned(), true),
+        Some([instance, name]) => (format!("elsa-archiver@{instance}"), *name == "signing-key"),
+        _ => ("elsa-archiver".to_owned(), false),
+    }
+}
+
 /// What comes next.
 fn steps(out: &Path, allowed: &Path, public: &PublicKey) -> String {
     let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let is_usual = out == Path::new("/etc/elsa-archiver/signing-key");
+    let (unit, is_usual) = unit_of(out);
     let load = match is_usual {
         true => "The unit hands this file to the service.".to_owned(),
         false => format!(
-            "Hand it to the service: `systemctl edit elsa-archiver`, and under [Service]\n     \
+            "Hand it to the service: `systemctl edit {unit}`, and under [Service]\n     \
              LoadCredential={name}:{}",
             out.display()
         ),
@@ -62,8 +75,8 @@ fn steps(out: &Path, allowed: &Path, public: &PublicKey) -> String {
          [evidence]\n     key = {{ credential = \"{name}\" }}\n\
          2. Keep {} where this machine can't write. Its line:\n     {}\n\
          3. Start the service anew, make a head, and prove it there:\n     \
-         systemctl restart elsa-archiver && elsa-archiver head now\n     \
-         ssh-keygen -Y verify -f {} -I elsa-archiver -n elsa-archiver-head \\\n       -s 000001.head.sig < 000001.head\n\
+         systemctl restart {unit} && elsa-archiver head now\n     \
+         ssh-keygen -Y verify -f {} -I elsa-archiver -n elsa-archiver-head \\\n       -s NUMBER.head.sig < NUMBER.head\n\
          Where another key signs so far, let heads name this one first, and change `key` a day later:\n     \
          next_key = \"{public}\"\n",
         out.display(),

@@ -56,7 +56,7 @@ impl<'a> Draft<'a> {
     /// When the place's name is none, or it is no copy, or does not say which archive it is of, or which receipt was the
     /// last; or when the receipt's file can't be written.
     pub(super) fn begin(copy: &Given, wanted: Wanted<'a>, now: UtcMs) -> Result<Self, Stop> {
-        let Given { storage, shown } = copy;
+        let Given { storage, shown, .. } = copy;
         let storage = storage.as_ref();
         let place: Place = wanted
             .place

@@ -67,7 +67,7 @@ pub(super) fn verify(context: &Context<'_>, asked: Asked<'_>) -> Result<(), Stop
     } = asked;
     let threads = asked.threads.or_else(|| available_parallelism().ok());
     let manner = (depth, threads.unwrap_or(NonZeroUsize::MIN));
-    let copy = dir.map(Given::of);
+    let copy = dir.map(|dir| Given::of(context, dir)).transpose()?;
     let draft = match (&copy, asked.receipt) {
         (Some(copy), Some(wanted)) => Some(Draft::begin(copy, wanted, context.clock.now())?),
         _ => None,

@@ -133,6 +133,17 @@ impl Environment {
         self.get("PATH")
     }
 
+    /// A variable that holds no secret.
+    ///
+    /// # Errors
+    /// When it is not set, or no text.
+    pub(super) fn plain(&self, name: &str) -> Result<String, KeyError> {
+        let value = self.get(name).and_then(OsStr::to_str);
+        value
+            .map(str::to_owned)
+            .ok_or_else(|| KeyError::Unset(name.to_owned()))
+    }
+
     fn key(&self, name: &str) -> Result<Secret, KeyError> {
         let value = self
             .get(name)
@@ -162,6 +173,16 @@ impl fmt::Debug for Environment {
 }
 
 impl KeySource {
+    /// Two variables of the environment.
+    pub(super) fn of_variables(access_key: &str, secret_key: &str) -> Self {
+        let [access_key, secret_key] =
+            [access_key, secret_key].map(|name| KeyForm::Env(name.to_owned()));
+        Self::Named {
+            access_key,
+            secret_key,
+        }
+    }
+
     /// Reads both keys.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz;
 use toml::de::DeTable;
 
+use crate::domain::bucket_address::BucketAddress;
 use crate::domain::job::{AccountName, Job};
 use crate::domain::limits::Limits;
 use crate::domain::span::UtcMs;
@@ -23,6 +24,7 @@ mod jobs;
 mod keys;
 mod ncloud;
 mod notify;
+mod object_store;
 mod observe;
 mod places;
 mod problem;
@@ -38,6 +40,7 @@ pub(crate) use changes::changes;
 pub use evidence::Evidence;
 pub use keys::{Environment, KeyError, KeyForm, KeySource};
 pub use notify::{Address, Notify};
+pub use object_store::ObjectStore;
 pub use observe::Observe;
 pub(crate) use places::{Line, ROOT, STATE, apart};
 pub use problem::{Problem, Problems};
@@ -54,8 +57,9 @@ use table::{Table, absolute_path, boolean, integer, size};
 const KEYS: [&str; 9] = [
     "include", "account", "archive", "state", "defaults", "job", "observe", "notify", "evidence",
 ];
-const ARCHIVE_KEYS: [&str; 8] = [
+const ARCHIVE_KEYS: [&str; 9] = [
     "root",
+    "s3",
     "timezone",
     "store",
     "min_free_space",
@@ -111,6 +115,8 @@ pub struct Archive {
     pub durable_folders: bool,
     /// Bounds on what one answer may become.
     pub limits: Limits,
+    /// How object storage is reached in which a copy lies; `None` where it is not said.
+    pub object_store: Option<ObjectStore>,
 }
 
 /// Why there is no configuration.
@@ -228,7 +234,7 @@ fn archive(root: &Table<'_>, report: &mut Report<'_>) -> Option<Archive> {
         .table("archive", "[archive]", report)
         .unwrap_or_else(|| Table::new(&empty, "archive".to_owned(), 0));
     table.refuse_unknown(&ARCHIVE_KEYS, report);
-    let path = table.text_or("root", "/var/backups/elsa", report, absolute_path);
+    let path = table.text_or("root", "/var/backups/elsa", report, root_path);
     let zone = table.text_or("timezone", "Asia/Seoul", report, zone);
     let store = table.text_or("store", "unpacked", report, store);
     let mut min_free_space = 1 << 30;
@@ -239,12 +245,24 @@ fn archive(root: &Table<'_>, report: &mut Report<'_>) -> Option<Archive> {
     table.overlay("durable_folders", &mut durable_folders, report, boolean);
     Some(Archive {
         durable_folders,
+        object_store: object_store::read(&table, report),
         limits: limits(&table, report),
         root: path?,
         zone: zone?,
         store: store?,
         min_free_space,
     })
+}
+
+fn root_path(text: &str) -> Result<PathBuf, String> {
+    match BucketAddress::is_meant(text) {
+        false => absolute_path(text),
+        true => Err(format!(
+            "{} is in object storage, which this version reads (`verify s3://…`, `cat --dir s3://…`) and does not archive \
+             to; give a folder, and have it copied there",
+            quote(text)
+        )),
+    }
 }
 
 fn limits(table: &Table<'_>, report: &mut Report<'_>) -> Limits {

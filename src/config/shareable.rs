@@ -92,7 +92,7 @@ impl Shareable {
     fn value(&mut self, path: &[String], key: &str, value: &DeValue<'_>) -> String {
         self.place(key, value);
         let shown = match (path, key, value) {
-            ([account, _], "endpoint", DeValue::String(text)) if account == "account" => {
+            (path, "endpoint", DeValue::String(text)) if has_keys(path) => {
                 Endpoint::parse(text).is_ok().then(|| toml_string(text))
             }
             ([account, _], "proxy", DeValue::String(text)) if account == "account" => {
@@ -108,9 +108,7 @@ impl Shareable {
                     toml_string(&address.to_string())
                 })
             }
-            ([account, _], "access_key" | "secret_key", DeValue::Table(form))
-                if account == "account" =>
-            {
+            (path, "access_key" | "secret_key", DeValue::Table(form)) if has_keys(path) => {
                 Some(self.key_form(form))
             }
             _ if may_be_shown(path, key) => plain(value),
@@ -187,6 +185,15 @@ impl Shareable {
     }
 }
 
+/// Whether a table says where something is, and where its keys are.
+fn has_keys(path: &[String]) -> bool {
+    match path {
+        [account, _] if account == "account" => true,
+        [archive, s3] => archive == "archive" && s3 == "s3",
+        _ => false,
+    }
+}
+
 /// Whether a value is written under a header of its own.
 fn is_header(path: &[String], key: &str, value: &DeValue<'_>) -> bool {
     match value {
@@ -205,7 +212,8 @@ fn may_be_shown(path: &[String], key: &str) -> bool {
     match path[..] {
         [] => key == "include",
         ["account", _] => matches!(key, "max_in_flight" | "requests_per_second" | "ca_file"),
-        ["archive"] => ARCHIVE_KEYS.contains(&key),
+        ["archive"] => key != "s3" && ARCHIVE_KEYS.contains(&key),
+        ["archive", "s3"] => matches!(key, "region" | "path_style"),
         ["state"] => STATE_KEYS.contains(&key),
         ["observe"] => observe::KEYS.contains(&key),
         ["defaults" | "job"] => jobs::KEYS.contains(&key),

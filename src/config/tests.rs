@@ -102,6 +102,7 @@ fn the_example_shows_every_key() {
         &accounts::KEYS,
         &jobs::KEYS,
         &observe::KEYS,
+        &object_store::KEYS,
     ]
     .concat();
     for key in keys {
@@ -110,7 +111,9 @@ fn the_example_shows_every_key() {
             let line = line.strip_prefix("# ").unwrap_or(line);
             let header = line.trim_start_matches('[').strip_prefix(key);
             line.starts_with(&format!("{key} = "))
-                || line.starts_with('[') && header.is_some_and(|rest| rest.starts_with([']', '.']))
+                || line.starts_with('[')
+                    && (header.is_some_and(|rest| rest.starts_with([']', '.']))
+                        || line.ends_with(&format!(".{key}]")))
         });
         assert!(shown, "{key}");
     }

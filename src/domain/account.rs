@@ -34,9 +34,16 @@ impl Endpoint {
     /// this machine (keys would cross the network readable), or a path, query, user or fragment
     /// (only the host is configuration).
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| {
-            format!("not an address ({error}); give one like https://elsa.apigw.ntruss.com")
-        })?;
+        Self::parse_like(text, "https://elsa.apigw.ntruss.com")
+    }
+
+    /// The same of another service, which has an address `like` this.
+    ///
+    /// # Errors
+    /// As [`Endpoint::parse`].
+    pub(crate) fn parse_like(text: &str, like: &str) -> Result<Self, String> {
+        let url = Url::parse(text)
+            .map_err(|error| format!("not an address ({error}); give one like {like}"))?;
         let host = url.host().ok_or("it names no host")?;
         match url.scheme() {
             "https" => {}
@@ -50,9 +57,7 @@ impl Endpoint {
             && url.username().is_empty()
             && url.password().is_none();
         if !bare {
-            return Err(
-                "give scheme, host and port only, like https://elsa.apigw.ntruss.com".into(),
-            );
+            return Err(format!("give scheme, host and port only, like {like}"));
         }
         Ok(Self { url })
     }

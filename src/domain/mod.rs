@@ -8,6 +8,7 @@ pub(crate) mod assembly;
 pub mod authority_url;
 pub(crate) mod backoff;
 pub(crate) mod bound;
+pub mod bucket_address;
 pub mod circuit_breaker;
 pub(crate) mod coverage;
 pub(crate) mod effort;

@@ -27,8 +27,12 @@ pub fn write_private(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    let written = file.write_all(content.as_ref());
-    written.and_then(|()| file.sync_all()).inspect_err(|_| {
+    let written = file
+        .write_all(content.as_ref())
+        .and_then(|()| file.sync_all());
+    let folder = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let flushed = written.and_then(|()| File::open(folder.unwrap_or(Path::new(".")))?.sync_all());
+    flushed.inspect_err(|_| {
         let _ = fs::remove_file(path);
     })
 }

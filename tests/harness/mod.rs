@@ -16,6 +16,7 @@ mod due;
 mod keys;
 mod missing;
 mod mounts;
+mod object_storage;
 mod printed;
 mod process;
 
@@ -39,6 +40,7 @@ pub use due::{Due, LOGS_A_WINDOW};
 pub use keys::Keys;
 pub use missing::{left_out, tell};
 pub use mounts::{own_namespace, sh};
+pub use object_storage::ObjectStorage;
 pub use process::{Ran, Running, command, until};
 
 /// The canaries: they must turn up nowhere but in the two files that hold them.
@@ -301,6 +303,15 @@ impl World {
         let mut command = command(args, self.dir.path());
         command.envs(variables.iter().copied());
         Running::start(command, Arc::clone(&self.printed))
+    }
+
+    /// The same to its end.
+    pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (*name, Path::new(*value)))
+            .collect();
+        self.spawn_with(args, &variables).wait()
     }
 
     /// The same, by another program, which is given ours with its arguments.

@@ -57,6 +57,7 @@ mod manual;
 mod many_jobs;
 mod network;
 mod notify;
+mod object_storage;
 mod observe;
 mod older_state;
 mod outage;

@@ -44,6 +44,7 @@ Examples:
   elsa-archiver verify               the whole archive against its ledgers
   elsa-archiver verify --job shop-api --jobs 1    one job, one folder at a time
   elsa-archiver verify /mnt/copy     a copy anywhere, without config
+  elsa-archiver verify s3://bucket/elsa    a copy in object storage
   elsa-archiver verify --deep        what is in the zips of `store = \"zip\"` too
   elsa-archiver verify /mnt/copy --receipt vault-7 --out vault-7.receipt";
 

@@ -9,7 +9,8 @@ use clap::{Subcommand, ValueEnum};
 pub(in crate::cli) struct OfSpan {
     #[command(flatten)]
     pub(in crate::cli) of: JobSpan,
-    /// A copy of an archive anywhere, read from its manifests alone; needs no config
+    /// A copy of an archive anywhere, read from its manifests alone; needs no config. It may lie in object storage, as
+    /// s3://bucket/prefix
     #[arg(long, value_name = "COPY")]
     pub(in crate::cli) dir: Option<PathBuf>,
 }

@@ -1,0 +1,309 @@
+//! Requests to a bucket: signed afresh for each attempt, with a deadline on each phase, and tried again where that may help.
+//! Carries *Bounded* and *Suspicious*: an address with its signature is in no message.
+
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{ETAG, IF_MATCH, RANGE};
+use reqwest::{Method, Response, StatusCode};
+use rusty_s3::actions::ListObjectsV2;
+use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use super::failure::Failure;
+use crate::clock::Clock;
+use crate::config::ObjectStore;
+use crate::domain::bucket_address::BucketAddress;
+use crate::domain::secret::Keys;
+use crate::elsa::client::outward;
+use crate::elsa::redact::redact;
+
+/// How long a signature holds: from the request to its arrival.
+const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// From the look-up of the host's name to the answer's head.
+const HEAD: Duration = Duration::from_secs(60);
+
+/// Between two pieces of an answer, and for the whole of one that is no file.
+pub(super) const IDLE: Duration = Duration::from_secs(60);
+
+/// How often something is asked for.
+pub(super) const ATTEMPTS: u32 = 5;
+
+/// The longest document that is read of an error.
+const LONGEST_ERROR: usize = 64 * 1024;
+
+/// The longest page of a list: 1,000 keys of 1,024 bytes, each byte encoded, with what stands around them.
+const LONGEST_PAGE: usize = 8 * 1024 * 1024;
+
+/// A bucket, as it is asked.
+pub(super) struct Client {
+    http: reqwest::Client,
+    bucket: Bucket,
+    credentials: Credentials,
+    keys: Keys,
+    clock: Clock,
+}
+
+/// A page of what lies in a bucket.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Keys, and bytes of their objects.
+    pub(super) objects: Vec<(String, u64)>,
+    /// What the keys of folders begin with, up to the slash at the end.
+    pub(super) folders: Vec<String>,
+}
+
+impl Client {
+    /// A client for a bucket.
+    ///
+    /// # Errors
+    /// When TLS can't be set up, or the address is none.
+    pub(super) fn to(
+        store: &ObjectStore,
+        address: &BucketAddress,
+        keys: Keys,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        let endpoint = store.endpoint.join("/");
+        let style = match store.path_style {
+            true => UrlStyle::Path,
+            false => UrlStyle::VirtualHost,
+        };
+        let bucket = Bucket::new(
+            endpoint.clone(),
+            style,
+            address.bucket().to_owned(),
+            store.region.clone(),
+        )
+        .map_err(|error| error.to_string())?;
+        let is_direct = store.endpoint.is_loopback();
+        Ok(Self {
+            http: outward::client(&endpoint, is_direct).map_err(|error| error.to_string())?,
+            bucket,
+            credentials: Credentials::new(keys.access_key.expose(), keys.secret_key.expose()),
+            keys,
+            clock,
+        })
+    }
+
+    /// Everything whose key begins so, page by page; with `is_flat` only what has no further slash, and folders. With `most` no more than so many.
+    ///
+    /// # Errors
+    /// When it can't be listed.
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+        is_flat: bool,
+        most: Option<usize>,
+    ) -> io::Result<Listed> {
+        let (mut found, mut next) = (Listed::default(), None::<String>);
+        loop {
+            let sign = |at: &Timestamp| {
+                let mut list = ListObjectsV2::new(&self.bucket, Some(&self.credentials));
+                // Some servers say that keys are encoded, and don't: a plus sign of a window's name would be a space then.
+                list.query_mut().remove("encoding-type");
+                list.with_prefix(prefix);
+                if is_flat {
+                    list.with_delimiter("/");
+                }
+                if let Some(most) = most {
+                    list.with_max_keys(most);
+                }
+                if let Some(token) = &next {
+                    list.with_continuation_token(token.as_str());
+                }
+                list.sign_with_time(SIGNED_FOR, at)
+            };
+            let page = self.page(sign).await?;
+            let told = |error| {
+                io::Error::new(
+                    io::ErrorKind::HostUnreachable,
+                    format!("object storage lists what can't be read: {error}"),
+                )
+            };
+            let page =
+                ListObjectsV2::parse_response(&page).map_err(|error| told(error.to_string()))?;
+            let objects = page.contents.into_iter();
+            found
+                .objects
+                .extend(objects.map(|object| (object.key, object.size.unwrap_or_default())));
+            found
+                .folders
+                .extend(page.common_prefixes.into_iter().map(|folder| folder.prefix));
+            if page.next_continuation_token.is_none() || most.is_some() {
+                return Ok(found);
+            }
+            if page.next_continuation_token == next {
+                return Err(told("it gives the same page again".to_owned()));
+            }
+            next = page.next_continuation_token;
+        }
+    }
+
+    /// How many bytes an object has; `None` where there is none.
+    ///
+    /// # Errors
+    /// When that can't be found out.
+    pub(super) async fn length(&self, key: &str) -> io::Result<Option<u64>> {
+        let sign = |at: &Timestamp| {
+            let head = self.bucket.head_object(Some(&self.credentials), key);
+            head.sign_with_time(SIGNED_FOR, at)
+        };
+        match self.ask(Method::HEAD, &[], sign).await {
+            // What `content_length` tells is of the body, which HEAD has not.
+            Ok(answer) => length_of(&answer)
+                .map(Some)
+                .ok_or_else(|| io::Error::other("object storage does not tell its length")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins to read an object; from a byte on where it is the one that has this tag.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub(super) async fn get(&self, key: &str, on: Option<(u64, &str)>) -> io::Result<Response> {
+        let sign = |at: &Timestamp| {
+            let get = self.bucket.get_object(Some(&self.credentials), key);
+            get.sign_with_time(SIGNED_FOR, at)
+        };
+        let headers = on.map(|(from, tag)| {
+            [
+                (RANGE, format!("bytes={from}-")),
+                (IF_MATCH, tag.to_owned()),
+            ]
+        });
+        let answer = self
+            .ask(
+                Method::GET,
+                headers.as_ref().map_or(&[], |all| &all[..]),
+                sign,
+            )
+            .await?;
+        match (on, answer.status()) {
+            (None, StatusCode::OK) | (Some(_), StatusCode::PARTIAL_CONTENT) => Ok(answer),
+            (_, status) => Err(io::Error::new(
+                io::ErrorKind::HostUnreachable,
+                format!(
+                    "object storage answers {} where a file was asked for",
+                    status.as_u16()
+                ),
+            )),
+        }
+    }
+
+    async fn page(&self, sign: impl Fn(&Timestamp) -> Url) -> io::Result<String> {
+        let mut attempt = 1;
+        loop {
+            let answer = self.ask(Method::GET, &[], &sign).await?;
+            match self.document(answer, LONGEST_PAGE).await {
+                Ok(page) => return Ok(page),
+                Err(failure) if attempt == ATTEMPTS => return Err(failure.error),
+                Err(_) => pause(attempt).await,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Asks until there is an answer that is one.
+    async fn ask(
+        &self,
+        method: Method,
+        headers: &[(reqwest::header::HeaderName, String)],
+        sign: impl Fn(&Timestamp) -> Url,
+    ) -> io::Result<Response> {
+        let mut attempt = 1;
+        loop {
+            let url = sign(&self.clock.now().timestamp());
+            let failure = match self.ask_once(method.clone(), headers, url).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if !failure.may_pass || attempt == ATTEMPTS {
+                return Err(failure.error);
+            }
+            pause(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        method: Method,
+        headers: &[(reqwest::header::HeaderName, String)],
+        url: Url,
+    ) -> Result<Response, Failure> {
+        let mut asked = self.http.request(method, url);
+        for (name, value) in headers {
+            asked = asked.header(name, value);
+        }
+        let answer = match timeout(HEAD, asked.send()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(Failure::silence(self.why(error))),
+            Err(_) => {
+                let why = format!("object storage did not answer within {} s", HEAD.as_secs());
+                return Err(Failure::silence(why));
+            }
+        };
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        // Without a document the status says enough.
+        let document = self
+            .document(answer, LONGEST_ERROR)
+            .await
+            .unwrap_or_default();
+        Err(Failure::of(status, &redact(&document, &self.keys)))
+    }
+
+    async fn document(&self, mut answer: Response, longest: usize) -> Result<String, Failure> {
+        let read = async {
+            let mut body = Vec::new();
+            while let Some(piece) = answer.chunk().await.map_err(|error| self.why(error))? {
+                if body.len() + piece.len() > longest {
+                    return Err(format!(
+                        "object storage answers with more than {longest} bytes"
+                    ));
+                }
+                body.extend_from_slice(&piece);
+            }
+            String::from_utf8(body).map_err(|_| "object storage answers with no text".to_owned())
+        };
+        let late = || format!("object storage sent nothing more for {} s", IDLE.as_secs());
+        let read = timeout(IDLE, read).await;
+        read.unwrap_or_else(|_| Err(late()))
+            .map_err(Failure::silence)
+    }
+
+    /// Why there was no answer, without the address, which is signed.
+    pub(super) fn why(&self, error: reqwest::Error) -> String {
+        let why = redact(&outward::why(error), &self.keys);
+        format!("object storage can't be reached: {why}")
+    }
+}
+
+/// The length that an answer tells.
+pub(super) fn length_of(answer: &Response) -> Option<u64> {
+    let length = answer.headers().get(reqwest::header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// The tag of the object that an answer is of.
+pub(super) fn tag_of(answer: &Response) -> Option<String> {
+    let tag = answer.headers().get(ETAG)?;
+    tag.to_str().ok().map(str::to_owned)
+}
+
+/// Waits before the next attempt: 1, 2, 4, 8 s, less up to a half.
+pub(super) async fn pause(attempt: u32) {
+    let whole = 1_u32 << attempt.saturating_sub(1).min(3);
+    sleep(Duration::from_secs_f64(
+        f64::from(whole) * (1.0 - fastrand::f64() / 2.0),
+    ))
+    .await;
+}
