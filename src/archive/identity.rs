@@ -88,6 +88,8 @@ fn parsed(path: &Path, read: io::Result<Vec<u8>>) -> Result<Option<ArchiveId>, U
         {
             return Ok(None);
         }
+        // What lies elsewhere has no user of this machine.
+        Err(error) if error.raw_os_error().is_none() => return Err(unreadable(error.to_string())),
         Err(error) => return Err(unreadable(format!("{error}{}", advice_on(path, &error)))),
     };
     let stored: Stored = serde_json::from_slice(&json).map_err(|error| {

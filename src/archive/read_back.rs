@@ -75,7 +75,7 @@ impl<'a> PartFiles<'a> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Self, ReadBackError> {
         let zip = part.zip.path.as_deref().map(|path| {
-            let file = storage.open_whole(&place(folder, path)?)?;
+            let file = storage.open_whole(&place(folder, path)?, part.zip.bytes)?;
             let mut hasher = Hasher::default();
             let mut bytes = 0;
             let read = pieces(&file, &mut |piece| {

@@ -53,11 +53,11 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync {
         self.open(file)
     }
 
-    /// Opens a file, to be read in any order. What lies elsewhere is fetched whole.
+    /// Opens a file of no more than `most` bytes, to be read in any order. What lies elsewhere is fetched whole.
     ///
     /// # Errors
-    /// When there is none, or it can't be read.
-    fn open_whole(&self, file: &str) -> io::Result<File>;
+    /// When there is none, it can't be read, or it has more than is fetched.
+    fn open_whole(&self, file: &str, most: u64) -> io::Result<File>;
 }
 
 /// What lies in a folder.

@@ -1,13 +1,12 @@
 //! The archive's root: where things are in it, what is staged, and how much space is free.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::identity::{self, UnreadableId};
-use super::storage::Local;
+use super::storage::{Local, Storage as _};
 use crate::domain::identity::ArchiveId;
 use crate::domain::job::JobName;
 use crate::domain::store_kind::StoreKind;
@@ -287,27 +286,14 @@ pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
 /// The names in a folder; none when it does not exist or is a file. Names that are not UTF-8 are
 /// not ours.
 pub fn entries(folder: &Path) -> io::Result<Vec<String>> {
-    let listing = match fs::read_dir(folder) {
-        Ok(listing) => listing,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(error),
-    };
-    let mut names = Vec::new();
-    for entry in listing {
-        names.extend(entry?.file_name().into_string().ok());
-    }
-    Ok(names)
+    let found = Local::at(folder).list("")?;
+    Ok(found.into_iter().map(|entry| entry.name).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Guarantee: Bounded

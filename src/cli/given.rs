@@ -84,12 +84,8 @@ fn bucket(context: &Context<'_>, address: BucketAddress) -> Result<Bucket, Stop>
     let environment = Context::environment();
     let configured = match Config::load(&context.args.config, context.clock.now()) {
         Ok(config) => config.archive.object_store,
-        // An auditor has none.
-        Err(ConfigError::Unreadable { error, .. })
-            if error.kind() == std::io::ErrorKind::NotFound =>
-        {
-            None
-        }
+        // An auditor has none, or may not read it.
+        Err(ConfigError::Unreadable { .. }) => None,
         Err(error) => return Err(Stop::usage(&error)),
     };
     let failed = |why: &dyn std::fmt::Display| {

@@ -139,7 +139,9 @@ fn starter(
     environment: &Environment,
 ) -> Vec<OsString> {
     let User { uid, gid } = account.user;
-    let keys: Vec<&KeySource> = config.accounts.values().map(|found| &found.keys).collect();
+    let stores = config.archive.object_store.iter().map(|store| &store.keys);
+    let accounts = config.accounts.values().map(|found| &found.keys);
+    let keys: Vec<&KeySource> = accounts.chain(stores).collect();
     let signing = config.evidence.iter().flat_map(|evidence| &evidence.key);
     let forms: Vec<&KeyForm> = keys
         .iter()

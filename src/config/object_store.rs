@@ -40,6 +40,12 @@ pub(crate) enum NoObjectStore {
     /// The endpoint is none.
     #[error("the environment's {VARIABLE_ENDPOINT}: {0}")]
     Endpoint(String),
+    /// The region is none.
+    #[error("the environment's {VARIABLE_REGION}: {0}")]
+    Region(String),
+    /// Keys that need a token.
+    #[error("keys with an AWS_SESSION_TOKEN are not supported; give keys that stay")]
+    Temporary,
 }
 
 const VARIABLE_ENDPOINT: &str = "AWS_ENDPOINT_URL";
@@ -52,14 +58,28 @@ impl ObjectStore {
     /// # Errors
     /// When one of the first two is not set, or is none.
     pub(crate) fn of_environment(environment: &Environment) -> Result<Self, NoObjectStore> {
+        if environment.plain("AWS_SESSION_TOKEN").is_ok() {
+            return Err(NoObjectStore::Temporary);
+        }
         let endpoint = environment.plain(VARIABLE_ENDPOINT)?;
         let endpoint = endpoint.trim_end_matches('/');
         Ok(Self {
             endpoint: Endpoint::parse_like(endpoint, LIKE).map_err(NoObjectStore::Endpoint)?,
-            region: environment.plain(VARIABLE_REGION)?,
+            region: region(&environment.plain(VARIABLE_REGION)?).map_err(NoObjectStore::Region)?,
             keys: KeySource::of_variables("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
             path_style: true,
         })
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "{} is no region; give one like \"kr-standard\"",
+            quote(text)
+        )),
     }
 }
 
@@ -84,12 +104,7 @@ pub(super) fn read(archive: &Table<'_>, report: &mut Report<'_>) -> Option<Objec
         Endpoint::parse_like(string(value, LIKE)?, LIKE).map_err(|why| printable(&why))
     });
     let region = table.read("region", report, |value| {
-        let region = string(value, "kr-standard")?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        match !region.is_empty() && region.chars().all(is_plain) {
-            true => Ok(region.to_owned()),
-            false => Err(format!("{} is no region", quote(region))),
-        }
+        region(string(value, "kr-standard")?)
     });
     let [access_key, secret_key] =
         ["access_key", "secret_key"].map(|key| key_form(&table, key, report));

@@ -17,7 +17,8 @@ impl BucketAddress {
     /// Whether a text is meant to be one.
     #[must_use]
     pub fn is_meant(text: &str) -> bool {
-        text.starts_with(SCHEME)
+        let begin = text.get(..SCHEME.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(SCHEME))
     }
 
     /// Reads an address. Slashes at its end count for nothing.

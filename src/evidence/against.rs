@@ -138,7 +138,12 @@ pub(crate) fn against_copy(named: &[&Named], report: &mut JobReport) {
             Weight::Newest if named.of_job.holes > 0 => Weight::Note,
             weight => weight,
         };
-        if let Some(problem) = lacks(&named.of_job, &chain) {
+        let lacked = lacks(&named.of_job, &chain).map(|problem| match problem {
+            // It may be in a manifest that could not be read, which is told.
+            Problem::Contradicted(why) if report.is_unread => Problem::NamesMore(why),
+            problem => problem,
+        });
+        if let Some(problem) = lacked {
             told.add(named, weight, problem);
         }
         let (known, pruned) = (named.of_job.pruned, report.pruned_windows);

@@ -11,7 +11,7 @@ use super::receipt::{Place, Receipt};
 use crate::archive::identity;
 use crate::archive::plain_file;
 use crate::archive::storage::{self, Entry, Storage, below};
-use crate::archive::verify::{Problem, reading};
+use crate::archive::verify::says_nothing;
 use crate::digest::Digest;
 use crate::domain::identity::ArchiveId;
 use crate::durable::{Disk, DiskError, Step, evidence};
@@ -56,7 +56,7 @@ impl Receipts {
                 let read = storage::read(storage, &below(&folder, &name), LONGEST);
                 let text = match read.and_then(text_of) {
                     // It may be a place's newest: what it says is not known.
-                    Err(error) if says_nothing(&error) => {
+                    Err(error) if error.raw_os_error().is_some() || says_nothing(&error) => {
                         let why = format!("{name} can't be read: {error}");
                         return Err(io::Error::new(error.kind(), why));
                     }
@@ -158,11 +158,6 @@ impl Receipts {
             Some((&receipt.place, chain.named(of_job).0))
         })
     }
-}
-
-/// Whether an error says nothing of what lies there, only that it could not be read.
-fn says_nothing(error: &io::Error) -> bool {
-    error.raw_os_error().is_some() || matches!(reading(error), Problem::Unreachable(_))
 }
 
 impl Receipt {

@@ -38,6 +38,9 @@ const LONGEST_ERROR: usize = 64 * 1024;
 /// The longest page of a list: 1,000 keys of 1,024 bytes, each byte encoded, with what stands around them.
 const LONGEST_PAGE: usize = 8 * 1024 * 1024;
 
+/// The most pages of a list, which have ten million keys.
+const MOST_PAGES: u32 = 10_000;
+
 /// A bucket, as it is asked.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -50,8 +53,8 @@ pub(super) struct Client {
 /// A page of what lies in a bucket.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
-    /// Keys, and bytes of their objects.
-    pub(super) objects: Vec<(String, u64)>,
+    /// Keys, and bytes of their objects where they are told.
+    pub(super) objects: Vec<(String, Option<u64>)>,
     /// What the keys of folders begin with, up to the slash at the end.
     pub(super) folders: Vec<String>,
 }
@@ -100,11 +103,14 @@ impl Client {
         most: Option<usize>,
     ) -> io::Result<Listed> {
         let (mut found, mut next) = (Listed::default(), None::<String>);
-        loop {
+        let mut is_encoded = false;
+        for _ in 0..MOST_PAGES {
             let sign = |at: &Timestamp| {
                 let mut list = ListObjectsV2::new(&self.bucket, Some(&self.credentials));
-                // Some servers say that keys are encoded, and don't: a plus sign of a window's name would be a space then.
-                list.query_mut().remove("encoding-type");
+                if !is_encoded {
+                    // Some servers say that keys are encoded, and don't: a plus sign of a window's name would be a space then.
+                    list.query_mut().remove("encoding-type");
+                }
                 list.with_prefix(prefix);
                 if is_flat {
                     list.with_delimiter("/");
@@ -118,29 +124,35 @@ impl Client {
                 list.sign_with_time(SIGNED_FOR, at)
             };
             let page = self.page(sign).await?;
-            let told = |error| {
-                io::Error::new(
-                    io::ErrorKind::HostUnreachable,
-                    format!("object storage lists what can't be read: {error}"),
-                )
+            let page = match ListObjectsV2::parse_response(&page) {
+                Ok(page) => page,
+                // A key with a control character is none of ours, and can be told encoded alone.
+                Err(_) if !is_encoded => {
+                    is_encoded = true;
+                    continue;
+                }
+                Err(error) => {
+                    let why = format!("{error}; a key with control characters may lie there");
+                    return Err(unlisted(&why));
+                }
             };
-            let page =
-                ListObjectsV2::parse_response(&page).map_err(|error| told(error.to_string()))?;
             let objects = page.contents.into_iter();
             found
                 .objects
-                .extend(objects.map(|object| (object.key, object.size.unwrap_or_default())));
-            found
-                .folders
-                .extend(page.common_prefixes.into_iter().map(|folder| folder.prefix));
-            if page.next_continuation_token.is_none() || most.is_some() {
+                .extend(objects.map(|object| (object.key, object.size)));
+            let folders = page.common_prefixes.into_iter();
+            found.folders.extend(folders.map(|folder| folder.prefix));
+            let is_enough = most.is_some() && !found.objects.is_empty();
+            next = page.next_continuation_token;
+            if next.is_none() || is_enough {
+                found.objects.sort_unstable();
+                found.objects.dedup();
+                found.folders.sort_unstable();
+                found.folders.dedup();
                 return Ok(found);
             }
-            if page.next_continuation_token == next {
-                return Err(told("it gives the same page again".to_owned()));
-            }
-            next = page.next_continuation_token;
         }
+        Err(unlisted("its list has no end"))
     }
 
     /// How many bytes an object has; `None` where there is none.
@@ -200,11 +212,17 @@ impl Client {
         let mut attempt = 1;
         loop {
             let answer = self.ask(Method::GET, &[], &sign).await?;
-            match self.document(answer, LONGEST_PAGE).await {
-                Ok(page) => return Ok(page),
-                Err(failure) if attempt == ATTEMPTS => return Err(failure.error),
-                Err(_) => pause(attempt).await,
+            let read = self.document(answer, LONGEST_PAGE).await;
+            // One that was torn may be read all the same, and its end be missed.
+            let failure = match read {
+                Ok(page) if is_whole(&page) => return Ok(page),
+                Ok(_) => Failure::silence("object storage gives half a list".to_owned()),
+                Err(failure) => failure,
+            };
+            if attempt == ATTEMPTS {
+                return Err(failure.error);
             }
+            pause(attempt).await;
             attempt += 1;
         }
     }
@@ -237,6 +255,7 @@ impl Client {
         headers: &[(reqwest::header::HeaderName, String)],
         url: Url,
     ) -> Result<Response, Failure> {
+        let is_bare = method == Method::HEAD;
         let mut asked = self.http.request(method, url);
         for (name, value) in headers {
             asked = asked.header(name, value);
@@ -258,7 +277,8 @@ impl Client {
             .document(answer, LONGEST_ERROR)
             .await
             .unwrap_or_default();
-        Err(Failure::of(status, &redact(&document, &self.keys)))
+        let document = redact(&document, &self.keys);
+        Err(Failure::of(status, &document, is_bare))
     }
 
     async fn document(&self, mut answer: Response, longest: usize) -> Result<String, Failure> {
@@ -287,6 +307,16 @@ impl Client {
     }
 }
 
+/// Whether a page of a list has its end, and says whether another follows.
+fn is_whole(page: &str) -> bool {
+    page.trim_end().ends_with("</ListBucketResult>") && page.contains("<IsTruncated>")
+}
+
+fn unlisted(why: &str) -> io::Error {
+    let why = format!("object storage lists what can't be read: {why}");
+    io::Error::new(io::ErrorKind::HostUnreachable, why)
+}
+
 /// The length that an answer tells.
 pub(super) fn length_of(answer: &Response) -> Option<u64> {
     let length = answer.headers().get(reqwest::header::CONTENT_LENGTH)?;
@@ -306,4 +336,22 @@ pub(super) async fn pause(attempt: u32) {
         f64::from(whole) * (1.0 - fastrand::f64() / 2.0),
     ))
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantee: Complete
+    #[test]
+    fn a_list_without_its_end_is_none() {
+        let page = "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key>\
+                    <Size>1</Size></Contents></ListBucketResult>\n";
+        assert!(is_whole(page));
+        for end in 0..page.trim_end().len() {
+            assert!(!is_whole(&page[..end]), "{end}");
+        }
+        // Whoever does not say whether more follows may have been cut before that.
+        assert!(!is_whole("<ListBucketResult></ListBucketResult>"));
+    }
 }

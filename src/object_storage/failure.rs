@@ -26,8 +26,9 @@ impl Failure {
         }
     }
 
-    /// What a status means, with the document that tells why (`Error`, of the S3 API's *Error responses*).
-    pub(super) fn of(status: StatusCode, document: &str) -> Self {
+    /// What a status means, with the document that tells why (`Error`, of the S3 API's *Error responses*). Without one, which
+    /// `is_bare` says that the request has none of, it says that there is no such object.
+    pub(super) fn of(status: StatusCode, document: &str, is_bare: bool) -> Self {
         let code = element(document, "Code").unwrap_or_default();
         let message = element(document, "Message").unwrap_or_default();
         let told = match (code, message) {
@@ -35,7 +36,10 @@ impl Failure {
             (code, message) => format!(": {}", printable(&format!("{code}: {message}"))),
         };
         let (kind, may_pass) = match (status.as_u16(), code) {
-            (404, "" | "NoSuchKey") => (io::ErrorKind::NotFound, false),
+            (404, "NoSuchKey") => (io::ErrorKind::NotFound, false),
+            (404, "") if is_bare => (io::ErrorKind::NotFound, false),
+            // Whoever answers so is not the object store, or its document was torn.
+            (404, "") => (io::ErrorKind::HostUnreachable, true),
             // Another is there by now.
             (412, _) => (io::ErrorKind::HostUnreachable, false),
             (401 | 403, _) => (io::ErrorKind::PermissionDenied, false),
@@ -67,7 +71,8 @@ mod tests {
     #[test]
     fn only_what_is_not_there_is_missing_and_all_else_says_nothing_of_it() {
         let of = |status: u16, document: &str| {
-            let failure = Failure::of(StatusCode::from_u16(status).unwrap(), document);
+            let status = StatusCode::from_u16(status).unwrap();
+            let failure = Failure::of(status, document, false);
             (
                 failure.error.kind(),
                 failure.may_pass,
@@ -77,8 +82,10 @@ mod tests {
         let no_key =
             "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>gone</Message></Error>";
         assert_eq!(of(404, no_key).0, io::ErrorKind::NotFound);
-        // The answer to HEAD has no document.
-        assert_eq!(of(404, "").0, io::ErrorKind::NotFound);
+        // The answer to HEAD alone has no document.
+        assert_eq!(of(404, "<html>").0, io::ErrorKind::HostUnreachable);
+        let of_head = Failure::of(StatusCode::NOT_FOUND, "", true);
+        assert_eq!(of_head.error.kind(), io::ErrorKind::NotFound);
         let no_bucket =
             "<Error><Code>NoSuchBucket</Code><Message>no \u{1b}bucket</Message></Error>";
         let (kind, may_pass, told) = of(404, no_bucket);

@@ -3,13 +3,19 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use reqwest::Response;
-use tokio::time::timeout;
+use reqwest::header::CONTENT_RANGE;
+use tokio::time::{Instant, timeout};
 
 use super::client::{ATTEMPTS, IDLE, length_of, pause, tag_of};
 use super::storage::Asking;
+
+/// So many bytes must come in so long.
+const LEAST_BYTES: u64 = 1024;
+const SLOWEST: Duration = Duration::from_secs(120);
 
 /// An object that is being read.
 pub(super) struct Reading {
@@ -24,7 +30,9 @@ pub(super) struct Reading {
     left: u64,
     /// Bytes that came.
     came: u64,
-    /// Attempts since the last byte.
+    /// When so many had come.
+    noted: (Instant, u64),
+    /// Attempts since then.
     attempt: u32,
 }
 
@@ -49,6 +57,7 @@ impl Reading {
             piece: Bytes::new(),
             left,
             came: 0,
+            noted: (Instant::now(), 0),
             attempt: 1,
         })
     }
@@ -66,7 +75,7 @@ impl Reading {
                     self.left -= piece.len() as u64;
                     self.came += piece.len() as u64;
                     self.piece = piece;
-                    self.attempt = 1;
+                    self.take_note()?;
                     continue;
                 }
                 Ok(Ok(None)) => {
@@ -78,6 +87,29 @@ impl Reading {
             self.go_on(why).await?;
         }
         Ok(())
+    }
+
+    /// Takes note of how fast it comes.
+    fn take_note(&mut self) -> io::Result<()> {
+        let (since, then) = self.noted;
+        let (elapsed, came) = (since.elapsed(), self.came - then);
+        if came >= LEAST_BYTES {
+            (self.noted, self.attempt) = ((Instant::now(), self.came), 1);
+        } else if elapsed > SLOWEST {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!(
+                    "object storage sent {came} bytes in {} s",
+                    elapsed.as_secs()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Bytes that are to come.
+    pub(super) const fn left(&self) -> u64 {
+        self.left
     }
 
     /// Asks for the rest.
@@ -94,7 +126,13 @@ impl Reading {
         self.attempt += 1;
         let client = &self.asking.client;
         let answer = client.get(&self.key, Some((self.came, &tag))).await?;
-        if length_of(&answer) != Some(self.left) {
+        let range = answer.headers().get(CONTENT_RANGE);
+        let range = range
+            .and_then(|range| range.to_str().ok())
+            .unwrap_or_default();
+        let is_rest = range.starts_with(&format!("bytes {}-", self.came))
+            && tag_of(&answer).is_some_and(|found| found == tag);
+        if length_of(&answer) != Some(self.left) || !is_rest {
             return Err(io::Error::new(
                 io::ErrorKind::HostUnreachable,
                 "object storage does not give the rest of the file",

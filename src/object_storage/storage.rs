@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +15,9 @@ use crate::clock::Clock;
 use crate::config::ObjectStore;
 use crate::domain::bucket_address::BucketAddress;
 use crate::domain::secret::Keys;
+
+/// Bytes that are kept at once.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// A bucket, or what in it has a prefix.
 pub(crate) struct Bucket {
@@ -117,7 +120,8 @@ impl Storage for Bucket {
             Ok(found) => found,
             Err(error) => return vec![Lying::Unlisted(PathBuf::new(), error)],
         };
-        let is_marker = |key: &str, bytes| bytes == 0 && (key.ends_with('/') || key.is_empty());
+        let is_marker =
+            |key: &str, bytes| bytes == Some(0) && (key.ends_with('/') || key.is_empty());
         let files = found.objects.iter().filter_map(|(key, bytes)| {
             let file = key.strip_prefix(&prefix)?;
             (!is_marker(file, *bytes)).then(|| Lying::File(PathBuf::from(file)))
@@ -145,12 +149,34 @@ impl Storage for Bucket {
         Ok(Box::new(reading))
     }
 
-    fn open_whole(&self, file: &str) -> io::Result<File> {
-        let mut reading = self.open(file)?;
-        // It has no name, and is gone when it is closed.
-        let mut whole = tempfile::tempfile()?;
-        io::copy(&mut reading, &mut whole)?;
-        whole.rewind()?;
+    fn open_whole(&self, file: &str, most: u64) -> io::Result<File> {
+        let mut reading = Reading::begin(&self.asking, self.address.key(file))?;
+        let length = reading.left();
+        if length > most {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("it has {length} bytes, and its manifest says {most}"),
+            ));
+        }
+        // It has no name, and is gone when it is closed. What this machine lacks says nothing of the file.
+        let lacking = |error: io::Error| {
+            let why = format!(
+                "can't keep it in {}: {error}; set TMPDIR",
+                std::env::temp_dir().display()
+            );
+            io::Error::new(io::ErrorKind::HostUnreachable, why)
+        };
+        let mut whole = tempfile::tempfile().map_err(lacking)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match reading.read(&mut piece)? {
+                0 => break,
+                read => whole
+                    .write_all(piece.get(..read).unwrap_or_default())
+                    .map_err(lacking)?,
+            }
+        }
+        whole.rewind().map_err(lacking)?;
         Ok(whole)
     }
 }

@@ -141,6 +141,14 @@ async fn a_copy_in_a_bucket_is_verified_as_one_in_a_folder_is() {
         }
     }
     put(&world, &store);
+    // This server does not encode what XML can't hold.
+    let strange = data("manifest.json")(&folder).with_file_name("a\u{1}b");
+    fs::write(strange, "[]").unwrap();
+    world
+        .run(&["verify", "s3://logs/copy"])
+        .exits(1)
+        .shows("a key with control characters may lie there");
+    put(&world, &store);
     // A part of it, and one that is not there.
     world
         .run(&["verify", "s3://logs/copy/shop/"])

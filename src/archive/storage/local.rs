@@ -117,7 +117,7 @@ impl Storage for Local {
         Ok(Box::new(Once(file)))
     }
 
-    fn open_whole(&self, file: &str) -> io::Result<File> {
+    fn open_whole(&self, file: &str, _most: u64) -> io::Result<File> {
         plain_file::open(&self.place(file))
     }
 }

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::num::NonZeroUsize;
 
+use super::folder::says_nothing;
 use super::runs::{Looked, Run, runs};
-use super::{Break, Depth, JobReport, Problem, folder, parallel};
+use super::{Break, Depth, Finding, JobReport, Problem, folder, parallel};
 use crate::archive::fits::Unfit;
 use crate::archive::identity;
 use crate::archive::manifest::{ChainBreak, MANIFEST};
@@ -36,11 +37,14 @@ pub(crate) fn folders(storage: &dyn Storage) -> io::Result<Vec<String>> {
     while let Some((at, depth)) = below.pop() {
         // By its name or by what is in it: a window whose manifest is gone is one all the same.
         let named = at.rsplit('/').next().and_then(FolderName::parse);
-        let has_manifest = || {
-            let found = storage.length(&storage::below(&at, MANIFEST));
-            !matches!(found, Ok(None))
-        };
-        if named.is_some() || has_manifest() {
+        let is_window = named.is_some()
+            || match storage.length(&storage::below(&at, MANIFEST)) {
+                Ok(length) => length.is_some(),
+                Err(error) if says_nothing(&error) => return Err(error),
+                // Something has its name.
+                Err(_) => true,
+            };
+        if is_window {
             found.push(at);
             continue;
         }
@@ -86,7 +90,8 @@ pub(crate) fn verify(
     (threads, seen): (NonZeroUsize, &(dyn Fn() + Sync)),
 ) -> Vec<JobReport> {
     // A job's folder, a date's or a window's. What has the archive's own folder is all of it.
-    let is_part = storage.is_folder(identity::FOLDER).is_err();
+    let own = storage.is_folder(identity::FOLDER);
+    let is_part = own.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     let is_date = is_part && folders.iter().all(|folder| !folder.contains('/'));
     let mut jobs: BTreeMap<String, (JobReport, Vec<Link>)> = BTreeMap::new();
     let look = |at: usize| {
@@ -107,6 +112,8 @@ pub(crate) fn verify(
             .or_insert_with(|| (JobReport::new(&job.escape_debug().to_string()), Vec::new()));
         let is_pruned = report.pruned > 0;
         let is_whole = report.findings.is_empty() && !is_pruned;
+        let is_unread = |found: &Finding| matches!(found.problem, Problem::Unreachable(_));
+        total.is_unread |= verified.is_none() && report.findings.iter().any(is_unread);
         total.absorb(report);
         if let Some((manifest, digest)) = verified
             && let Some(span) = manifest.window.span()
@@ -234,7 +241,10 @@ fn check_chain(links: &[Link], extent: Extent, report: &mut JobReport) {
             });
             continue;
         }
-        for (_, problem) in problems {
+        // It may be the one that could not be read, which is told.
+        let problems = problems
+            .filter(|(_, problem)| !(report.is_unread && *problem == Problem::PreviousMissing));
+        for (_, problem) in problems.collect::<Vec<_>>() {
             let begins = problem == Problem::PreviousMissing && extent != Extent::Whole;
             let is_first = report.begins_elsewhere.as_ref() == Some(&link.folder);
             if begins && (is_first || is_all_of_date) {

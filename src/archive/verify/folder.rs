@@ -1,7 +1,8 @@
 //! One window's folder: every file re-hashed, and nothing there that should not be.
 
 use std::collections::HashSet;
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -122,7 +123,7 @@ fn look(
                 report.find(folder, Some(MANIFEST), Problem::Unreadable(why));
                 continue;
             }
-            match hash(storage, &below(folder, file.path)) {
+            match hash(storage, &below(folder, file.path), file.bytes) {
                 Ok((sha256, bytes)) => {
                     report.files += 1;
                     report.bytes = report.bytes.saturating_add(bytes);
@@ -213,23 +214,34 @@ fn verify_zip((storage, folder): (&dyn Storage, &str), part: &Part, report: &mut
     files.leave_the_cache();
 }
 
-fn hash(storage: &dyn Storage, file: &str) -> io::Result<(Digest, u64)> {
-    storage.open_once(file).and_then(Digest::of_reader)
+/// Hashes a file that should have so many bytes: one more shows that it is another.
+fn hash(storage: &dyn Storage, file: &str, bytes: u64) -> io::Result<(Digest, u64)> {
+    let opened = storage.open_once(file)?;
+    Digest::of_reader(opened.take(bytes.saturating_add(1)))
 }
 
 /// What an error says of a file that was to be read.
 pub(crate) fn reading(error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => Problem::Missing,
-        // They say nothing of what is on the disk.
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::StaleNetworkFileHandle
-        | io::ErrorKind::TimedOut
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NotConnected => Problem::Unreachable(error.to_string()),
-        _ if is_short_of_something(error) => Problem::Unreachable(error.to_string()),
+        _ if says_nothing(error) => Problem::Unreachable(match error.raw_os_error() {
+            Some(_) => format!("{error}; try again as the user that it belongs to"),
+            None => error.to_string(),
+        }),
         _ => Problem::Unreadable(error.to_string()),
     }
+}
+
+/// Whether an error says nothing of what lies there.
+pub(crate) fn says_nothing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::StaleNetworkFileHandle
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NotConnected
+    ) || is_short_of_something(error)
 }
 
 /// Whether this process, or this machine, has too many files open or too little memory.
@@ -246,15 +258,19 @@ fn find_added(
     (manifest, is_pruned): (&Manifest, bool),
     report: &mut JobReport,
 ) {
-    let mut known: HashSet<&Path> = manifest.stored().map(|file| Path::new(file.path)).collect();
-    known.extend([MANIFEST, SUMS, PRUNED_SUMS].map(Path::new));
+    // By their bytes: a path with `//` in it is another key in a bucket.
+    let mut known: HashSet<&OsStr> = manifest
+        .stored()
+        .map(|file| OsStr::new(file.path))
+        .collect();
+    known.extend([MANIFEST, SUMS, PRUNED_SUMS].map(OsStr::new));
     let shown = |at: &Path| at.to_string_lossy().escape_debug().to_string();
     for lying in storage.files_below(folder) {
         match lying {
             // A part's folder goes while it is looked at.
             Lying::Unlisted(_, error) if is_pruned && error.kind() == io::ErrorKind::NotFound => {}
             Lying::Unlisted(at, error) => report.find(folder, Some(&shown(&at)), reading(&error)),
-            Lying::File(file) if known.contains(file.as_path()) => {}
+            Lying::File(file) if known.contains(file.as_os_str()) => {}
             Lying::File(file) => {
                 report.find(folder, Some(&shown(&file)), Problem::Added);
                 report.added.push(file);

@@ -19,7 +19,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::printable;
-pub(crate) use folder::reading;
+pub(crate) use folder::{reading, says_nothing};
 use runs::Run;
 
 /// What was found of one job.
@@ -72,6 +72,9 @@ pub(crate) struct JobReport {
     /// Of a copy: its manifests, and which one each follows.
     #[serde(skip)]
     pub chain: Vec<(Digest, Option<Digest>)>,
+    /// Of a copy: whether some manifest could not be read, so that what is not here may be there.
+    #[serde(skip)]
+    pub is_unread: bool,
     /// Of a copy: its windows whose data were let go of.
     #[serde(skip)]
     pub pruned_windows: u64,
@@ -272,11 +275,9 @@ impl std::fmt::Display for Finding {
             Problem::Added => f.write_str(": was added after the folder was published"),
             Problem::Unreadable(why) => write!(f, ": can't be read: {}", printable::whole(why)),
             Problem::Newer(why) => write!(f, ": {}", printable::whole(why)),
-            Problem::Unreachable(why) => write!(
-                f,
-                ": could not be read: {}; try again as the user that it belongs to",
-                printable::whole(why)
-            ),
+            Problem::Unreachable(why) => {
+                write!(f, ": could not be read: {}", printable::whole(why))
+            }
             Problem::Contradicted(what) | Problem::NamesMore(what) => {
                 write!(f, ": {}", printable::whole(what))
             }

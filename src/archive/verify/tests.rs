@@ -1,5 +1,7 @@
 //! A damage matrix: whatever is done to an archive, `verify` names it, with and without ledger.
 
+mod unsure;
+
 use std::fs;
 use std::path::PathBuf;
 

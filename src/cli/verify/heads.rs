@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Verdict;
 use crate::archive::identity::{self, of_root, of_storage, read};
 use crate::archive::storage::{Local, Storage};
-use crate::archive::verify::{Finding, JobReport};
+use crate::archive::verify::{Finding, JobReport, says_nothing};
 use crate::cli::exit::Stop;
 use crate::cli::print::count;
 use crate::config::Config;
@@ -213,7 +213,11 @@ fn give(all: &mut Heads, storage: &dyn Storage, given: Option<&str>) -> Result<(
 /// Holds what was found in a copy against what heads name. A job of which a whole copy has nothing is found so.
 pub(super) fn hold_copy_against(copy: &dyn Storage, heads: &Heads, reports: &mut Vec<JobReport>) {
     // A copy that lacks the archive's own folder is no part for that.
-    let is_job = |report: &JobReport| copy.is_folder(&report.job).unwrap_or(false);
+    // What can't be looked at excuses nothing.
+    let is_job = |report: &JobReport| match copy.is_folder(&report.job) {
+        Ok(is_folder) => is_folder,
+        Err(error) => says_nothing(&error),
+    };
     let is_whole = is_whole(copy) || reports.iter().any(is_job);
     for name in heads.jobs() {
         let named = heads.of(name.as_str());
