@@ -62,7 +62,13 @@ pub(super) fn evidence(
     }
     let id = of_storage(&archive).map_err(|error| Stop::failed(error.to_string()))?;
     let pack = claims(id, (&job, span), &ledger, &heads, (&files, has_data));
-    missing.extend(pack.contradicted.iter().map(|head| {
+    let newest_signed = heads.iter().rev().find(|head| head.key.is_some());
+    let newest_signed = newest_signed.map(|head| format!("heads/{}", head.file_name()));
+    // What older ones name, an operator may have repaired: a newer one says so.
+    let weighs = |name: &&String| {
+        Some(*name) == pack.newest_head.as_ref() || Some(*name) == newest_signed.as_ref()
+    };
+    missing.extend(pack.contradicted.iter().filter(weighs).map(|head| {
         format!("{head} names a line of the ledger that is not there: run `elsa-archiver verify`")
     }));
     let as_of = as_of(&ledger, &heads, span, context.clock.now());
@@ -153,6 +159,11 @@ fn claims<'a>(
         newest_head: heads.last().map(name),
         is_named: heads.last().is_some_and(|head| head.jobs.contains_key(job)),
         contradicted: contradicted.map(name).collect(),
+        broken: heads
+            .windows(2)
+            .filter(|pair| pair[1].previous != Some(pair[0].digest()))
+            .map(|pair| name(&pair[1]))
+            .collect(),
         keys,
         signed: heads.iter().filter(|head| head.key.is_some()).count(),
         is_signed: heads.last().is_some_and(|head| head.key.is_some()),

@@ -33,6 +33,8 @@ pub(crate) struct Pack<'a> {
     pub(crate) is_named: bool,
     /// Heads that name a line which the ledger does not have.
     pub(crate) contradicted: Vec<String>,
+    /// Heads that do not name the one which lies before them here.
+    pub(crate) broken: Vec<String>,
     /// The keys that have signed heads.
     pub(crate) keys: Vec<PublicKey>,
     /// How many heads are signed.
@@ -109,7 +111,7 @@ fn of_folders(pack: &Pack<'_>) -> Vec<Claim> {
         )];
     }
     let manifests = format!("archive/{job}/*/*/manifest.json");
-    let let_go = "reduce .[] as $l ({}; if $l.event == \"pruned\" then .[\"\\($l.from_ms)-\\($l.to_ms)\"] = true else . end)";
+    let let_go = "reduce .[] as $l ({}; if $l.event == \"pruned\" then .[\"\\($l.from_ms)-\\($l.to_ms)\"] = $l.seq else . end)";
     let mut claims = vec![
         (
             "Each folder that the ledger has recorded is here, with the manifest that it has recorded.".to_owned(),
@@ -135,7 +137,7 @@ fn of_folders(pack: &Pack<'_>) -> Vec<Claim> {
             format!(
                 "[ \"$(for m in {manifests}; do d=${{m%/*}}; [ -e \"$d/SHA256SUMS\" ] || echo \"${{d#archive/}}\"; done | jq -nR \
                  --slurpfile l ledger.jsonl '($l | ({let_go}) as $w | reduce ({recorded} | .[]) as $f ({{}}; if $f.pruned or \
-                 $w[\"\\($f.from_ms)-\\($f.to_ms)\"] then .[$f.folder] = true else . end)) as $ok | [inputs | select($ok[.] | \
+                 ($w[\"\\($f.from_ms)-\\($f.to_ms)\"] // 0) > $f.seq then .[$f.folder] = true else . end)) as $ok | [inputs | select($ok[.] | \
                  not)] | length')\" = 0 ]"
             ),
         ),
@@ -241,6 +243,14 @@ fn of_heads(pack: &Pack<'_>) -> Vec<Claim> {
             ", but for those that are named at the end",
         ),
     };
+    let begins = match pack.broken.is_empty() {
+        true => String::new(),
+        false => format!("case $h in {}) p= ;; esac; ", pack.broken.join(" | ")),
+    };
+    let but_broken = match pack.broken.is_empty() {
+        true => "",
+        false => ", but for those that are named at the end",
+    };
     let mut claims = vec![
         (
             format!("Each head names a line that the ledger has{but}; the newest is {newest}."),
@@ -252,9 +262,9 @@ fn of_heads(pack: &Pack<'_>) -> Vec<Claim> {
             ),
         ),
         (
-            "Each head names the one before it, and the timestamp of that.".to_owned(),
+            format!("Each head names the one before it, and the timestamp of that{but_broken}."),
             format!(
-                "(p=; for h in heads/*.head; do [ -z \"$p\" ] || {{ [ \"{}\" = \"$(sha256sum < \"$p\" | cut -c1-64)\" ] && {{ t={} && [ \
+                "(p=; for h in heads/*.head; do {begins}[ -z \"$p\" ] || {{ [ \"{}\" = \"$(sha256sum < \"$p\" | cut -c1-64)\" ] && {{ t={} && [ \
                  \"$t\" = none ] || [ \"$t\" = \"$(cat \"$p.tsr\" | sha256sum | cut -c1-64)\" ]; }}; }} || exit 1; p=$h; done)",
                 line_of_head("previous-head"),
                 line_of_head("previous-timestamp"),
@@ -309,6 +319,12 @@ fn unproven(pack: &Pack<'_>) -> String {
         let _ = writeln!(
             text,
             "# {head} names a line that this ledger does not have: the ledger was made anew, or is another one, since."
+        );
+    }
+    for head in &pack.broken {
+        let _ = writeln!(
+            text,
+            "# {head} does not name the head that lies before it here: those between are gone, or are none."
         );
     }
     if !pack.is_signed {

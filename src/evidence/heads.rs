@@ -44,6 +44,9 @@ pub(crate) enum HeadError {
         .0.display()
     )]
     Taken(PathBuf),
+    /// It is not known which head is the newest.
+    #[error("{0}")]
+    Doubted(String),
     /// The signature could not be made.
     #[error("a head can't be signed: {0}")]
     Unsigned(#[from] Unsigned),
@@ -205,6 +208,11 @@ pub(crate) fn newest(
         why: format!("{error}{}", advice_on(&path, error)),
         path,
     };
+    // Before the archive: what is added meanwhile follows it.
+    let (kept, doubt) = match kept(place.state_dir) {
+        Ok(kept) => (kept.filter(|kept| kept.archive == *id), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
     let storage = &place.storage();
     let numbers = numbers(storage).map_err(|error| unreadable(folder(place.root), &error))?;
     let mut here = None;
@@ -225,10 +233,6 @@ pub(crate) fn newest(
             break;
         }
     }
-    let (kept, doubt) = match kept(place.state_dir) {
-        Ok(kept) => (kept.filter(|kept| kept.archive == *id), None),
-        Err(error) => (None, Some(error.to_string())),
-    };
     let highest = here.as_ref().map_or(0, |here| here.number);
     let chosen = match (here, kept) {
         // The program was killed before it could keep the newest one, or the state directory is an older one.
@@ -320,7 +324,7 @@ fn newer(here: Option<Head>, kept: Option<Head>) -> Newest {
         (_, Some(kept)) => {
             let doubt = format!(
                 "{} is not the newest head in the archive, as the state directory says in {KEPT}: somebody has removed, \
-                 changed or added one; bring the archive's heads back from a copy",
+                 changed or added one, or an older state was brought back; compare them with heads that are kept elsewhere",
                 relative(kept.number)
             );
             of(Some(kept), Some(doubt))

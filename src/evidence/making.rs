@@ -141,12 +141,17 @@ pub(crate) fn make(
     if when == When::Changed && !is_due && !is_changed {
         return Ok(None);
     }
+    let before = last.as_ref().map_or(0, |last| last.number);
+    // One that does not go on from the highest is not its next one: a number between them is left out.
+    let number = match doubt.is_some() && highest > before {
+        true => next(highest)?,
+        false => before.max(highest),
+    };
     doubt
         .into_iter()
         .chain(unread)
         .for_each(|why| tracing::error!("{why}"));
     replaced.into_iter().for_each(|why| tracing::warn!("{why}"));
-    let number = last.as_ref().map_or(0, |last| last.number).max(highest);
     let mut head = Head {
         archive: id.clone(),
         number: next(number)?,
@@ -242,12 +247,15 @@ fn write(with: Making<'_>, place: Place<'_>, head: &Head) -> Result<(), HeadErro
     if fs::symlink_metadata(&path).is_ok() {
         return Err(HeadError::Taken(path));
     }
+    // A timestamp is kept beside a head that is there: it was taken away, and may come back under its name.
+    let stamp = stamp_path(place.root, head.number);
+    if fs::symlink_metadata(&stamp).is_ok() {
+        return Err(HeadError::Taken(stamp));
+    }
     let signature = signature_path(&folder, head.number);
-    // What is there already is of a head that was never there, or somebody has put it there.
-    for stale in [&signature, &stamp_path(place.root, head.number)] {
-        if fs::symlink_metadata(stale).is_ok() {
-            disk.remove(stale)?;
-        }
+    // Of a head that was never there.
+    if fs::symlink_metadata(&signature).is_ok() {
+        disk.remove(&signature)?;
     }
     let coming = place.state_dir.join(COMING);
     let steps = (Step::NoteHead, Step::SyncState);

@@ -91,9 +91,12 @@ impl Signers {
 
     /// What there is to tell, in lines.
     pub(crate) fn told(&self) -> Vec<String> {
-        let of_key = |signed: &Signed| {
+        let of_key = |(at, signed): (usize, &Signed)| {
             let named = match signed.is_named {
                 true => "",
+                false if at == 0 => {
+                    "; heads before it are not here, so whether it was the first key is not known"
+                }
                 false => {
                     ", A KEY THAT NO HEAD BEFORE NAMES: compare it with what you keep elsewhere"
                 }
@@ -104,7 +107,7 @@ impl Signers {
                 signed.by.fingerprint()
             )
         };
-        let mut told: Vec<String> = self.signed.iter().map(of_key).collect();
+        let mut told: Vec<String> = self.signed.iter().enumerate().map(of_key).collect();
         if self.unsigned > 0 {
             told.push(format!(
                 "not signed, after those that are: {} of them",

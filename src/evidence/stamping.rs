@@ -74,7 +74,10 @@ pub(crate) fn due(
         path,
     };
     let found = newest(place, id, None)?;
-    let (Some(head), None) = (found.head, found.doubt) else {
+    if let Some(why) = found.doubt {
+        return Err(HeadError::Doubted(why));
+    }
+    let Some(head) = found.head else {
         return Ok(None);
     };
     let signature = signature(storage, head.number).map_err(|error| {

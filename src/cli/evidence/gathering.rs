@@ -124,8 +124,12 @@ pub(super) fn add_folder(
         }
     };
     let proof = [MANIFEST, SUMS, PRUNED_SUMS].map(&mut add);
-    if let [_, Ok(false), Ok(false)] = &proof {
-        wrong("it has neither SHA256SUMS nor SHA256SUMS.pruned");
+    match &proof {
+        [_, Ok(false), Ok(false)] => wrong("it has neither SHA256SUMS nor SHA256SUMS.pruned"),
+        [_, Ok(false), _] if !folder.is_pruned => {
+            wrong("its sums say that its data were let go of, and the ledger does not");
+        }
+        _ => {}
     }
     proof
         .into_iter()

@@ -152,7 +152,8 @@ fn an_older_state_goes_on_behind_the_archive_s_heads_where_they_lead_on_from_its
     fs::remove_file(folder.join("000003.head")).unwrap();
     fs::write(&kept, &older).unwrap();
     let sixth = rig.make(1_000, 6, &disk).unwrap().unwrap();
-    assert_eq!(sixth.number, 6);
+    // Its number is not the next one: it does not go on from the fifth.
+    assert_eq!(sixth.number, 7);
     assert_eq!(sixth.previous, Some(Digest::of(&older)));
 }
 
@@ -284,7 +285,7 @@ fn a_head_that_somebody_without_the_key_has_put_there_is_not_gone_on_from() {
     let invented = head(Some(&first), 2_000, 9);
     fs::write(folder.join(invented.file_name()), invented.to_text()).unwrap();
     let third = rig.make(3_000, 2, &disk).unwrap().unwrap();
-    assert_eq!((third.number, third.previous), (3, Some(first.digest())));
+    assert_eq!((third.number, third.previous), (4, Some(first.digest())));
     // With the key it goes on: a kill came before the state directory knew.
     let kept = rig.dir.path().join("state").join(KEPT);
     let older = fs::read(&kept).unwrap();
