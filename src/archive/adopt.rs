@@ -3,16 +3,16 @@
 //! is adopted, also behind a hole; any other folder that the ledger lacks blocks its span.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::io;
 
 use rustix::io::Errno;
 
 use super::fits::{self, Claim};
 use super::manifest::{ChainBreak, MANIFEST, Manifest};
-use super::plain_file;
+use super::plain_file::MOST_TEXT;
 use super::prune::{self, PRUNED_SUMS};
 use super::publish::{Archived, Published, SUMS, sums};
+use super::storage::{self, Storage as _, below};
 use super::store::Store;
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
@@ -89,7 +89,7 @@ pub(crate) fn adopt(
     project_id: Option<i64>,
     known: Known<'_>,
 ) -> Result<Found, DiskError> {
-    let listing = store.root().join(job.as_str());
+    let listing = store.storage().place(job.as_str());
     let published = store
         .disk()
         .step(Step::ListArchive, &listing, || store.published(job))?;
@@ -184,7 +184,8 @@ fn candidate(
         return Ok(Err(unfit.to_string()));
     }
     let sha256 = Digest::of(&json);
-    let is_pruned = prune::is_pruned(&store.storage(), folder);
+    let storage = store.storage();
+    let is_pruned = prune::is_pruned(&storage, folder);
     let name = if is_pruned { PRUNED_SUMS } else { SUMS };
     match read(store, folder, name)? {
         Ok(found) if found == sums(&manifest, sha256).as_bytes() => {}
@@ -193,10 +194,13 @@ fn candidate(
     }
     let stored = manifest.stored().filter(|_| !is_pruned);
     for file in stored {
-        let place = store.root().join(folder).join(file.path);
-        let looked = || fs::symlink_metadata(&place);
-        match store.disk().step(Step::ReadPublished, &place, looked) {
-            Ok(found) if found.is_file() && found.len() == file.bytes => {}
+        let path = below(folder, file.path);
+        let looked = || storage.length(&path);
+        match store
+            .disk()
+            .step(Step::ReadPublished, &storage.place(&path), looked)
+        {
+            Ok(Some(bytes)) if bytes == file.bytes => {}
             Err(error) if may_pass(&error.source) => return Err(error),
             _ => {
                 return Ok(Err(format!(
@@ -226,9 +230,12 @@ fn candidate(
 /// # Errors
 /// When the disk fails in a way that may pass.
 fn read(store: &Store, folder: &str, name: &str) -> Result<Result<Vec<u8>, String>, DiskError> {
-    let place = store.root().join(folder).join(name);
-    let read = || plain_file::read(&place);
-    match store.disk().step(Step::ReadPublished, &place, read) {
+    let (storage, path) = (store.storage(), below(folder, name));
+    let read = || storage::read(&storage, &path, MOST_TEXT);
+    match store
+        .disk()
+        .step(Step::ReadPublished, &storage.place(&path), read)
+    {
         Ok(bytes) => Ok(Ok(bytes)),
         Err(error) if may_pass(&error.source) => Err(error),
         Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
@@ -277,10 +284,14 @@ fn changed(store: &Store, folder: &str) -> Result<Option<String>, DiskError> {
         Ok(manifest) => manifest,
         Err(why) => return Ok(Some(why)),
     };
+    let storage = store.storage();
     for file in manifest.stored() {
-        let place = store.root().join(folder).join(file.path);
-        let hash = || plain_file::open(&place).and_then(Digest::of_reader);
-        match store.disk().step(Step::ReadPublished, &place, hash) {
+        let path = below(folder, file.path);
+        let hash = || storage.open(&path).and_then(Digest::of_reader);
+        match store
+            .disk()
+            .step(Step::ReadPublished, &storage.place(&path), hash)
+        {
             Ok(found) if found == (file.sha256, file.bytes) => {}
             Ok(_) => return Ok(Some(format!("{}: was changed", file.path))),
             Err(error) if may_pass(&error.source) && !is_bad_sector(&error.source) => {
@@ -295,13 +306,14 @@ fn changed(store: &Store, folder: &str) -> Result<Option<String>, DiskError> {
 /// Whether an error says nothing about the folder, only that it could not be read now: any error
 /// except that something is missing, has an impossible name, or is neither folder nor plain file.
 fn may_pass(error: &io::Error) -> bool {
-    // An error without a system's number is our own verdict.
-    Errno::from_io_error(error).is_some_and(|errno| {
-        !matches!(
+    match Errno::from_io_error(error) {
+        Some(errno) => !matches!(
             errno,
             Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::NXIO
-        )
-    })
+        ),
+        // It is our own verdict, or nothing was answered.
+        None => storage::says_nothing(error),
+    }
 }
 
 /// Whether the disk has lost the bytes: data is not worth the whole job's waiting.

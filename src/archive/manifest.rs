@@ -5,6 +5,8 @@ use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
+use super::plain_file::MOST_TEXT;
+use super::storage::{self, Storage, below};
 use crate::digest::Digest;
 use crate::domain::job::{Format, Job, ToBound};
 use crate::domain::records_digest::RecordsDigest;
@@ -268,6 +270,15 @@ impl Manifest {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
         Ok(json)
+    }
+
+    /// Reads the manifest of the window in a folder.
+    ///
+    /// # Errors
+    /// Says in words why it can't be read, or what is wrong with it.
+    pub(crate) fn read(storage: &dyn Storage, folder: &str) -> Result<Self, String> {
+        let json = storage::read(storage, &below(folder, MANIFEST), MOST_TEXT);
+        Self::parse(&json.map_err(|error| error.to_string())?)
     }
 
     /// Reads the bytes of a `manifest.json`.

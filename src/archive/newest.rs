@@ -2,8 +2,7 @@
 //! from its archive too, and nothing is archived twice.
 
 use super::fits::{self, Claim};
-use super::manifest::{MANIFEST, Manifest};
-use super::plain_file;
+use super::manifest::Manifest;
 use super::store::Store;
 use crate::domain::coverage::Coverage;
 use crate::domain::job::{Format, JobName};
@@ -32,8 +31,7 @@ pub(crate) fn newest(store: &Store, job: &JobName, project_id: Option<i64>) -> O
     let named = published.iter().map(|(named, _)| named.window.span());
     named.for_each(|window| windows.add(window));
     let newest = published.into_iter().rev().find_map(|(named, folder)| {
-        let place = store.root().join(&folder).join(MANIFEST);
-        let manifest = Manifest::parse(&plain_file::read(&place).ok()?).ok()?;
+        let manifest = Manifest::read(&store.storage(), &folder).ok()?;
         let claim = Claim {
             job: job.as_str(),
             project_id,

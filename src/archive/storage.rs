@@ -94,6 +94,27 @@ pub(crate) fn read(storage: &dyn Storage, file: &str, most: u64) -> io::Result<V
     }
 }
 
+/// Whether an error says nothing of what lies there.
+pub(crate) fn says_nothing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::StaleNetworkFileHandle
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NotConnected
+    ) || is_short_of_something(error)
+}
+
+/// Whether this process, or this machine, has too many files open or too little memory.
+fn is_short_of_something(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+    )
+}
+
 /// A path below another.
 pub(crate) fn below(folder: &str, path: &str) -> String {
     match folder {

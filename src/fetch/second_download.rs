@@ -8,8 +8,7 @@ use super::attempt::Answered;
 use super::retry::until_answered;
 use super::staging::Place;
 use super::{Counted, Neighbour, Source, Wanted};
-use crate::archive::manifest::{ConfirmedSpan, MANIFEST, Manifest};
-use crate::archive::plain_file;
+use crate::archive::manifest::{ConfirmedSpan, Manifest};
 use crate::archive::store::Store;
 use crate::domain::job::ToBound;
 use crate::domain::second_opinion::{Piece, Verdict, Witness, witnesses};
@@ -177,10 +176,9 @@ async fn record_of(
         1 => first,
         later => format!("{first}.r{later}"),
     };
-    let path = source.shared.store.root().join(folder).join(MANIFEST);
+    let storage = source.shared.store.storage();
     let read = move || {
-        let json = plain_file::read(&path).ok()?;
-        let manifest = Manifest::parse(&json).ok()?;
+        let manifest = Manifest::read(&storage, &folder).ok()?;
         let files = manifest.parts.iter().flat_map(|part| &part.files);
         let time = match is_last {
             true => files.filter_map(|file| file.last_ms).max(),

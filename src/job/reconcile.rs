@@ -3,13 +3,13 @@
 //! *Candid*.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
 use crate::archive::adopt::{Found, Known, UnrecordedFolder, adopt};
 use crate::archive::manifest::MANIFEST;
+use crate::archive::storage::{Storage as _, below};
 use crate::domain::job::Job;
 use crate::domain::plan::{deadline_of, is_close};
 use crate::domain::span::UtcMs;
@@ -58,10 +58,16 @@ pub(super) async fn newest_is_there(
     let Some(folder) = replay.last_folder.clone() else {
         return Ok(());
     };
-    let (store, manifest) = (shared.store.clone(), PathBuf::from(&folder).join(MANIFEST));
+    let (store, manifest) = (shared.store.clone(), below(&folder, MANIFEST));
     let looked = spawn_blocking(move || {
-        let place = store.root().join(manifest);
-        let look = || std::fs::symlink_metadata(&place).map(drop);
+        let storage = store.storage();
+        let look = || match storage.length(&manifest) {
+            Ok(None) => Err(io::ErrorKind::NotFound.into()),
+            // What else has its name is for `verify` to tell.
+            Err(error) if error.kind() == io::ErrorKind::Other => Ok(()),
+            looked => looked.map(drop),
+        };
+        let place = storage.place(&manifest);
         store.disk().step(Step::ReadPublished, &place, look)
     });
     match looked.await.map_err(|error| error.to_string())? {

@@ -11,9 +11,8 @@ use crate::archive::compare::{CompareError, Held, compare};
 use crate::archive::manifest::{
     Confirmed, ConfirmedSpan, MANIFEST, Manifest, Supersedes, local_time,
 };
-use crate::archive::plain_file;
 use crate::archive::publish::Archived;
-use crate::archive::storage::Local;
+use crate::archive::storage::{Local, Storage as _, below};
 use crate::domain::job::Job;
 use crate::domain::plan::reach;
 use crate::domain::recheck::{Content, Doubt, Verdict, by_numbers, by_records, verdict};
@@ -246,13 +245,13 @@ pub(super) async fn manifest_of(
     job: &Job,
     before: &Archived,
 ) -> Result<Manifest, WindowError> {
-    let path = shared.store.root().join(&before.folder).join(MANIFEST);
-    let shown = path.display().to_string();
-    let read = spawn_blocking(move || plain_file::read(&path)).await?;
-    let manifest = read
-        .map_err(|error| error.to_string())
-        .and_then(|json| Manifest::parse(&json))
-        .map_err(|why| WindowError::Window(format!("can't read {shown}: {why}")))?;
+    let (storage, folder) = (shared.store.storage(), before.folder.clone());
+    let shown = storage.place(&below(&folder, MANIFEST));
+    let read = spawn_blocking(move || Manifest::read(&storage, &folder)).await?;
+    let manifest = read.map_err(|why| {
+        let shown = shown.display();
+        WindowError::Window(format!("can't read {shown}: {why}"))
+    })?;
     // Its key may have been rotated.
     if manifest.project_id == job.project_id {
         return Ok(manifest);

@@ -7,13 +7,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::num::NonZeroUsize;
 
-use super::folder::says_nothing;
 use super::runs::{Looked, Run, runs};
 use super::{Break, Depth, Finding, JobReport, Problem, folder, parallel};
 use crate::archive::fits::Unfit;
 use crate::archive::identity;
 use crate::archive::manifest::{ChainBreak, MANIFEST};
-use crate::archive::storage::{self, Entry, Storage};
+use crate::archive::storage::{self, Entry, Storage, says_nothing};
 use crate::digest::Digest;
 use crate::domain::coverage::Coverage;
 use crate::domain::span::Span;

@@ -14,7 +14,7 @@ use crate::archive::plain_file::MOST_TEXT;
 use crate::archive::prune::{self, PRUNED_SUMS};
 use crate::archive::publish::{SUMS, sums};
 use crate::archive::read_back::{PartFiles, ReadBackError};
-use crate::archive::storage::{Lying, Storage, below, read};
+use crate::archive::storage::{Lying, Storage, below, read, says_nothing};
 use crate::digest::{Digest, Hasher};
 
 /// What a ledger says of a folder.
@@ -230,27 +230,6 @@ pub(crate) fn reading(error: &io::Error) -> Problem {
         }),
         _ => Problem::Unreadable(error.to_string()),
     }
-}
-
-/// Whether an error says nothing of what lies there.
-pub(crate) fn says_nothing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied
-            | io::ErrorKind::StaleNetworkFileHandle
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NotConnected
-    ) || is_short_of_something(error)
-}
-
-/// Whether this process, or this machine, has too many files open or too little memory.
-fn is_short_of_something(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
-    )
 }
 
 fn find_added(

@@ -19,7 +19,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::span::{Span, UtcMs};
 use crate::domain::split::Status;
 use crate::printable;
-pub(crate) use folder::{reading, says_nothing};
+pub(crate) use folder::reading;
 use runs::Run;
 
 /// What was found of one job.

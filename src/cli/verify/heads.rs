@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::Verdict;
 use crate::archive::identity::{self, of_root, of_storage, read};
-use crate::archive::storage::{Local, Storage};
-use crate::archive::verify::{Finding, JobReport, says_nothing};
+use crate::archive::storage::{Local, Storage, says_nothing};
+use crate::archive::verify::{Finding, JobReport};
 use crate::cli::exit::Stop;
 use crate::cli::print::count;
 use crate::config::Config;

@@ -99,24 +99,33 @@ fn a_folder_that_can_t_be_read_just_now_stops_the_job_and_is_adopted_later() {
     let world = World::new();
     let mut ledger = world.open();
     published(&world.store(), span(0, HOUR), None).unwrap();
-    let too_many_open_files = |step, _: &Path| match step {
-        Step::ReadPublished => Err(rustix::io::Errno::MFILE.into()),
-        _ => Ok(()),
-    };
-    let root = world.dir.path().join("archive");
-    let store = Store::new(root, 0, Disk::gated(too_many_open_files));
     let job = crate::domain::plan::tests::job();
-    let known = Known {
-        coverage: &ledger.replay().coverage,
-        revisions: &ledger.replay().revisions,
-        last_manifest: None,
-    };
-    let error = adopt(&store, &job.name, Some(job.project_id), known).unwrap_err();
-    let error = error.to_string();
-    assert!(
-        error.starts_with("can't read ") && error.contains("manifest.json"),
-        "{error}"
-    );
+    let faults: [fn() -> io::Error; 2] = [
+        || rustix::io::Errno::MFILE.into(),
+        // Object storage that does not answer: no number of the system's tells it.
+        || io::Error::new(io::ErrorKind::HostUnreachable, "no answer"),
+    ];
+    for fault in faults {
+        for file in ["manifest.json", "SHA256SUMS", "logs.json"] {
+            let fails = move |step, path: &Path| match step {
+                Step::ReadPublished if path.ends_with(file) => Err(fault()),
+                _ => Ok(()),
+            };
+            let root = world.dir.path().join("archive");
+            let store = Store::new(root, 0, Disk::gated(fails));
+            let known = Known {
+                coverage: &ledger.replay().coverage,
+                revisions: &ledger.replay().revisions,
+                last_manifest: None,
+            };
+            let error = adopt(&store, &job.name, Some(job.project_id), known).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.starts_with("can't read ") && error.contains(file),
+                "{error}"
+            );
+        }
+    }
     assert_eq!(world.adopt(&mut ledger), [""; 0]);
     assert_eq!(ledger.replay().lines, 1);
 }
