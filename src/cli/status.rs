@@ -1,6 +1,7 @@
 //! `status`: what is archived and what is not, job by job.
 
 mod daemon;
+mod evidence;
 mod kept;
 mod newest;
 mod outage;
@@ -25,6 +26,7 @@ use crate::job::prune::project_of;
 use crate::ledger::replay::Replay;
 use crate::ledger::{Ledger, acknowledgement, orders};
 use daemon::Daemon;
+use evidence::Evidence;
 use newest::NotBySearch;
 use outage::Outage;
 use report::{Archive, JobReport, JobStatus, Report, Unread};
@@ -87,9 +89,14 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
         problem: identity::refusal(config),
         durable_folders: config.archive.durable_folders,
     };
+    let daemon = Daemon::look(config, now);
+    // Where another disk is, its heads say nothing of this archive.
+    let id = archive.id.as_ref().filter(|_| archive.problem.is_none());
+    let evidence = id.and_then(|id| Evidence::look(config, id, daemon.is_at_work(), now));
     let mut report = Report {
         archive,
-        daemon: Daemon::look(config, now),
+        daemon,
+        evidence,
         accounts: Outage::all(config, now),
         jobs: Vec::new(),
     };
@@ -101,6 +108,7 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
         text += "archive: durable_folders = false: what is archived is not safe from a power cut where its file \
                  system can't flush folders\n";
     }
+    text.extend(report.evidence.iter().map(Evidence::listing));
     text.extend(report.accounts.iter().map(Outage::listing));
     let gone = Gone::of(config);
     let all = side_by_side(&config.jobs, |job| {
@@ -167,7 +175,8 @@ fn look(context: &Context<'_>, config: &Config) -> Result<Seen, Stop> {
         .zip(&report.jobs)
         .filter(|(job, _)| job.enabled);
     let all_well = enabled.map(|(_, status)| status).all(JobReport::is_well);
-    let is_well = all_well && report.archive.problem.is_none();
+    let is_proven = report.evidence.as_ref().is_none_or(Evidence::is_well);
+    let is_well = all_well && is_proven && report.archive.problem.is_none();
     Ok(Seen {
         report,
         text,

@@ -165,6 +165,15 @@ fn no_text() -> io::Error {
     io::Error::other("it is no text")
 }
 
+/// The oldest head of an archive that can be read.
+pub(crate) fn oldest(storage: &dyn Storage, id: &ArchiveId) -> Option<Head> {
+    let numbers = numbers(storage).unwrap_or_default();
+    let mut heads = numbers
+        .into_iter()
+        .filter_map(|number| Head::parse(&text(storage, number).ok()?).ok());
+    heads.find(|head| head.archive == *id)
+}
+
 /// The text of a file that may be a head.
 ///
 /// # Errors

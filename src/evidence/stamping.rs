@@ -136,6 +136,21 @@ fn has_stamp_of_its_day(storage: &dyn Storage, head: &Head, zone: &Zone) -> bool
     false
 }
 
+/// When the newest head that is timestamped was made; `None` where none is that was made at or after `since`.
+pub(crate) fn newest_stamped(storage: &dyn Storage, id: &ArchiveId, since: UtcMs) -> Option<UtcMs> {
+    for number in numbers(storage).ok()?.into_iter().rev() {
+        let head = text(storage, number).ok();
+        let head = head.and_then(|text| Head::parse(&text).ok());
+        if head.is_some_and(|head| head.archive == *id && head.at < since) {
+            return None;
+        }
+        if let Some(head) = proven(storage, number).filter(|head| head.archive == *id) {
+            return Some(head.at);
+        }
+    }
+    None
+}
+
 /// The head with this number, where it is timestamped.
 fn proven(storage: &dyn Storage, number: u64) -> Option<Head> {
     let stamp = stamp(storage, number).ok()??;

@@ -136,6 +136,57 @@ async fn where_no_head_can_be_made_the_archive_goes_on_and_the_log_says_why() {
     world.run(&["verify"]).exits(0);
 }
 
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_makes_no_heads_any_more_is_told_of_by_status() {
+    let due = Due::hours(2);
+    let world = World::of([due.project("shop")]).await;
+    world.configure(&[Job::new("shop", &due)]);
+    world.once().exits(0);
+    // Three days have passed since.
+    let [first] = &heads(&world)[..] else {
+        panic!()
+    };
+    let text = fs::read_to_string(first).unwrap();
+    let made: jiff::Timestamp = value(first, "time").parse().unwrap();
+    let before = made - jiff::SignedDuration::from_hours(72);
+    let old = text.replace(&format!("\ntime: {made}\n"), &format!("\ntime: {before}\n"));
+    assert_ne!(old, text);
+    for path in [first, &world.path("state/newest.head")] {
+        fs::write(path, &old).unwrap();
+    }
+    // Nothing makes heads: that is no fault.
+    world
+        .run(&["status"])
+        .exits(0)
+        .shows("evidence: head 1 of ");
+    // A folder is where the next one is written first.
+    let taken = world.path("state/coming.head");
+    fs::remove_file(&taken).unwrap();
+    fs::create_dir(&taken).unwrap();
+    let mut daemon = world.spawn(&["run"]);
+    daemon.wait_until_it_says("no head of the archive was made");
+    world
+        .run(&["status"])
+        .exits(1)
+        .shows("no head was made for two days, though the daemon is alive");
+    fs::remove_dir(&taken).unwrap();
+    world.run(&["head", "now"]).exits(0);
+    world
+        .run(&["status"])
+        .exits(0)
+        .shows("evidence: head 2 of ");
+    daemon.terminate();
+    daemon.wait().exits(0);
+    // One that can't be told from one that was added.
+    fs::write(world.path("state/newest.head"), "x").unwrap();
+    world.run(&["status"]).exits(1).shows("newest.head");
+    // Another disk's heads say nothing of this archive.
+    fs::remove_dir_all(world.root().join("_archive")).unwrap();
+    let text = world.run(&["status"]).exits(1).stdout;
+    assert!(!text.contains("evidence:"), "{text}");
+}
+
 /// Guarantee: Evident
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_the_config_has_no_more_stays_in_each_head_and_a_lost_ledger_does_not_take_it_out()

@@ -87,6 +87,11 @@ async fn a_head_is_signed_as_ssh_keygen_would_and_proven_by_it_alone() {
 
     sign_with(&world, "signing-key", "");
     world.once().exits(0).says("signed_by=");
+    world
+        .run(&["status"])
+        .exits(0)
+        .shows("evidence: head 1 of ")
+        .shows("signed with SHA256:");
     let allowed = world.path("allowed_signers");
     let [head] = &heads(&world)[..] else { panic!() };
     assert!(is_proven(head, &allowed));
@@ -226,6 +231,10 @@ async fn a_key_that_can_t_sign_is_told_by_what_is_wrong_with_it_and_holds_up_not
     let world = World::of([due.project("shop")]).await;
     world.configure(&[Job::new("shop", &due)]);
     world.once().exits(0).says("signed_by=\"nobody\"");
+    // Nobody wants it signed.
+    let status = world.run(&["status", "--json"]).exits(0).json();
+    assert!(status["evidence"].is_null(), "{status}");
+    world.run(&["status"]).exits(0).shows(", not signed");
     world.run(&["head"]).exits(0).shows("not signed");
     world
         .run(&["verify"])
@@ -264,6 +273,15 @@ async fn a_key_that_can_t_sign_is_told_by_what_is_wrong_with_it_and_holds_up_not
     let mut daemon = world.spawn(&["run"]);
     daemon.wait_until_it_says("heads are made, and not signed");
     world.run(&["head", "now"]).exits(0).shows("not signed");
+    world
+        .run(&["status"])
+        .exits(1)
+        .shows("evidence.key is set, and this head is not signed by it");
+    let status = world.run(&["status", "--json"]).exits(1).json();
+    let evidence = &status["evidence"];
+    assert_eq!(evidence["head"], 2, "{status}");
+    assert!(evidence["signed_with"].is_null(), "{status}");
+    assert_eq!(evidence["problems"].as_array().unwrap().len(), 1);
     daemon.terminate();
     daemon.wait().exits(0);
 

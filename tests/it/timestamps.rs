@@ -44,6 +44,11 @@ async fn one_head_a_day_is_timestamped_and_openssl_proves_it() {
         .exits(0)
         .says("a head of the archive was timestamped");
     world.run(&["head", "now"]).exits(0);
+    world
+        .run(&["status"])
+        .exits(0)
+        .shows("evidence: head 2 of ")
+        .shows(", timestamped as of ");
     let (heads, stamps) = (files(&world, "head"), files(&world, "tsr"));
     assert_eq!((heads.len(), stamps.len()), (2, 1));
     assert!(authority.has_stamped(&heads[0]));

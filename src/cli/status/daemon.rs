@@ -59,6 +59,11 @@ impl Daemon {
         }
     }
 
+    /// Whether a daemon is alive that has a job to do.
+    pub(super) const fn is_at_work(&self) -> bool {
+        self.next_look.is_some()
+    }
+
     /// For people: one line.
     pub(super) fn listing(&self) -> String {
         format!("daemon: {}\n", self.words)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::daemon::Daemon;
+use super::evidence::Evidence;
 use super::kept::Kept;
 use super::newest::NotBySearch;
 use super::outage::Outage;
@@ -24,6 +25,9 @@ use crate::ledger::replay::Replay;
 pub(super) struct Report {
     pub(super) archive: Archive,
     pub(super) daemon: Daemon,
+    /// Left out while there is nothing to do.
+    #[serde(skip_serializing_if = "Evidence::is_left_out")]
+    pub(super) evidence: Option<Evidence>,
     /// Accounts whose service is down; left out while there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) accounts: Vec<Outage>,
