@@ -330,6 +330,9 @@ pub(super) enum Command {
         /// is good for
         #[arg(long)]
         live: bool,
+        /// Find out, by writing there, whether this object storage lets only one of several writers be the first
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "live")]
+        bucket: Option<String>,
     },
     /// Write a commented configuration, and say the next three steps
     #[command(after_help = examples::INIT)]

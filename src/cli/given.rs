@@ -10,6 +10,7 @@ use crate::archive::storage::{Local, Storage};
 use crate::config::{Config, ConfigError, ObjectStore};
 use crate::domain::bucket_address::BucketAddress;
 use crate::object_storage::Bucket;
+use crate::printable::printable;
 
 /// A copy, or a part of one.
 #[derive(Clone, Debug)]
@@ -30,11 +31,7 @@ impl Given {
     pub(super) fn of(context: &Context<'_>, place: &Path) -> Result<Self, Stop> {
         match place.to_str().filter(|text| BucketAddress::is_meant(text)) {
             None => Ok(Self::of_folder(place)),
-            Some(text) => {
-                let address = BucketAddress::parse(text)
-                    .map_err(|why| Stop::usage(&format!("{text}: {why}")))?;
-                Ok(Self::of_bucket(bucket(context, address)?))
-            }
+            Some(text) => Ok(Self::of_bucket(bucket(context, text)?)),
         }
     }
 
@@ -79,8 +76,13 @@ impl Given {
     }
 }
 
-/// The bucket at `address`, as the config says; without a config, or where that says nothing, as the environment does.
-fn bucket(context: &Context<'_>, address: BucketAddress) -> Result<Bucket, Stop> {
+/// The bucket at an address, as the config says; without a config, or where that says nothing, as the environment does.
+///
+/// # Errors
+/// When the address is none, or nothing says how its object storage is reached.
+pub(super) fn bucket(context: &Context<'_>, text: &str) -> Result<Bucket, Stop> {
+    let address = BucketAddress::parse(text);
+    let address = address.map_err(|why| Stop::usage(&format!("{}: {why}", printable(text))))?;
     let environment = Context::environment();
     let configured = match Config::load(&context.args.config, context.clock.now()) {
         Ok(config) => config.archive.object_store,

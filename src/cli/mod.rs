@@ -5,6 +5,7 @@ mod args;
 mod cat;
 mod check;
 mod clients;
+mod conditional_writes;
 mod demo;
 mod evidence;
 mod exit;
@@ -267,7 +268,10 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<(), Stop> {
             None => head::show(&context),
         },
         Command::Report { html, lang } => report::report(&context, html, *lang),
-        Command::Check { live } => check::check(&context, *live),
+        Command::Check { live, bucket } => match bucket {
+            Some(bucket) => conditional_writes::check(&context, bucket),
+            None => check::check(&context, *live),
+        },
         Command::Init { dir } => init::init(dir),
         Command::Support { out } => support::support(&context, out.as_deref()),
         Command::Demo { dir } => demo::demo(&context, dir.as_deref()),

@@ -4,9 +4,12 @@
 use std::io;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{ETAG, IF_MATCH, RANGE};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::header::{ETAG, IF_MATCH, IF_NONE_MATCH, RANGE};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use tokio::time::{sleep, timeout};
@@ -15,6 +18,7 @@ use url::Url;
 use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config::ObjectStore;
+use crate::digest::Digest;
 use crate::domain::bucket_address::BucketAddress;
 use crate::domain::secret::Keys;
 use crate::elsa::client::outward;
@@ -40,6 +44,9 @@ const LONGEST_PAGE: usize = 8 * 1024 * 1024;
 
 /// The most pages of a list, which have ten million keys.
 const MOST_PAGES: u32 = 10_000;
+
+/// SHA-256 of what is written, in Base64 (S3's *Checking object integrity*): what arrives changed is refused.
+const CHECKSUM: &str = "x-amz-checksum-sha256";
 
 /// A bucket, as it is asked.
 pub(super) struct Client {
@@ -208,6 +215,37 @@ impl Client {
         }
     }
 
+    /// Writes an object where none is. It is asked once: whether one without an answer was written is found out by reading.
+    ///
+    /// # Errors
+    /// When one is there, or there is no answer that says that it was written.
+    pub(super) async fn write_new(&self, key: &str, object: Bytes) -> Result<(), Failure> {
+        let checksum = STANDARD.encode(Digest::of(&object).bytes());
+        let mut put = self.bucket.put_object(Some(&self.credentials), key);
+        // All that begins with `x-amz-` must be signed.
+        put.headers_mut().insert(CHECKSUM, checksum.as_str());
+        put.headers_mut().insert(IF_NONE_MATCH.as_str(), "*");
+        let url = put.sign_with_time(SIGNED_FOR, &self.clock.now().timestamp());
+        let asked = self.http.put(url).header(CHECKSUM, &checksum);
+        let asked = asked.header(IF_NONE_MATCH, "*").body(object);
+        self.answer(asked, false).await.map(drop)
+    }
+
+    /// Removes an object; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When it can't be removed.
+    pub(super) async fn remove(&self, key: &str) -> io::Result<()> {
+        let sign = |at: &Timestamp| {
+            let delete = self.bucket.delete_object(Some(&self.credentials), key);
+            delete.sign_with_time(SIGNED_FOR, at)
+        };
+        match self.ask(Method::DELETE, &[], sign).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn page(&self, sign: impl Fn(&Timestamp) -> Url) -> io::Result<String> {
         let mut attempt = 1;
         loop {
@@ -260,6 +298,11 @@ impl Client {
         for (name, value) in headers {
             asked = asked.header(name, value);
         }
+        self.answer(asked, is_bare).await
+    }
+
+    /// What is answered, if it is what was asked for. An error has no document where it `is_bare`.
+    async fn answer(&self, asked: RequestBuilder, is_bare: bool) -> Result<Response, Failure> {
         let answer = match timeout(HEAD, asked.send()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(Failure::silence(self.why(error))),

@@ -15,6 +15,8 @@ pub(super) struct Failure {
     pub(super) error: io::Error,
     /// Whether it may pass.
     pub(super) may_pass: bool,
+    /// What was answered; `None` where nothing was.
+    pub(super) status: Option<StatusCode>,
 }
 
 impl Failure {
@@ -23,6 +25,7 @@ impl Failure {
         Self {
             error: io::Error::new(io::ErrorKind::HostUnreachable, why),
             may_pass: true,
+            status: None,
         }
     }
 
@@ -53,7 +56,11 @@ impl Failure {
                 format!("object storage answers {}{told}", status.as_u16()),
             ),
         };
-        Self { error, may_pass }
+        Self {
+            error,
+            may_pass,
+            status: Some(status),
+        }
     }
 }
 

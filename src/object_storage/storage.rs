@@ -74,6 +74,20 @@ impl Bucket {
         &self.address
     }
 
+    /// Whom to ask.
+    pub(super) const fn asking(&self) -> &Arc<Asking> {
+        &self.asking
+    }
+
+    /// Removes a file; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When it can't be removed.
+    pub(super) fn remove(&self, path: &str) -> io::Result<()> {
+        let client = &self.asking.client;
+        self.asking.wait(client.remove(&self.address.key(path)))
+    }
+
     fn listed(&self, prefix: &str, is_flat: bool) -> io::Result<Listed> {
         let client = &self.asking.client;
         self.asking.wait(client.list(prefix, is_flat, None))

@@ -40,7 +40,7 @@ pub use due::{Due, LOGS_A_WINDOW};
 pub use keys::Keys;
 pub use missing::{left_out, tell};
 pub use mounts::{own_namespace, sh};
-pub use object_storage::ObjectStorage;
+pub use object_storage::{Lie, ObjectStorage};
 pub use process::{Ran, Running, command, until};
 
 /// The canaries: they must turn up nowhere but in the two files that hold them.

@@ -1,11 +1,13 @@
 //! An object store: `s3s-fs`, which keeps a folder's files as objects and checks signatures, behind a door that lets no more than so
 //! much through.
 
+mod store;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
@@ -14,6 +16,8 @@ use s3s_fs::FileSystem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
 
+pub use self::store::Lie;
+use self::store::Store;
 use super::World;
 
 /// Its keys. They lie where the harness looks that none is shown.
@@ -27,6 +31,7 @@ pub struct ObjectStorage {
     root: PathBuf,
     door: SocketAddr,
     faults: Arc<Faults>,
+    lie: Arc<Mutex<Lie>>,
 }
 
 /// What the door does.
@@ -45,7 +50,9 @@ impl ObjectStorage {
     pub async fn start(world: &World) -> Self {
         let root = world.path("objects");
         fs::create_dir_all(root.join("logs")).unwrap();
-        let mut service = S3ServiceBuilder::new(FileSystem::new(&root).unwrap());
+        let lie = Arc::new(Mutex::new(Lie::None));
+        let files = FileSystem::new(&root).unwrap();
+        let mut service = S3ServiceBuilder::new(Store::of(files, Arc::clone(&lie)));
         service.set_auth(SimpleAuth::from_single(KEYS[0], KEYS[1]));
         let inner = serve(service.build()).await;
         let faults = Arc::new(Faults {
@@ -64,7 +71,12 @@ impl ObjectStorage {
         for (name, key) in ["s3-access", "s3-secret"].iter().zip(KEYS) {
             fs::write(world.path(format!("keys/{name}")), key).unwrap();
         }
-        Self { root, door, faults }
+        Self {
+            root,
+            door,
+            faults,
+            lie,
+        }
     }
 
     /// The table `[archive.s3]` for it.
@@ -96,6 +108,11 @@ impl ObjectStorage {
     /// From here on a connection is cut after so many bytes of answers.
     pub fn lets_through(&self, bytes: u64) {
         self.faults.most.store(bytes, Ordering::SeqCst);
+    }
+
+    /// From here on it tells this lie.
+    pub fn tells(&self, lie: Lie) {
+        *self.lie.lock().unwrap() = lie;
     }
 
     /// The next connections are answered with 503.

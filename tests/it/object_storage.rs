@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Due, Job, ObjectStorage, World, files_below};
+use crate::harness::{Due, Job, Lie, ObjectStorage, World, files_below};
 use crate::prune::copy;
 
 /// A world that has archived windows of both stores, and a copy of it at `s3://logs/copy` that is as whole.
@@ -313,4 +313,107 @@ async fn an_auditor_without_a_config_goes_by_the_variables_of_other_tools() {
         .run(&["receipt", "add", receipt])
         .exits(0)
         .shows("taken");
+}
+
+/// Guarantee: Exactly once
+/// Guarantee: Candid
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_keep_its_word_on_conditional_writes_is_found_out() {
+    let due = Due::hours(2);
+    let (world, store) = copied(&due).await;
+    let check = || world.run(&["check", "--bucket", "s3://logs/copy"]);
+    let kept = "s3://logs/copy keeps its word on conditional writes";
+    check().exits(0).shows(kept);
+    let broken = [
+        (
+            Lie::IgnoresConditions,
+            "16 writers at once were all told that they were the first",
+        ),
+        (
+            Lie::Overwrites { after: 1 },
+            "2 writers at once were all told that they were the first",
+        ),
+        // Of those at once only one is the first.
+        (
+            Lie::Overwrites { after: 16 },
+            "a later writer was told that it was the first too",
+        ),
+        (Lie::KnowsNoConditions, "it does not know them"),
+        (
+            Lie::RefusesAll,
+            "it refused all writers, though nothing was there",
+        ),
+        (
+            Lie::ReadsLate,
+            "what is read is not what the first one wrote",
+        ),
+        (Lie::ListsLate, "its list lacks what was written"),
+    ];
+    for (lie, why) in broken {
+        store.tells(lie);
+        check()
+            .exits(1)
+            .shows("does not keep its word")
+            .shows(why)
+            .shows("one instance alone");
+    }
+    store.tells(Lie::None);
+    // Nothing of all that is left.
+    assert!(files_below(&store.folder("copy/_probe")).is_empty());
+    // What can't be removed is told, and is no file of the archive.
+    store.tells(Lie::KeepsAll);
+    check()
+        .exits(1)
+        .shows(kept)
+        .shows("can't remove s3://logs/copy/_probe/")
+        .shows("AccessDenied");
+    store.tells(Lie::None);
+    assert_eq!(files_below(&store.folder("copy/_probe")).len(), 4);
+    world
+        .run(&["verify", "s3://logs/copy"])
+        .exits(0)
+        .shows("shop: INTACT");
+    world
+        .run(&["verify", store.folder("copy").to_str().unwrap()])
+        .exits(0);
+    fs::remove_dir_all(store.folder("copy/_probe")).unwrap();
+    // An answer that says neither is no verdict, and another race is run.
+    store.tells(Lie::BusyOnce);
+    check().exits(0).shows(kept);
+    for (wrong, why) in [
+        ("logs", "it does not begin with s3://"),
+        ("s3://x", "3 to 63 characters"),
+    ] {
+        world.run(&["check", "--bucket", wrong]).exits(2).says(why);
+    }
+    world
+        .run(&["check", "--live", "--bucket", "s3://logs"])
+        .exits(2);
+    // Without a config too.
+    let none = world.path("none.toml");
+    let args = [
+        "--config",
+        none.to_str().unwrap(),
+        "check",
+        "--bucket",
+        "s3://logs",
+    ];
+    let variables = store.variables();
+    let variables: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    world
+        .run_with(&args, &variables)
+        .exits(0)
+        .shows("s3://logs keeps its word");
+    // Whoever may not write there does not find it out.
+    fs::write(
+        world.path("keys/s3-secret"),
+        "another0000000000000000000000000000000001",
+    )
+    .unwrap();
+    check()
+        .exits(1)
+        .shows("could not be found out: object storage answers 403");
 }

@@ -114,7 +114,8 @@ pub(super) const CHECK: &str = "\
 Examples:
   elsa-archiver check                after each change of the config
   elsa-archiver --config ./new.toml check
-  elsa-archiver check --live         asks the service too";
+  elsa-archiver check --live         asks the service too
+  elsa-archiver check --bucket s3://bucket/elsa    does it keep its word?";
 
 pub(super) const DEMO: &str = "\
 Examples:
