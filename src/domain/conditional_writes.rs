@@ -95,6 +95,11 @@ impl Race {
             Breach::Unsupported
         } else {
             match first {
+                // Whoever stands between has asked twice.
+                None if self.read != Content::Nothing => {
+                    let why = "all writers were refused, and one of them has written";
+                    return Verdict::Unknown(why.to_owned());
+                }
                 None => Breach::Nobody,
                 Some(first) if self.read != Content::Of(first) => Breach::ReadsAnother,
                 Some(_) if !self.is_listed => Breach::NotListed,
@@ -153,10 +158,11 @@ mod tests {
             verdict(|race| race.answers[0] = Answer::Written),
             broken(Breach::Several(2))
         );
-        assert_eq!(
-            verdict(|race| race.answers[1] = Answer::Refused),
-            broken(Breach::Nobody)
-        );
+        let nobody = |race: &mut Race| {
+            race.answers[1] = Answer::Refused;
+            race.read = Content::Nothing;
+        };
+        assert_eq!(verdict(nobody), broken(Breach::Nobody));
         assert_eq!(
             verdict(|race| race.late = Answer::Written),
             broken(Breach::Late)
@@ -193,6 +199,11 @@ mod tests {
         // It may be the one that wrote.
         assert_eq!(verdict(|race| race.answers[1] = unknown()), told);
         assert_eq!(verdict(|race| race.late = unknown()), told);
+        // A proxy that asks again tells the one that wrote of the second time.
+        assert!(matches!(
+            verdict(|race| race.answers[1] = Answer::Refused),
+            Verdict::Unknown(_)
+        ));
         // Two winners are two, whatever a third one was.
         let two = |race: &mut Race| {
             race.answers[0] = unknown();
