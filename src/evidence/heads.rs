@@ -198,7 +198,12 @@ pub(crate) fn kept(state_dir: &Path) -> Result<Option<Head>, HeadError> {
         why,
     };
     match text_at(&path) {
-        Ok(text) => Head::parse(&text).map(Some).map_err(unreadable),
+        Ok(text) => Head::parse(&text).map(Some).map_err(|why| {
+            unreadable(format!(
+                "{why}; hold the archive against a head that was kept elsewhere (`elsa-archiver verify --head`), then \
+                 `elsa-archiver head now` writes it anew"
+            ))
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(format!("{error}{}", advice_on(&path, &error)))),
     }

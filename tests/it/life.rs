@@ -6,6 +6,7 @@
 mod adoption;
 mod check;
 mod clock;
+mod evidence;
 mod file_systems;
 mod identity;
 mod ledger;
@@ -46,12 +47,13 @@ Written by the tests in `tests/it/life`: `UPDATE_DOCS=1 cargo test --test it lif
 type Scene = fn() -> Vec<Row>;
 
 /// The chapters of the page, in their order.
-const CHAPTERS: [(&str, &[Scene]); 13] = [
+const CHAPTERS: [(&str, &[Scene]); 14] = [
     ("The disk, and whose archive it is", identity::SCENES),
     ("The state directory and its ledgers", ledger::SCENES),
     ("Folders that the ledger lacks", adoption::SCENES),
     ("Missing and damaged folders", repair::SCENES),
     ("What verify says", verify::SCENES),
+    ("Heads, receipts, and what is let go of", evidence::SCENES),
     ("Windows that are not certain", red_has_a_cure::SCENES),
     ("What the service forgets", lost::SCENES),
     ("Jobs that change, go and come back", lineage::SCENES),
@@ -166,6 +168,13 @@ fn what_is_missing_or_damaged_has_a_cure() {
 #[test]
 fn verify_says_what_it_knows() {
     is_as_the_page_says("What verify says");
+}
+
+/// Guarantee: Evident
+/// Guarantee: Candid
+#[test]
+fn what_proves_the_archive_is_missed_when_it_is_gone() {
+    is_as_the_page_says("Heads, receipts, and what is let go of");
 }
 
 /// Guarantee: Curable
